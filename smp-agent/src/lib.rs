@@ -1,0 +1,1 @@
+//! The client agent: connections, messages and their durable state.

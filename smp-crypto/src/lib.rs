@@ -1,0 +1,1 @@
+//! Keys, boxes, key chains and post-quantum encapsulation of the SimpleX Messaging Protocol.

@@ -1,0 +1,1 @@
+//! The post-quantum double ratchet with header encryption.

@@ -1,0 +1,1 @@
+//! TLS, relay identity, handshake, block framing and the relay client.
