@@ -1,0 +1,164 @@
+//! The command line: what can be typed, and the help that explains it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Private messaging without user identifiers, over SimpleX relays.
+#[derive(Debug, Parser)]
+#[command(name = "smp", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Directory of this identity (one per person on a shared machine); made by `smp init`.
+    #[arg(long, global = true, value_name = "DIR", env = "SMP_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Print one JSON object per line, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Log what the program does to standard error; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create an identity: a name that contacts see, and the relays that hold your incoming messages.
+    Init(InitArgs),
+    /// Make a one-time invitation: a link and a QR code for one person.
+    Invite(InviteArgs),
+    /// Connect to the person whose invitation link this is.
+    Join(JoinArgs),
+    /// List contacts.
+    Contacts,
+    /// Send a message.
+    Send(SendArgs),
+    /// Receive messages until interrupted.
+    Listen(ListenArgs),
+    /// Talk with one contact interactively.
+    Chat(ChatArgs),
+    /// Show the security code of a contact, or compare it with the one they read to you.
+    Verify(VerifyArgs),
+    /// Show it all on this machine: a relay, two people, a conversation, a crash. Leaves nothing behind.
+    Demo(DemoArgs),
+}
+
+/// `smp init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The name that your contacts see.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// A relay for your incoming messages: smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]. May be repeated; one is picked per contact.
+    #[arg(long = "relay", value_name = "ADDRESS", required = true)]
+    pub(crate) relays: Vec<String>,
+}
+
+/// `smp invite`
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// What to call this contact here; their own name is used if left out.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: Option<String>,
+    /// Also write the QR code to this file (.png or .svg).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qr: Option<PathBuf>,
+    /// Stay until the other person has connected.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// `smp join`
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The invitation: simplex:/invitation#/?… or https://…/invitation#/?…
+    #[arg(value_name = "LINK")]
+    pub(crate) link: String,
+    /// What to call this contact here; their own name is used if left out.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: Option<String>,
+    /// Return as soon as the relay has taken the request, without waiting for the other person.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// `smp send`
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The text; several words are joined by spaces, `-` reads standard input.
+    #[arg(value_name = "TEXT", required = true)]
+    pub(crate) text: Vec<String>,
+    /// Give up waiting for the relay after this many seconds; the message is kept and goes out later.
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// `smp listen`
+#[derive(Debug, Args)]
+pub(crate) struct ListenArgs {
+    /// Stop after this many seconds.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Stop after this many messages.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+}
+
+/// `smp chat`
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+}
+
+/// `smp verify`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The code that the contact sees; spaces do not matter. If it is equal, the contact is marked as verified.
+    #[arg(value_name = "CODE")]
+    pub(crate) code: Vec<String>,
+}
+
+/// `smp demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Messages in each direction, before and again after the crash.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) messages: u32,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "the number of seconds is out of range".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_refuse_what_no_clock_can_wait_for() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for text in ["-1", "nan", "1e400", "ten", ""] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

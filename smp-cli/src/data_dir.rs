@@ -1,0 +1,133 @@
+//! The directory of one identity: private to its owner, and found without being told where.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+
+/// What `smp init` wrote: who this identity is and where it receives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The name that contacts see.
+    pub(crate) name: String,
+    /// Relays for incoming messages; one is picked per contact.
+    pub(crate) relays: Vec<String>,
+}
+
+/// An identity's directory.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    /// The directory that was asked for, or the user's own one for this program.
+    pub(crate) fn locate(asked: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(path) = asked {
+            return Ok(Self(path.to_owned()));
+        }
+        let dirs = directories::ProjectDirs::from("", "", "smp")
+            .context("There is no home directory here; say where to keep your data with --data-dir")?;
+        Ok(Self(dirs.data_dir().to_owned()))
+    }
+
+    /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses to touch an existing identity.
+    pub(crate) fn create(&self, settings: &Settings) -> anyhow::Result<()> {
+        if self.settings_file().exists() {
+            bail!(
+                "There is an identity in {} already; use it, or choose another --data-dir.",
+                self.0.display()
+            );
+        }
+        create_private_dir(&self.0)
+            .with_context(|| format!("The directory {} cannot be made", self.0.display()))?;
+        let text = toml::to_string(settings)?;
+        let header = "# Who you are and where you receive. Edit freely; new contacts use the new values.\n";
+        write_private(&self.settings_file(), &format!("{header}{text}"))
+            .with_context(|| format!("{} cannot be written", self.settings_file().display()))
+    }
+
+    /// Reads the settings of an existing identity.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let file = self.settings_file();
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "There is no identity in {}; make one with: smp init --name YOU --relay smp://…",
+                self.0.display()
+            ),
+            Err(error) => {
+                return Err(error).with_context(|| format!("{} cannot be read", file.display()));
+            }
+        };
+        toml::from_str(&text).with_context(|| format!("{} is not understood; mend it by hand", file.display()))
+    }
+
+    /// The directory itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where names and texts are kept.
+    pub(crate) fn book_file(&self) -> PathBuf {
+        self.0.join("chat.db")
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.0.join("settings.toml")
+    }
+}
+
+#[cfg(unix)]
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // An existing empty directory keeps the mode it had: narrow that too.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Writes a file that only its owner can read, and that is whole or absent after a crash.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    let draft = path.with_extension("draft");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()] }
+    }
+
+    #[test]
+    fn an_identity_is_private_and_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::locate(Some(&folder.path().join("a/b"))).unwrap();
+        assert!(dir.settings().unwrap_err().to_string().contains("smp init"));
+        dir.create(&settings()).unwrap();
+        assert_eq!(dir.settings().unwrap().name, "alice");
+        assert!(dir.create(&settings()).is_err());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(dir.path()), 0o700);
+            assert_eq!(mode(&dir.settings_file()), 0o600);
+        }
+    }
+}
