@@ -1,0 +1,48 @@
+//! X25519 key agreement keys (RFC 7748; spec chapter `1-primitives.md`).
+
+use x25519_dalek::{PublicKey, StaticSecret};
+
+use crate::key_types::{private_key_encodings, public_key_encodings};
+use crate::{Algorithm, DhSecret};
+
+/// A public X25519 key: 32 bytes, 44 in DER.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct X25519PublicKey([u8; 32]);
+
+public_key_encodings!(X25519PublicKey, Algorithm::X25519, 32, 44);
+
+/// A private X25519 key: 32 bytes, 48 in DER.
+///
+/// The bytes are kept and encoded as they are; they are clamped only where they are used.
+#[derive(Clone)]
+pub struct X25519PrivateKey(StaticSecret);
+
+private_key_encodings!(X25519PrivateKey, Algorithm::X25519, 32, 48);
+
+impl X25519PrivateKey {
+    /// The key with these raw bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(StaticSecret::from(bytes))
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    /// The public key of this one.
+    #[must_use]
+    pub fn public_key(&self) -> X25519PublicKey {
+        X25519PublicKey(PublicKey::from(&self.0).to_bytes())
+    }
+
+    /// The secret shared with the owner of a public key.
+    ///
+    /// The protocol does not refuse any public key: one of low order, such as all zeros, gives the all zero secret.
+    #[must_use]
+    pub fn agree(&self, public: &X25519PublicKey) -> DhSecret {
+        DhSecret::from_bytes(self.0.diffie_hellman(&PublicKey::from(public.0)).to_bytes())
+    }
+}
