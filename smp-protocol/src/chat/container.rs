@@ -1,0 +1,153 @@
+//! The container of a new message: its content, and how it relates to other messages.
+
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{ChatError, MessageContent, SharedMessageId};
+
+/// The parameters of `x.msg.new`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MessageContainer {
+    /// What the message says.
+    pub content: MessageContent,
+    /// The message that this one answers.
+    pub quote: Option<Quote>,
+    /// Whether somebody else said it first.
+    pub forwarded: bool,
+    /// The message disappears this many seconds after it was read.
+    pub ttl: Option<u32>,
+    /// Whether the sender is still typing it: updates follow.
+    pub live: bool,
+    /// Everything else (`file`, `mentions`, ...), as it came.
+    pub other: Map<String, Value>,
+}
+
+/// A quoted message: which one, and what it said according to the one who quotes it (nobody checks).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quote {
+    /// Which message.
+    pub message: MessageReference,
+    /// Its content.
+    pub content: MessageContent,
+}
+
+/// Which message is quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageReference {
+    /// Its shared ID.
+    pub message_id: Option<SharedMessageId>,
+    /// When it was sent.
+    pub sent_at: OffsetDateTime,
+    /// Whether the one who quotes had sent it (else: had received it).
+    pub sent: bool,
+}
+
+/// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOffer {
+    /// The name that the sender gave. Never use it as a path.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+impl MessageContainer {
+    /// A message with only this content.
+    #[must_use]
+    pub fn new(content: MessageContent) -> Self {
+        Self { content, quote: None, forwarded: false, ttl: None, live: false, other: Map::new() }
+    }
+
+    /// A text message.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(MessageContent::text(text))
+    }
+
+    /// The file that comes with the message.
+    #[must_use]
+    pub fn file(&self) -> Option<FileOffer> {
+        let file = self.other.get("file")?;
+        let name = file.get("fileName")?.as_str()?.to_owned();
+        Some(FileOffer { name, size: file.get("fileSize")?.as_u64()? })
+    }
+
+    pub(super) fn to_params(&self) -> Map<String, Value> {
+        let mut params = self.other.clone();
+        params.insert("content".into(), self.content.to_json());
+        if let Some(quote) = &self.quote {
+            params.insert("quote".into(), quote.to_json());
+        }
+        if self.forwarded {
+            params.insert("forward".into(), true.into());
+        }
+        if let Some(ttl) = self.ttl {
+            params.insert("ttl".into(), ttl.into());
+        }
+        if self.live {
+            params.insert("live".into(), true.into());
+        }
+        params
+    }
+
+    pub(super) fn from_params(mut params: Map<String, Value>) -> Result<Self, ChatError> {
+        let content = params.remove("content").ok_or_else(|| ChatError::Invalid("no content".into()))?;
+        Ok(Self {
+            content: MessageContent::from_json(content)?,
+            // A quote that cannot be read must not cost the message.
+            quote: params.remove("quote").and_then(Quote::from_json),
+            forwarded: params.remove("forward").is_some_and(|forward| match forward {
+                Value::Bool(forward) => forward,
+                // Forwards from public groups carry an object.
+                other => other.is_object(),
+            }),
+            ttl: take_ttl(&mut params),
+            live: take_live(&mut params),
+            other: params,
+        })
+    }
+}
+
+pub(super) fn take_ttl(params: &mut Map<String, Value>) -> Option<u32> {
+    params.remove("ttl").as_ref().and_then(Value::as_u64).and_then(|ttl| u32::try_from(ttl).ok())
+}
+
+pub(super) fn take_live(params: &mut Map<String, Value>) -> bool {
+    params.remove("live").and_then(|live| live.as_bool()).unwrap_or(false)
+}
+
+impl Quote {
+    fn to_json(&self) -> Value {
+        let mut reference = Map::new();
+        if let Some(id) = &self.message.message_id {
+            reference.insert("msgId".into(), id.to_string().into());
+        }
+        // Only years beyond 9999 cannot be written.
+        let sent_at = self.message.sent_at.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into());
+        reference.insert("sentAt".into(), sent_at.into());
+        reference.insert("sent".into(), self.message.sent.into());
+        let mut quote = Map::new();
+        quote.insert("msgRef".into(), reference.into());
+        quote.insert("content".into(), self.content.to_json());
+        quote.into()
+    }
+
+    fn from_json(value: Value) -> Option<Self> {
+        let Value::Object(mut quote) = value else { return None };
+        let reference = quote.remove("msgRef")?;
+        let message_id = match reference.get("msgId") {
+            None | Some(Value::Null) => None,
+            Some(id) => Some(serde_json::from_value(id.clone()).ok()?),
+        };
+        Some(Self {
+            message: MessageReference {
+                message_id,
+                sent_at: OffsetDateTime::parse(reference.get("sentAt")?.as_str()?, &Rfc3339).ok()?,
+                sent: reference.get("sent")?.as_bool()?,
+            },
+            content: MessageContent::from_json(quote.remove("content")?).ok()?,
+        })
+    }
+}
