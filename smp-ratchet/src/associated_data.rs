@@ -1,0 +1,50 @@
+//! What both sides authenticate with every message: the keys that the connection began with.
+
+use smp_crypto::x448::X448PublicKey;
+
+use crate::security_code::SecurityCode;
+
+/// `AD`: the raw first public key of the side that joined, then the first one of the side that invited. 112 bytes.
+///
+/// It is the same on both sides and never changes, unless the ratchet is agreed anew.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AssociatedData([u8; Self::SIZE]);
+
+impl AssociatedData {
+    /// Size in bytes.
+    pub const SIZE: usize = 112;
+
+    /// Puts the two keys together.
+    #[must_use]
+    pub fn new(joining: &X448PublicKey, inviting: &X448PublicKey) -> Self {
+        let mut bytes = [0; Self::SIZE];
+        bytes[..56].copy_from_slice(joining.as_bytes());
+        bytes[56..].copy_from_slice(inviting.as_bytes());
+        Self(bytes)
+    }
+
+    /// Takes the 112 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
+        Self(*bytes)
+    }
+
+    /// The 112 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::SIZE] {
+        &self.0
+    }
+
+    /// What two people compare to see that nobody is between them.
+    #[must_use]
+    pub fn security_code(&self) -> SecurityCode {
+        SecurityCode::of(self)
+    }
+}
+
+impl std::fmt::Debug for AssociatedData {
+    /// Prints the name of the type only: the keys identify the connection.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AssociatedData(..)")
+    }
+}

@@ -1,0 +1,107 @@
+//! Encryption: `RatchetEncryptPQ2HE`.
+
+use smp_protocol::version::RatchetVersion;
+
+use crate::envelope::{MessageHeader, POST_QUANTUM_VERSION, encode_length, padded_header_length};
+use crate::error::EncryptError;
+use crate::message_key::MessageKey;
+use crate::ratchet::{Ratchet, RatchetState, SendingChain};
+
+/// How to encrypt a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncryptOptions {
+    /// Length of the body before encryption, in bytes: the text, two bytes of length, fill. All messages of one
+    /// kind should have the same (see `smp_protocol::agent::message_length`).
+    pub padded_length: usize,
+    /// `Some(true)` asks for post-quantum encryption, `Some(false)` refuses it, `None` keeps what was said before.
+    /// It takes effect with the next ratchet step, when the other side has answered.
+    ///
+    /// Refuse only in a message that the other side is going to receive before any later one: if it refuses in the
+    /// first message of a chain and is overtaken or lost, the other side misses a secret, and the ratchet has to be
+    /// agreed anew. That is how the protocol is.
+    pub pq: Option<bool>,
+    /// The newest ratchet version that we speak, normally the maximum of `RatchetVersion::SUPPORTED`.
+    pub max_version: RatchetVersion,
+}
+
+/// An encrypted message and what to store before it is sent.
+#[derive(Debug, Clone)]
+#[must_use = "store the ratchet before the message is sent, or its key will be used again"]
+pub struct Encrypted {
+    /// The ratchet that replaces the one that encrypted.
+    pub ratchet: Ratchet,
+    /// The message.
+    pub message: Vec<u8>,
+}
+
+impl Ratchet {
+    /// Encrypts one message.
+    ///
+    /// # Errors
+    /// [`EncryptError`]; the ratchet has not moved.
+    pub fn encrypt(&self, plaintext: &[u8], options: EncryptOptions) -> Result<Encrypted, EncryptError> {
+        let (state, version) = (&self.state, self.state.versions.current);
+        let chain = state.sending.as_ref().ok_or(EncryptError::NoSendingChain)?;
+        let (chain_key, message_key, header_iv) = chain.chain_key.advance();
+        let next = after_sending(state, SendingChain { chain_key, ..chain.clone() }, options)?;
+
+        let header = message_header(state, next.versions.max_supported).to_bytes(version);
+        let padded_header = padded_header_length(version, next.pq_supported);
+        let header = chain
+            .header_key
+            .seal(version, header_iv, &state.associated_data, &header, padded_header)?
+            .to_bytes();
+        let message = seal_body(state, &message_key, &header, plaintext, options.padded_length)?;
+        Ok(Encrypted { ratchet: Ratchet { state: next }, message })
+    }
+}
+
+/// The state once a message was sent.
+fn after_sending(
+    state: &RatchetState,
+    sending: SendingChain,
+    options: EncryptOptions,
+) -> Result<RatchetState, EncryptError> {
+    let mut next = state.clone();
+    next.sending = Some(sending);
+    next.sent = state.sent.checked_add(1).ok_or(EncryptError::Exhausted)?;
+    next.pq_enabled = options.pq.unwrap_or(state.pq_enabled);
+    next.pq_supported |= next.pq_enabled && state.has_kem_version();
+    // Asking for it says that we can do it, whatever the configured maximum.
+    let needed = if options.pq == Some(true) { POST_QUANTUM_VERSION } else { state.versions.current };
+    next.versions.max_supported = options.max_version.max(needed);
+    if let (Some(false), Some(kem)) = (options.pq, &mut next.kem) {
+        // This message still has the ciphertext in its header, the following ones of the chain do not.
+        kem.accepted = None;
+    }
+    Ok(next)
+}
+
+fn message_header(state: &RatchetState, max_version: RatchetVersion) -> MessageHeader {
+    MessageHeader {
+        max_version,
+        ratchet_key: state.ratchet_key.public_key().0,
+        kem: state.kem.as_ref().filter(|_| state.has_kem_version()).map(|kem| kem.parameters()),
+        previous_count: state.previous_sent,
+        number: state.sent,
+    }
+}
+
+/// Header, tag and encrypted body in one allocation.
+fn seal_body(
+    state: &RatchetState,
+    key: &MessageKey,
+    header: &[u8],
+    plaintext: &[u8],
+    padded_length: usize,
+) -> Result<Vec<u8>, EncryptError> {
+    let mut message = Vec::with_capacity(2 + header.len() + 16 + padded_length);
+    encode_length(state.versions.current, header.len(), &mut message);
+    message.extend_from_slice(header);
+    let tag_at = message.len();
+    message.extend_from_slice(&[0; 16]);
+    let associated_data = [&state.associated_data.as_bytes()[..], header].concat();
+    let tag = key.seal(&associated_data, plaintext, padded_length, &mut message)?;
+    message[tag_at..tag_at + 16].copy_from_slice(&tag.0);
+    Ok(message)
+}
