@@ -1,1 +1,15 @@
-//! TLS, relay identity, handshake, block framing and the relay client.
+//! TLS, relay identity, handshake, block framing and the relay client of the SimpleX Messaging Protocol.
+//!
+//! | module | what it holds | who uses it |
+//! |---|---|---|
+//! | [`identity`] | offline authority, online certificate, their files | relays; fingerprints are in addresses |
+//! | [`tls`] | TLS with the profile of the protocol, channel binding | the next one |
+//! | [`connection`] | handshake and blocks, for either role | relays accept, clients connect |
+//! | [`client`] | requests and events over one connection | agents, proxies, benchmarks |
+//!
+//! The chapter of the specification is `protocol-spec/2-transport.md`.
+
+pub mod client;
+pub mod connection;
+pub mod identity;
+pub mod tls;

@@ -1,0 +1,100 @@
+//! Finding a way to a relay.
+
+use std::io;
+
+use smp_protocol::address::RelayAddress;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::config::{DEFAULT_PORTS, TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL};
+use super::error::Attempt;
+use super::{ClientConfig, ClientError};
+use crate::connection::{ClientSide, Connection, ConnectionError, RelayConnector};
+
+/// Tries the hosts of an address, each with all ports, until one is the relay.
+///
+/// That no host can be reached is reported only if nothing more telling happened.
+pub(super) async fn dial(
+    address: &RelayAddress,
+    connector: &RelayConnector,
+    config: &ClientConfig,
+) -> Result<Connection<ClientSide>, ClientError> {
+    let mut attempts = Vec::new();
+    let mut telling = None;
+    for (host, port) in targets(address) {
+        let name = format!("{host}:{port}");
+        let error = match timeout(config.connect_timeout, dial_one(&host, port, connector)).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => ClientError::Timeout(config.connect_timeout),
+        };
+        attempts.push(Attempt { host: name, reason: reason(&error) });
+        if !error.is_temporary() {
+            telling = Some(error);
+        }
+    }
+    match telling {
+        Some(error) => Err(error),
+        None if attempts.is_empty() => Err(ClientError::OnionOnly),
+        None => Err(ClientError::Unreachable(attempts)),
+    }
+}
+
+/// Hosts with ports, in the order in which they are tried.
+fn targets(address: &RelayAddress) -> Vec<(String, u16)> {
+    let ports: &[u16] = match &address.port {
+        Some(port) => std::slice::from_ref(port),
+        None => &DEFAULT_PORTS,
+    };
+    let hosts = address.hosts.iter().filter(|host| !host.is_onion());
+    hosts.flat_map(|host| ports.iter().map(|port| (host.to_string(), *port))).collect()
+}
+
+async fn dial_one(
+    host: &str,
+    port: u16,
+    connector: &RelayConnector,
+) -> Result<Connection<ClientSide>, ClientError> {
+    let stream = open(host, port).await.map_err(|error| ClientError::Connection(error.into()))?;
+    connector.connect(stream).await.map_err(|error| ClientError::from_connecting(error, host))
+}
+
+async fn open(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    // blocks are written whole: waiting for more only delays them
+    stream.set_nodelay(true)?;
+    let keep_alive =
+        TcpKeepalive::new().with_time(TCP_KEEP_ALIVE_IDLE).with_interval(TCP_KEEP_ALIVE_INTERVAL);
+    SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
+    Ok(stream)
+}
+
+fn reason(error: &ClientError) -> String {
+    match error {
+        ClientError::Timeout(limit) => format!("no answer within {limit:?}"),
+        ClientError::Connection(ConnectionError::Io(error)) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(hosts: &str) -> RelayAddress {
+        let text = format!("smp://tmJ4adaRel6G5gDls7oz4uREc6BhVHmRqI3VwjRE5Bs=@{hosts}");
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hosts_are_tried_in_order_and_onions_are_left_out() {
+        let named = |host: &str, port| (host.to_owned(), port);
+        assert_eq!(
+            targets(&address("a.example,b.example:1")),
+            [named("a.example", 1), named("b.example", 1)]
+        );
+        assert_eq!(targets(&address("a.example")), [named("a.example", 5223), named("a.example", 443)]);
+        assert_eq!(targets(&address("abcdef.onion")), []);
+    }
+}

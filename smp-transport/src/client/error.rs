@@ -1,0 +1,125 @@
+//! Why a client cannot connect, or a request has no answer.
+
+use std::fmt;
+use std::time::Duration;
+
+use smp_protocol::error::{ErrorType, TransportError};
+use smp_protocol::version::{SmpVersion, VersionRange};
+
+use crate::connection::ConnectionError;
+use crate::identity::ChainError;
+use crate::tls::TlsError;
+
+/// Why a client cannot connect, or a request has no answer. Errors of a connection go to all requests that waited.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address has onion hosts only, which need Tor.
+    #[error("the relay can only be reached through Tor")]
+    OnionOnly,
+    /// No host of the address answers: check the network, or try again later.
+    #[error("the relay cannot be reached: {}", Attempts(.0))]
+    Unreachable(Vec<Attempt>),
+    /// Another relay answered than the address names: the address is wrong, or somebody is in between. Do not retry.
+    #[error(
+        "the relay at {host} is not the one that the address names: its certificate has another fingerprint"
+    )]
+    WrongRelay {
+        /// Which host of the address.
+        host: String,
+    },
+    /// The relay speaks other versions: the older side must be upgraded.
+    #[error("the relay speaks SMP versions {} to {}, we speak {} to {}",
+        .relay.min().0, .relay.max().0, .ours.min().0, .ours.max().0)]
+    Version {
+        /// What the relay speaks.
+        relay: VersionRange<SmpVersion>,
+        /// What we speak.
+        ours: VersionRange<SmpVersion>,
+    },
+    /// The connection is lost; whether the relay received the request is unknown. Connect again.
+    #[error(transparent)]
+    Connection(ConnectionError),
+    /// The relay does not answer `PING` any more. Connect again.
+    #[error("the relay does not respond")]
+    NotResponding,
+    /// The relay says that what we sent is not what it should be, or sent something unreadable: a fault of either
+    /// program. Connect again.
+    #[error("the relay and we do not understand each other: {0}")]
+    Protocol(ErrorType),
+    /// This client was closed on our side.
+    #[error("the connection was closed on our side")]
+    Closed,
+    /// No answer in time; whether the relay received the request is unknown. The answer may still come as a late event.
+    #[error("the relay did not answer within {0:?}")]
+    Timeout(Duration),
+    /// The request does not fit into a block: send less.
+    #[error("the request is too large for a block")]
+    TooLarge,
+    /// The request cannot be authorized with this key: the relay has sent no key for X25519.
+    #[error("the request cannot be authorized: {0}")]
+    Authorization(TransportError),
+    /// The given correlation ID is that of a request that waits for its answer. They must never repeat.
+    #[error("the correlation ID is in use")]
+    CorrelationIdInUse,
+    /// The relay answered with an error.
+    #[error("the relay answered {0}")]
+    Relay(ErrorType),
+    /// The answer cannot be read.
+    #[error("the relay's answer cannot be read: {0}")]
+    UnreadableAnswer(ErrorType),
+    /// The answer names another queue than the request.
+    #[error("the relay's answer is for another queue")]
+    UnexpectedEntity,
+}
+
+impl ClientError {
+    /// Whether trying again later may help without anything having been changed.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable(_)
+            | Self::Connection(_)
+            | Self::NotResponding
+            | Self::Protocol(_)
+            | Self::Closed
+            | Self::Timeout(_) => true,
+            Self::Relay(error) => {
+                matches!(error, ErrorType::Quota | ErrorType::Store(_) | ErrorType::Internal)
+            }
+            _ => false,
+        }
+    }
+
+    /// Sorts out what happened when a connection to `host` was made.
+    pub(super) fn from_connecting(error: ConnectionError, host: &str) -> Self {
+        match error {
+            ConnectionError::Tls(TlsError::Certificate(ChainError::Fingerprint)) => {
+                Self::WrongRelay { host: host.to_owned() }
+            }
+            ConnectionError::Version { relay, ours } => Self::Version { relay, ours },
+            other => Self::Connection(other),
+        }
+    }
+}
+
+/// A host that was tried in vain.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Host and port.
+    pub host: String,
+    /// What happened.
+    pub reason: String,
+}
+
+struct Attempts<'a>(&'a [Attempt]);
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, attempt) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(f, "{separator}{}: {}", attempt.host, attempt.reason)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Requests on their way.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smp_protocol::id::{CorrelationId, EntityId};
+use smp_protocol::transmission::MAX_CONTENT;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::pending::Answer;
+use super::writing::Outgoing;
+use super::{ClientError, Handle, RelayEvent, Request, Shared};
+
+/// Bytes of a block's content besides its only transmission: count and length.
+const ALONE_OVERHEAD: usize = 3;
+
+impl Handle {
+    /// Authorizes and queues a request, when there is room for it.
+    pub(super) async fn queue(&self, request: Request<'_>) -> Result<InFlight, ClientError> {
+        let Self { shared, queue, .. } = self;
+        let limit = request.timeout.unwrap_or(shared.config.response_timeout);
+        let deadline = Instant::now() + limit;
+        let place = in_time(deadline, limit, shared, shared.places.clone().acquire_owned()).await?;
+        let correlation_id =
+            request.correlation_id.unwrap_or_else(|| CorrelationId::generate(&mut rand::rng()));
+        let entity_id = request.entity_id;
+        let transmission =
+            shared.authorizer.transmission(request.key, &correlation_id, &entity_id, &request.command)?;
+        if transmission.len() + ALONE_OVERHEAD > MAX_CONTENT {
+            return Err(ClientError::TooLarge);
+        }
+        let size = u32::try_from(transmission.len()).unwrap_or(u32::MAX);
+        let room = in_time(deadline, limit, shared, shared.queued.clone().acquire_many_owned(size)).await?;
+        let answer = shared.pending.add(correlation_id.clone(), entity_id.clone(), place)?;
+        let in_flight =
+            InFlight { correlation_id, entity_id, answer, limit, deadline, shared: shared.clone() };
+        queue.send(Outgoing { transmission, room }).map_err(|_| shared.reason())?;
+        Ok(in_flight)
+    }
+}
+
+/// Waits for room, until it is too late.
+async fn in_time(
+    deadline: Instant,
+    limit: Duration,
+    shared: &Shared,
+    room: impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>>,
+) -> Result<OwnedSemaphorePermit, ClientError> {
+    match timeout_at(deadline, room).await {
+        Ok(permit) => permit.map_err(|_| shared.reason()),
+        Err(_) => Err(ClientError::Timeout(limit)),
+    }
+}
+
+/// A request that was queued.
+pub(super) struct InFlight {
+    correlation_id: CorrelationId,
+    entity_id: EntityId,
+    answer: oneshot::Receiver<Answer>,
+    limit: Duration,
+    deadline: Instant,
+    shared: Arc<Shared>,
+}
+
+impl InFlight {
+    pub(super) async fn answer(mut self) -> Answer {
+        match timeout_at(self.deadline, &mut self.answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(self.shared.reason()),
+            Err(_) => {
+                self.shared.pending.remove(&self.correlation_id);
+                // it may have come just now
+                self.answer.try_recv().unwrap_or(Err(ClientError::Timeout(self.limit)))
+            }
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.shared.pending.remove(&self.correlation_id);
+        self.answer.close();
+        // an answer that came, but was not looked at before the caller left
+        if let Ok(Ok(message)) = self.answer.try_recv()
+            && let Some(events) = self.shared.events.upgrade()
+        {
+            let event = RelayEvent { entity_id: self.entity_id.clone(), message: Ok(message), late: true };
+            // an application that has left that many events waiting will have to subscribe again anyway
+            let _ = events.try_send(event);
+        }
+    }
+}
