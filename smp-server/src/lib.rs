@@ -1,1 +1,62 @@
-//! The SMP relay.
+//! The SMP relay: keeps sealed messages in queues until their recipients fetch them, and knows nothing about who they are.
+//!
+//! ```text
+//!  listener ──► session ──────────────► commands ──────► store
+//!  accept,      reader: block to        one file for     memory or SQLite: the truth
+//!  TLS, limits  commands, in order      each command
+//!               of their queues             │
+//!                                           ▼
+//!               writer: answers and ◄─── broker
+//!               messages to blocks       who is subscribed to what
+//! ```
+//!
+//! * `listener` opens sockets and bounds connections.
+//! * `session` has two tasks for each client. Commands about one queue are run and answered in order; a command that waits
+//!   for the disk does not hold up those about other queues. Messages are encrypted for the recipient when they are written.
+//! * `auth` verifies who sends a command, in a time that tells nothing.
+//! * `commands` has the rules.
+//! * `broker` knows subscriptions, notifications and services; in memory only, clients subscribe again after a restart.
+//! * `proxy` forwards commands to other relays.
+//! * [`store`] keeps queues and messages.
+//!
+//! Invariants: a sender reads `OK` only when the message is kept; a queue has one message at a time with its recipient;
+//! no log, at any level, has an ID, a key or an address of a client.
+//!
+//! The program `smp-server` is a thin shell around this library, which can be embedded:
+//!
+//! ```
+//! use smp_server::{Relay, config::{Config, StoreKind}, init};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let options = init::Options {
+//!     dir: dir.path().to_path_buf(),
+//!     hosts: vec!["127.0.0.1".parse()?],
+//!     port: 5223,
+//!     password: None,
+//! };
+//! init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng())?;
+//! let mut config = Config::for_tests(dir.path());
+//! config.store.kind = StoreKind::Memory;
+//! let relay = Relay::start(config).await?;
+//! println!("{}", relay.address());
+//! relay.shutdown().await?;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+
+mod auth;
+mod broker;
+mod commands;
+pub mod config;
+pub mod init;
+mod listener;
+mod proxy;
+mod relay;
+mod session;
+pub mod store;
+mod sync;
+
+pub use listener::BindError;
+pub use relay::{Relay, RunningRelay, StartError};

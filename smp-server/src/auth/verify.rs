@@ -1,0 +1,225 @@
+//! Whether a transmission was authorized with a key, in a time that depends on nothing but the kind of authorization.
+
+use smp_crypto::{
+    BoxKey, Ed448PrivateKey, Ed448PublicKey, Ed25519PrivateKey, Ed25519PublicKey, Nonce, PublicAuthKey,
+    Signature, X25519PrivateKey, X25519PublicKey, authenticator,
+};
+
+use super::keys::SessionKeys;
+
+/// What came with a transmission, and what it covers.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    /// The authorization.
+    pub(crate) authorization: Authorization<'a>,
+    /// What is signed, or whose hash is boxed: session ID, correlation ID, entity ID and command.
+    pub(crate) authorized: &'a [u8],
+    /// The correlation ID as nonce.
+    pub(crate) nonce: Nonce,
+}
+
+/// The authorization of a transmission; its kind follows from its size.
+#[derive(Clone, Copy)]
+pub(crate) enum Authorization<'a> {
+    /// None was given.
+    Missing,
+    /// 64 bytes of Ed25519 or 114 of Ed448.
+    Signature(&'a Signature),
+    /// 80 bytes that the owner of an X25519 key has made for this session.
+    Authenticator(&'a [u8; authenticator::SIZE]),
+}
+
+/// Keys of nobody. They do the work of the key that a queue has not, or that has another algorithm, so that it cannot be
+/// told from the time whether there is a queue.
+pub(crate) struct NobodysKeys {
+    ed25519: Ed25519PublicKey,
+    ed448: Ed448PublicKey,
+    x25519: X25519PublicKey,
+    secret: BoxKey,
+}
+
+impl NobodysKeys {
+    pub(crate) fn generate(rng: &mut (impl rand::CryptoRng + ?Sized)) -> Self {
+        let x25519 = X25519PrivateKey::generate(rng);
+        Self {
+            ed25519: Ed25519PrivateKey::generate(rng).public_key(),
+            ed448: Ed448PrivateKey::generate(rng).public_key(),
+            x25519: x25519.public_key(),
+            secret: x25519.agree(&x25519.public_key()).box_key(),
+        }
+    }
+}
+
+/// Whether `proof` was made with one of `keys`. Without keys it was not, after the same work as with one.
+pub(crate) fn verify(
+    keys: &[PublicAuthKey],
+    proof: Proof<'_>,
+    session: &mut SessionKeys,
+    nobody: &NobodysKeys,
+) -> bool {
+    let mut verified = false;
+    for key in keys {
+        verified |= verify_one(Some(key), proof, session, nobody);
+    }
+    if keys.is_empty() {
+        let _ = verify_one(None, proof, session, nobody);
+    }
+    verified
+}
+
+fn verify_one(
+    key: Option<&PublicAuthKey>,
+    proof: Proof<'_>,
+    session: &mut SessionKeys,
+    nobody: &NobodysKeys,
+) -> bool {
+    match (proof.authorization, key) {
+        (Authorization::Missing, _) => false,
+        (Authorization::Signature(signature), Some(PublicAuthKey::Ed25519(key)))
+            if matches!(signature, Signature::Ed25519(_)) =>
+        {
+            verify_signature(signature, proof.authorized, key, &nobody.ed448)
+        }
+        (Authorization::Signature(signature), Some(PublicAuthKey::Ed448(key)))
+            if matches!(signature, Signature::Ed448(_)) =>
+        {
+            verify_signature(signature, proof.authorized, &nobody.ed25519, key)
+        }
+        (Authorization::Signature(signature), _) => {
+            let _ = verify_signature(signature, proof.authorized, &nobody.ed25519, &nobody.ed448);
+            false
+        }
+        (Authorization::Authenticator(bytes), Some(PublicAuthKey::X25519(key))) => {
+            verify_authenticator(bytes, Some(key), proof, session, nobody)
+        }
+        (Authorization::Authenticator(bytes), _) => verify_authenticator(bytes, None, proof, session, nobody),
+    }
+}
+
+fn verify_signature(
+    signature: &Signature,
+    authorized: &[u8],
+    ed25519: &Ed25519PublicKey,
+    ed448: &Ed448PublicKey,
+) -> bool {
+    match signature {
+        Signature::Ed25519(signature) => ed25519.verify(authorized, signature),
+        Signature::Ed448(signature) => ed448.verify(authorized, signature),
+    }
+}
+
+/// A secret that is kept saves the key agreement, but only to who has the key: whatever fails has done both
+/// verifications and one agreement.
+fn verify_authenticator(
+    bytes: &[u8; authenticator::SIZE],
+    key: Option<&X25519PublicKey>,
+    proof: Proof<'_>,
+    session: &mut SessionKeys,
+    nobody: &NobodysKeys,
+) -> bool {
+    let fits = |secret: &BoxKey| authenticator::verify(secret, &proof.nonce, proof.authorized, bytes);
+    let kept = key.and_then(|key| session.kept(key));
+    if fits(kept.unwrap_or(&nobody.secret)) && key.is_some() {
+        return true;
+    }
+    let secret = session.agree(key.unwrap_or(&nobody.x25519));
+    match key {
+        Some(key) if fits(&secret) => {
+            session.keep(*key, secret);
+            true
+        }
+        Some(_) => false,
+        None => {
+            let _ = fits(&secret);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smp_crypto::PrivateAuthKey;
+
+    use super::*;
+
+    struct Fixture {
+        session: SessionKeys,
+        relay: X25519PublicKey,
+        nobody: NobodysKeys,
+        keys: [PrivateAuthKey; 3],
+    }
+
+    fn fixture() -> Fixture {
+        let mut rng = rand::rng();
+        let private = X25519PrivateKey::generate(&mut rng);
+        Fixture {
+            relay: private.public_key(),
+            session: SessionKeys::new(private),
+            nobody: NobodysKeys::generate(&mut rng),
+            keys: [
+                Ed25519PrivateKey::generate(&mut rng).into(),
+                Ed448PrivateKey::generate(&mut rng).into(),
+                X25519PrivateKey::generate(&mut rng).into(),
+            ],
+        }
+    }
+
+    /// Authorizes with `key` and verifies with `with`.
+    fn check(f: &mut Fixture, key: &PrivateAuthKey, with: &[PublicAuthKey], message: &[u8]) -> bool {
+        let nonce = Nonce::from_bytes([5; 24]);
+        let (signature, authenticator);
+        let authorization = match key {
+            PrivateAuthKey::Ed25519(key) => {
+                signature = Signature::Ed25519(key.sign(b"command"));
+                Authorization::Signature(&signature)
+            }
+            PrivateAuthKey::Ed448(key) => {
+                signature = Signature::Ed448(Box::new(key.sign(b"command")));
+                Authorization::Signature(&signature)
+            }
+            PrivateAuthKey::X25519(key) => {
+                authenticator = authenticator::make(&key.agree(&f.relay).box_key(), &nonce, b"command");
+                Authorization::Authenticator(&authenticator)
+            }
+        };
+        let proof = Proof { authorization, authorized: message, nonce };
+        verify(with, proof, &mut f.session, &f.nobody)
+    }
+
+    #[test]
+    fn only_the_right_key_verifies() {
+        let mut f = fixture();
+        let keys = f.keys.clone();
+        for (i, key) in keys.iter().enumerate() {
+            for (j, other) in keys.iter().enumerate() {
+                for _ in 0..2 {
+                    assert_eq!(check(&mut f, key, &[other.public_key()], b"command"), i == j);
+                    assert!(!check(&mut f, key, &[other.public_key()], b"other"));
+                }
+            }
+            assert!(!check(&mut f, key, &[], b"command"));
+            let all: Vec<_> = keys.iter().map(PrivateAuthKey::public_key).collect();
+            assert!(check(&mut f, key, &all, b"command"));
+        }
+    }
+
+    #[test]
+    fn no_authorization_verifies_with_no_key() {
+        let mut f = fixture();
+        let key = f.keys[0].public_key();
+        let nonce = Nonce::from_bytes([0; 24]);
+        let proof = Proof { authorization: Authorization::Missing, authorized: b"", nonce };
+        assert!(!verify(&[key], proof, &mut f.session, &f.nobody));
+    }
+
+    #[test]
+    fn a_secret_is_kept_only_for_who_has_the_key() {
+        let mut f = fixture();
+        let key = f.keys[2].clone();
+        let PublicAuthKey::X25519(public) = key.public_key() else { panic!() };
+        assert!(!check(&mut f, &key, &[key.public_key()], b"other"));
+        assert!(f.session.kept(&public).is_none());
+        assert!(check(&mut f, &key, &[key.public_key()], b"command"));
+        assert!(f.session.kept(&public).is_some());
+    }
+}

@@ -1,0 +1,251 @@
+//! What the relay knows while it runs: its settings, its store, and who is subscribed to what.
+
+mod delivery;
+mod notifications;
+mod services;
+mod subscriptions;
+mod sweep;
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use smp_protocol::{
+    command::IdsHash,
+    id::{EntityId, ServiceId},
+    message::BrokerMessage,
+};
+
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::{
+    delivery::Delivery,
+    notifications::{Notification, NotificationSubscriber, Notifications},
+    services::{Displaced, Services},
+    subscriptions::{Numbered, Subscribed, Subscriber, Subscriptions, Ticket},
+    sweep::sweep,
+};
+use crate::{
+    auth::NobodysKeys,
+    config::Config,
+    proxy::Proxy,
+    session::{Reply, Session},
+    store::{Notifier, QueueRecord, ServiceRole, Store},
+};
+
+/// Shared by all sessions.
+pub(crate) struct Broker {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) subscriptions: Subscriptions<Session>,
+    pub(crate) notifications: Notifications<Session>,
+    messaging_services: Services<Session>,
+    notifier_services: Services<Session>,
+    pub(crate) nobody: NobodysKeys,
+    pub(crate) proxy: Arc<Proxy>,
+    /// Cancelled to stop everything at once.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Broker {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        Self {
+            subscriptions: Subscriptions::new(),
+            notifications: Notifications::new(config.limits.max_pending_notifications),
+            messaging_services: Services::new(),
+            notifier_services: Services::new(),
+            nobody: NobodysKeys::generate(&mut rand::rng()),
+            abort: CancellationToken::new(),
+            proxy: Proxy::new(config.proxy.clone()),
+            config,
+            store,
+        }
+    }
+
+    /// The sessions of services of this role.
+    pub(crate) fn services(&self, role: ServiceRole) -> &Services<Session> {
+        match role {
+            ServiceRole::Messaging => &self.messaging_services,
+            ServiceRole::Notifier => &self.notifier_services,
+        }
+    }
+
+    /// Ends whatever subscriptions there are to a queue that was deleted; sessions other than `session` are told.
+    pub(crate) fn queue_deleted(&self, queue: &QueueRecord, session: &Session) {
+        let id = &queue.recipient_id;
+        let subscriber = self.subscriptions.remove(id);
+        let service = self.left_service(queue.recipient_service.as_ref(), ServiceRole::Messaging, id.into());
+        tell(&id.into(), &BrokerMessage::Deleted, [subscriber, service], session);
+        if let Some(notifier) = &queue.notifier {
+            self.notifier_deleted(notifier, session);
+        }
+    }
+
+    /// Ends the subscription to a notifier that was deleted; its session is told unless it is `session`.
+    pub(crate) fn notifier_deleted(&self, notifier: &Notifier, session: &Session) {
+        let id = &notifier.id;
+        let subscriber = self.notifications.remove(id);
+        let hash = IdsHash::of(id.as_bytes());
+        let service = self.left_service(notifier.service.as_ref(), ServiceRole::Notifier, hash);
+        tell(&id.into(), &BrokerMessage::Deleted, [subscriber, service], session);
+    }
+
+    /// Subscribes a session to a queue; `previous` is the service that had the queue before. Other sessions that were
+    /// subscribed are told.
+    pub(crate) fn subscribe(
+        &self,
+        queue: &QueueRecord,
+        previous: Option<&ServiceId>,
+        service: Option<&ServiceId>,
+        session: &Arc<Session>,
+    ) -> Result<(), SessionEnded> {
+        let id = &queue.recipient_id;
+        let Subscribed::Now(displaced) = self.subscriptions.subscribe(id, &queue.recipient_dh, session)
+        else {
+            return Err(SessionEnded);
+        };
+        let left = previous.filter(|previous| Some(*previous) != service);
+        let left = self.left_service(left, ServiceRole::Messaging, id.into());
+        tell(&id.into(), &BrokerMessage::End, [displaced, left], session);
+        if let Some(service) = service {
+            self.join_service(service, ServiceRole::Messaging, session, id.into(), previous != Some(service));
+        }
+        Ok(())
+    }
+
+    /// Subscribes a session to notifications, as [`Broker::subscribe`] does to messages.
+    pub(crate) fn subscribe_notifications(
+        &self,
+        notifier: &Notifier,
+        service: Option<&ServiceId>,
+        session: &Arc<Session>,
+    ) {
+        let (id, previous) = (&notifier.id, notifier.service.as_ref());
+        let hash = IdsHash::of(id.as_bytes());
+        let displaced = self.notifications.subscribe(id, session);
+        let left = previous.filter(|previous| Some(*previous) != service);
+        let left = self.left_service(left, ServiceRole::Notifier, hash);
+        tell(&id.into(), &BrokerMessage::End, [displaced, left], session);
+        if let Some(service) = service {
+            self.join_service(service, ServiceRole::Notifier, session, hash, previous != Some(service));
+        }
+    }
+
+    /// A queue of a service is subscribed by one of its sessions.
+    pub(crate) fn join_service(
+        &self,
+        service: &ServiceId,
+        role: ServiceRole,
+        session: &Arc<Session>,
+        queue: IdsHash,
+        is_new: bool,
+    ) {
+        let displaced = self.services(role).add(service, session, queue, is_new);
+        self.service_displaced(service, displaced);
+    }
+
+    fn left_service(
+        &self,
+        service: Option<&ServiceId>,
+        role: ServiceRole,
+        queue: IdsHash,
+    ) -> Option<Arc<Session>> {
+        self.services(role).leave(service?, queue)
+    }
+
+    /// Tells a session that another one serves now, and ends its subscriptions.
+    pub(crate) fn service_displaced(&self, service: &ServiceId, displaced: Displaced<Session>) {
+        let Some((session, queues)) = displaced else { return };
+        let (joined, notifiers) = session.joined();
+        for queue in joined {
+            self.subscriptions.unsubscribe(&queue, &session);
+            session.leave(&queue);
+        }
+        for notifier in notifiers {
+            self.notifications.unsubscribe(&notifier, &session);
+            session.leave_notifications(&notifier);
+        }
+        session.event(Reply::event(service, BrokerMessage::EndAll(queues)));
+    }
+
+    /// Ends all subscriptions of a session.
+    pub(crate) fn session_ended(&self, session: &Session) {
+        if let Some(service) = &session.service {
+            self.services(service.role).end(&service.id, session);
+        }
+        let (queues, notifiers) = session.end();
+        for queue in queues {
+            self.subscriptions.unsubscribe(&queue, session);
+        }
+        for notifier in notifiers {
+            self.notifications.unsubscribe(&notifier, session);
+        }
+    }
+
+    /// Tells the subscriber of a queue, or the session of its service, that there is a message.
+    pub(crate) fn message_sent(&self, queue: &QueueRecord) {
+        if self.subscriptions.wake(&queue.recipient_id) {
+            return;
+        }
+        let service = queue.recipient_service.as_ref();
+        if let Some(session) = service.and_then(|service| self.messaging_services.session(service)) {
+            self.deliver_to_service(queue, &session);
+        }
+    }
+
+    /// Starts the delivery of a queue to a session of its service, unless it has been started.
+    pub(crate) fn deliver_to_service(&self, queue: &QueueRecord, session: &Arc<Session>) {
+        let id = &queue.recipient_id;
+        if self.subscriptions.subscribe_absent(id, &queue.recipient_dh, session) {
+            session.schedule(id.clone());
+        }
+    }
+
+    /// Sends a notification to the subscriber, or the session of the service, or keeps it until there is one.
+    pub(crate) fn notify(&self, notifier: &Notifier, notification: Notification) {
+        self.notifications.push(&notifier.id, notification, self.notifier_session(notifier).as_ref());
+    }
+
+    /// Sends the notifications of a queue that have waited.
+    pub(crate) fn flush_notifications(&self, queue: &QueueRecord) {
+        if let Some(notifier) = &queue.notifier {
+            self.notifications.flush(&notifier.id, self.notifier_session(notifier).as_ref());
+        }
+    }
+
+    fn notifier_session(&self, notifier: &Notifier) -> Option<Arc<Session>> {
+        self.notifier_services.session(notifier.service.as_ref()?)
+    }
+
+    /// Before which time (seconds since 1970) messages are too old now.
+    pub(crate) fn expire_before(&self, now: u64) -> Option<u64> {
+        self.config.queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
+    }
+}
+
+/// The session that wanted to subscribe has ended.
+#[derive(Debug)]
+pub(crate) struct SessionEnded;
+
+/// Tells sessions other than `session` something about a queue, each once.
+fn tell(
+    id: &EntityId,
+    message: &BrokerMessage<'static>,
+    [first, second]: [Option<Arc<Session>>; 2],
+    session: &Session,
+) {
+    let first = first.filter(|first| first.number() != session.number());
+    let second = second.filter(|second| {
+        second.number() != session.number()
+            && first.as_ref().is_none_or(|first| first.number() != second.number())
+    });
+    for other in first.iter().chain(&second) {
+        other.event(Reply::event(id.clone(), message.clone()));
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

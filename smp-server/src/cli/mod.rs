@@ -1,0 +1,76 @@
+//! The command line.
+
+mod address;
+mod init;
+mod log;
+mod start;
+
+use std::{env, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use smp_server::config::{CONFIG_FILE, default_dir};
+
+/// A relay of the SimpleX Messaging Protocol: it keeps sealed messages until their recipients fetch them, and knows nothing
+/// about who they are.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up a relay: keys, certificates and a configuration file in a directory of their own
+    Init(init::Options),
+    /// Run the relay
+    Start(start::Options),
+    /// Print the address of the relay, for clients
+    Address(Place),
+}
+
+/// Where the relay is.
+#[derive(Args)]
+struct Place {
+    /// Directory of the relay [default: /var/lib/smp-server for root, else ~/.local/share/smp-server]
+    #[arg(long, env = "SMP_SERVER_DIR", value_name = "DIRECTORY")]
+    dir: Option<PathBuf>,
+    /// Configuration file, if it is not smp-server.toml in that directory
+    #[arg(long, env = "SMP_SERVER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    fn config(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| dir(self.dir.clone()).join(CONFIG_FILE))
+    }
+}
+
+/// The directory that was asked for, or the default one.
+fn dir(asked_for: Option<PathBuf>) -> PathBuf {
+    asked_for.unwrap_or_else(|| {
+        let path = |name| env::var_os(name).map(PathBuf::from);
+        default_dir(is_root(), path("XDG_DATA_HOME").as_deref(), path("HOME").as_deref())
+    })
+}
+
+/// Whether this process belongs to root: to whom its entry in `/proc` belongs.
+#[cfg(unix)]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|entry| entry.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// Does what the command line says.
+pub(crate) fn run() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Init(options) => init::run(options),
+        Command::Start(options) => start::run(&options),
+        Command::Address(place) => address::run(&place),
+    }
+}

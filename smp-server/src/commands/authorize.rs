@@ -1,0 +1,195 @@
+//! Who may send a command: finds its queue and verifies the authorization.
+//!
+//! Whether the queue is unknown, the ID is one of another kind, or the key is another one: the answer is `AUTH`, after the
+//! same work.
+
+use std::{slice, sync::Arc};
+
+use smp_crypto::{Nonce, PublicAuthKey, Signature, authenticator};
+use smp_protocol::{
+    command::{Command, CommandTag},
+    error::{CommandError, ErrorType},
+    id::{LinkId, NotifierId, RecipientId, SenderId},
+    session::SessionParameters,
+    transmission::{AuthorizationRef, CommandTransmission, SERVICE_SIGNATURE_BYTES, authorized_with_service},
+};
+
+use super::{Context, is_contact};
+use crate::{
+    auth::{Authorization, Proof, verify},
+    session::store_error,
+    store::{QueueId, QueueMode, QueueRecord, ServiceRole},
+    sync::lock,
+};
+
+/// The authorization of a transmission, and what it covers.
+pub(crate) struct OwnedProof {
+    pub(crate) authorization: OwnedAuthorization,
+    /// The signature of a service, next to the authorization by the queue's key.
+    service_signature: Option<[u8; SERVICE_SIGNATURE_BYTES]>,
+    /// Session ID, correlation ID, entity ID and command.
+    pub(crate) authorized: Vec<u8>,
+}
+
+/// See [`Authorization`].
+pub(crate) enum OwnedAuthorization {
+    Missing,
+    Signature(Signature),
+    Authenticator(Box<[u8; authenticator::SIZE]>),
+}
+
+impl OwnedProof {
+    /// That of a transmission, as it was received in a session with these parameters.
+    pub(crate) fn of(transmission: &CommandTransmission<'_>, session: &SessionParameters) -> Self {
+        let authorization = match transmission.authorization {
+            None => OwnedAuthorization::Missing,
+            Some(AuthorizationRef::Ed25519(signature)) => {
+                OwnedAuthorization::Signature(Signature::Ed25519(*signature))
+            }
+            Some(AuthorizationRef::Ed448(signature)) => {
+                OwnedAuthorization::Signature(Signature::Ed448(Box::new(*signature)))
+            }
+            Some(AuthorizationRef::Authenticator(bytes)) => {
+                OwnedAuthorization::Authenticator(Box::new(*bytes))
+            }
+        };
+        let mut authorized = Vec::new();
+        transmission.write_authorized(session, &mut authorized);
+        Self { authorization, service_signature: transmission.service_signature.copied(), authorized }
+    }
+}
+
+type Found = Option<Arc<QueueRecord>>;
+
+/// The queue that the command is about, if it is about one, once it is verified that the command may be run.
+pub(super) async fn authorize(
+    cx: &Context,
+    command: &Command<'_>,
+    proof: &OwnedProof,
+) -> Result<Found, ErrorType> {
+    check_service(cx, command.tag(), proof)?;
+    match command {
+        Command::Ping | Command::ProxySession { .. } | Command::ProxyForward { .. } => Ok(None),
+        Command::New(request) => permit(cx, &[request.auth_key.0], proof, None),
+        Command::Send(..) => {
+            let queue = find(cx, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await?;
+            may_send(cx, queue, proof)
+        }
+        Command::SenderSecure(key) => {
+            let queue = find(cx, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await?;
+            may_secure(cx, queue, &key.0, proof)
+        }
+        Command::SecureAndGetLink(key) => {
+            let queue = find(cx, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await?;
+            may_secure(cx, queue, &key.0, proof)
+        }
+        Command::GetLink => {
+            let queue = find(cx, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await?;
+            queue.filter(|queue| is_contact(queue)).ok_or(ErrorType::Auth).map(Some)
+        }
+        Command::SubscribeNotifications => {
+            let queue = find(cx, QueueId::Notifier(&NotifierId::from(cx.entity_id.clone()))).await?;
+            let key = queue.as_ref().and_then(|queue| queue.notifier.as_ref()).map(|notifier| notifier.key);
+            permit(cx, key.as_slice(), proof, queue)
+        }
+        Command::SubscribeAll(_) | Command::SubscribeAllNotifications(_) => is_of_service(cx, proof),
+        // It has been taken out of its boxes before.
+        Command::RelayForward(_) => Err(CommandError::Prohibited.into()),
+        _ => {
+            let queue = find(cx, QueueId::Recipient(&RecipientId::from(cx.entity_id.clone()))).await?;
+            let keys = queue.as_ref().map_or(&[][..], |queue| &queue.recipient_keys).to_vec();
+            permit(cx, &keys, proof, queue)
+        }
+    }
+}
+
+/// A service may send what belongs to its role, and signs what makes a queue its own.
+fn check_service(cx: &Context, tag: CommandTag, proof: &OwnedProof) -> Result<(), ErrorType> {
+    let role = match tag {
+        CommandTag::Ping => None,
+        CommandTag::SubscribeNotifications | CommandTag::SubscribeAllNotifications => {
+            Some(ServiceRole::Notifier)
+        }
+        _ => Some(ServiceRole::Messaging),
+    };
+    if let (Some(service), Some(role)) = (&cx.service, role)
+        && service.role != role
+    {
+        return Err(CommandError::Prohibited.into());
+    }
+    let is_right = match (&cx.service, &proof.service_signature) {
+        (Some(service), Some(signature)) if tag.takes_service_signature() => {
+            service.key.verify(&proof.authorized, signature)
+        }
+        (Some(_), None) => !tag.takes_service_signature(),
+        (None, None) => true,
+        (_, Some(_)) => false,
+    };
+    if is_right { Ok(()) } else { Err(ErrorType::Service) }
+}
+
+/// `SUBS` and `NSUBS` are authorized by the key of the service, under its ID.
+fn is_of_service(cx: &Context, proof: &OwnedProof) -> Result<Found, ErrorType> {
+    match (&cx.service, &proof.authorization) {
+        (Some(service), OwnedAuthorization::Signature(Signature::Ed25519(signature)))
+            if service.id.as_bytes() == cx.entity_id.as_bytes()
+                && service.key.verify(&proof.authorized, signature) =>
+        {
+            Ok(None)
+        }
+        _ => Err(ErrorType::Service),
+    }
+}
+
+async fn find(cx: &Context, id: QueueId<'_>) -> Result<Found, ErrorType> {
+    cx.broker.store.find_queue(id).await.map_err(|error| store_error(&error))
+}
+
+/// Until a queue is secured anybody may send, but nobody with an authorization.
+fn may_send(cx: &Context, queue: Found, proof: &OwnedProof) -> Result<Found, ErrorType> {
+    let missing = matches!(proof.authorization, OwnedAuthorization::Missing);
+    match queue.as_ref().map(|queue| queue.sender_key) {
+        Some(None) if missing => Ok(queue),
+        Some(key) => permit(cx, key.as_slice(), proof, queue),
+        None => permit(cx, &[], proof, None),
+    }
+}
+
+/// A sender may secure a messaging queue with a key that it has, unless there is another one already.
+fn may_secure(
+    cx: &Context,
+    queue: Found,
+    key: &PublicAuthKey,
+    proof: &OwnedProof,
+) -> Result<Found, ErrorType> {
+    let allowed = queue.as_ref().is_some_and(|queue| {
+        queue.mode == Some(QueueMode::Messaging) && queue.sender_key.is_none_or(|existing| existing == *key)
+    });
+    permit(cx, if allowed { slice::from_ref(key) } else { &[] }, proof, queue)
+}
+
+fn permit(
+    cx: &Context,
+    keys: &[PublicAuthKey],
+    proof: &OwnedProof,
+    queue: Found,
+) -> Result<Found, ErrorType> {
+    let with_service = match (&cx.service, &proof.service_signature) {
+        (Some(service), Some(_)) => Some(authorized_with_service(&service.fingerprint, &proof.authorized)),
+        _ => None,
+    };
+    let proof = Proof {
+        authorization: match &proof.authorization {
+            OwnedAuthorization::Missing => Authorization::Missing,
+            OwnedAuthorization::Signature(signature) => Authorization::Signature(signature),
+            OwnedAuthorization::Authenticator(bytes) => Authorization::Authenticator(bytes),
+        },
+        authorized: with_service.as_ref().unwrap_or(&proof.authorized),
+        nonce: Nonce::from_slice_padded(cx.corr_id.as_bytes()),
+    };
+    if verify(keys, proof, &mut lock(&cx.session.keys), &cx.broker.nobody) {
+        Ok(queue)
+    } else {
+        Err(ErrorType::Auth)
+    }
+}

@@ -1,0 +1,15 @@
+//! `DEL`: deletes the queue with all its messages. Other sessions that are subscribed to it are told by `DELD`.
+
+use super::{Context, Outcome};
+use crate::{
+    session::{Answer, store_error},
+    store::QueueRecord,
+};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+    let deleted = cx.broker.store.delete_queue(&queue.recipient_id).await;
+    let (record, _) = deleted.map_err(|error| store_error(&error))?;
+    cx.session.forget_got(&record.recipient_id);
+    cx.broker.queue_deleted(&record, &cx.session);
+    Ok(Answer::ok())
+}

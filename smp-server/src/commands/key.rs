@@ -1,0 +1,10 @@
+//! `KEY`: the recipient secures the queue with the sender's key. The same key again is fine, another one is not.
+
+use smp_protocol::key::SenderAuthKey;
+
+use super::{Context, Outcome};
+use crate::store::{QueueChange, QueueRecord};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord, key: SenderAuthKey) -> Outcome {
+    cx.change_and_confirm(queue, QueueChange::Secure(key.0)).await
+}

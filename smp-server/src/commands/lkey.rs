@@ -1,0 +1,14 @@
+//! `LKEY`: the sender secures the queue of a one-time link with its key, and gets the data of the link.
+
+use smp_protocol::key::SenderAuthKey;
+
+use super::{Context, Outcome, lget};
+use crate::{
+    session::store_error,
+    store::{QueueChange, QueueRecord},
+};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord, key: SenderAuthKey) -> Outcome {
+    cx.change(queue, QueueChange::Secure(key.0)).await.map_err(|error| store_error(&error))?;
+    lget::run(cx, queue).await
+}

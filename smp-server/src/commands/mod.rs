@@ -1,0 +1,169 @@
+//! The commands of clients, each in a file of its own: what it does, and when it is refused.
+//!
+//! [`run`] first finds the queue that the command is about and verifies who sends it ([`authorize`]), then hands it to its
+//! file (protocol-spec chapter 4).
+
+mod ack;
+mod authorize;
+mod del;
+mod get;
+mod key;
+mod ldel;
+mod lget;
+mod lkey;
+mod lset;
+mod ndel;
+mod new;
+mod nkey;
+mod nsub;
+mod off;
+mod pfwd;
+mod ping;
+mod prxy;
+mod que;
+mod rfwd;
+mod rkey;
+mod send;
+mod skey;
+mod sub;
+mod subs;
+
+use std::sync::Arc;
+
+use smp_protocol::{
+    command::Command,
+    encoding::Reader,
+    error::{CommandError, ErrorType},
+    id::{CorrelationId, EntityId, ServiceId},
+    version::SmpVersion,
+};
+
+pub(crate) use self::{
+    authorize::OwnedProof,
+    rfwd::{Envelope, open},
+};
+use crate::{
+    broker::{Broker, now},
+    session::{Answer, Service, Session, store_error},
+    store::{Day, QueueChange, QueueMode, QueueRecord, QueueStatus, StoreError, Updated},
+};
+
+/// Whose command it is, and what it is about.
+pub(crate) struct Context {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) session: Arc<Session>,
+    /// The version the command is written in: that of the session, or of who sends through a proxy.
+    pub(crate) version: SmpVersion,
+    pub(crate) corr_id: CorrelationId,
+    pub(crate) entity_id: EntityId,
+    /// The service that sends it.
+    pub(crate) service: Option<Service>,
+}
+
+/// The answer, or the error that is answered.
+pub(crate) type Outcome = Result<Answer, ErrorType>;
+
+/// Verifies and runs a command.
+pub(crate) async fn run(cx: &Context, command: Command<'_>, proof: &OwnedProof) -> Answer {
+    match verify_and_run(cx, command, proof).await {
+        Ok(answer) => answer,
+        Err(error) => error.into(),
+    }
+}
+
+async fn verify_and_run(cx: &Context, command: Command<'_>, proof: &OwnedProof) -> Outcome {
+    let queue = authorize::authorize(cx, &command, proof).await?;
+    match (command, queue) {
+        (Command::Ping, _) => Ok(ping::run()),
+        (Command::New(request), _) => new::run(cx, *request).await,
+        (Command::SubscribeAll(_) | Command::SubscribeAllNotifications(_), _) => subs::run(cx).await,
+        (Command::ProxySession { relay, password }, _) => prxy::run(cx, &relay, password).await,
+        (Command::ProxyForward { version, key, transmission }, _) => {
+            pfwd::run(cx, version, key, &transmission).await
+        }
+        (command, Some(queue)) => run_on_queue(cx, command, queue).await,
+        (_, None) => Err(CommandError::Prohibited.into()),
+    }
+}
+
+async fn run_on_queue(cx: &Context, command: Command<'_>, queue: Arc<QueueRecord>) -> Outcome {
+    match command {
+        // These three work on blocked queues, and do not count as use.
+        Command::Suspend => return off::run(cx, &queue).await,
+        Command::Delete => return del::run(cx, &queue).await,
+        Command::SubscribeNotifications => return nsub::run(cx, &queue).await,
+        // It sees for itself whether the queue is blocked.
+        Command::Send(..) => {}
+        _ => refuse_blocked(&queue)?,
+    }
+    cx.note_use(&queue).await;
+    match command {
+        Command::Subscribe => sub::run(cx, &queue).await,
+        Command::Secure(key) => key::run(cx, &queue, key).await,
+        Command::SetRecipientKeys(keys) => rkey::run(cx, &queue, &keys).await,
+        Command::SetLink(id, data) => lset::run(cx, &queue, id, data).await,
+        Command::DeleteLink => ldel::run(cx, &queue).await,
+        Command::SetNotifier(key, dh_key) => nkey::run(cx, &queue, key, dh_key).await,
+        Command::DeleteNotifier => ndel::run(cx, &queue).await,
+        Command::Get => get::run(cx, &queue).await,
+        Command::Acknowledge(id) => ack::run(cx, &queue, &id).await,
+        Command::QueueInfo => que::run(cx, &queue).await,
+        Command::SenderSecure(key) => skey::run(cx, &queue, key).await,
+        Command::Send(flags, body) => send::run(cx, &queue, flags, body.into_owned()).await,
+        Command::SecureAndGetLink(key) => lkey::run(cx, &queue, key).await,
+        Command::GetLink => lget::run(cx, &queue).await,
+        _ => Err(CommandError::Prohibited.into()),
+    }
+}
+
+impl Context {
+    /// The ID of the service that sends it.
+    fn service_id(&self) -> Option<&ServiceId> {
+        self.service.as_ref().map(|service| &service.id)
+    }
+
+    /// Changes the queue's record and waits until that is durable.
+    async fn change(&self, queue: &QueueRecord, change: QueueChange) -> Result<Updated, StoreError> {
+        self.broker.store.update_queue(&queue.recipient_id, change).await
+    }
+
+    /// Like [`Context::change`] for commands that have nothing else to say than `OK`.
+    async fn change_and_confirm(&self, queue: &QueueRecord, change: QueueChange) -> Outcome {
+        self.change(queue, change).await.map_err(|error| store_error(&error))?;
+        Ok(Answer::ok())
+    }
+
+    /// Notes the day of use. If that fails the queue only seems to be idle for longer.
+    async fn note_use(&self, queue: &QueueRecord) {
+        let today = Day::of(now());
+        if queue.updated != Some(today) {
+            let _ = self.change(queue, QueueChange::Used(today)).await;
+        }
+    }
+}
+
+/// The error for a queue that the operator has blocked.
+fn blocked(info: &[u8]) -> ErrorType {
+    let error = [b"BLOCKED ", info].concat();
+    ErrorType::decode(&mut Reader::new(&error)).unwrap_or(ErrorType::Auth)
+}
+
+fn refuse_blocked(queue: &QueueRecord) -> Result<(), ErrorType> {
+    match &queue.status {
+        QueueStatus::Blocked(info) => Err(blocked(info)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether anybody may send requests to it. Contact queues from before version 9 have no mode; they are never secured.
+fn is_contact(queue: &QueueRecord) -> bool {
+    match queue.mode {
+        Some(mode) => mode == QueueMode::Contact,
+        None => queue.sender_key.is_none(),
+    }
+}
+
+/// Whether it is a queue of one connection that nobody else can send to.
+fn is_secured_messaging(queue: &QueueRecord) -> bool {
+    queue.mode != Some(QueueMode::Contact) && queue.sender_key.is_some()
+}

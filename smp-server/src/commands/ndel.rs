@@ -1,0 +1,15 @@
+//! `NDEL`: forbids notifications for the queue; if they were not allowed there is nothing to do.
+
+use super::{Context, Outcome};
+use crate::{
+    session::{Answer, store_error},
+    store::{QueueChange, QueueRecord},
+};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+    let updated = cx.change(queue, QueueChange::ClearNotifier).await.map_err(|error| store_error(&error))?;
+    if let Some(previous) = &updated.before.notifier {
+        cx.broker.notifier_deleted(previous, &cx.session);
+    }
+    Ok(Answer::ok())
+}

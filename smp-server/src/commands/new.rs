@@ -1,0 +1,158 @@
+//! `NEW`: creates a queue.
+
+use std::time::Instant;
+
+use rand::CryptoRng;
+use smp_crypto::{X25519PrivateKey, hash};
+use smp_protocol::{
+    command::{NewQueue, QueueRequest, SubscriptionMode},
+    error::{CommandError, ErrorType},
+    id::{ID_BYTES, LinkId, NotifierId, RecipientId, SenderId, ServiceId},
+    message::{BrokerMessage, QueueIds, RelayNotifierCredentials},
+};
+
+use super::{Context, Outcome};
+use crate::{
+    broker::now,
+    session::store_error,
+    store::{
+        self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
+        StoreError,
+    },
+    sync::lock,
+};
+
+/// How often other random IDs are tried if one is taken.
+const ATTEMPTS: usize = 3;
+
+pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
+    let settings = &cx.broker.config.queues;
+    let password_fits = settings.create_password.is_none() || request.password == settings.create_password;
+    if !settings.new_queues || !password_fits {
+        return Err(ErrorType::Auth);
+    }
+    if cx.service.is_some() && request.subscription == SubscriptionMode::OnlyCreate {
+        return Err(CommandError::Prohibited.into());
+    }
+    let wait = lock(&cx.session.creation).turn(Instant::now());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let link = requested_link(cx, &request)?;
+    let mut result = Err(StoreError::Duplicate);
+    for _ in 0..ATTEMPTS {
+        let (queue, ids) = build(&request, link.clone(), cx.service_id(), &mut rand::rng());
+        result = cx.broker.store.create_queue(queue).await.map(|record| (record, ids));
+        match &result {
+            // IDs that the client has chosen stay the same.
+            Err(StoreError::Duplicate) if link.is_none() => {}
+            _ => break,
+        }
+    }
+    let (record, ids) = match result {
+        Err(StoreError::Duplicate) if link.is_none() => return Err(ErrorType::Internal),
+        result => result.map_err(|error| store_error(&error))?,
+    };
+    if request.subscription == SubscriptionMode::Subscribe {
+        subscribe(cx, &record);
+    }
+    Ok(BrokerMessage::QueueIds(Box::new(ids)).into())
+}
+
+/// There is nothing to deliver yet. In a session of a service the queue is the service's from the beginning.
+fn subscribe(cx: &Context, queue: &QueueRecord) {
+    let id = &queue.recipient_id;
+    cx.broker.subscriptions.subscribe_new(id, &queue.recipient_dh, &cx.session);
+    if let Some(service) = cx.service_id() {
+        cx.broker.join_service(service, ServiceRole::Messaging, &cx.session, id.into(), true);
+    }
+}
+
+/// IDs and data that the client has chosen: the link ID of contact queues, and the sender ID.
+#[derive(Clone)]
+struct RequestedLink {
+    link_id: Option<LinkId>,
+    sender_id: SenderId,
+    data: LinkData,
+}
+
+/// # Errors
+///
+/// `PROHIBITED` unless the sender ID follows from the correlation ID: otherwise it could be tried out which IDs there are.
+fn requested_link(cx: &Context, request: &NewQueue<'_>) -> Result<Option<RequestedLink>, ErrorType> {
+    let (link_id, link) = match &request.request {
+        Some(QueueRequest::Messaging(Some(link))) => (None, link),
+        Some(QueueRequest::Contact(Some((id, link)))) => (Some(id.clone()), link),
+        _ => return Ok(None),
+    };
+    let digest = hash::sha3_384(cx.corr_id.as_bytes());
+    if link.sender_id.as_bytes() != &digest[..ID_BYTES] {
+        return Err(CommandError::Prohibited.into());
+    }
+    let data =
+        LinkData { fixed: link.data.fixed.as_bytes().to_vec(), user: link.data.user.as_bytes().to_vec() };
+    Ok(Some(RequestedLink { link_id, sender_id: link.sender_id.clone(), data }))
+}
+
+fn build(
+    request: &NewQueue<'_>,
+    link: Option<RequestedLink>,
+    service: Option<&ServiceId>,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> (store::NewQueue, QueueIds) {
+    let dh = X25519PrivateKey::generate(rng);
+    let (notifier, relay_notifier) = notifier(request, rng).unzip();
+    let sender_id = link.as_ref().map_or_else(|| SenderId::generate(rng), |link| link.sender_id.clone());
+    let link_data = link.as_ref().map(|link| link.data.clone());
+    let queue_link =
+        link.map(|link| QueueLink::new(link.link_id.unwrap_or_else(|| LinkId::generate(rng)), &link.data));
+    let mode = request.request.as_ref().map(QueueRequest::mode);
+    let record = QueueRecord {
+        recipient_id: RecipientId::generate(rng),
+        recipient_keys: vec![request.auth_key.0],
+        recipient_dh: dh.agree(&request.dh_key.0),
+        sender_id,
+        sender_key: None,
+        mode: mode.map(QueueMode::from),
+        link: queue_link,
+        notifier,
+        status: QueueStatus::Active,
+        updated: Some(Day::of(now())),
+        recipient_service: service.cloned(),
+    };
+    let ids = QueueIds {
+        recipient_id: record.recipient_id.clone(),
+        sender_id: record.sender_id.clone(),
+        dh_key: dh.public_key().into(),
+        mode,
+        link_id: record.link.as_ref().map(|link| link.id.clone()),
+        service_id: service.cloned(),
+        notifier: relay_notifier,
+    };
+    (store::NewQueue { record, link_data }, ids)
+}
+
+fn notifier(
+    request: &NewQueue<'_>,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Option<(Notifier, RelayNotifierCredentials)> {
+    let credentials = request.notifier.as_ref()?;
+    let dh = X25519PrivateKey::generate(rng);
+    let id = NotifierId::generate(rng);
+    let notifier = Notifier {
+        id: id.clone(),
+        key: credentials.auth_key.0,
+        dh: dh.agree(&credentials.dh_key.0),
+        service: None,
+    };
+    Some((notifier, RelayNotifierCredentials { notifier_id: id, dh_key: dh.public_key().into() }))
+}
+
+impl From<smp_protocol::command::QueueMode> for QueueMode {
+    fn from(mode: smp_protocol::command::QueueMode) -> Self {
+        match mode {
+            smp_protocol::command::QueueMode::Messaging => Self::Messaging,
+            smp_protocol::command::QueueMode::Contact => Self::Contact,
+        }
+    }
+}

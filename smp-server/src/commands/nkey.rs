@@ -1,0 +1,42 @@
+//! `NKEY`: allows notifications for the queue, under a new notifier ID. The notifier before, if any, is gone.
+
+use smp_crypto::X25519PrivateKey;
+use smp_protocol::{
+    error::ErrorType,
+    id::NotifierId,
+    key::{NotifierAuthKey, RecipientNotificationDhKey},
+    message::BrokerMessage,
+};
+
+use super::{Context, Outcome};
+use crate::{
+    session::store_error,
+    store::{Notifier, QueueChange, QueueRecord, StoreError},
+};
+
+/// How often other random IDs are tried if one is taken.
+const ATTEMPTS: usize = 3;
+
+pub(super) async fn run(
+    cx: &Context,
+    queue: &QueueRecord,
+    key: NotifierAuthKey,
+    dh_key: RecipientNotificationDhKey,
+) -> Outcome {
+    let private = X25519PrivateKey::generate(&mut rand::rng());
+    for _ in 0..ATTEMPTS {
+        let id = NotifierId::generate(&mut rand::rng());
+        let notifier = Notifier { id: id.clone(), key: key.0, dh: private.agree(&dh_key.0), service: None };
+        match cx.change(queue, QueueChange::SetNotifier(notifier)).await {
+            Ok(updated) => {
+                if let Some(previous) = &updated.before.notifier {
+                    cx.broker.notifier_deleted(previous, &cx.session);
+                }
+                return Ok(BrokerMessage::NotifierId(id, private.public_key().into()).into());
+            }
+            Err(StoreError::Duplicate) => {}
+            Err(error) => return Err(store_error(&error)),
+        }
+    }
+    Err(ErrorType::Internal)
+}

@@ -1,0 +1,8 @@
+//! `OFF`: the queue accepts no more messages; those that it has can still be received. Can be repeated.
+
+use super::{Context, Outcome};
+use crate::store::{QueueChange, QueueRecord, QueueStatus};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+    cx.change_and_confirm(queue, QueueChange::Status(QueueStatus::Suspended)).await
+}

@@ -1,0 +1,51 @@
+//! `QUE`: the state of the queue, for people who look for faults.
+
+use smp_crypto::base64url;
+use smp_protocol::{
+    encoding::UtcTime,
+    message::{BrokerMessage, MessageInfo, MessageKind, QueueInfo, SubscriptionInfo, SubscriptionThread},
+};
+
+use super::{Context, Outcome};
+use crate::{
+    broker::Delivery,
+    session::store_error,
+    store::{self, QueueRecord},
+};
+
+pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+    let content =
+        cx.broker.store.queue_content(&queue.recipient_id).await.map_err(|error| store_error(&error))?;
+    let info = QueueInfo {
+        sender_secured: queue.sender_key.is_some(),
+        notifications: queue.notifier.is_some(),
+        subscription: subscription(cx, queue),
+        size: i64::try_from(content.size).unwrap_or(i64::MAX),
+        message: content.first.as_ref().and_then(message),
+    };
+    Ok(BrokerMessage::QueueInfo(Box::new(info)).into())
+}
+
+fn subscription(cx: &Context, queue: &QueueRecord) -> Option<SubscriptionInfo> {
+    let id = &queue.recipient_id;
+    let (thread, delivered) = match cx.broker.subscriptions.delivery(id, &cx.session) {
+        Some(Delivery::Delivered(message)) => (SubscriptionThread::NoSub, Some(message)),
+        Some(Delivery::Idle) => (SubscriptionThread::NoSub, None),
+        Some(Delivery::Scheduled | Delivery::Loading { .. }) => (SubscriptionThread::SubPending, None),
+        None => (SubscriptionThread::ProhibitSub, cx.session.got(id)?),
+    };
+    let delivered = delivered.map(|message| base64url::encode(message.as_bytes()));
+    Some(SubscriptionInfo { thread, delivered })
+}
+
+fn message(first: &store::MessageInfo) -> Option<MessageInfo> {
+    let time = UtcTime::new(i64::try_from(first.timestamp).ok()?, 0)?;
+    Some(MessageInfo {
+        id: base64url::encode(first.id.as_bytes()),
+        time,
+        kind: match first.kind {
+            store::MessageKind::Sent { .. } => MessageKind::Message,
+            store::MessageKind::QuotaMarker => MessageKind::Quota,
+        },
+    })
+}

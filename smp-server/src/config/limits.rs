@@ -1,0 +1,81 @@
+//! `[limits]`: what one client, and all of them together, can cost.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{ConfigError, text};
+
+/// Bounds. A count of 0 means no bound where the field says so.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections in total; further ones are closed at once.
+    pub max_connections: usize,
+    /// Connections from one IPv4 address or one IPv6 /64 network. 0: no bound. Loopback, where an onion service's
+    /// clients come from, is not counted.
+    pub max_connections_per_address: usize,
+    /// Time for TLS and the SMP handshake together.
+    #[serde(deserialize_with = "text::duration")]
+    pub handshake_timeout: Duration,
+    /// A connection without subscriptions and without traffic for this long is closed.
+    #[serde(deserialize_with = "text::optional_duration")]
+    pub idle_timeout: Option<Duration>,
+    /// How often connections are checked for being idle.
+    #[serde(deserialize_with = "text::duration")]
+    pub idle_check_interval: Duration,
+    /// A client that takes longer to send a block that it has begun, or to take one, is disconnected.
+    #[serde(deserialize_with = "text::duration")]
+    pub block_timeout: Duration,
+    /// Commands of one client that may be waiting to be done or for their answer to be read; further ones are not read.
+    pub max_pending_commands: usize,
+    /// Answers and events that may wait for one client to read them; then it is disconnected. Messages are not counted:
+    /// they wait in the store.
+    pub max_outgoing: usize,
+    /// Queues one connection may create in a minute; further `NEW`s wait. 0: no bound.
+    pub new_queues_per_minute: u32,
+    /// Notifications kept for one queue while its notifier is away; the oldest goes first.
+    pub max_pending_notifications: usize,
+    /// On shutdown, how long to wait for what clients have asked before.
+    #[serde(deserialize_with = "text::duration")]
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 20_000,
+            max_connections_per_address: 1_000,
+            handshake_timeout: Duration::from_secs(30),
+            idle_timeout: Some(Duration::from_secs(6 * 3_600)),
+            idle_check_interval: Duration::from_secs(3_600),
+            block_timeout: Duration::from_secs(60),
+            max_outgoing: 8_192,
+            max_pending_commands: 1_024,
+            new_queues_per_minute: 6_000,
+            max_pending_notifications: 32,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (self.max_connections == 0, "limits.max_connections is 0; give a positive number"),
+            (self.handshake_timeout.is_zero(), "limits.handshake_timeout is 0; try \"30s\""),
+            (self.idle_check_interval.is_zero(), "limits.idle_check_interval is 0; try \"1h\""),
+            (self.block_timeout.is_zero(), "limits.block_timeout is 0; try \"60s\""),
+            (
+                self.max_outgoing <= self.max_pending_commands,
+                "limits.max_outgoing must be greater than limits.max_pending_commands",
+            ),
+            (self.max_pending_commands == 0, "limits.max_pending_commands is 0; try 1024"),
+            (self.max_pending_notifications == 0, "limits.max_pending_notifications is 0; try 32"),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),
+            None => Ok(()),
+        }
+    }
+}

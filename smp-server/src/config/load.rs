@@ -1,0 +1,173 @@
+//! Defaults, file, environment and flags put together.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+
+use super::Config;
+
+/// Name of the configuration file in the relay's directory.
+pub const CONFIG_FILE: &str = "smp-server.toml";
+
+/// Environment variables begin with this; `__` separates section and setting.
+const ENV_PREFIX: &str = "SMP_SERVER_";
+
+/// Variables with the prefix that are flags of the command line, not settings.
+const ENV_FLAGS: [&str; 2] = ["dir", "config"];
+
+/// Why there is no configuration to start with; each says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no file: the relay was not set up there.
+    #[error("there is no {0}: run `smp-server init` first, or name the relay's directory with --dir")]
+    Missing(PathBuf),
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(PathBuf, #[source] io::Error),
+    /// The file is not TOML, or has a setting that does not exist or a value that does not fit.
+    #[error("{path}, line {line}: {message}")]
+    File {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An environment variable or flag does not fit.
+    #[error("{0}; check the environment variables that begin with SMP_SERVER_")]
+    Environment(String),
+    /// A value that is well formed but impossible.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// What flags of the command line replace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--listen`, if given at all.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// Where a relay lives if nobody says otherwise: `/var/lib/smp-server` for root, else `smp-server` in
+/// `$XDG_DATA_HOME` (usually `~/.local/share`), else `./smp-server`.
+#[must_use]
+pub fn default_dir(is_root: bool, xdg_data_home: Option<&Path>, home: Option<&Path>) -> PathBuf {
+    if is_root {
+        return PathBuf::from("/var/lib/smp-server");
+    }
+    let data = xdg_data_home
+        .filter(|path| path.is_absolute())
+        .map(Path::to_path_buf)
+        .or_else(|| home.map(|home| home.join(".local/share")));
+    data.unwrap_or_default().join("smp-server")
+}
+
+/// Reads the file at `path`, then the environment, then `overrides`. Relative paths start at the directory of the file.
+///
+/// # Errors
+///
+/// [`ConfigError`], a sentence that names file and line, variable or setting.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ConfigError::Missing(path.to_path_buf()),
+        _ => ConfigError::Read(path.to_path_buf(), error),
+    })?;
+    // Alone first, because only this error knows the line.
+    toml::from_str::<Config>(&text).map_err(|error| file_error(path, &text, &error))?;
+    let mut figment = Figment::new()
+        .merge(Toml::string(&text))
+        .merge(Env::prefixed(ENV_PREFIX).ignore(&ENV_FLAGS).split("__"));
+    if !overrides.listen.is_empty() {
+        figment = figment.merge(Serialized::default("server.listen", &overrides.listen));
+    }
+    let mut config: Config =
+        figment.extract().map_err(|error| ConfigError::Environment(error.to_string()))?;
+    config.resolve_paths(path.parent().unwrap_or(Path::new("")));
+    config.validate()?;
+    Ok(config)
+}
+
+fn file_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..before].iter().filter(|b| **b == b'\n').count() + 1;
+    ConfigError::File { path: path.display().to_string(), line, message: error.message().replace('\n', " ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Durability, parse_password, template};
+
+    fn load_text(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CONFIG_FILE);
+        fs::write(&path, text).unwrap();
+        load(&path, &Overrides::default())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = load_text("").unwrap();
+        assert_eq!(config.queues, Config::default().queues);
+    }
+
+    #[test]
+    fn the_template_is_the_defaults_with_the_given_values() {
+        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"));
+        let mut read: Config = toml::from_str(&text).unwrap();
+        assert_eq!(read.server.hosts, ["relay.example".parse().unwrap()]);
+        assert_eq!(read.queues.create_password.take(), parse_password("secret").ok());
+        read.server = Config::default().server;
+        assert_eq!(read, Config::default());
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, line) in [
+            ("[store]\n\ndurability = \"maybe\"\n", 3),
+            ("[store]\ndurabilty = \"os\"\n", 2),
+            ("[store]\nkind = \n", 2),
+            ("[limits]\nhandshake_timeout = \"soon\"\n", 2),
+        ] {
+            match load_text(text) {
+                Err(ConfigError::File { line: found, .. }) => assert_eq!(found, line, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_says_init() {
+        let error = load(Path::new("/nonexistent/smp-server.toml"), &Overrides::default()).unwrap_err();
+        assert!(error.to_string().contains("smp-server init"));
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(CONFIG_FILE);
+        fs::write(&path, "[server]\nlisten = [\"127.0.0.1:1\"]\n[store]\ndurability = \"os\"\n").unwrap();
+        let overrides = Overrides { listen: vec!["127.0.0.1:2".parse().unwrap()] };
+        let config = load(&path, &overrides).unwrap();
+        assert_eq!(config.server.listen, overrides.listen);
+        assert_eq!(config.store.durability, Durability::Os);
+        assert_eq!(config.store.path, dir.path().join("data"));
+    }
+
+    #[test]
+    fn the_default_directory_depends_on_who_asks() {
+        let home = Some(Path::new("/home/op"));
+        assert_eq!(default_dir(true, None, home), Path::new("/var/lib/smp-server"));
+        assert_eq!(default_dir(false, None, home), Path::new("/home/op/.local/share/smp-server"));
+        assert_eq!(default_dir(false, Some(Path::new("/data")), home), Path::new("/data/smp-server"));
+        assert_eq!(default_dir(false, None, None), Path::new("smp-server"));
+    }
+}

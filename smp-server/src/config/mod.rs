@@ -1,0 +1,362 @@
+//! What an operator can set: every field, its unit and its default.
+//!
+//! A relay runs with all of it left alone. Values come, later ones winning, from the built-in defaults, the TOML file
+//! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
+//! see [`load`].
+
+mod limits;
+mod load;
+mod template;
+mod text;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use smp_protocol::{
+    address::{DEFAULT_PORT, Host, Password, RelayAddress},
+    encoding::NonEmpty,
+    version::SmpVersion,
+};
+
+pub use self::{
+    limits::Limits,
+    load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load},
+    template::template,
+    text::{parse_duration, parse_password},
+};
+
+/// Everything that can be set. `Config::default()` is a relay on port 5223 that keeps queues in SQLite in the
+/// current directory; tests mostly want [`Config::for_tests`].
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the relay is reached.
+    pub server: Server,
+    /// Files of its identity.
+    pub identity: IdentityFiles,
+    /// Who may create queues, and what a queue holds.
+    pub queues: Queues,
+    /// Where queues and messages are kept.
+    pub store: StoreConfig,
+    /// Forwarding of other people's commands to other relays.
+    pub proxy: Proxy,
+    /// Bounds on what one client, and all of them, can cost.
+    pub limits: Limits,
+    /// What is written to the log.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Host names or IP addresses that are written into the address of the relay, the public one first.
+    #[serde(deserialize_with = "text::hosts")]
+    pub hosts: Vec<Host>,
+    /// The port that is written into the address. 0 stands for the port of the first listener.
+    pub port: u16,
+    /// IP addresses and ports to accept connections on. Port 0 lets the system choose.
+    pub listen: Vec<SocketAddr>,
+    /// The oldest SMP version to offer, from 6.
+    pub min_version: u16,
+    /// The newest SMP version to offer, up to 19.
+    pub max_version: u16,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            hosts: vec![Host::Ipv4(Ipv4Addr::LOCALHOST)],
+            port: 0,
+            listen: vec![
+                SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
+                SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
+            ],
+            min_version: SmpVersion::MIN.0,
+            max_version: SmpVersion::MAX.0,
+        }
+    }
+}
+
+/// `[identity]`: the directory with the certificates and keys.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityFiles {
+    /// Directory with `ca.crt`, `server.crt` and `server.key`.
+    pub path: PathBuf,
+}
+
+impl Default for IdentityFiles {
+    fn default() -> Self {
+        Self { path: PathBuf::from("identity") }
+    }
+}
+
+/// `[queues]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queues {
+    /// Whether new queues can be created at all.
+    pub new_queues: bool,
+    /// If set, only clients that know it can create queues and use the proxy.
+    #[serde(deserialize_with = "text::password")]
+    pub create_password: Option<Password>,
+    /// Messages a queue holds until its recipient takes them; further ones are refused with `QUOTA`.
+    pub quota: u32,
+    /// After how long a message that nobody took is deleted. `"off"` keeps them for ever.
+    #[serde(deserialize_with = "text::optional_duration")]
+    pub expire_messages: Option<Duration>,
+    /// After how long a notification that no notifier took is dropped.
+    #[serde(deserialize_with = "text::duration")]
+    pub expire_notifications: Duration,
+    /// How often expired messages and notifications are looked for.
+    #[serde(deserialize_with = "text::duration")]
+    pub expiry_interval: Duration,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            new_queues: true,
+            create_password: None,
+            quota: 128,
+            expire_messages: Some(Duration::from_secs(21 * 86_400)),
+            expire_notifications: Duration::from_secs(86_400),
+            expiry_interval: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Which store.
+    pub kind: StoreKind,
+    /// Directory of the database; made if missing. A memory store does not use it.
+    pub path: PathBuf,
+    /// What `OK` to `SEND` promises.
+    pub durability: Durability,
+    /// Memory for queues in use, in MiB: records and lists of messages, without bodies.
+    pub queue_cache_mib: usize,
+    /// Memory for bodies of messages that are on disk and may be wanted soon, in MiB.
+    pub body_cache_mib: usize,
+    /// Bodies that may wait for the disk, in MiB; senders wait when there are more.
+    pub pending_mib: usize,
+    /// Whether bodies of deleted messages are overwritten with zeros at once, for about double the work of a removal.
+    pub overwrite_deleted: bool,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::Sqlite,
+            path: PathBuf::from("data"),
+            durability: Durability::Fsync,
+            queue_cache_mib: 64,
+            body_cache_mib: 32,
+            pending_mib: 64,
+            overwrite_deleted: false,
+        }
+    }
+}
+
+/// `store.kind`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// An embedded database: nothing else to install.
+    Sqlite,
+    /// Nothing is kept over a restart.
+    Memory,
+}
+
+/// `store.durability`: what has happened before a sender reads `OK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The message survives a power cut.
+    Fsync,
+    /// The message survives the death of the process, not that of the machine.
+    Os,
+}
+
+/// `[proxy]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Proxy {
+    /// Whether clients may send to other relays through this one.
+    pub enabled: bool,
+    /// Commands of one client that are on their way to other relays at the same time; further ones wait.
+    pub client_concurrency: usize,
+    /// How long to wait for another relay: to connect, and for each answer.
+    #[serde(deserialize_with = "text::duration")]
+    pub timeout: Duration,
+    /// How long a relay that could not be reached is not tried again.
+    #[serde(deserialize_with = "text::duration")]
+    pub retry_interval: Duration,
+    /// Connections to other relays at the same time.
+    pub max_relays: usize,
+    /// Whether relays at loopback and private network addresses may be connected to.
+    pub allow_private_hosts: bool,
+}
+
+impl Default for Proxy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            client_concurrency: 32,
+            timeout: Duration::from_secs(15),
+            retry_interval: Duration::from_secs(30),
+            max_relays: 1_000,
+            allow_private_hosts: false,
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `error`, `warn`, `info` or `debug`. No level shows queue IDs, keys or addresses of clients.
+    pub level: LogLevel,
+    /// Lines for people or one JSON object a line.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+/// `log.level`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// `log.format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// A relay on a free loopback port whose files are all below `dir`; for tests, demonstrations and embedding.
+    #[must_use]
+    pub fn for_tests(dir: &Path) -> Self {
+        let mut config = Self::default();
+        config.server.listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
+        config.proxy.allow_private_hosts = true;
+        config.resolve_paths(dir);
+        config
+    }
+
+    /// Makes relative paths start at `dir`.
+    pub fn resolve_paths(&mut self, dir: &Path) {
+        for path in [&mut self.identity.path, &mut self.store.path] {
+            if path.is_relative() {
+                *path = dir.join(&*path);
+            }
+        }
+    }
+
+    /// The address for clients, of a relay with this identity that accepts connections on `listening`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Invalid`] without hosts, or with more than 255.
+    pub fn address(&self, fingerprint: [u8; 32], listening: u16) -> Result<RelayAddress, ConfigError> {
+        let hosts = NonEmpty::new(self.server.hosts.clone())
+            .ok_or_else(|| ConfigError::Invalid("server.hosts must have 1 to 255 names".to_owned()))?;
+        let port = if self.server.port == 0 { listening } else { self.server.port };
+        let port = (port != DEFAULT_PORT).then_some(port);
+        Ok(RelayAddress { fingerprint, hosts, port, password: self.queues.create_password.clone() })
+    }
+
+    /// Checks what types alone do not.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that names the setting and says what it may be.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let (oldest, newest) = (SmpVersion::MIN.0, SmpVersion::MAX.0);
+        let rules = [
+            (
+                self.server.listen.is_empty(),
+                "server.listen is empty; give at least one address such as \"0.0.0.0:5223\"",
+            ),
+            (
+                self.server.hosts.is_empty(),
+                "server.hosts is empty; give at least the name or IP address clients use",
+            ),
+            (
+                self.server.min_version < oldest
+                    || self.server.max_version > newest
+                    || self.server.min_version > self.server.max_version,
+                "server.min_version and server.max_version must be a range within 6 to 19",
+            ),
+            (self.queues.quota == 0, "queues.quota is 0; a queue must hold at least one message"),
+            (self.queues.expiry_interval.is_zero(), "queues.expiry_interval is 0; try \"1h\""),
+            (
+                self.proxy.client_concurrency == 0,
+                "proxy.client_concurrency is 0; to forbid forwarding set proxy.enabled = false",
+            ),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),
+            None => self.limits.validate(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        assert!(Config::default().validate().is_ok());
+        assert!(Config::for_tests(Path::new("/tmp/x")).validate().is_ok());
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_directory_and_absolute_ones_stay() {
+        let mut config = Config::default();
+        config.store.path = PathBuf::from("/srv/queues");
+        config.resolve_paths(Path::new("/etc/relay"));
+        assert_eq!(config.identity.path, Path::new("/etc/relay/identity"));
+        assert_eq!(config.store.path, Path::new("/srv/queues"));
+    }
+
+    #[test]
+    fn impossible_values_are_named() {
+        type Change = fn(&mut Config);
+        let broken: [(&str, Change); 5] = [
+            ("listen", |c| c.server.listen.clear()),
+            ("hosts", |c| c.server.hosts.clear()),
+            ("max_version", |c| c.server.max_version = 20),
+            ("min_version", |c| c.server.min_version = 5),
+            ("quota", |c| c.queues.quota = 0),
+        ];
+        for (name, change) in broken {
+            let mut config = Config::default();
+            change(&mut config);
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The commented file that `smp-server init` writes.
+
+use smp_protocol::address::Host;
+
+/// The text of a new `smp-server.toml`: everything that can be set, each at its default and commented out, apart from
+/// what was asked for.
+#[must_use]
+pub fn template(hosts: &[Host], port: u16, password: Option<&str>) -> String {
+    let hosts: Vec<String> = hosts.iter().map(Host::to_string).collect();
+    let hosts = toml::Value::from(hosts).to_string();
+    let password = match password {
+        Some(password) => format!("create_password = {}", toml::Value::from(password)),
+        None => "# create_password = \"...\"".to_owned(),
+    };
+    format!(
+        r#"# Settings of smp-server. Lines that begin with # show the defaults.
+# Each can also be set by an environment variable: SMP_SERVER_STORE__DURABILITY=os sets durability in [store].
+# Durations are written "250ms", "30s", "5m", "6h", "21d". Relative paths start at the directory of this file.
+
+[server]
+# What clients use to reach this relay, as it stands in its address. Names or IP addresses, the public one first.
+hosts = {hosts}
+# The port that stands in the address, if it is not that of the first entry of listen.
+# port = 0
+# Where connections are accepted. Add "0.0.0.0:443" and "[::]:443" to be reachable through strict firewalls.
+listen = ["0.0.0.0:{port}", "[::]:{port}"]
+# Range of protocol versions that is offered.
+# min_version = 6
+# max_version = 19
+
+[identity]
+# Directory with ca.crt, server.crt and server.key.
+# path = "identity"
+
+[queues]
+# false: nobody can create queues; the existing ones go on.
+# new_queues = true
+# Needed to create queues and to use the proxy. It is a part of the relay's address.
+{password}
+# Messages that one queue holds until its recipient takes them.
+# quota = 128
+# Messages that nobody took are deleted after this time; "off" keeps them for ever.
+# expire_messages = "21d"
+# expire_notifications = "24h"
+# expiry_interval = "1h"
+
+[store]
+# "sqlite" or "memory" (nothing is kept over a restart).
+# kind = "sqlite"
+# Directory of the database.
+# path = "data"
+# What a sender's OK promises. "fsync": the message survives a power cut. "os": it survives the death of the process.
+# durability = "fsync"
+# Memory for queues in use (without messages), for messages that may be wanted soon, and for those that wait for the disk.
+# queue_cache_mib = 64
+# body_cache_mib = 32
+# pending_mib = 64
+# Overwrite deleted messages with zeros at once, for about double the work of a removal. All are encrypted end to end anyway.
+# overwrite_deleted = false
+
+[proxy]
+# Whether clients may send to other relays through this one, which hides their IP addresses from those.
+# enabled = true
+# client_concurrency = 32
+# timeout = "15s"
+# retry_interval = "30s"
+# max_relays = 1000
+# allow_private_hosts = false
+
+[limits]
+# max_connections = 20000
+# From one IPv4 address or IPv6 /64 network; 0: no bound. Loopback is not counted.
+# max_connections_per_address = 1000
+# handshake_timeout = "30s"
+# Connections without subscriptions and without traffic are closed; "off" keeps them.
+# idle_timeout = "6h"
+# idle_check_interval = "1h"
+# A client that takes longer to send or to take one block (16 KiB) is disconnected.
+# block_timeout = "60s"
+# Commands of one client that may wait to be done or answered; further ones are not read.
+# max_pending_commands = 1024
+# Answers and events that may wait for one client to read them; then it is disconnected.
+# max_outgoing = 8192
+# Per connection; further ones wait. 0: no bound.
+# new_queues_per_minute = 6000
+# max_pending_notifications = 32
+# shutdown_timeout = "10s"
+
+[log]
+# "error", "warn", "info" or "debug". No level shows queue IDs, keys or addresses.
+# level = "info"
+# "text" or "json".
+# format = "text"
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn commented_defaults_are_the_defaults() {
+        let text = template(&Config::default().server.hosts, 5223, None);
+        let live: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)) => rest,
+                _ => line,
+            })
+            .filter(|line| !line.starts_with("create_password"))
+            .fold(String::new(), |all, line| all + line + "\n");
+        let read: Config = toml::from_str(&live).unwrap();
+        assert_eq!(read, Config::default());
+    }
+
+    fn is_key(text: &str) -> bool {
+        text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    }
+}

@@ -1,0 +1,103 @@
+//! Opening the sockets that are listened on.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: i32 = 1_024;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program listens there.
+    #[error(
+        "{0} is in use: stop the program that uses it, or set another port with --listen or server.listen"
+    )]
+    InUse(SocketAddr),
+    /// Low ports are for privileged programs.
+    #[error("may not listen on {0}: choose a port from 1024 on, or allow low ports (CAP_NET_BIND_SERVICE)")]
+    Denied(SocketAddr),
+    /// It is no address of this machine.
+    #[error("cannot listen on {0}: it is not an address of this machine; see server.listen")]
+    NotLocal(SocketAddr),
+    /// Anything else.
+    #[error("cannot listen on {0}: {1}")]
+    Other(SocketAddr, #[source] io::Error),
+}
+
+/// Listens on all addresses. IPv6 sockets take no IPv4 connections, so that both can be listed. A machine without IPv6
+/// may have the unspecified IPv6 address in its list.
+///
+/// # Errors
+///
+/// [`BindError`] for the first address that does not work.
+pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        match listen(*address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if !listeners.is_empty() && is_without_ipv6(*address, &error) => {
+                tracing::info!("this machine has no IPv6");
+            }
+            Err(error) => return Err(explain(*address, error)),
+        }
+    }
+    Ok(listeners)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // Else a restarted relay would have to wait until connections of the one before are forgotten.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn is_without_ipv6(address: SocketAddr, error: &io::Error) -> bool {
+    let unsupported = error.kind() == io::ErrorKind::AddrNotAvailable
+        || matches!(error.raw_os_error(), Some(code) if code == EAFNOSUPPORT);
+    matches!(address.ip(), IpAddr::V6(ip) if ip.is_unspecified()) && unsupported
+}
+
+/// The address family is not supported (Linux); it has no [`io::ErrorKind`].
+const EAFNOSUPPORT: i32 = 97;
+
+fn explain(address: SocketAddr, error: io::Error) -> BindError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(address),
+        io::ErrorKind::PermissionDenied => BindError::Denied(address),
+        io::ErrorKind::AddrNotAvailable => BindError::NotLocal(address),
+        _ => BindError::Other(address, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let first = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let taken = first[0].local_addr().unwrap();
+        let error = bind(&[taken]).unwrap_err();
+        assert!(matches!(error, BindError::InUse(address) if address == taken));
+        assert!(error.to_string().contains("in use"));
+    }
+
+    #[tokio::test]
+    async fn foreign_addresses_are_refused() {
+        let error = bind(&["192.0.2.1:0".parse().unwrap()]).unwrap_err();
+        assert!(matches!(error, BindError::NotLocal(_)), "{error}");
+    }
+}

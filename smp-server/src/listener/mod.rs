@@ -1,0 +1,103 @@
+//! Accepting connections.
+
+mod accept;
+mod bind;
+mod slots;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use smp_protocol::{
+    error::{HandshakeError, TransportError},
+    handshake::relay::VerifiedService,
+    id::ServiceId,
+};
+use smp_transport::connection::RelayAcceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::bind::BindError;
+use self::{accept::Pause, slots::Slot};
+pub(crate) use self::{bind::bind, slots::Slots};
+use crate::{
+    broker::{Broker, now},
+    session,
+    store::{Day, NewService},
+};
+
+/// What is needed to serve the clients of all listeners.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) broker: Arc<Broker>,
+    pub(crate) acceptor: RelayAcceptor,
+    pub(crate) slots: Slots,
+    /// Tasks of connections.
+    pub(crate) connections: TaskTracker,
+    /// Cancelled to stop accepting and reading.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Accepts connections until the service stops.
+pub(crate) async fn listen(listener: TcpListener, service: Service) {
+    let mut pause = Pause::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = service.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause.succeeded();
+                service.start(stream, peer);
+            }
+            Err(error) => {
+                tokio::select! {
+                    () = pause.after(&error) => {}
+                    () = service.stop.cancelled() => return,
+                }
+            }
+        }
+    }
+}
+
+impl Service {
+    /// Serves a connection in a task of its own, if there is a place for it.
+    fn start(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(slot) = self.slots.take(peer.ip()) else { return };
+        let service = self.clone();
+        self.connections.spawn(async move {
+            let abort = service.broker.abort.clone();
+            tokio::select! {
+                () = service.serve(stream, slot) => {}
+                () = abort.cancelled() => {}
+            }
+        });
+    }
+
+    async fn serve(self, stream: TcpStream, slot: Slot) {
+        if accept::prepare(&stream).is_err() {
+            return;
+        }
+        let accepted = tokio::select! {
+            accepted = self.acceptor.accept_with(stream, |service| self.register(service)) => accepted,
+            () = self.stop.cancelled() => return,
+        };
+        // Scanners and clients that gave up are no concern of the operator.
+        let Ok(connection) = accepted else { return };
+        session::serve(self.broker, connection, self.stop).await;
+        drop(slot);
+    }
+
+    /// Finds or makes the ID of a service. Its certificates are known by the fingerprint of the identity.
+    async fn register(&self, service: VerifiedService) -> Result<ServiceId, TransportError> {
+        let role = session::service_role(service.role).ok_or(HandshakeError::BadService)?;
+        let new = NewService {
+            id: ServiceId::generate(&mut rand::rng()),
+            role,
+            certificates: Vec::new(),
+            fingerprint: service.fingerprint.to_vec(),
+            created: Day::of(now()),
+        };
+        let registered = self.broker.store.service(new).await;
+        registered.map_err(|_| HandshakeError::BadService.into())
+    }
+}

@@ -1,0 +1,129 @@
+//! Connecting to other relays, but not to whatever else is in the networks of this one.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use smp_protocol::address::{DEFAULT_PORT, RelayAddress};
+use smp_transport::{
+    client::{ClientConfig, ClientError, RelayClient, RelayEvents},
+    connection::ConnectionError,
+};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout_at},
+};
+
+use crate::config;
+
+/// Tried in this order if the address has no port.
+const PORTS: [u16; 2] = [DEFAULT_PORT, 443];
+
+/// Connects to the first host of the address that works.
+pub(super) async fn dial(
+    address: &RelayAddress,
+    settings: &config::Proxy,
+) -> Result<(RelayClient, RelayEvents), ClientError> {
+    let deadline = Instant::now() + settings.timeout;
+    match timeout_at(deadline, dial_hosts(address, settings)).await {
+        Ok(result) => result,
+        Err(_) => Err(ClientError::Timeout(settings.timeout)),
+    }
+}
+
+async fn dial_hosts(
+    address: &RelayAddress,
+    settings: &config::Proxy,
+) -> Result<(RelayClient, RelayEvents), ClientError> {
+    let ports: &[u16] = address.port.as_ref().map_or(&PORTS, std::slice::from_ref);
+    let mut failure = ClientError::OnionOnly;
+    for host in address.hosts.as_slice().iter().filter(|host| !host.is_onion()) {
+        for port in ports {
+            match dial_host(&host.to_string(), *port, address.fingerprint, settings).await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => failure = error,
+            }
+        }
+    }
+    Err(failure)
+}
+
+async fn dial_host(
+    host: &str,
+    port: u16,
+    fingerprint: [u8; 32],
+    settings: &config::Proxy,
+) -> Result<(RelayClient, RelayEvents), ClientError> {
+    let lost = |error: std::io::Error| ClientError::Connection(ConnectionError::from(error));
+    let addresses = lookup_host((host, port)).await.map_err(lost)?;
+    let allowed: Vec<SocketAddr> =
+        addresses.filter(|address| settings.allow_private_hosts || is_public(address.ip())).collect();
+    let stream = TcpStream::connect(allowed.as_slice()).await.map_err(lost)?;
+    stream.set_nodelay(true).map_err(lost)?;
+    RelayClient::connect_over(stream, fingerprint, client_config(settings.timeout)).await
+}
+
+fn client_config(timeout: Duration) -> ClientConfig {
+    ClientConfig {
+        proxy: true,
+        response_timeout: timeout,
+        connect_timeout: timeout,
+        ..ClientConfig::default()
+    }
+}
+
+/// Whether it is an address of the internet at large, rather than of this machine or its own networks.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let shared = first == 100 && (64..128).contains(&second);
+            !(first == 0
+                || shared
+                || address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_multicast()
+                || address.is_broadcast())
+        }
+        IpAddr::V6(address) => {
+            !(address.is_unspecified()
+                || address.is_loopback()
+                || address.is_multicast()
+                || address.is_unique_local()
+                || address.is_unicast_link_local())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_networks_are_not_public() {
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.1.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+        for address in ["192.0.1.1", "8.8.8.8", "100.128.0.1", "2a00::1", "::ffff:8.8.8.8"] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What clients are told when another relay cannot be used. Nothing about the network of this relay.
+
+use smp_protocol::{
+    encoding::Latin1Text,
+    error::{BrokerErrorType, ErrorType, HandshakeError, NetworkError, ProxyError, TransportError},
+};
+use smp_transport::{client::ClientError, connection::ConnectionError};
+
+fn broker(error: BrokerErrorType) -> ErrorType {
+    ErrorType::Proxy(Box::new(ProxyError::Broker(error)))
+}
+
+/// There is no connection.
+pub(super) fn network() -> ErrorType {
+    broker(BrokerErrorType::Network(NetworkError::Failed))
+}
+
+/// The connection or the handshake is not as it has to be.
+pub(super) fn transport(error: TransportError) -> ErrorType {
+    broker(BrokerErrorType::Transport(error))
+}
+
+/// The other relay does not answer what it was asked.
+pub(super) fn unexpected() -> ErrorType {
+    broker(BrokerErrorType::Unexpected(Latin1Text::default()))
+}
+
+/// Why there is no session.
+pub(super) fn of_connecting(error: &ClientError) -> ErrorType {
+    match error {
+        ClientError::OnionOnly => broker(BrokerErrorType::Host),
+        ClientError::WrongRelay { .. } => transport(HandshakeError::Identity.into()),
+        ClientError::Version { .. } => transport(TransportError::Version),
+        ClientError::Connection(ConnectionError::Handshake(error)) => transport(*error),
+        ClientError::Timeout(_) => broker(BrokerErrorType::Timeout),
+        _ => network(),
+    }
+}
+
+/// Why there is no answer.
+pub(super) fn of_forwarding(error: &ClientError) -> ErrorType {
+    match error {
+        ClientError::Relay(error) | ClientError::Protocol(error) => {
+            ErrorType::Proxy(Box::new(ProxyError::Protocol(error.clone())))
+        }
+        ClientError::Timeout(_) | ClientError::NotResponding => broker(BrokerErrorType::Timeout),
+        ClientError::TooLarge => transport(TransportError::LargeMessage),
+        ClientError::UnreadableAnswer(_) => broker(BrokerErrorType::Response(Latin1Text::default())),
+        ClientError::UnexpectedEntity => unexpected(),
+        _ => network(),
+    }
+}

@@ -1,0 +1,198 @@
+//! Starting and stopping a relay.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use smp_protocol::{
+    address::RelayAddress,
+    version::{SmpVersion, VersionRange},
+};
+use smp_transport::{
+    connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
+    identity::{IdentityError, files},
+};
+use time::OffsetDateTime;
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    broker::{Broker, sweep},
+    config::{Config, ConfigError, Durability, StoreKind},
+    init::make_private_dir,
+    listener::{BindError, Service, Slots, bind, listen},
+    store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
+};
+
+/// Name of the database in the directory of the store.
+const DATABASE: &str = "smp-server.sqlite";
+
+/// Why a relay cannot be started. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The certificates or keys cannot be used.
+    #[error(
+        "cannot use the relay's identity: {0}; run `smp-server init`, or restore the files from the backup"
+    )]
+    Identity(#[from] IdentityError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The directory of the store cannot be made.
+    #[error("cannot make the directory {0}: {1}; see store.path")]
+    Directory(PathBuf, #[source] std::io::Error),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The TLS library refuses the identity.
+    #[error("cannot serve with the relay's identity: {0}")]
+    Tls(#[from] ConnectionError),
+}
+
+/// A relay.
+#[derive(Debug)]
+pub struct Relay;
+
+/// A relay that is running. Dropping it stops it at once, as [`RunningRelay::kill`] does.
+pub struct RunningRelay {
+    address: RelayAddress,
+    local_addrs: Vec<SocketAddr>,
+    store: Arc<dyn Store>,
+    service: Service,
+    tasks: JoinSet<()>,
+    shutdown_timeout: Duration,
+}
+
+impl Relay {
+    /// Opens the store, listens, and serves clients in the background of the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; then nothing is left running.
+    pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
+        config.validate()?;
+        let identity = files::load(&config.identity.path, OffsetDateTime::now_utc())?;
+        if files::has_authority_key(&config.identity.path) {
+            tracing::warn!(
+                "{} is on this machine: move it to a safe place, who has it can pretend to be this relay",
+                files::CA_KEY
+            );
+        }
+        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
+        // Listening first: a second process on the same port does not touch the store.
+        let listeners = bind(&config.server.listen)?;
+        let local_addrs: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let port = local_addrs.first().map_or(0, SocketAddr::port);
+        let address = config.address(identity.fingerprint(), port)?;
+        let store = open_store(&config).await?;
+        let shutdown_timeout = config.limits.shutdown_timeout;
+        let service = Service {
+            acceptor,
+            slots: Slots::new(config.limits.max_connections, config.limits.max_connections_per_address),
+            broker: Arc::new(Broker::new(config, store.clone())),
+            connections: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            tasks.spawn(listen(listener, service.clone()));
+        }
+        tasks.spawn(sweep(service.broker.clone()));
+        Ok(RunningRelay { address, local_addrs, store, service, tasks, shutdown_timeout })
+    }
+}
+
+impl RunningRelay {
+    /// The address to give to clients.
+    #[must_use]
+    pub fn address(&self) -> &RelayAddress {
+        &self.address
+    }
+
+    /// The addresses it listens on, in the order of `server.listen`.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Connections that there are now, those in their handshake included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.service.slots.used()
+    }
+
+    /// Stops accepting, answers what clients have asked, disconnects them, and writes everything to the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store could not write everything.
+    pub async fn shutdown(mut self) -> Result<(), StoreError> {
+        self.service.stop.cancel();
+        self.service.connections.close();
+        if timeout(self.shutdown_timeout, self.service.connections.wait()).await.is_err() {
+            self.service.broker.abort.cancel();
+            self.service.connections.wait().await;
+        }
+        self.tasks.shutdown().await;
+        self.service.broker.proxy.close();
+        self.store.close().await
+    }
+
+    /// Stops as if the process had died: connections are cut, and what the store has not written is lost. For tests.
+    pub async fn kill(mut self) {
+        // Before anything else, so that no answer says `OK` for what is lost.
+        self.service.broker.abort.cancel();
+        self.service.connections.close();
+        self.tasks.shutdown().await;
+        self.service.connections.wait().await;
+        // It has nothing to say: there is nothing to be done about a failure.
+        let _ = self.store.abandon().await;
+        self.service.broker.proxy.close();
+    }
+}
+
+impl Drop for RunningRelay {
+    fn drop(&mut self) {
+        self.service.broker.abort.cancel();
+    }
+}
+
+impl std::fmt::Debug for RunningRelay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunningRelay").field("local_addrs", &self.local_addrs).finish_non_exhaustive()
+    }
+}
+
+fn acceptor_settings(config: &Config) -> AcceptorSettings {
+    let (min, max) = (SmpVersion(config.server.min_version), SmpVersion(config.server.max_version));
+    AcceptorSettings {
+        // The configuration has been validated.
+        versions: VersionRange::new(min, max).unwrap_or(SmpVersion::SUPPORTED),
+        handshake_timeout: config.limits.handshake_timeout,
+        block_timeout: config.limits.block_timeout,
+    }
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let quota = config.queues.quota as usize;
+    let settings = &config.store;
+    if settings.kind == StoreKind::Memory {
+        return Ok(Arc::new(MemoryStore::new(quota)));
+    }
+    make_private_dir(&settings.path).map_err(|error| StartError::Directory(settings.path.clone(), error))?;
+    let config = SqliteConfig {
+        durability: match settings.durability {
+            Durability::Fsync => DiskDurability::Fsync,
+            Durability::Os => DiskDurability::Os,
+        },
+        quota,
+        queue_cache_bytes: settings.queue_cache_mib << 20,
+        body_cache_bytes: settings.body_cache_mib << 20,
+        pending_bytes: settings.pending_mib << 20,
+        overwrite_deleted: settings.overwrite_deleted,
+        ..SqliteConfig::new(settings.path.join(DATABASE))
+    };
+    Ok(Arc::new(SqliteStore::open(config).await?))
+}

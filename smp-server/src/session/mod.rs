@@ -1,0 +1,279 @@
+//! One connected client: a task that reads its commands and one that writes the answers.
+
+mod lanes;
+mod order;
+mod outbox;
+mod pace;
+mod reader;
+mod reply;
+mod run;
+mod service;
+mod writer;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use smp_crypto::{BoxKey, Ed25519PublicKey, X25519PrivateKey};
+use smp_protocol::{
+    handshake,
+    id::{MessageId, NotifierId, RecipientId, ServiceId},
+    message::BrokerMessage,
+    session::SessionParameters,
+};
+use smp_transport::connection::{Connection, RelaySide};
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+pub(crate) use self::reply::{Answer, Reply, Then, store_error};
+use self::{lanes::Lanes, outbox::Outbox, pace::Pace, reader::read, writer::Writer};
+use crate::{
+    auth::SessionKeys,
+    broker::{Broker, Notification, NotificationSubscriber, Numbered, Subscriber},
+    store::ServiceRole,
+    sync::lock,
+};
+
+/// Serves a client until it disconnects or `stop` is cancelled; then what it has asked is still answered.
+pub(crate) async fn serve(broker: Arc<Broker>, connection: Connection<RelaySide>, stop: CancellationToken) {
+    let Connection { session, side, reader, writer } = connection;
+    let agreed = Agreed {
+        parameters: session.parameters,
+        private_key: side.key,
+        proxy_secret: session.secret.map(|secret| secret.box_key()),
+        service: side.service.and_then(|(verified, id)| {
+            let role = service_role(verified.role)?;
+            Some(Service { id, role, fingerprint: verified.fingerprint, key: verified.key })
+        }),
+    };
+    let session = Session::new(agreed, &broker);
+    let finished = CancellationToken::new();
+    let mut writing = AbortOnDropHandle::new(tokio::spawn({
+        let (writer, finished) = (Writer::new(session.clone(), broker.clone(), writer), finished.clone());
+        async move { writer.write(&finished).await }
+    }));
+    let ended = Ended { session: &session, broker: &broker };
+    let reading = async {
+        read(&session, &broker, reader, &stop).await;
+        session.answered().await;
+    };
+    tokio::select! {
+        () = reading => {
+            finished.cancel();
+            let _ = (&mut writing).await;
+        }
+        // The connection is lost, or the client does not read.
+        _ = &mut writing => {}
+    }
+    drop(ended);
+}
+
+/// What services do here. Proxies need no identity.
+pub(crate) fn service_role(role: handshake::ServiceRole) -> Option<ServiceRole> {
+    match role {
+        handshake::ServiceRole::Messaging => Some(ServiceRole::Messaging),
+        handshake::ServiceRole::Notifier => Some(ServiceRole::Notifier),
+        handshake::ServiceRole::Proxy => None,
+    }
+}
+
+/// Ends the subscriptions of a session, in whatever way it ends.
+struct Ended<'a> {
+    session: &'a Session,
+    broker: &'a Broker,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.broker.session_ended(self.session);
+    }
+}
+
+/// What was agreed in the handshake.
+pub(crate) struct Agreed {
+    /// Version and session ID.
+    pub(crate) parameters: SessionParameters,
+    /// The relay's key for authenticators and forwarded commands.
+    pub(crate) private_key: X25519PrivateKey,
+    /// Agreed with the client's handshake key: opens what a proxy forwards.
+    pub(crate) proxy_secret: Option<BoxKey>,
+    /// The service that the client is.
+    pub(crate) service: Option<Service>,
+}
+
+/// A client that has identified itself as a service.
+#[derive(Clone)]
+pub(crate) struct Service {
+    /// Its ID at this relay.
+    pub(crate) id: ServiceId,
+    /// What it does.
+    pub(crate) role: ServiceRole,
+    /// SHA-256 of its identity certificate.
+    pub(crate) fingerprint: [u8; 32],
+    /// Verifies its signatures in this session.
+    pub(crate) key: Ed25519PublicKey,
+}
+
+/// A session's state, shared by its tasks and by the sessions that send to its queues.
+pub(crate) struct Session {
+    number: u64,
+    pub(crate) parameters: SessionParameters,
+    pub(crate) private_key: X25519PrivateKey,
+    pub(crate) proxy_secret: Option<BoxKey>,
+    pub(crate) service: Option<Service>,
+    pub(crate) keys: Mutex<SessionKeys>,
+    outbox: Outbox,
+    lanes: Lanes,
+    /// Commands that are not answered yet.
+    in_flight: Arc<Semaphore>,
+    max_in_flight: usize,
+    /// When there was traffic last.
+    active: Mutex<Instant>,
+    /// What it is subscribed to; `None` when it has ended.
+    joined: Mutex<Option<Joined>>,
+    /// Queues that are read by `GET`, with the message that was got.
+    got: Mutex<HashMap<RecipientId, Option<MessageId>>>,
+    /// Commands that are on their way to other relays.
+    pub(crate) forwarding: Semaphore,
+    /// How fast it creates queues.
+    pub(crate) creation: Mutex<Pace>,
+}
+
+#[derive(Default)]
+struct Joined {
+    queues: HashSet<RecipientId>,
+    notifiers: HashSet<NotifierId>,
+}
+
+impl Session {
+    pub(crate) fn new(agreed: Agreed, broker: &Broker) -> Arc<Self> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let limits = &broker.config.limits;
+        Arc::new(Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            parameters: agreed.parameters,
+            keys: Mutex::new(SessionKeys::new(agreed.private_key.clone())),
+            private_key: agreed.private_key,
+            service: agreed.service,
+            proxy_secret: agreed.proxy_secret,
+            outbox: Outbox::new(limits.max_outgoing),
+            lanes: Lanes::default(),
+            in_flight: Arc::new(Semaphore::new(limits.max_pending_commands)),
+            max_in_flight: limits.max_pending_commands,
+            active: Mutex::new(Instant::now()),
+            joined: Mutex::new(Some(Joined::default())),
+            got: Mutex::default(),
+            forwarding: Semaphore::new(broker.config.proxy.client_concurrency),
+            creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
+        })
+    }
+
+    /// Resolves when every command is answered and the answers are written.
+    async fn answered(&self) {
+        let all = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
+        // It is never closed.
+        let _ = self.in_flight.acquire_many(all).await;
+    }
+
+    /// Sends something that no command of this session has asked for.
+    pub(crate) fn event(&self, reply: Reply) {
+        self.outbox.event(reply);
+    }
+
+    /// Notes that this queue is read by `GET`, and the message that was got.
+    pub(crate) fn note_got(&self, queue: &RecipientId, message: Option<MessageId>) {
+        lock(&self.got).insert(queue.clone(), message);
+    }
+
+    /// The message that was got last by `GET` and not acknowledged; `None` if the queue is not read by `GET`.
+    pub(crate) fn got(&self, queue: &RecipientId) -> Option<Option<MessageId>> {
+        lock(&self.got).get(queue).cloned()
+    }
+
+    /// Takes the message that was got last, if it is this one; an empty ID means any.
+    pub(crate) fn take_got(&self, queue: &RecipientId, message: &MessageId) -> Option<MessageId> {
+        lock(&self.got).get_mut(queue)?.take_if(|got| got == message || message.is_empty())
+    }
+
+    /// Forgets a queue that was deleted.
+    pub(crate) fn forget_got(&self, queue: &RecipientId) {
+        lock(&self.got).remove(queue);
+    }
+
+    /// Whether it is subscribed to anything: then it is not disconnected for being idle.
+    fn has_subscriptions(&self) -> bool {
+        self.service.is_some()
+            || lock(&self.joined).as_ref().is_some_and(|j| !j.queues.is_empty() || !j.notifiers.is_empty())
+    }
+
+    /// What it is subscribed to.
+    pub(crate) fn joined(&self) -> (Vec<RecipientId>, Vec<NotifierId>) {
+        match &*lock(&self.joined) {
+            Some(joined) => {
+                (joined.queues.iter().cloned().collect(), joined.notifiers.iter().cloned().collect())
+            }
+            None => (Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Refuses subscriptions from now on, and returns those that there are.
+    pub(crate) fn end(&self) -> (HashSet<RecipientId>, HashSet<NotifierId>) {
+        let joined = lock(&self.joined).take().unwrap_or_default();
+        (joined.queues, joined.notifiers)
+    }
+}
+
+impl Numbered for Session {
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Subscriber for Session {
+    fn join(&self, queue: &RecipientId) -> bool {
+        match &mut *lock(&self.joined) {
+            Some(joined) => {
+                joined.queues.insert(queue.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn leave(&self, queue: &RecipientId) {
+        if let Some(joined) = &mut *lock(&self.joined) {
+            joined.queues.remove(queue);
+        }
+    }
+
+    fn schedule(&self, queue: RecipientId) {
+        self.outbox.schedule(queue);
+    }
+}
+
+impl NotificationSubscriber for Session {
+    fn join_notifications(&self, notifier: &NotifierId) -> bool {
+        match &mut *lock(&self.joined) {
+            Some(joined) => {
+                joined.notifiers.insert(notifier.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn leave_notifications(&self, notifier: &NotifierId) {
+        if let Some(joined) = &mut *lock(&self.joined) {
+            joined.notifiers.remove(notifier);
+        }
+    }
+
+    fn notify(&self, notifier: &NotifierId, notification: Notification) {
+        let message = BrokerMessage::Notification(notification.nonce, notification.meta);
+        self.event(Reply::event(notifier, message));
+    }
+}

@@ -1,0 +1,82 @@
+//! The task that reads a client's commands.
+
+use std::{sync::Arc, time::Duration};
+
+use smp_protocol::transmission::read_commands;
+use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use crate::broker::Broker;
+
+/// After so many commands of a block other tasks get their turn: each may cost a signature.
+const COMMANDS_AT_ONCE: usize = 32;
+
+/// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
+pub(super) async fn read(
+    session: &Arc<Session>,
+    broker: &Arc<Broker>,
+    mut reader: BlockReader,
+    stop: &CancellationToken,
+) {
+    loop {
+        let block = tokio::select! {
+            block = next_block(session, broker, &mut reader) => block,
+            () = stop.cancelled() => return,
+        };
+        let Ok(block) = block else { return };
+        session.note_activity();
+        if run_block(session, broker, &block).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// # Errors
+///
+/// [`ConnectionError::Closed`] also when the client has been idle for too long.
+async fn next_block(
+    session: &Session,
+    broker: &Broker,
+    reader: &mut BlockReader,
+) -> Result<ReceivedBlock, ConnectionError> {
+    let limits = &broker.config.limits;
+    let Some(idle_timeout) = limits.idle_timeout else { return reader.read_block().await };
+    loop {
+        match tokio::time::timeout(limits.idle_check_interval, reader.read_block()).await {
+            Ok(block) => return block,
+            Err(_) if session.is_idle(idle_timeout) => return Err(ConnectionError::Closed),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Returns `None` if the session has ended meanwhile.
+async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &ReceivedBlock) -> Option<()> {
+    for (count, transmission) in read_commands(block, &session.parameters).enumerate() {
+        if count % COMMANDS_AT_ONCE == COMMANDS_AT_ONCE - 1 {
+            tokio::task::yield_now().await;
+        }
+        // Waits until enough of the answers before have been read.
+        let permit = session.in_flight.clone().acquire_owned().await.ok()?;
+        match transmission {
+            Ok(transmission) => session.submit(broker, transmission, permit),
+            Err(refused) => session.refuse(refused, permit),
+        }
+    }
+    session.outbox.wake();
+    Some(())
+}
+
+impl Session {
+    /// Something was read from or written to the client.
+    pub(super) fn note_activity(&self) {
+        *crate::sync::lock(&self.active) = Instant::now();
+    }
+
+    /// Whether there was no traffic for this long, and nothing is subscribed.
+    fn is_idle(&self, timeout: Duration) -> bool {
+        crate::sync::lock(&self.active).elapsed() >= timeout && !self.has_subscriptions()
+    }
+}

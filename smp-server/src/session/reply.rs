@@ -1,0 +1,149 @@
+//! Answers and events on their way to a client.
+
+use std::sync::Arc;
+
+use smp_crypto::DhSecret;
+use smp_protocol::{
+    error::ErrorType,
+    id::{CorrelationId, EntityId, NotifierId, RecipientId, ServiceId},
+    message::BrokerMessage,
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    commands::Envelope,
+    store::{Completion, Message, StoreError},
+};
+
+/// What a command is answered with.
+pub(crate) struct Answer {
+    /// The answer itself.
+    pub(crate) content: Content,
+    /// It is given once the store has kept something; if the store fails, `ERR` is given instead.
+    pub(crate) kept: Option<Completion>,
+    /// What follows it.
+    pub(crate) then: Then,
+}
+
+/// What is started once the answer is on its way, so that it cannot overtake the answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    /// Delivery of the messages of this queue.
+    Deliver(RecipientId),
+    /// Delivery of the notifications that waited.
+    Notify(NotifierId),
+    /// Delivery of the messages of all queues of this service.
+    DeliverAll(ServiceId),
+    /// Delivery of the notifications of all queues of this service.
+    NotifyAll(ServiceId),
+}
+
+/// The content of one transmission to the client.
+pub(crate) enum Content {
+    /// Anything that is ready to be sent.
+    Message(BrokerMessage<'static>),
+    /// A message of a queue; its body is encrypted when it is sent, so that waiting costs no copy of it.
+    Delivery(Delivery),
+    /// The answer to a command that a proxy forwarded.
+    Forwarded(Box<Envelope>),
+}
+
+/// A message of a queue for its recipient.
+pub(crate) struct Delivery {
+    /// Encrypts the body.
+    pub(crate) recipient_dh: DhSecret,
+    /// The message.
+    pub(crate) message: Arc<Message>,
+}
+
+/// One transmission to the client.
+pub(crate) struct Reply {
+    /// That of the command; empty in events.
+    pub(crate) corr_id: CorrelationId,
+    /// What it is about.
+    pub(crate) entity_id: EntityId,
+    /// What it says.
+    pub(crate) content: Content,
+    /// Given back when it is sent: then the session may have another command.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Reply {
+    /// Something that no command has asked for.
+    pub(crate) fn event(entity_id: impl Into<EntityId>, message: BrokerMessage<'static>) -> Self {
+        Self {
+            corr_id: CorrelationId::empty(),
+            entity_id: entity_id.into(),
+            content: Content::Message(message),
+            permit: None,
+        }
+    }
+}
+
+impl Reply {
+    /// The store has kept what this stands for, or not.
+    pub(crate) fn settle(&mut self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            self.content.fail(store_error(&error));
+        }
+    }
+}
+
+impl Content {
+    /// Replaces it by an error.
+    pub(crate) fn fail(&mut self, error: ErrorType) {
+        match self {
+            Self::Forwarded(envelope) => envelope.message = error.into(),
+            _ => *self = Self::Message(error.into()),
+        }
+    }
+}
+
+impl From<BrokerMessage<'static>> for Answer {
+    fn from(message: BrokerMessage<'static>) -> Self {
+        Self { content: Content::Message(message), kept: None, then: Then::Nothing }
+    }
+}
+
+impl From<ErrorType> for Answer {
+    fn from(error: ErrorType) -> Self {
+        BrokerMessage::Error(error).into()
+    }
+}
+
+impl Answer {
+    /// `OK`.
+    pub(crate) fn ok() -> Self {
+        BrokerMessage::Ok.into()
+    }
+
+    /// This message of a queue.
+    pub(crate) fn delivery(recipient_dh: DhSecret, message: Arc<Message>) -> Self {
+        let content = Content::Delivery(Delivery { recipient_dh, message });
+        Self { content, kept: None, then: Then::Nothing }
+    }
+
+    /// Given once the store has kept what it stands for.
+    pub(crate) fn when_kept(mut self, completion: Completion) -> Self {
+        self.kept = Some(completion);
+        self
+    }
+
+    /// With something to follow.
+    pub(crate) fn then(mut self, then: Then) -> Self {
+        self.then = then;
+        self
+    }
+}
+
+/// The error that a client gets for a failure of the store. Its text says nothing about queues.
+pub(crate) fn store_error(error: &StoreError) -> ErrorType {
+    match error {
+        StoreError::NotFound | StoreError::Duplicate | StoreError::Refused => ErrorType::Auth,
+        StoreError::ServiceRole => ErrorType::Service,
+        StoreError::Unavailable(_) => ErrorType::Store("unavailable".to_owned()),
+        StoreError::Closed => ErrorType::Internal,
+    }
+}

@@ -1,0 +1,170 @@
+//! Running the commands of a session.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use smp_protocol::{
+    command::Command,
+    error::{CommandError, ErrorType},
+    id::{CorrelationId, EntityId},
+    transmission::{CommandTransmission, RefusedTransmission},
+    version::SmpVersion,
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Session,
+    reply::{Answer, Content, Reply, Then},
+    service::{deliver_all, notify_all},
+};
+use crate::{
+    broker::Broker,
+    commands::{self, Context, Envelope, OwnedProof},
+};
+
+/// A command that was received, to be verified and run.
+pub(super) struct Request {
+    /// Commands and answers of one lane keep their order.
+    pub(super) lane: Option<EntityId>,
+    corr_id: CorrelationId,
+    entity_id: EntityId,
+    version: SmpVersion,
+    command: Command<'static>,
+    proof: OwnedProof,
+    /// Where the answer goes if the command was forwarded by a proxy: correlation ID of `RFWD`, and the envelope.
+    forwarded: Option<(CorrelationId, Box<Envelope>)>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    /// Answers a transmission that cannot be read.
+    pub(super) fn refuse(&self, refused: RefusedTransmission, permit: OwnedSemaphorePermit) {
+        let lane = Some(refused.entity_id.clone()).filter(|id| !id.is_empty());
+        self.outbox.answer(
+            lane,
+            None,
+            Reply {
+                corr_id: refused.correlation_id,
+                entity_id: refused.entity_id,
+                content: Content::Message(refused.error.into()),
+                permit: Some(permit),
+            },
+        );
+    }
+
+    /// Runs a command as soon as those before it about the same queue are done.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        broker: &Arc<Broker>,
+        transmission: CommandTransmission<'_>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let (corr_id, entity_id) = (transmission.correlation_id.clone(), transmission.entity_id.clone());
+        match self.request(transmission, permit) {
+            Ok(request) => {
+                if let Some(request) = self.lanes.join(request) {
+                    self.start(broker, request);
+                }
+            }
+            Err((content, permit)) => {
+                let lane = Some(entity_id.clone()).filter(|id| !id.is_empty());
+                self.outbox.answer(lane, None, Reply { corr_id, entity_id, content, permit: Some(permit) });
+            }
+        }
+    }
+
+    /// Takes a command out of the block, and out of the boxes of a proxy. Some are answered at once.
+    fn request(
+        &self,
+        transmission: CommandTransmission<'_>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Request, (Content, OwnedSemaphorePermit)> {
+        if let Command::RelayForward(boxed) = &transmission.command {
+            if self.service.is_some() || transmission.service_signature.is_some() {
+                return Err((Content::Message(ErrorType::from(CommandError::Prohibited).into()), permit));
+            }
+            let relay_corr_id = transmission.correlation_id;
+            return match commands::open(self, relay_corr_id.clone(), boxed) {
+                Ok((Some(inner), envelope)) => Ok(Request {
+                    lane: Some(inner.entity_id.clone()),
+                    corr_id: inner.corr_id,
+                    entity_id: inner.entity_id,
+                    version: envelope.parameters().version,
+                    command: inner.command,
+                    proof: inner.proof,
+                    forwarded: Some((relay_corr_id, envelope)),
+                    permit,
+                }),
+                Ok((None, envelope)) => Err((Content::Forwarded(envelope), permit)),
+                Err(error) => Err((Content::Message(error.into()), permit)),
+            };
+        }
+        let proof = OwnedProof::of(&transmission, &self.parameters);
+        // Forwarded commands are about different queues, although the session is the same.
+        let ordered = !matches!(transmission.command, Command::ProxyForward { .. });
+        Ok(Request {
+            lane: Some(transmission.entity_id.clone()).filter(|id| ordered && !id.is_empty()),
+            corr_id: transmission.correlation_id,
+            entity_id: transmission.entity_id,
+            version: self.parameters.version,
+            command: transmission.command.into_owned(),
+            proof,
+            forwarded: None,
+            permit,
+        })
+    }
+
+    /// Most commands are done without waiting for anything; only the others get a task of their own.
+    fn start(self: &Arc<Self>, broker: &Arc<Broker>, request: Request) {
+        let lane = request.lane.clone();
+        let mut first = Box::pin(run(self.clone(), broker.clone(), request));
+        if (&mut first).now_or_never().is_some() {
+            return;
+        }
+        if let Some(lane) = &lane {
+            self.lanes.occupy(lane.clone());
+        }
+        let (session, broker) = (self.clone(), broker.clone());
+        let abort = broker.abort.clone();
+        let finish = async move {
+            first.await;
+            let Some(lane) = lane else { return };
+            while let Some(request) = session.lanes.next(&lane) {
+                run(session.clone(), broker.clone(), request).await;
+            }
+        };
+        // Also when the client has gone: what it has asked for is done.
+        tokio::spawn(abort.run_until_cancelled_owned(finish));
+    }
+}
+
+async fn run(session: Arc<Session>, broker: Arc<Broker>, request: Request) {
+    let Request { lane, corr_id, entity_id, version, command, proof, forwarded, permit } = request;
+    let service = session.service.clone().filter(|_| forwarded.is_none());
+    let cx = Context { broker, session, version, corr_id, entity_id, service };
+    let answer = commands::run(&cx, command, &proof).await;
+    let Context { broker, session, corr_id, entity_id, .. } = cx;
+    let Answer { content, kept, then } = answer;
+    let reply = match (forwarded, content) {
+        (Some((corr_id, mut envelope)), Content::Message(message)) => {
+            envelope.message = message;
+            let content = Content::Forwarded(envelope);
+            Reply { corr_id, entity_id: EntityId::empty(), content, permit: Some(permit) }
+        }
+        (_, content) => Reply { corr_id, entity_id, content, permit: Some(permit) },
+    };
+    session.outbox.answer(lane, kept, reply);
+    match then {
+        Then::Nothing => {}
+        Then::Deliver(queue) => session.outbox.schedule(queue),
+        Then::Notify(notifier) => broker.notifications.flush(&notifier, None),
+        Then::DeliverAll(id) => {
+            let abort = broker.abort.clone();
+            tokio::spawn(abort.run_until_cancelled_owned(deliver_all(session, broker, id)));
+        }
+        Then::NotifyAll(id) => {
+            let abort = broker.abort.clone();
+            tokio::spawn(abort.run_until_cancelled_owned(notify_all(broker, id)));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The task that writes answers and messages to a client.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use smp_protocol::{
+    body::ReceivedBody,
+    command::MessageFlags,
+    encoding::UnixSeconds,
+    error::ErrorType,
+    id::{CorrelationId, EntityId, RecipientId},
+    message::BrokerMessage,
+    transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
+};
+use smp_transport::connection::{BlockWriter, ConnectionError};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Session,
+    order::Waiting,
+    outbox::Taken,
+    reply::{Content, Delivery, Reply},
+};
+use crate::{
+    broker::Broker,
+    store::{Message, MessageContent, StoreError},
+};
+
+/// After how long it is tried again to load a message if the store has failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why writing has ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// The connection is lost.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The client does not read.
+    #[error("the client does not read")]
+    NotRead,
+}
+
+/// The writing half of a session.
+pub(super) struct Writer {
+    session: Arc<Session>,
+    broker: Arc<Broker>,
+    writer: BlockWriter,
+    block: BlockContent,
+    waits: FuturesUnordered<Wait>,
+}
+
+type Wait = futures_util::future::BoxFuture<'static, (Option<EntityId>, Result<(), StoreError>, Reply)>;
+
+impl Writer {
+    pub(super) fn new(session: Arc<Session>, broker: Arc<Broker>, writer: BlockWriter) -> Self {
+        Self { session, broker, writer, block: BlockContent::new(), waits: FuturesUnordered::new() }
+    }
+
+    /// Writes until the connection is lost, the client does not read, or `stop` is cancelled and everything is written.
+    pub(super) async fn write(mut self, stop: &CancellationToken) -> Result<(), WriteError> {
+        loop {
+            tokio::select! {
+                () = self.session.outbox.filled() => {}
+                Some((lane, result, reply)) = self.waits.next() => {
+                    self.session.outbox.settled(lane, result, reply);
+                }
+                () = stop.cancelled() => {
+                    self.write_everything().await?;
+                    let close = timeout(self.broker.config.limits.block_timeout, self.writer.close());
+                    return close.await.map_err(|_| WriteError::NotRead)?.map_err(WriteError::from);
+                }
+            }
+            self.write_everything().await?;
+        }
+    }
+
+    /// Writes what is there, answers before messages, and flushes.
+    async fn write_everything(&mut self) -> Result<(), WriteError> {
+        let mut written = false;
+        loop {
+            if self.session.outbox.has_overflown() {
+                return Err(WriteError::NotRead);
+            }
+            self.settle_ready();
+            let Taken { replies, waiting } = self.session.outbox.take(MAX_TRANSMISSIONS);
+            self.waits.extend(waiting.into_iter().map(wait));
+            if replies.is_empty() {
+                let Some(queue) = self.session.outbox.take_scheduled() else { break };
+                written |= self.deliver(&queue).await?;
+                continue;
+            }
+            written = true;
+            for reply in replies {
+                self.put(reply).await?;
+            }
+        }
+        if written {
+            self.write_block().await?;
+            self.limited(async |writer| writer.flush().await).await?;
+            self.block.clear();
+            self.block.shrink();
+            self.session.note_activity();
+        }
+        Ok(())
+    }
+
+    /// Collects those waits that are over, so that their answers get into one block.
+    fn settle_ready(&mut self) {
+        while let Some(Some((lane, result, reply))) = self.waits.next().now_or_never() {
+            self.session.outbox.settled(lane, result, reply);
+        }
+    }
+
+    /// Delivers the first message of a queue, if there is one and the session is still subscribed.
+    async fn deliver(&mut self, queue: &RecipientId) -> Result<bool, WriteError> {
+        let subscriptions = &self.broker.subscriptions;
+        let Some(ticket) = subscriptions.take(queue, &self.session) else { return Ok(false) };
+        match self.broker.store.first_message(queue).await {
+            Ok(first) => {
+                let deliver = subscriptions.loaded(queue, &ticket, first.as_ref().map(|first| &first.id));
+                let Some(message) = first.filter(|_| deliver) else { return Ok(false) };
+                let content = Content::Delivery(Delivery { recipient_dh: ticket.recipient_dh, message });
+                let corr_id = CorrelationId::empty();
+                self.put(Reply { corr_id, entity_id: queue.into(), content, permit: None }).await?;
+                Ok(true)
+            }
+            // The queue is being deleted.
+            Err(StoreError::NotFound) => Ok(false),
+            Err(_) => {
+                subscriptions.failed(queue, ticket);
+                let (session, queue) = (self.session.clone(), queue.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(RETRY).await;
+                    session.outbox.schedule(queue);
+                });
+                Ok(false)
+            }
+        }
+    }
+
+    /// Puts a transmission into the block; writes the block first if it has no room for it.
+    async fn put(&mut self, reply: Reply) -> Result<(), WriteError> {
+        let Reply { corr_id, entity_id, content, permit } = reply;
+        let message = match content {
+            Content::Message(message) => message,
+            Content::Delivery(delivery) => delivery.seal(),
+            Content::Forwarded(envelope) => envelope.seal(),
+        };
+        match self.push(&corr_id, &entity_id, &message) {
+            Ok(()) => {}
+            Err(DoesNotFit::Full) => {
+                self.write_block().await?;
+                // An empty block has room for whatever is not too large.
+                let _ = self.push(&corr_id, &entity_id, &message);
+            }
+            Err(DoesNotFit::TooLarge) => {
+                let message = ErrorType::LargeMessage.into();
+                if self.push(&corr_id, &entity_id, &message).is_err() {
+                    self.write_block().await?;
+                    let _ = self.push(&corr_id, &entity_id, &message);
+                }
+            }
+        }
+        drop(permit);
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        corr_id: &CorrelationId,
+        entity_id: &EntityId,
+        message: &BrokerMessage<'_>,
+    ) -> Result<(), DoesNotFit> {
+        self.block.push(|out| write_message(&self.session.parameters, corr_id, entity_id, message, out))
+    }
+
+    async fn write_block(&mut self) -> Result<(), WriteError> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let limit = self.broker.config.limits.block_timeout;
+        let write = timeout(limit, self.writer.write_block(self.block.as_bytes()));
+        write.await.map_err(|_| WriteError::NotRead)??;
+        self.block.clear();
+        Ok(())
+    }
+
+    async fn limited(
+        &mut self,
+        write: impl AsyncFnOnce(&mut BlockWriter) -> Result<(), ConnectionError>,
+    ) -> Result<(), WriteError> {
+        let limit = self.broker.config.limits.block_timeout;
+        timeout(limit, write(&mut self.writer))
+            .await
+            .map_err(|_| WriteError::NotRead)?
+            .map_err(WriteError::from)
+    }
+}
+
+fn wait(waiting: Waiting) -> Wait {
+    let Waiting { lane, kept, reply } = waiting;
+    Box::pin(async move { (lane, kept.await, reply) })
+}
+
+impl Delivery {
+    /// `MSG` with the body encrypted for the recipient.
+    fn seal(&self) -> BrokerMessage<'static> {
+        let Message { id, timestamp, content } = &*self.message;
+        let time = UnixSeconds(i64::try_from(*timestamp).unwrap_or(i64::MAX));
+        let body = match content {
+            MessageContent::Sent { notification, body } => ReceivedBody::Message {
+                time,
+                flags: MessageFlags { notification: *notification },
+                body: Cow::Borrowed(body),
+            },
+            MessageContent::QuotaMarker => ReceivedBody::Quota { time },
+        };
+        let mut sealed = Vec::new();
+        match body.seal_into(&self.recipient_dh.box_key(), id, &mut sealed) {
+            Ok(()) => BrokerMessage::Message(id.clone(), Cow::Owned(sealed)),
+            // Bodies are checked when they are sent.
+            Err(_) => ErrorType::LargeMessage.into(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What can go wrong in a store.
+
+use std::sync::Arc;
+
+/// An error of a store operation. No variant carries an identifier or a key, so each may be logged.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such queue (any more), or no such service: answer `ERR AUTH`.
+    #[error("no such queue")]
+    NotFound,
+    /// An ID of the new queue, notifier or link is taken: try again with other random IDs, or answer `ERR AUTH` if the
+    /// client chose the ID.
+    #[error("an ID is already taken")]
+    Duplicate,
+    /// The rules of the queue forbid this change (another sender key, another link ID, ...): answer `ERR AUTH`.
+    #[error("the queue does not allow this change")]
+    Refused,
+    /// The certificate belongs to a service of another role: answer `ERR SERVICE`.
+    #[error("the service has another role")]
+    ServiceRole,
+    /// Writing or reading failed; nothing was changed, neither on disk nor in memory. The same operation may succeed
+    /// later (when there is space again, for instance): answer `ERR STORE`.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(StorageFault),
+    /// The store was closed: answer nothing, the relay is stopping.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why reading or writing failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageFault {
+    /// No space left for the database: free some; nothing has to be restarted.
+    #[error("disk full")]
+    Full,
+    /// Input or output failed: check the disk and the permissions of the directory.
+    #[error("input/output error: {0}")]
+    Io(Arc<str>),
+    /// The database holds something that this program does not write: restore it from a backup.
+    #[error("damaged database: {0}")]
+    Damaged(Arc<str>),
+    /// Anything else that the database engine reports.
+    #[error("{0}")]
+    Other(Arc<str>),
+}
+
+/// Why a store could not be opened. Each message says what to do, it is meant for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds the database.
+    #[error("another smp-server is using {path}; stop it first, or choose another store path")]
+    InUse {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+    },
+    /// The file cannot be opened or created.
+    #[error("cannot open the store {path}: {reason}")]
+    Open {
+        /// Path of the file.
+        path: std::path::PathBuf,
+        /// What the operating system or the database engine said.
+        reason: String,
+    },
+    /// The database was written by a newer version of this program, or is not one of ours.
+    #[error(
+        "cannot use the store {path}: {reason}; run the version of smp-server that wrote it, or restore a backup"
+    )]
+    Schema {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+}

@@ -1,0 +1,221 @@
+//! Stores: queues, their messages, and services.
+//!
+//! [`Store`] is what the relay's commands are written against; `MemoryStore` and `SqliteStore` implement it and
+//! pass one conformance suite. The store is truth. What is kept where, and when an answer may be given:
+//!
+//! | operation | done when the future resolves | durable when |
+//! |---|---|---|
+//! | [`Store::append`] | the message is in the queue, in memory, and may be delivered | [`Accepted::kept`] resolves; also when the recipient acknowledged it first, then it is never written |
+//! | [`Store::acknowledge`] | the message is out of the queue, in memory | [`Acknowledged::durable`] resolves; at once if the message had not been written |
+//! | everything else | on disk and in memory | the same moment |
+//!
+//! Operations on one queue take effect one after the other, in the order of their calls' first poll; queues do not wait
+//! for each other. Dropping a returned future before it resolves may or may not have had the effect.
+//!
+//! A message that was accepted and a recipient who is online: the acknowledgement usually comes first, so that messages
+//! between people who are online do not touch the disk.
+//!
+//! After a failed write memory says again what the disk says: see [`StoreError::Unavailable`].
+
+mod change;
+mod completion;
+mod error;
+mod lock;
+mod memory;
+mod message;
+mod record;
+mod rules;
+mod service;
+mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use smp_protocol::id::{MessageId, RecipientId, ServiceId};
+
+pub use change::{QueueChange, Updated};
+pub use completion::Completion;
+pub use error::{OpenError, StorageFault, StoreError};
+pub use memory::MemoryStore;
+pub use message::{
+    Accepted, Acknowledged, AfterAck, Appended, MAX_BODY_BYTES, Message, MessageContent, MessageInfo,
+    MessageKind, NewMessage, QueueContent,
+};
+pub use record::{
+    Day, LinkData, NewQueue, Notifier, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus,
+};
+pub use service::{NewService, ServiceQueues, ServiceRole};
+pub use sqlite::{DiskDurability, SqliteConfig, SqliteStore};
+
+/// Messages that a queue takes before it is full, unless configured otherwise.
+pub const DEFAULT_QUOTA: usize = 128;
+
+/// What store operations return.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Queues, their messages, and services. Used as `Arc<dyn Store>`.
+///
+/// Every operation can also fail with [`StoreError::Unavailable`] or [`StoreError::Closed`].
+pub trait Store: Send + Sync + 'static {
+    /// Creates a queue.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] if one of its IDs is taken.
+    fn create_queue(&self, queue: NewQueue) -> StoreFuture<'_, Arc<QueueRecord>>;
+
+    /// Looks a queue up by one of its IDs; `None` if there is none. An ID of another kind finds nothing.
+    fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>>;
+
+    /// The data of a queue's short link; `None` if it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn link_data<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<LinkData>>;
+
+    /// Changes a queue's record. Returns the record before and after.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue, [`StoreError::Refused`] or [`StoreError::Duplicate`] as
+    /// [`QueueChange`] says, [`StoreError::NotFound`] also for a service that does not exist.
+    fn update_queue<'a>(&'a self, queue: &'a RecipientId, change: QueueChange) -> StoreFuture<'a, Updated>;
+
+    /// Deletes a queue with its messages. Returns its last record and how many messages it had.
+    /// Messages that were still waiting to be durable resolve as kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn delete_queue<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, (Arc<QueueRecord>, usize)>;
+
+    /// Appends a message, after removing those of this queue that were accepted before `expire_before` (seconds since
+    /// 1970).
+    ///
+    /// A queue accepts messages until it holds as many as its quota. The next one is refused and a quota marker takes
+    /// its place (with its ID and time); from then on all are refused until the recipient has drained the queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn append<'a>(
+        &'a self,
+        queue: &'a RecipientId,
+        message: NewMessage,
+        expire_before: Option<u64>,
+    ) -> StoreFuture<'a, Appended>;
+
+    /// The first message of a queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn first_message<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<Arc<Message>>>;
+
+    /// Removes the first message of a queue if it has this ID.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn acknowledge<'a>(
+        &'a self,
+        queue: &'a RecipientId,
+        message: &'a MessageId,
+        after: AfterAck,
+    ) -> StoreFuture<'a, Acknowledged>;
+
+    /// Size and first message of a queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn queue_content<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, QueueContent>;
+
+    /// Removes messages accepted before `before` (seconds since 1970) from the front of queues. Looks at `limit`
+    /// messages at most: call again with the returned position until there is none. Quota markers stay, so that the
+    /// recipient learns that messages were refused.
+    fn expire_messages(&self, before: u64, from: SweepPosition, limit: usize) -> StoreFuture<'_, Swept>;
+
+    /// Deletes up to `limit` queues that were last used before `before` (a queue without a date counts as used today).
+    /// Returns their records; fewer than `limit` means that there are no more.
+    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>>;
+
+    /// The ID of the service with this certificate; creates the service if the certificate is new.
+    ///
+    /// # Errors
+    /// [`StoreError::ServiceRole`] if the service has another role, [`StoreError::Duplicate`] if the new ID is taken.
+    fn service(&self, service: NewService) -> StoreFuture<'_, ServiceId>;
+
+    /// How many queues a service has, and the hash of their IDs.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such service of this role.
+    fn service_queues<'a>(
+        &'a self,
+        service: &'a ServiceId,
+        role: ServiceRole,
+    ) -> StoreFuture<'a, ServiceQueues>;
+
+    /// Queues of a service, `limit` at most, in the order of their recipient IDs, after the given one.
+    fn service_queue_page<'a>(
+        &'a self,
+        service: &'a ServiceId,
+        role: ServiceRole,
+        after: Option<&'a RecipientId>,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>>;
+
+    /// All queues, `limit` at most, in the order of their recipient IDs, after the given one. For export and import.
+    fn queue_page<'a>(
+        &'a self,
+        after: Option<&'a RecipientId>,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>>;
+
+    /// All messages of a queue, in order. For export and import.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>>;
+
+    /// Puts messages behind those of a queue as they are, without looking at quota or status. For import.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()>;
+
+    /// How much the store holds.
+    fn counts(&self) -> StoreCounts;
+
+    /// Writes what is accepted, then refuses everything with [`StoreError::Closed`]. Resolves when the files are closed.
+    fn close(&self) -> StoreFuture<'_, ()>;
+
+    /// Stops without writing what waits, as if the process had died; what waits for that never resolves. For tests.
+    fn abandon(&self) -> StoreFuture<'_, ()> {
+        self.close()
+    }
+}
+
+/// How much a store holds, for statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreCounts {
+    /// Queues.
+    pub queues: u64,
+    /// Queues that have a notifier.
+    pub notifiers: u64,
+    /// Messages, quota markers included.
+    pub messages: u64,
+    /// Services for messages.
+    pub messaging_services: u64,
+    /// Services for notifications.
+    pub notifier_services: u64,
+}
+
+/// Where a sweep goes on. The default is the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepPosition(pub(crate) u64);
+
+/// What one step of a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Messages that were removed.
+    pub removed: u64,
+    /// Where to go on; `None` when the sweep is complete.
+    pub next: Option<SweepPosition>,
+}

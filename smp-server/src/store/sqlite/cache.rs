@@ -1,0 +1,254 @@
+//! The queues in use. Everything else is on disk only.
+//!
+//! A queue has at most one [`Active`] at a time, found by its recipient ID: that is what makes its lock a lock. One that
+//! nobody holds can go at any time, since what it says is on disk. The clock algorithm chooses which goes.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use smp_protocol::id::{EntityId, LinkId, NotifierId, RecipientId, SenderId};
+
+use super::active::{Active, State};
+use crate::store::lock::lock;
+use crate::store::{QueueId, QueueRecord};
+
+/// Memory of a queue in use and of each of its messages without its body, roughly.
+const QUEUE_COST: usize = 1200;
+const MESSAGE_COST: usize = 112;
+/// How many queues are looked at to find one that can go.
+const CLOCK_STEPS: usize = 8;
+/// How many queues that have gone may be in the clock besides.
+const CLOCK_SLACK: usize = 1024;
+/// How many IDs are remembered that belong to no queue. Without that, asking twice for the same ID would tell by the
+/// time it takes whether there is such a queue: only an existing one would be in memory the second time.
+const ABSENT_IDS: usize = 16_384;
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    inner: Mutex<Inner>,
+    /// Messages listed in the queues in use.
+    pub(super) messages: AtomicUsize,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    queues: HashMap<RecipientId, Arc<Active>>,
+    senders: HashMap<SenderId, RecipientId>,
+    notifiers: HashMap<NotifierId, RecipientId>,
+    links: HashMap<LinkId, RecipientId>,
+    /// All keys of `queues`, and maybe some that have gone.
+    clock: VecDeque<RecipientId>,
+    absent: Absent,
+}
+
+/// IDs that belong to no queue.
+#[derive(Debug, Default)]
+struct Absent {
+    ids: HashSet<(Kind, EntityId)>,
+    order: VecDeque<(Kind, EntityId)>,
+    /// Changes whenever an ID may have come into use.
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Recipient,
+    Sender,
+    Notifier,
+    Link,
+}
+
+fn absent_key(id: QueueId<'_>) -> (Kind, EntityId) {
+    match id {
+        QueueId::Recipient(id) => (Kind::Recipient, id.into()),
+        QueueId::Sender(id) => (Kind::Sender, id.into()),
+        QueueId::Notifier(id) => (Kind::Notifier, id.into()),
+        QueueId::Link(id) => (Kind::Link, id.into()),
+    }
+}
+
+/// What the memory knows about an ID.
+pub(super) enum Known {
+    /// The recipient ID of its queue, which may have changed since.
+    Queue(RecipientId),
+    /// There is no such queue.
+    Absent,
+    /// Nothing. The number is for [`Cache::note_absent`].
+    Nothing(u64),
+}
+
+impl Cache {
+    pub(super) fn new(capacity: usize) -> Self {
+        Cache { inner: Mutex::default(), messages: AtomicUsize::new(0), capacity }
+    }
+
+    pub(super) fn look_up(&self, id: QueueId<'_>) -> Known {
+        let inner = lock(&self.inner);
+        let found = match id {
+            QueueId::Recipient(id) => inner.queues.contains_key(id).then_some(id),
+            QueueId::Sender(id) => inner.senders.get(id),
+            QueueId::Notifier(id) => inner.notifiers.get(id),
+            QueueId::Link(id) => inner.links.get(id),
+        };
+        match found {
+            Some(recipient) => Known::Queue(recipient.clone()),
+            None if inner.absent.ids.contains(&absent_key(id)) => Known::Absent,
+            None => Known::Nothing(inner.absent.generation),
+        }
+    }
+
+    /// The number for [`Cache::note_absent`] when an ID was found to be unknown without a look here.
+    pub(super) fn generation(&self) -> u64 {
+        lock(&self.inner).absent.generation
+    }
+
+    /// Messages of a queue were listed.
+    pub(super) fn loaded(&self, messages: usize) {
+        self.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Remembers that an ID belongs to no queue, as was found on disk after [`Known::Nothing`].
+    pub(super) fn note_absent(&self, id: QueueId<'_>, generation: u64) {
+        let absent = &mut lock(&self.inner).absent;
+        if absent.generation != generation || !absent.ids.insert(absent_key(id)) {
+            return;
+        }
+        absent.order.push_back(absent_key(id));
+        while absent.order.len() > ABSENT_IDS {
+            let Some(oldest) = absent.order.pop_front() else { return };
+            absent.ids.remove(&oldest);
+        }
+    }
+
+    /// The queue in use with this recipient ID; makes an empty one if there is none.
+    pub(super) fn queue(&self, id: &RecipientId) -> Arc<Active> {
+        let mut inner = lock(&self.inner);
+        if let Some(active) = inner.queues.get(id) {
+            active.mark_used();
+            return active.clone();
+        }
+        let active = Arc::new(Active::new(id.clone()));
+        inner.queues.insert(id.clone(), active.clone());
+        inner.clock.push_back(id.clone());
+        self.make_room(&mut inner);
+        active
+    }
+
+    /// Enters the IDs of a queue that was loaded or created.
+    pub(super) fn enter(&self, record: &QueueRecord) {
+        let mut inner = lock(&self.inner);
+        inner.senders.insert(record.sender_id.clone(), record.recipient_id.clone());
+        inner.enter_changing_ids(record);
+    }
+
+    /// Notes that IDs of this queue have come into use.
+    pub(super) fn appeared(&self, record: &QueueRecord) {
+        let mut inner = lock(&self.inner);
+        inner.absent.generation += 1;
+        inner.forget_absent(QueueId::Recipient(&record.recipient_id));
+        inner.forget_absent(QueueId::Sender(&record.sender_id));
+        if let Some(notifier) = &record.notifier {
+            inner.forget_absent(QueueId::Notifier(&notifier.id));
+        }
+        if let Some(link) = &record.link {
+            inner.forget_absent(QueueId::Link(&link.id));
+        }
+    }
+
+    /// Replaces the IDs that a change can replace.
+    pub(super) fn replace(&self, before: &QueueRecord, after: &QueueRecord) {
+        let mut inner = lock(&self.inner);
+        inner.remove_changing_ids(before);
+        inner.enter_changing_ids(after);
+    }
+
+    /// Takes a queue out that does not exist (any more).
+    pub(super) fn remove(&self, active: &Arc<Active>, record: Option<&QueueRecord>) {
+        let mut inner = lock(&self.inner);
+        if inner.queues.get(&active.recipient_id).is_some_and(|found| Arc::ptr_eq(found, active)) {
+            inner.queues.remove(&active.recipient_id);
+        }
+        if let Some(record) = record {
+            inner.remove_ids(record);
+        }
+        inner.tidy_clock();
+    }
+
+    fn is_full(&self, inner: &Inner) -> bool {
+        inner.queues.len() * QUEUE_COST + self.messages.load(Ordering::Relaxed) * MESSAGE_COST > self.capacity
+    }
+
+    fn make_room(&self, inner: &mut Inner) {
+        for _ in 0..CLOCK_STEPS {
+            if !self.is_full(inner) {
+                return;
+            }
+            let Some(id) = inner.clock.pop_front() else { return };
+            let Some(active) = inner.queues.get(&id) else { continue };
+            // Nobody can get hold of it while the map is locked. Whatever waits for the disk holds it.
+            if active.take_used() || Arc::strong_count(active) > 1 {
+                inner.clock.push_back(id);
+                continue;
+            }
+            let Some(active) = inner.queues.remove(&id) else { continue };
+            if let State::Loaded(queue) = &*lock(&active.state) {
+                self.messages.fetch_sub(queue.len(), Ordering::Relaxed);
+                let record = queue.record.clone();
+                inner.remove_ids(&record);
+            }
+        }
+    }
+
+    /// How many queues are in use.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.inner).queues.len()
+    }
+
+    /// How many entries there are of any kind, also of queues that do not exist.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        let inner = lock(&self.inner);
+        let maps = inner.queues.len() + inner.senders.len() + inner.notifiers.len() + inner.links.len();
+        maps + inner.clock.len() + inner.absent.order.len()
+    }
+}
+
+impl Inner {
+    fn enter_changing_ids(&mut self, record: &QueueRecord) {
+        if let Some(notifier) = &record.notifier {
+            self.notifiers.insert(notifier.id.clone(), record.recipient_id.clone());
+        }
+        if let Some(link) = &record.link {
+            self.links.insert(link.id.clone(), record.recipient_id.clone());
+        }
+    }
+
+    fn remove_changing_ids(&mut self, record: &QueueRecord) {
+        if let Some(notifier) = &record.notifier {
+            self.notifiers.remove(&notifier.id);
+        }
+        if let Some(link) = &record.link {
+            self.links.remove(&link.id);
+        }
+    }
+
+    fn remove_ids(&mut self, record: &QueueRecord) {
+        self.senders.remove(&record.sender_id);
+        self.remove_changing_ids(record);
+    }
+
+    /// Drops queues that have gone, when there are as many of them as of others.
+    fn tidy_clock(&mut self) {
+        if self.clock.len() > 2 * self.queues.len() + CLOCK_SLACK {
+            let queues = &self.queues;
+            self.clock.retain(|id| queues.contains_key(id));
+        }
+    }
+
+    fn forget_absent(&mut self, id: QueueId<'_>) {
+        self.absent.ids.remove(&absent_key(id));
+    }
+}

@@ -1,0 +1,61 @@
+//! Settings of the SQLite store.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::store::DEFAULT_QUOTA;
+
+/// What survives when a message, an acknowledgement or a change was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DiskDurability {
+    /// A power cut: each transaction is flushed to the disk before it is answered.
+    #[default]
+    Fsync,
+    /// The death of the process, not that of the operating system: transactions are written but not flushed. After a
+    /// power cut the last seconds may be missing; the database is intact.
+    Os,
+}
+
+/// Settings of the SQLite store. The defaults suit a relay with a gigabyte of memory.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    /// The database file. SQLite keeps two more beside it (`-wal`, `-shm`), the store another (`.lock`).
+    pub path: PathBuf,
+    /// What survives what.
+    pub durability: DiskDurability,
+    /// Messages that a queue takes before it is full.
+    pub quota: usize,
+    /// Bytes of memory for queues in use, roughly: records and lists of messages, without bodies.
+    pub queue_cache_bytes: usize,
+    /// Bytes of memory for bodies of messages that are on disk and may be wanted soon.
+    pub body_cache_bytes: usize,
+    /// Bytes of bodies that may wait for the disk; senders wait when there are more.
+    pub pending_bytes: usize,
+    /// How long a message waits for an acknowledgement before it is written, if the recipient acknowledged the one before
+    /// within this time. So messages between people who are online do not reach the disk even when it is faster than
+    /// the network. When such a recipient goes offline, one `OK` comes later by this time; where recipients are
+    /// farther away than this, nothing is delayed. Zero: write at once, always.
+    pub patience: Duration,
+    /// Connections that read.
+    pub readers: u32,
+    /// Overwrite bodies of deleted messages with zeros at once. Without it the space is reused by later messages, and
+    /// holds what senders had encrypted until then. About doubles the cost of removing a message.
+    pub overwrite_deleted: bool,
+}
+
+impl SqliteConfig {
+    /// The default settings for this file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        SqliteConfig {
+            path: path.into(),
+            durability: DiskDurability::default(),
+            quota: DEFAULT_QUOTA,
+            queue_cache_bytes: 64 << 20,
+            body_cache_bytes: 32 << 20,
+            pending_bytes: 64 << 20,
+            patience: Duration::from_millis(100),
+            readers: 4,
+            overwrite_deleted: false,
+        }
+    }
+}

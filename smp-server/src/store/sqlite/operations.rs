@@ -1,0 +1,359 @@
+//! What the store does, command by command.
+
+use std::sync::Arc;
+
+use smp_protocol::id::{MessageId, RecipientId, ServiceId};
+
+use super::SqliteStore;
+use super::active::{Active, Loaded, State, Step};
+use super::cache::Known;
+use super::fault::damaged;
+use super::outbox::{ChangeKind, Held, LinkChange};
+use super::reader::Result;
+use super::rows::role_number;
+use crate::store::lock::lock;
+use crate::store::rules::is_well_formed;
+use crate::store::{
+    Acknowledged, AfterAck, Appended, Completion, Day, LinkData, Message, NewMessage, NewQueue, NewService,
+    QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError, SweepPosition,
+    Swept, Updated,
+};
+
+/// How often a command starts again when a failed write took the queue out of memory under it.
+const ATTEMPTS: usize = 8;
+
+impl SqliteStore {
+    fn check_open(&self) -> Result<()> {
+        if self.shared.outbox.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Waits for the turn of a command on this queue, and loads the queue.
+    async fn hold(&self, id: &RecipientId) -> Result<Held> {
+        self.check_open()?;
+        if matches!(self.shared.cache.look_up(QueueId::Recipient(id)), Known::Absent) {
+            return Err(StoreError::NotFound);
+        }
+        let active = self.shared.cache.queue(id);
+        let order = active.order.clone().lock_owned().await;
+        let held = Held { active, _order: order };
+        self.load(&held.active).await?;
+        Ok(held)
+    }
+
+    /// Loads a queue whose turn it is, if it is not in memory.
+    async fn load(&self, active: &Arc<Active>) -> Result<Arc<QueueRecord>> {
+        match &*lock(&active.state) {
+            State::Loaded(queue) => return Ok(queue.record.clone()),
+            State::Absent => return Err(StoreError::NotFound),
+            State::Unloaded => {}
+        }
+        let generation = self.shared.cache.generation();
+        let Some(stored) = self.reader.queue(&active.recipient_id).await? else {
+            *lock(&active.state) = State::Absent;
+            self.shared.cache.remove(active, None);
+            self.shared.cache.note_absent(QueueId::Recipient(&active.recipient_id), generation);
+            return Err(StoreError::NotFound);
+        };
+        let record = Arc::new(stored.record);
+        let queue = Loaded::new(stored.key, record.clone(), stored.messages);
+        self.shared.cache.loaded(queue.len());
+        *lock(&active.state) = State::Loaded(Box::new(queue));
+        self.shared.cache.enter(&record);
+        Ok(record)
+    }
+
+    /// Runs a step of a command whose turn it is, reading the bodies it asks for.
+    async fn step<T>(&self, held: &Held, mut step: impl FnMut(&mut Loaded) -> Step<T>) -> Result<T> {
+        // Keeps the body that was asked for alive until the step has run again.
+        let mut body: Option<(i64, Arc<Message>)> = None;
+        for _ in 0..ATTEMPTS {
+            self.load(&held.active).await?;
+            let done = held.active.with_loaded(|queue| {
+                if let Some((key, message)) = &body {
+                    queue.note_body(*key, message);
+                }
+                step(queue)
+            });
+            match done {
+                Some(Step::Done(result)) => return Ok(result),
+                Some(Step::NeedsBody(key)) => body = self.body(&held.active, key).await?,
+                None => {}
+            }
+        }
+        Err(StoreError::Unavailable(damaged("a message is listed that cannot be read")))
+    }
+
+    /// Reads a message. None if it is not there: then memory was wrong about the disk, and is forgotten.
+    async fn body(&self, active: &Active, key: i64) -> Result<Option<(i64, Arc<Message>)>> {
+        let Some(message) = self.reader.message(key).await? else {
+            active.roll_back(&damaged("a listed message is missing"), &self.shared);
+            return Ok(None);
+        };
+        let message = Arc::new(message);
+        self.shared.recent.keep(message.clone());
+        Ok(Some((key, message)))
+    }
+
+    pub(super) async fn create(&self, new: NewQueue) -> Result<Arc<QueueRecord>> {
+        self.check_open()?;
+        if !is_well_formed(&new) {
+            return Err(StoreError::Refused);
+        }
+        let record = Arc::new(new.record);
+        let held = loop {
+            let active = self.shared.cache.queue(&record.recipient_id);
+            let order = active.order.clone().lock_owned().await;
+            match &*lock(&active.state) {
+                State::Loaded(_) => return Err(StoreError::Duplicate),
+                // It was taken out of the cache while we waited.
+                State::Absent => continue,
+                State::Unloaded => {}
+            }
+            break Held { active, _order: order };
+        };
+        let queue = self.shared.keys.queue();
+        let kind = ChangeKind::Create { queue, record: record.clone(), link_data: new.link_data };
+        self.shared.outbox.change(kind, Some(held)).await?;
+        Ok(record)
+    }
+
+    pub(super) async fn find(&self, id: QueueId<'_>) -> Result<Option<Arc<QueueRecord>>> {
+        self.check_open()?;
+        let recipient = match self.shared.cache.look_up(id) {
+            Known::Queue(recipient) => recipient,
+            Known::Absent => return Ok(None),
+            Known::Nothing(generation) => match self.reader.resolve(id).await? {
+                Some(recipient) => recipient,
+                None => {
+                    // The reads that an existing queue would have cost.
+                    self.reader.queue(&RecipientId::empty()).await?;
+                    self.shared.cache.note_absent(id, generation);
+                    return Ok(None);
+                }
+            },
+        };
+        let active = self.shared.cache.queue(&recipient);
+        let record = match active.record() {
+            Some(record) => record,
+            None => {
+                let _order = active.order.clone().lock_owned().await;
+                match self.load(&active).await {
+                    Ok(record) => record,
+                    Err(StoreError::NotFound) => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        Ok(id.is_of(&record).then_some(record))
+    }
+
+    pub(super) async fn read_link_data(&self, id: &RecipientId) -> Result<Option<LinkData>> {
+        let held = self.hold(id).await?;
+        let (key, record) = self.step(&held, |queue| Step::Done((queue.key, queue.record.clone()))).await?;
+        if record.link.is_none() { Ok(None) } else { self.reader.link_data(key).await }
+    }
+
+    pub(super) async fn update(&self, id: &RecipientId, change: QueueChange) -> Result<Updated> {
+        let held = self.hold(id).await?;
+        let (queue, before) = self.step(&held, |queue| Step::Done((queue.key, queue.record.clone()))).await?;
+        let changed = before.changed(&change)?.map(Arc::new);
+        let after = changed.clone().unwrap_or_else(|| before.clone());
+        if let QueueChange::Used(day) = change {
+            if changed.is_some() {
+                held.active.with_loaded(|queue| queue.record = after.clone());
+                // Nobody waits for it.
+                drop(self.shared.outbox.change(ChangeKind::Used { queue, day }, None));
+            }
+            return Ok(Updated { before, after });
+        }
+        let link = match change {
+            QueueChange::SetLink(_, data) => LinkChange::Set(data),
+            QueueChange::ClearLink => LinkChange::Clear,
+            _ => LinkChange::None,
+        };
+        if changed.is_none() && !matches!(link, LinkChange::Set(_)) {
+            return Ok(Updated { before, after });
+        }
+        let kind = ChangeKind::Update { queue, before: before.clone(), after: after.clone(), link };
+        self.shared.outbox.change(kind, Some(held)).await?;
+        Ok(Updated { before, after })
+    }
+
+    pub(super) async fn delete(&self, id: &RecipientId) -> Result<(Arc<QueueRecord>, usize)> {
+        let held = self.hold(id).await?;
+        let deletion = self.start_deletion(held, |_| true).await?;
+        let (record, count, done) = deletion.ok_or(StoreError::NotFound)?;
+        done.await?;
+        Ok((record, count))
+    }
+
+    /// Has a queue deleted if its record is such.
+    async fn start_deletion(
+        &self,
+        held: Held,
+        condition: impl Fn(&QueueRecord) -> bool,
+    ) -> Result<Option<(Arc<QueueRecord>, usize, Completion)>> {
+        let found = self.step(&held, |queue| Step::Done((queue.key, queue.record.clone(), queue.len())));
+        let (queue, record, count) = found.await?;
+        if !condition(&record) {
+            return Ok(None);
+        }
+        let kind = ChangeKind::Delete { queue, record: record.clone() };
+        let done = self.shared.outbox.change(kind, Some(held));
+        Ok(Some((record, count, done)))
+    }
+
+    pub(super) async fn append_message(
+        &self,
+        id: &RecipientId,
+        new: NewMessage,
+        expire_before: Option<u64>,
+    ) -> Result<Appended> {
+        let room = self.shared.room(new.body.len()).await?;
+        let held = self.hold(id).await?;
+        let mut new = Some((new, room));
+        self.step(&held, |queue| {
+            // The closure runs once: an append never needs a body.
+            new.take().map_or(Step::Done(Err(StoreError::Closed)), |(new, room)| {
+                Step::Done(Ok(queue.append(&held.active, new, expire_before, room, &self.shared)))
+            })
+        })
+        .await?
+    }
+
+    pub(super) async fn first(&self, id: &RecipientId) -> Result<Option<Arc<Message>>> {
+        let held = self.hold(id).await?;
+        self.step(&held, Loaded::hand_out).await
+    }
+
+    pub(super) async fn acknowledge_message(
+        &self,
+        id: &RecipientId,
+        message: &MessageId,
+        after: AfterAck,
+    ) -> Result<Acknowledged> {
+        let held = self.hold(id).await?;
+        self.step(&held, |queue| queue.acknowledge(&held.active, message, after, &self.shared)).await
+    }
+
+    pub(super) async fn content(&self, id: &RecipientId) -> Result<QueueContent> {
+        let held = self.hold(id).await?;
+        self.step(&held, |queue| Step::Done(queue.content())).await
+    }
+
+    /// What is found is removed, so that the next step starts from the beginning again.
+    pub(super) async fn expire(&self, before: u64, limit: usize) -> Result<Swept> {
+        self.check_open()?;
+        let limit = limit.max(1);
+        let mut found = self.reader.expired(before, limit).await?;
+        let more = found.len() == limit;
+        found.sort_by(|(_, queue), (_, other)| queue.cmp(other));
+        let mut waiting = Vec::new();
+        let mut removed = 0;
+        for messages in found.chunk_by(|(_, queue), (_, other)| queue == other) {
+            let (count, completions) = self.expire_queue(before, messages).await;
+            removed += count as u64;
+            waiting.extend(completions);
+        }
+        for done in waiting {
+            done.await?;
+        }
+        Ok(Swept { removed, next: (more && removed > 0).then_some(SweepPosition(0)) })
+    }
+
+    /// Removes expired messages of one queue. A queue that is not in memory is not loaded for that.
+    async fn expire_queue(&self, before: u64, messages: &[(i64, RecipientId)]) -> (usize, Vec<Completion>) {
+        let Some((_, id)) = messages.first() else { return (0, Vec::new()) };
+        let active = self.shared.cache.queue(id);
+        let order = active.order.clone().lock_owned().await;
+        if let Some(removed) = active.with_loaded(|queue| queue.expire(&active, before, &self.shared)) {
+            return (removed.len(), removed);
+        }
+        if matches!(*lock(&active.state), State::Absent) {
+            return (0, Vec::new());
+        }
+        let messages: Vec<_> = messages.iter().map(|(key, _)| *key).collect();
+        let count = messages.len();
+        let held = Held { active, _order: order };
+        (count, vec![self.shared.outbox.change(ChangeKind::Expire { messages }, Some(held))])
+    }
+
+    pub(super) async fn delete_idle(&self, before: Day, limit: usize) -> Result<Vec<Arc<QueueRecord>>> {
+        // Days of use are written late.
+        self.shared.outbox.change(ChangeKind::Nothing, None).await?;
+        let mut deletions = Vec::new();
+        for id in self.reader.idle(before, limit).await? {
+            let held = match self.hold(&id).await {
+                Ok(held) => held,
+                Err(StoreError::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
+            // It may have been used since the disk was told.
+            let is_idle = |record: &QueueRecord| record.updated.is_some_and(|day| day < before);
+            deletions.extend(self.start_deletion(held, is_idle).await?);
+        }
+        let mut deleted = Vec::new();
+        for (record, _, done) in deletions {
+            done.await?;
+            deleted.push(record);
+        }
+        Ok(deleted)
+    }
+
+    pub(super) async fn find_or_create_service(&self, new: NewService) -> Result<ServiceId> {
+        self.check_open()?;
+        let role = role_number(new.role);
+        let fingerprint = new.fingerprint.clone();
+        let mut found = self.reader.service(&fingerprint).await?;
+        if found.is_none() {
+            self.shared.outbox.change(ChangeKind::Service(new), None).await?;
+            found = self.reader.service(&fingerprint).await?;
+        }
+        match found {
+            Some((id, found)) if found == role => Ok(id),
+            Some(_) => Err(StoreError::ServiceRole),
+            None => Err(StoreError::Unavailable(damaged("a service is missing that was just created"))),
+        }
+    }
+
+    pub(super) async fn read_service_queues(
+        &self,
+        service: &ServiceId,
+        role: ServiceRole,
+    ) -> Result<ServiceQueues> {
+        self.check_open()?;
+        self.reader.service_queues(service, role).await?.ok_or(StoreError::NotFound)
+    }
+
+    pub(super) async fn all_messages(&self, id: &RecipientId) -> Result<Vec<Arc<Message>>> {
+        let held = self.hold(id).await?;
+        let count = self.step(&held, |queue| Step::Done(queue.len())).await?;
+        let mut messages = Vec::with_capacity(count);
+        for place in 0..count {
+            messages.extend(self.step(&held, |queue| queue.message(place)).await?);
+        }
+        Ok(messages)
+    }
+
+    pub(super) async fn restore(&self, id: &RecipientId, messages: Vec<Message>) -> Result<()> {
+        let mut waiting = Vec::with_capacity(messages.len());
+        for message in messages {
+            let room = self.shared.room(message.body_len()).await?;
+            let held = self.hold(id).await?;
+            let mut new = Some((Arc::new(message), room));
+            let kept = self
+                .step(&held, |queue| {
+                    Step::Done(
+                        new.take()
+                            .map(|(message, room)| queue.push(&held.active, message, room, &self.shared)),
+                    )
+                })
+                .await?;
+            waiting.extend(kept);
+        }
+        for kept in waiting {
+            kept.await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,398 @@
+//! What waits to be written, in the order in which it was accepted.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::time::Instant;
+
+use super::active::Active;
+use super::shared::Room;
+use crate::store::completion::Completer;
+use crate::store::lock::lock;
+use crate::store::{Completion, LinkData, Message, NewService, QueueRecord, StoreError};
+
+/// How much one transaction takes at most.
+const BATCH_OPERATIONS: usize = 1024;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) enum Operation {
+    Append(Arc<Pending>),
+    Remove(Arc<Removal>),
+    Change(Change),
+}
+
+/// A message on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) active: Arc<Active>,
+    pub(super) queue: i64,
+    pub(super) key: i64,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// `None` once it need not be written any more.
+    message: Option<Arc<Message>>,
+    completer: Option<Completer>,
+    stage: Stage,
+    room: Option<Room>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Waits for an acknowledgement, not yet for the disk.
+    Held,
+    Waiting,
+    /// Part of the transaction that is being written.
+    Writing,
+    Stored,
+}
+
+impl Pending {
+    pub(super) fn new(
+        active: Arc<Active>,
+        queue: i64,
+        key: i64,
+        message: Arc<Message>,
+        room: Room,
+    ) -> (Self, Completion) {
+        let (completer, kept) = Completion::pending();
+        let slot = Slot {
+            message: Some(message),
+            completer: Some(completer),
+            stage: Stage::Waiting,
+            room: Some(room),
+        };
+        (Pending { active, queue, key, slot: Mutex::new(slot) }, kept)
+    }
+
+    /// The message, if it is still to be written; from now on it counts as being written.
+    pub(super) fn take_up(&self) -> Option<Arc<Message>> {
+        let mut slot = lock(&self.slot);
+        if slot.message.is_some() {
+            slot.stage = Stage::Writing;
+        }
+        slot.message.clone()
+    }
+
+    /// Ends the wait for an acknowledgement. Whether it is to be written now, which it is once.
+    fn release(&self) -> bool {
+        let mut slot = lock(&self.slot);
+        let was_held = slot.stage == Stage::Held;
+        if was_held {
+            slot.stage = Stage::Waiting;
+        }
+        was_held && slot.message.is_some()
+    }
+
+    /// The recipient has acknowledged it: it is kept, in the best of places. Whether it need not be removed from the
+    /// disk, because it will never get there.
+    pub(super) fn cancel(&self) -> bool {
+        let mut slot = lock(&self.slot);
+        slot.complete(Ok(()));
+        let is_in_time = matches!(slot.stage, Stage::Held | Stage::Waiting);
+        if is_in_time {
+            slot.clear();
+        }
+        is_in_time
+    }
+
+    /// It is on disk, or its queue is gone. Returns the message.
+    pub(super) fn finish(&self) -> Option<Arc<Message>> {
+        let mut slot = lock(&self.slot);
+        slot.complete(Ok(()));
+        slot.stage = Stage::Stored;
+        slot.clear()
+    }
+
+    /// It will not be written.
+    pub(super) fn fail(&self, error: &StoreError) {
+        let mut slot = lock(&self.slot);
+        slot.complete(Err(error.clone()));
+        slot.clear();
+    }
+
+    fn bytes(&self) -> usize {
+        lock(&self.slot).message.as_ref().map_or(0, |message| message.body_len())
+    }
+}
+
+impl Slot {
+    fn complete(&mut self, result: Result<(), StoreError>) {
+        if let Some(completer) = self.completer.take() {
+            completer.complete(result);
+        }
+    }
+
+    fn clear(&mut self) -> Option<Arc<Message>> {
+        self.room = None;
+        self.message.take()
+    }
+}
+
+/// A message that is to leave the disk.
+#[derive(Debug)]
+pub(super) struct Removal {
+    pub(super) active: Arc<Active>,
+    pub(super) key: i64,
+    /// How the message came to the disk, if it may not be there yet.
+    pending: Option<Arc<Pending>>,
+    /// `None` once it was done or given up.
+    completer: Mutex<Option<Completer>>,
+}
+
+impl Removal {
+    pub(super) fn new(active: Arc<Active>, key: i64, pending: Option<Arc<Pending>>) -> (Self, Completion) {
+        let (completer, durable) = Completion::pending();
+        (Removal { active, key, pending, completer: Mutex::new(Some(completer)) }, durable)
+    }
+
+    /// Whether the message has been written.
+    pub(super) fn is_on_disk(&self) -> bool {
+        self.pending.as_ref().is_none_or(|pending| lock(&pending.slot).stage == Stage::Stored)
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        lock(&self.completer).is_some()
+    }
+
+    pub(super) fn finish(&self) {
+        self.active.removed(self.key);
+        if let Some(completer) = lock(&self.completer).take() {
+            completer.complete(Ok(()));
+        }
+    }
+
+    pub(super) fn fail(&self, error: &StoreError) {
+        if let Some(completer) = lock(&self.completer).take() {
+            completer.complete(Err(error.clone()));
+        }
+    }
+}
+
+/// A change that is made in memory when it has been made on disk, by the writer, so that nobody can be interrupted in
+/// between.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) kind: ChangeKind,
+    /// The queue, which no other command can touch until the change is made.
+    pub(super) held: Option<Held>,
+    pub(super) completer: Completer,
+}
+
+/// A queue during a command.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) active: Arc<Active>,
+    pub(super) _order: OwnedMutexGuard<()>,
+}
+
+#[derive(Debug)]
+pub(super) enum ChangeKind {
+    Create {
+        queue: i64,
+        record: Arc<QueueRecord>,
+        link_data: Option<LinkData>,
+    },
+    Update {
+        queue: i64,
+        before: Arc<QueueRecord>,
+        after: Arc<QueueRecord>,
+        link: LinkChange,
+    },
+    Used {
+        queue: i64,
+        day: crate::store::Day,
+    },
+    Delete {
+        queue: i64,
+        record: Arc<QueueRecord>,
+    },
+    /// Messages of a queue that is not in memory.
+    Expire {
+        messages: Vec<i64>,
+    },
+    Service(NewService),
+    /// For those who wait until what was asked for before is on disk.
+    Nothing,
+}
+
+/// What happens to the data of a queue's link.
+#[derive(Debug)]
+pub(super) enum LinkChange {
+    None,
+    Set(LinkData),
+    Clear,
+}
+
+impl ChangeKind {
+    /// Whether it must come after the messages of the same transaction.
+    pub(super) fn removes_messages(&self) -> bool {
+        matches!(self, ChangeKind::Delete { .. } | ChangeKind::Expire { .. })
+    }
+}
+
+/// Operations that wait.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    operations: VecDeque<Operation>,
+    /// Messages that wait for an acknowledgement until their time, the earliest first. Some may have been acknowledged,
+    /// or released.
+    held: VecDeque<(Instant, Arc<Pending>)>,
+    /// Nothing is held any longer.
+    hurry: bool,
+    closed: bool,
+}
+
+/// What the writer is to do next.
+pub(super) enum Batch {
+    Write {
+        operations: Vec<Operation>,
+        /// How many of them, from the beginning, are messages that have waited for an acknowledgement in vain.
+        overdue: usize,
+    },
+    /// Wait for something to come, until this time.
+    Wait(Option<Instant>),
+    Stop,
+}
+
+impl Outbox {
+    pub(super) fn append(&self, pending: Arc<Pending>) {
+        self.push(Operation::Append(pending));
+    }
+
+    /// Writes a message at this time, unless it is acknowledged or released before.
+    pub(super) fn hold(&self, pending: Arc<Pending>, until: Instant) {
+        lock(&pending.slot).stage = Stage::Held;
+        let mut waiting = lock(&self.waiting);
+        if waiting.closed {
+            drop(waiting);
+            return refuse(Operation::Append(pending));
+        }
+        let is_first = waiting.held.is_empty();
+        waiting.held.push_back((until, pending));
+        drop(waiting);
+        if is_first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Lets a message go that may be held: nothing may overtake it.
+    pub(super) fn release(&self, pending: &Arc<Pending>) {
+        if pending.release() {
+            self.append(pending.clone());
+        }
+    }
+
+    /// Lets all messages go that are held now: there is no room for more.
+    pub(super) fn release_all(&self) {
+        lock(&self.waiting).hurry = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn remove(&self, removal: Arc<Removal>) {
+        self.push(Operation::Remove(removal));
+    }
+
+    /// Asks for a change; the completion resolves when it is made, on disk and in memory.
+    pub(super) fn change(&self, kind: ChangeKind, held: Option<Held>) -> Completion {
+        let (completer, done) = Completion::pending();
+        self.push(Operation::Change(Change { kind, held, completer }));
+        done
+    }
+
+    fn push(&self, operation: Operation) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.closed {
+            drop(waiting);
+            return refuse(operation);
+        }
+        waiting.operations.push_back(operation);
+        drop(waiting);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.waiting).closed = true;
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.waiting).closed
+    }
+
+    /// Takes the oldest operations, as many as one transaction may have.
+    pub(super) fn take(&self) -> Batch {
+        let mut waiting = lock(&self.waiting);
+        let waiting = &mut *waiting;
+        let mut batch = Taken::default();
+        let everything = waiting.hurry || waiting.closed;
+        let now = Instant::now();
+        while batch.has_space()
+            && let Some((_, pending)) = waiting.held.pop_front_if(|(until, _)| everything || *until <= now)
+        {
+            if pending.release() {
+                batch.add(Operation::Append(pending));
+            }
+        }
+        let overdue = batch.operations.len();
+        waiting.hurry &= !waiting.held.is_empty();
+        while batch.has_space()
+            && let Some(operation) = waiting.operations.pop_front()
+        {
+            batch.add(operation);
+        }
+        match batch.operations.is_empty() {
+            false => Batch::Write { operations: batch.operations, overdue },
+            true if waiting.closed => Batch::Stop,
+            true => Batch::Wait(waiting.held.front().map(|(until, _)| *until)),
+        }
+    }
+
+    pub(super) async fn wait(&self, until: Option<Instant>) {
+        match until {
+            // Either way the writer looks again.
+            Some(until) => drop(tokio::time::timeout_at(until, self.changed.notified()).await),
+            None => self.changed.notified().await,
+        }
+    }
+}
+
+/// A transaction in the making.
+#[derive(Default)]
+struct Taken {
+    operations: Vec<Operation>,
+    bytes: usize,
+}
+
+impl Taken {
+    fn has_space(&self) -> bool {
+        self.operations.len() < BATCH_OPERATIONS && self.bytes < BATCH_BYTES
+    }
+
+    fn add(&mut self, operation: Operation) {
+        if let Operation::Append(pending) = &operation {
+            self.bytes += pending.bytes();
+        }
+        self.operations.push(operation);
+    }
+}
+
+/// What comes after closing waits for nobody.
+fn refuse(operation: Operation) {
+    match operation {
+        Operation::Append(pending) => pending.fail(&StoreError::Closed),
+        Operation::Remove(removal) => removal.fail(&StoreError::Closed),
+        Operation::Change(change) => change.completer.complete(Err(StoreError::Closed)),
+    }
+}

@@ -1,0 +1,189 @@
+//! Reading from the database: a few connections that see what was committed last.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use smp_protocol::id::{RecipientId, ServiceId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqlitePool, query};
+
+use super::fault::{damaged, unavailable};
+use super::rows::{self, select_queues};
+use crate::store::{
+    Day, LinkData, Message, MessageInfo, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
+    StoreCounts, StoreError,
+};
+
+pub(super) type Result<T> = std::result::Result<T, StoreError>;
+
+/// Reads from the database.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) pool: SqlitePool,
+}
+
+/// A queue as it is on disk.
+pub(super) struct StoredQueue {
+    pub(super) key: i64,
+    pub(super) record: QueueRecord,
+    /// Its messages in order, by key.
+    pub(super) messages: VecDeque<(i64, MessageInfo)>,
+}
+
+fn read<T>(result: std::result::Result<T, StorageFault>) -> Result<T> {
+    result.map_err(StoreError::Unavailable)
+}
+
+impl Reader {
+    /// The recipient ID of the queue with this ID.
+    pub(super) async fn resolve(&self, id: QueueId<'_>) -> Result<Option<RecipientId>> {
+        let (sql, id) = match id {
+            QueueId::Recipient(id) => {
+                ("SELECT recipient_id FROM queues WHERE recipient_id = ?", id.as_bytes())
+            }
+            QueueId::Sender(id) => ("SELECT recipient_id FROM queues WHERE sender_id = ?", id.as_bytes()),
+            QueueId::Notifier(id) => ("SELECT recipient_id FROM queues WHERE notifier_id = ?", id.as_bytes()),
+            QueueId::Link(id) => ("SELECT recipient_id FROM queues WHERE link_id = ?", id.as_bytes()),
+        };
+        let row = query(sql).bind(id).fetch_optional(&self.pool).await.map_err(unavailable)?;
+        row.map(|row| read(rows::id(&row, 0))).transpose()
+    }
+
+    /// A queue and its messages, without their bodies. Does the same work if there is no such queue.
+    pub(super) async fn queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
+        let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+        let sql = select_queues!("WHERE q.recipient_id = ?");
+        let row =
+            query(sql).bind(id.as_bytes()).fetch_optional(&mut *connection).await.map_err(unavailable)?;
+        let found = row.map(|row| read(rows::record(&row))).transpose()?;
+        let key = found.as_ref().map_or(-1, |(key, _)| *key);
+        let sql =
+            "SELECT message, timestamp, kind, message_id FROM messages WHERE queue = ? ORDER BY message";
+        let found_messages = query(sql).bind(key).fetch_all(&mut *connection).await.map_err(unavailable)?;
+        let Some((key, record)) = found else { return Ok(None) };
+        let messages =
+            found_messages.iter().map(|row| read(rows::message_info(row))).collect::<Result<_>>()?;
+        Ok(Some(StoredQueue { key, record, messages }))
+    }
+
+    /// A message with its body.
+    pub(super) async fn message(&self, key: i64) -> Result<Option<Message>> {
+        let sql = "SELECT message, timestamp, kind, message_id, body FROM messages WHERE message = ?";
+        let row = query(sql).bind(key).fetch_optional(&self.pool).await.map_err(unavailable)?;
+        row.map(|row| read(rows::message(&row))).transpose()
+    }
+
+    pub(super) async fn link_data(&self, queue: i64) -> Result<Option<LinkData>> {
+        let sql = "SELECT fixed_data, user_data FROM links WHERE queue = ?";
+        let row = query(sql).bind(queue).fetch_optional(&self.pool).await.map_err(unavailable)?;
+        row.map(|row| Ok(LinkData { fixed: read(rows::get(&row, 0))?, user: read(rows::get(&row, 1))? }))
+            .transpose()
+    }
+
+    /// Keys and queues of messages that have expired, the oldest first.
+    pub(super) async fn expired(&self, before: u64, limit: usize) -> Result<Vec<(i64, RecipientId)>> {
+        let sql = "SELECT m.message, q.recipient_id FROM messages m INDEXED BY messages_by_time \
+                   JOIN queues q ON q.queue = m.queue WHERE m.kind < 2 AND m.timestamp < ? ORDER BY m.timestamp LIMIT ?";
+        let found = query(sql).bind(rows::to_signed(before)).bind(limit_number(limit));
+        let found = found.fetch_all(&self.pool).await.map_err(unavailable)?;
+        found.iter().map(|row| Ok((read(rows::get(row, 0))?, read(rows::id(row, 1))?))).collect()
+    }
+
+    /// Queues that were not used since this day.
+    pub(super) async fn idle(&self, before: Day, limit: usize) -> Result<Vec<RecipientId>> {
+        let sql = "SELECT recipient_id FROM queues WHERE updated_day < ? ORDER BY updated_day LIMIT ?";
+        let found = query(sql).bind(before.0).bind(limit_number(limit));
+        let found = found.fetch_all(&self.pool).await.map_err(unavailable)?;
+        found.iter().map(|row| read(rows::id(row, 0))).collect()
+    }
+
+    pub(super) async fn queue_page(
+        &self,
+        after: Option<&RecipientId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<QueueRecord>>> {
+        let sql = select_queues!("WHERE q.recipient_id > ? ORDER BY q.recipient_id LIMIT ?");
+        let found = query(sql).bind(start(after)).bind(limit_number(limit));
+        records(&found.fetch_all(&self.pool).await.map_err(unavailable)?)
+    }
+
+    pub(super) async fn service_queue_page(
+        &self,
+        service: &ServiceId,
+        role: ServiceRole,
+        after: Option<&RecipientId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<QueueRecord>>> {
+        let sql = match role {
+            ServiceRole::Messaging => select_queues!(
+                "WHERE q.recipient_service = (SELECT service FROM services WHERE service_id = ?) \
+                 AND q.recipient_id > ? ORDER BY q.recipient_id LIMIT ?"
+            ),
+            ServiceRole::Notifier => select_queues!(
+                "WHERE q.notifier_service = (SELECT service FROM services WHERE service_id = ?) \
+                 AND q.recipient_id > ? ORDER BY q.recipient_id LIMIT ?"
+            ),
+        };
+        let found = query(sql).bind(service.as_bytes()).bind(start(after)).bind(limit_number(limit));
+        records(&found.fetch_all(&self.pool).await.map_err(unavailable)?)
+    }
+
+    /// ID and role of the service with this certificate.
+    pub(super) async fn service(&self, fingerprint: &[u8]) -> Result<Option<(ServiceId, i64)>> {
+        let sql = "SELECT service_id, role FROM services WHERE fingerprint = ?";
+        let row = query(sql).bind(fingerprint).fetch_optional(&self.pool).await.map_err(unavailable)?;
+        row.map(|row| Ok((read(rows::id(&row, 0))?, read(rows::get(&row, 1))?))).transpose()
+    }
+
+    pub(super) async fn service_queues(
+        &self,
+        service: &ServiceId,
+        role: ServiceRole,
+    ) -> Result<Option<ServiceQueues>> {
+        let sql = "SELECT queue_count, ids_hash FROM services WHERE service_id = ? AND role = ?";
+        let row = query(sql).bind(service.as_bytes()).bind(rows::role_number(role));
+        let row = row.fetch_optional(&self.pool).await.map_err(unavailable)?;
+        row.map(|row| read(service_queues(&row))).transpose()
+    }
+
+    /// Counts everything. Walks indexes: for the start.
+    pub(super) async fn counts(&self) -> Result<StoreCounts> {
+        let sql = "SELECT (SELECT count(*) FROM queues), (SELECT count(*) FROM queues WHERE notifier_id IS NOT NULL), \
+                   (SELECT count(*) FROM messages), (SELECT count(*) FROM services WHERE role = 0), \
+                   (SELECT count(*) FROM services WHERE role = 1)";
+        let row = query(sql).fetch_one(&self.pool).await.map_err(unavailable)?;
+        Ok(StoreCounts {
+            queues: read(rows::count(&row, 0))?,
+            notifiers: read(rows::count(&row, 1))?,
+            messages: read(rows::count(&row, 2))?,
+            messaging_services: read(rows::count(&row, 3))?,
+            notifier_services: read(rows::count(&row, 4))?,
+        })
+    }
+
+    /// The largest keys of queues and messages in use.
+    pub(super) async fn last_keys(&self) -> Result<(i64, i64)> {
+        let sql = "SELECT (SELECT coalesce(max(queue), 0) FROM queues), (SELECT coalesce(max(message), 0) FROM messages)";
+        let row = query(sql).fetch_one(&self.pool).await.map_err(unavailable)?;
+        Ok((read(rows::get(&row, 0))?, read(rows::get(&row, 1))?))
+    }
+}
+
+/// Reads `queue_count, ids_hash`.
+pub(super) fn service_queues(row: &SqliteRow) -> std::result::Result<ServiceQueues, StorageFault> {
+    let ids_hash = rows::get::<&[u8]>(row, 1)?.try_into().map_err(|_| damaged("a hash of another size"))?;
+    Ok(ServiceQueues { count: rows::count(row, 0)?, ids_hash })
+}
+
+fn records(found: &[SqliteRow]) -> Result<Vec<Arc<QueueRecord>>> {
+    found.iter().map(|row| Ok(Arc::new(read(rows::record(row))?.1))).collect()
+}
+
+/// Every ID is greater than the empty blob.
+fn start(after: Option<&RecipientId>) -> &[u8] {
+    after.map_or(&[], RecipientId::as_bytes)
+}
+
+fn limit_number(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

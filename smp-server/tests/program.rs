@@ -1,0 +1,288 @@
+//! The program: `smp-server init`, `start`, `address`, and what happens when it is killed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{
+    borrow::Cow,
+    fs,
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use smp_crypto::{BoxKey, Ed25519PrivateKey, PrivateAuthKey, X25519PrivateKey};
+use smp_protocol::{
+    address::RelayAddress,
+    body::ReceivedBody,
+    command::{self, MessageFlags, NewQueue, QueueRequest, SubscriptionMode},
+    id::EntityId,
+    message::{BrokerMessage, QueueIds},
+};
+use smp_transport::client::{ClientConfig, RelayClient, Request};
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smp-server"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SMP_SERVER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
+}
+
+fn text(dir: &Path) -> &str {
+    dir.to_str().unwrap()
+}
+
+fn init(dir: &Path, more: &[&str]) -> Output {
+    let output = run(&[&["init", "--dir", text(dir)], more].concat());
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+/// The one sentence that a failing command says.
+#[track_caller]
+fn error(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    let mut errors = text.lines().filter(|line| line.starts_with("error: "));
+    let error = errors.next().unwrap_or_else(|| panic!("{text}")).to_owned();
+    assert_eq!(errors.next(), None);
+    error
+}
+
+struct Started {
+    process: Child,
+    address: RelayAddress,
+}
+
+/// Starts the relay on a port that the system chooses, unless `port` is given.
+fn start(dir: &Path, port: u16) -> Started {
+    let listen = SocketAddr::from(([127, 0, 0, 1], port)).to_string();
+    let mut process = program(&["start", "--dir", text(dir), "--listen", &listen])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    Started { address: line.trim().parse().unwrap(), process }
+}
+
+impl Started {
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("still running");
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn init_says_what_to_keep_and_never_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = dir.path().join("relay");
+    let output = init(&relay, &["--host", "relay.example", "--port", "7777", "--random-password"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    for word in ["smp://", "@relay.example:7777", "Back up", "ca.key", "smp-server start"] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
+    let address = said.lines().find(|line| line.contains("smp://")).unwrap().trim();
+    let shown = run(&["address", "--dir", text(&relay)]);
+    assert_eq!(String::from_utf8(shown.stdout).unwrap().trim(), address);
+
+    let before = fs::read(relay.join("identity/ca.key")).unwrap();
+    let error = error(&run(&["init", "--dir", text(&relay)]));
+    assert!(error.contains("nothing was changed"), "{error}");
+    assert_eq!(fs::read(relay.join("identity/ca.key")).unwrap(), before);
+}
+
+#[test]
+fn what_cannot_work_is_said_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = dir.path().join("relay");
+    let missing = error(&run(&["start", "--dir", text(&relay)]));
+    assert!(missing.contains("smp-server init"), "{missing}");
+
+    init(&relay, &[]);
+    let config = relay.join("smp-server.toml");
+    let good = fs::read_to_string(&config).unwrap();
+    fs::write(&config, "[store]\nkind = \"sqlite\"\ndurability = \"always\"\n").unwrap();
+    let bad = error(&run(&["start", "--dir", text(&relay)]));
+    assert!(bad.contains("smp-server.toml, line 3") && bad.contains("always"), "{bad}");
+    fs::write(&config, &good).unwrap();
+
+    let bad =
+        program(&["start", "--dir", text(&relay)]).env("SMP_SERVER_QUEUES__QUOTA", "0").output().unwrap();
+    assert!(error(&bad).contains("queues.quota"), "{bad:?}");
+    let bad =
+        program(&["start", "--dir", text(&relay)]).env("SMP_SERVER_QUEUES__QOUTA", "1").output().unwrap();
+    assert!(error(&bad).contains("environment"), "{bad:?}");
+
+    let started = start(&relay, 0);
+    let taken = format!("127.0.0.1:{}", started.address.port_or_default());
+    let other = dir.path().join("other");
+    init(&other, &[]);
+    let in_use = error(&run(&["start", "--dir", text(&other), "--listen", &taken]));
+    assert!(in_use.contains("in use") && in_use.contains(&taken), "{in_use}");
+    let second = error(&run(&["start", "--dir", text(&relay), "--listen", "127.0.0.1:0"]));
+    assert!(second.contains("another smp-server"), "{second}");
+    drop(started);
+
+    fs::remove_file(relay.join("identity/server.key")).unwrap();
+    let lost = error(&run(&["start", "--dir", text(&relay), "--listen", "127.0.0.1:0"]));
+    assert!(lost.contains("server.key"), "{lost}");
+}
+
+#[test]
+fn signals_stop_it_with_success() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    for signal in ["-TERM", "-INT"] {
+        let mut started = start(dir.path(), 0);
+        started.signal(signal);
+        assert_eq!(started.exit_code(), Some(0), "{signal}");
+    }
+}
+
+struct Queue {
+    key: PrivateAuthKey,
+    ids: QueueIds,
+    box_key: BoxKey,
+}
+
+async fn connect(address: &RelayAddress) -> (RelayClient, smp_transport::client::RelayEvents) {
+    RelayClient::connect(address, ClientConfig::default()).await.unwrap()
+}
+
+async fn create(client: &RelayClient) -> Queue {
+    let key: PrivateAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).into();
+    let dh = X25519PrivateKey::generate(&mut rand::rng());
+    let new = command::Command::New(Box::new(NewQueue {
+        auth_key: key.public_key().into(),
+        dh_key: dh.public_key().into(),
+        password: None,
+        subscription: SubscriptionMode::OnlyCreate,
+        request: Some(QueueRequest::Messaging(None)),
+        notifier: None,
+    }));
+    match client.send(Some(&key), EntityId::empty(), new).await.unwrap() {
+        BrokerMessage::QueueIds(ids) => Queue { box_key: dh.agree(&ids.dh_key.0).box_key(), key, ids: *ids },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn message(number: u32) -> command::Command<'static> {
+    let flags = MessageFlags { notification: false };
+    command::Command::Send(flags, Cow::Owned(number.to_be_bytes().to_vec()))
+}
+
+/// Takes everything out of a queue and returns the numbers.
+async fn drain(address: &RelayAddress, queue: &Queue) -> Vec<u32> {
+    let (client, mut events) = connect(address).await;
+    let recipient = || EntityId::from(&queue.ids.recipient_id);
+    let content = client.send(Some(&queue.key), recipient(), command::Command::QueueInfo).await.unwrap();
+    let BrokerMessage::QueueInfo(info) = content else { panic!("{content:?}") };
+    let mut numbers = Vec::new();
+    if info.size == 0 {
+        return numbers;
+    }
+    client.send(Some(&queue.key), recipient(), command::Command::Subscribe).await.unwrap();
+    let mut next = Some(events.recv().await.unwrap().message.unwrap());
+    while let Some(BrokerMessage::Message(id, body)) = next {
+        match ReceivedBody::open(&queue.box_key, &id, &body).unwrap() {
+            ReceivedBody::Message { body, .. } => {
+                numbers.push(u32::from_be_bytes(body.as_ref().try_into().unwrap()));
+            }
+            ReceivedBody::Quota { .. } => {}
+        }
+        let ack = command::Command::Acknowledge(id);
+        next = match client.send(Some(&queue.key), recipient(), ack).await.unwrap() {
+            BrokerMessage::Ok => None,
+            message => Some(message),
+        };
+    }
+    numbers
+}
+
+/// How many messages are sent before a kill, at most.
+const MESSAGES: u32 = 120;
+
+/// Sends numbered messages until the relay is killed, and returns which got `OK`.
+async fn send_until_killed(address: &RelayAddress, queue: &Queue, from: u32) -> Vec<u32> {
+    let (client, _events) = connect(address).await;
+    let sending = (from..from + MESSAGES)
+        .map(|number| Request::new(None, EntityId::from(&queue.ids.sender_id), message(number)));
+    let answers = client.send_many(sending).await;
+    let kept = (from..).zip(&answers).filter(|(_, answer)| matches!(answer, Ok(BrokerMessage::Ok)));
+    kept.map(|(number, _)| number).collect()
+}
+
+/// `SMP_TEST_KILLS=200` makes it the long run.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_got_ok_survives_being_killed() {
+    const QUEUES: usize = 4;
+    let kills: u32 = std::env::var("SMP_TEST_KILLS").map_or(6, |kills| kills.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let mut started = start(dir.path(), 0);
+    let (address, port) = (started.address.clone(), started.address.port_or_default());
+    let (client, _events) = connect(&address).await;
+    let mut queues = Vec::new();
+    for _ in 0..QUEUES {
+        queues.push(create(&client).await);
+    }
+    drop(client);
+    let (mut kept_in_total, mut lost_answers) = (0, 0);
+    for kill in 0..kills {
+        let sending = futures_util::future::join_all(
+            queues.iter().map(|queue| send_until_killed(&address, queue, kill * MESSAGES)),
+        );
+        let killing = async {
+            tokio::time::sleep(Duration::from_millis(u64::from(20 + 23 * kill % 90))).await;
+            started.signal("-KILL");
+            started.exit_code();
+        };
+        let (kept, ()) = tokio::join!(sending, killing);
+        started = start(dir.path(), port);
+        for (queue, kept) in queues.iter().zip(kept) {
+            let received = drain(&address, queue).await;
+            assert!(received.is_sorted(), "{received:?}");
+            assert!(
+                kept.iter().all(|number| received.contains(number)),
+                "kept {kept:?}, received {received:?}"
+            );
+            let sent = kill * MESSAGES..(kill + 1) * MESSAGES;
+            assert!(received.iter().all(|number| sent.contains(number)), "delivered again: {received:?}");
+            kept_in_total += kept.len();
+            lost_answers += received.len() - kept.len();
+        }
+    }
+    println!(
+        "{kills} kills: {kept_in_total} messages got OK and were delivered, {lost_answers} more were kept without"
+    );
+    assert!(kept_in_total > 0);
+    started.signal("-TERM");
+    assert_eq!(started.exit_code(), Some(0));
+}

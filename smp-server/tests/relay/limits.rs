@@ -1,0 +1,147 @@
+//! Clients that cost too much.
+
+use std::time::Duration;
+
+use smp_protocol::{
+    command::Command,
+    id::{CorrelationId, EntityId},
+    message::BrokerMessage,
+    transmission::{BlockContent, prepare},
+    version::{SmpVersion, VersionRange},
+};
+use smp_transport::{
+    client::{ClientConfig, ClientError, Request},
+    connection::{ConnectorSettings, RelayConnector},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::support::{relay, relay_with, send};
+
+/// Waits until the other side closes.
+async fn closed(stream: &mut TcpStream) {
+    let mut buffer = [0; 1024];
+    let read = async { while !matches!(stream.read(&mut buffer).await, Ok(0) | Err(_)) {} };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("still open");
+}
+
+#[tokio::test]
+async fn there_are_places_for_so_many_connections() {
+    let relay = relay_with(|config| config.limits.max_connections = 2).await;
+    let (one, two) = (relay.client().await, relay.client().await);
+    let mut third = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+    closed(&mut third).await;
+    assert_eq!(relay.running.connections(), 2);
+    drop(one);
+    while relay.running.connections() > 1 {
+        tokio::task::yield_now().await;
+    }
+    relay.client().await;
+    drop(two);
+}
+
+#[tokio::test]
+async fn a_handshake_takes_so_long_at_most() {
+    let relay = relay_with(|config| config.limits.handshake_timeout = Duration::from_millis(200)).await;
+    let mut silent = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+    closed(&mut silent).await;
+    let mut slow = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+    slow.write_all(&[0x16, 0x03, 0x01]).await.unwrap();
+    closed(&mut slow).await;
+    let mut other = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+    other.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    closed(&mut other).await;
+}
+
+#[tokio::test]
+async fn idle_connections_without_subscriptions_are_closed() {
+    let relay = relay_with(|config| {
+        config.limits.idle_timeout = Some(Duration::from_millis(100));
+        config.limits.idle_check_interval = Duration::from_millis(50);
+    })
+    .await;
+    let (mut idle, mut subscribed) = (relay.client().await, relay.client().await);
+    let queue = subscribed.queue().await;
+    assert!(tokio::time::timeout(Duration::from_secs(10), idle.events.recv()).await.unwrap().is_err());
+    let bob = relay.client().await;
+    bob.ok(None, queue.sender(), send(b"still there?")).await;
+    assert_eq!(subscribed.message(&queue).await.1, b"still there?");
+}
+
+#[tokio::test]
+async fn new_queues_are_spread_out() {
+    let relay = relay_with(|config| config.limits.new_queues_per_minute = 60).await;
+    let alice = relay.client().await;
+    let start = std::time::Instant::now();
+    for _ in 0..61 {
+        alice.queue().await;
+    }
+    // A burst of 60 passes, then one every second.
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(start.elapsed() < Duration::from_secs(50));
+}
+
+#[tokio::test]
+async fn one_client_with_many_commands_does_not_stop_others() {
+    let relay = relay_with(|config| config.limits.max_pending_commands = 16).await;
+    let (flood, other) = (relay.client().await, relay.client().await);
+    let pings = (0..5_000).map(|_| Request::new(None, EntityId::empty(), Command::Ping));
+    let answers = flood.relay.send_many(pings).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(BrokerMessage::Pong))));
+    assert_eq!(other.ask(None, EntityId::empty(), Command::Ping).await.unwrap(), BrokerMessage::Pong);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_disconnected() {
+    let relay = relay_with(|config| config.limits.block_timeout = Duration::from_millis(300)).await;
+    let settings = ConnectorSettings::default();
+    let connector = RelayConnector::new(relay.running.address().fingerprint, settings).unwrap();
+    let stream = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+    let mut connection = connector.connect(stream).await.unwrap();
+    let parameters = connection.session.parameters.clone();
+    let flood = async {
+        loop {
+            let mut content = BlockContent::new();
+            let corr_id = CorrelationId::generate(&mut rand::rng());
+            let ping = prepare(&parameters, &corr_id, &EntityId::empty(), &Command::Ping);
+            content.push(|out| ping.write(None, &parameters, out)).unwrap();
+            if connection.writer.write_block(content.as_bytes()).await.is_err()
+                || connection.writer.flush().await.is_err()
+            {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), flood).await.expect("still connected");
+    while relay.running.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_range_of_versions_can_be_narrowed() {
+    let relay = relay_with(|config| {
+        config.server.min_version = 8;
+        config.server.max_version = 11;
+    })
+    .await;
+    let newest = relay.client_with(ClientConfig::default()).await.unwrap();
+    assert_eq!(newest.version(), SmpVersion(11));
+    let versions = VersionRange::only(SmpVersion(7));
+    let older = ClientConfig { versions, ..ClientConfig::default() };
+    assert!(matches!(relay.client_with(older).await, Err(ClientError::Version { .. })));
+}
+
+#[tokio::test]
+async fn a_shutdown_answers_what_was_asked() {
+    let relay = relay().await;
+    let mut alice = relay.client().await;
+    let queue = alice.queue().await;
+    let address = relay.running.local_addrs()[0];
+    relay.running.shutdown().await.unwrap();
+    assert!(alice.events.recv().await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
+    drop(queue);
+}

@@ -1,0 +1,17 @@
+//! A running relay, spoken to over TCP and TLS.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod forwarding;
+mod limits;
+mod links;
+mod messages;
+mod notifications;
+mod proxying;
+mod queues;
+mod refusals;
+mod services;
+mod subscriptions;
+mod support;
+
+const STORE: smp_server::config::StoreKind = smp_server::config::StoreKind::Memory;

@@ -1,0 +1,191 @@
+//! `PRXY` and `PFWD`: sending to one relay through another.
+
+use std::{borrow::Cow, time::Duration};
+
+use smp_crypto::{PrivateAuthKey, X25519PublicKey};
+use smp_protocol::{
+    address::{Password, RelayAddress},
+    command::Command,
+    error::{BrokerErrorType, ErrorType, HandshakeError, NetworkError, ProxyError, TransportError},
+    id::{EntityId, SessionId},
+    key::SenderAuthKey,
+    message::BrokerMessage,
+    session::SessionParameters,
+    version::{SmpVersion, VersionRange},
+};
+use smp_server::config::parse_password;
+use smp_transport::client::{ClientError, Request};
+
+use crate::{
+    forwarding::Sealed,
+    support::{Client, TestRelay, refused, relay, relay_with, send, x25519},
+};
+
+/// A session of a proxy with a destination, as the sender knows it.
+struct Session {
+    id: SessionId,
+    versions: VersionRange<SmpVersion>,
+    key: X25519PublicKey,
+}
+
+async fn prxy(
+    client: &Client,
+    relay: &RelayAddress,
+    password: Option<Password>,
+) -> Result<Session, ClientError> {
+    let command = Command::ProxySession { relay: Box::new(relay.clone()), password };
+    match client.ask(None, EntityId::empty(), command).await? {
+        BrokerMessage::ProxySessionKey { session_id, versions, key } => {
+            assert_eq!(key.chain.relay_fingerprint(), Some(relay.fingerprint));
+            let leaf_key = key.chain.leaf_key().unwrap();
+            let key = key.signed_key.verify_x25519(&leaf_key).unwrap();
+            Ok(Session { id: session_id, versions, key })
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn pfwd(
+    client: &Client,
+    session: &Session,
+    key: Option<&PrivateAuthKey>,
+    entity: impl Into<EntityId>,
+    command: Command<'_>,
+) -> Result<BrokerMessage<'static>, ClientError> {
+    let version = session.versions.max();
+    let parameters = SessionParameters { version, id: session.id.clone() };
+    let sealed = Sealed::new(parameters, &session.key, key, entity.into(), &command);
+    let transmission = Cow::Borrowed(sealed.boxed.as_slice());
+    let forward = Command::ProxyForward { version, key: sealed.key, transmission };
+    let mut request = Request::new(None, EntityId::new(session.id.as_bytes()).unwrap(), forward);
+    request.correlation_id = Some(sealed.corr_id.clone());
+    match client.relay.request(request).await? {
+        BrokerMessage::ProxyResponse(response) => Ok(sealed.open(&response)),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn proxy_error(answer: Result<Session, ClientError>) -> ProxyError {
+    match refused(answer.map(|_| BrokerMessage::Ok)) {
+        ErrorType::Proxy(error) => *error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_sender_is_hidden_behind_a_proxy() {
+    let (proxy, destination) = (relay().await, relay().await);
+    let (mut alice, bob, eve) = (destination.client().await, proxy.client().await, proxy.client().await);
+    let session = prxy(&bob, destination.running.address(), None).await.unwrap();
+    let same = prxy(&eve, destination.running.address(), None).await.unwrap();
+    assert_eq!(session.id, same.id, "clients share the session");
+    assert_eq!(session.versions.min(), SmpVersion(8));
+
+    let (queue, key) = (alice.queue().await, x25519());
+    let skey = Command::SenderSecure(SenderAuthKey(key.public_key()));
+    assert_eq!(pfwd(&bob, &session, Some(&key), queue.sender(), skey).await.unwrap(), BrokerMessage::Ok);
+    let largest = vec![b'x'; 16_048];
+    for body in [b"hidden".as_slice(), &largest] {
+        let answer = pfwd(&bob, &session, Some(&key), queue.sender(), send(body)).await.unwrap();
+        assert_eq!(answer, BrokerMessage::Ok);
+        let (id, received) = alice.message(&queue).await;
+        assert_eq!(received, body);
+        assert!(alice.ack(&queue, &id).await.is_none());
+    }
+    let answer = pfwd(&eve, &same, Some(&x25519()), queue.sender(), send(b"")).await.unwrap();
+    assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+}
+
+#[tokio::test]
+async fn many_senders_at_once_share_the_session() {
+    let (proxy, destination) = (relay_with(|c| c.proxy.client_concurrency = 4).await, relay().await);
+    let (mut alice, bob) = (destination.client().await, proxy.client().await);
+    let session = prxy(&bob, destination.running.address(), None).await.unwrap();
+    let queue = alice.queue().await;
+    let sending = (0..64).map(|_| pfwd(&bob, &session, None, queue.sender(), send(b"one of many")));
+    let answers = futures_util::future::join_all(sending).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(BrokerMessage::Ok))), "{answers:?}");
+    let mut count = 0;
+    let mut next = Some(alice.message(&queue).await);
+    while let Some((id, _)) = next {
+        count += 1;
+        next = alice.ack(&queue, &id).await;
+    }
+    assert_eq!(count, 64);
+}
+
+#[tokio::test]
+async fn the_proxy_can_be_reserved_or_switched_off() {
+    let destination = relay().await;
+    let protected = relay_with(|config| {
+        config.queues.create_password = Some(parse_password("s3cret").unwrap());
+    })
+    .await;
+    let client = protected.client().await;
+    let address = destination.running.address();
+    for password in [None, Some(parse_password("wrong").unwrap())] {
+        assert_eq!(proxy_error(prxy(&client, address, password).await), ProxyError::BasicAuth);
+    }
+    assert!(prxy(&client, address, Some(parse_password("s3cret").unwrap())).await.is_ok());
+    let off = relay_with(|config| config.proxy.enabled = false).await;
+    assert_eq!(proxy_error(prxy(&off.client().await, address, None).await), ProxyError::BasicAuth);
+}
+
+/// The address of a relay with something changed.
+fn changed(relay: &TestRelay, change: impl FnOnce(&mut RelayAddress)) -> RelayAddress {
+    let mut address = relay.running.address().clone();
+    change(&mut address);
+    address
+}
+
+#[tokio::test]
+async fn relays_that_cannot_be_used_are_named_with_the_reason() {
+    let (proxy, destination) = (relay().await, relay().await);
+    let client = proxy.client().await;
+    let foreign = changed(&destination, |address| address.fingerprint = [7; 32]);
+    let identity = BrokerErrorType::Transport(TransportError::Handshake(HandshakeError::Identity));
+    assert_eq!(proxy_error(prxy(&client, &foreign, None).await), ProxyError::Broker(identity));
+    // Nobody listens on port 1.
+    let absent = changed(&destination, |address| address.port = Some(1));
+    let network = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
+    for _ in 0..2 {
+        assert_eq!(proxy_error(prxy(&client, &absent, None).await), network);
+    }
+    let onion: RelayAddress =
+        format!("smp://{}@abcdef.onion", smp_crypto::base64url::encode(&[7; 32])).parse().unwrap();
+    assert_eq!(proxy_error(prxy(&client, &onion, None).await), ProxyError::Broker(BrokerErrorType::Host));
+    let careful = relay_with(|config| config.proxy.allow_private_hosts = false).await;
+    let answer = prxy(&careful.client().await, destination.running.address(), None).await;
+    assert_eq!(proxy_error(answer), network);
+}
+
+#[tokio::test]
+async fn a_lost_session_is_made_again() {
+    let proxy = relay_with(|config| config.proxy.retry_interval = Duration::ZERO).await;
+    let destination = relay().await;
+    let client = proxy.client().await;
+    let address = destination.running.address().clone();
+    let session = prxy(&client, &address, None).await.unwrap();
+    let destination = destination.again(smp_server::RunningRelay::kill).await;
+    let lost = pfwd(&client, &session, None, EntityId::from([1; 24]), send(b"")).await;
+    let ErrorType::Proxy(lost) = refused(lost) else { panic!() };
+    assert!(matches!(*lost, ProxyError::NoSession | ProxyError::Broker(_)), "{lost:?}");
+    let renewed = prxy(&client, &address, None).await.unwrap();
+    assert_ne!(session.id, renewed.id);
+    let answer = pfwd(&client, &renewed, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+    assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+    drop(destination);
+}
+
+#[tokio::test]
+async fn unknown_sessions_are_refused() {
+    let proxy = relay().await;
+    let client = proxy.client().await;
+    let forward = Command::ProxyForward {
+        version: SmpVersion::MAX,
+        key: smp_crypto::X25519PrivateKey::generate(&mut rand::rng()).public_key().into(),
+        transmission: Cow::Borrowed(b"box"),
+    };
+    let answer = client.ask(None, EntityId::from([1; 24]), forward).await;
+    assert_eq!(refused(answer), ErrorType::Proxy(Box::new(ProxyError::NoSession)));
+}

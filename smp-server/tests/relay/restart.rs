@@ -1,0 +1,32 @@
+//! What survives the end of a relay in the same process.
+
+use smp_server::RunningRelay;
+
+use crate::support::{relay, send};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queues_and_messages_survive_every_kind_of_end() {
+    let mut relay = relay().await;
+    let (alice, bob) = (relay.client().await, relay.client().await);
+    let queue = alice.queue().await;
+    let key = bob.secure(&queue).await;
+    for round in 0..4u8 {
+        let (mut alice, bob) = (relay.client().await, relay.client().await);
+        bob.ok(Some(&key), queue.sender(), send(&[round, 1])).await;
+        bob.ok(Some(&key), queue.sender(), send(&[round, 2])).await;
+        alice.subscribe(&queue).await;
+        let (id, body) = alice.message(&queue).await;
+        assert_eq!(body, [round, 1]);
+        // What is acknowledged is gone, what is only delivered is not.
+        assert_eq!(alice.ack(&queue, &id).await.unwrap().1, [round, 2]);
+        relay = match round % 2 {
+            0 => relay.again(RunningRelay::kill).await,
+            _ => relay.again(|running| async { running.shutdown().await.unwrap() }).await,
+        };
+        let mut alice = relay.client().await;
+        alice.subscribe(&queue).await;
+        let (id, body) = alice.message(&queue).await;
+        assert_eq!(body, [round, 2]);
+        assert!(alice.ack(&queue, &id).await.is_none());
+    }
+}

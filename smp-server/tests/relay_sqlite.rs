@@ -1,0 +1,26 @@
+//! The tests of `relay/`, with the SQLite store.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "relay/forwarding.rs"]
+mod forwarding;
+#[path = "relay/links.rs"]
+mod links;
+#[path = "relay/messages.rs"]
+mod messages;
+#[path = "relay/notifications.rs"]
+mod notifications;
+#[path = "relay/queues.rs"]
+mod queues;
+#[path = "relay/refusals.rs"]
+mod refusals;
+#[path = "relay/restart.rs"]
+mod restart;
+#[path = "relay/services.rs"]
+mod services;
+#[path = "relay/subscriptions.rs"]
+mod subscriptions;
+#[path = "relay/support.rs"]
+mod support;
+
+const STORE: smp_server::config::StoreKind = smp_server::config::StoreKind::Sqlite;
