@@ -1,1 +1,97 @@
 //! The client agent: connections, messages and their durable state.
+//!
+//! A connection is two queues, one on a relay of each side's choice, with a post-quantum double ratchet inside. The agent makes
+//! connections from invitation links and keeps them going; an application sees connections, messages and [`Event`]s, never a queue.
+//!
+//! ```no_run
+//! use smp_agent::{Agent, AgentConfig, Event};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let relay = "smp://AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=@relay.example".parse()?;
+//! let (agent, mut events) = Agent::open(AgentConfig::new("/home/alice/.local/share/smp", vec![relay])).await?;
+//!
+//! let (_, link) = agent.create_invitation().await?;
+//! println!("{link}");
+//! // The other side: agent.join(&link, b"who I am").await?
+//!
+//! while let Some(delivery) = events.next().await? {
+//!     match &delivery.event {
+//!         Event::Confirmation { connection, info } => {
+//!             println!("{} wants to connect", String::from_utf8_lossy(info));
+//!             agent.accept(*connection, b"who I am").await?;
+//!         }
+//!         Event::Connected { connection } => {
+//!             agent.send(*connection, b"hello").await?;
+//!         }
+//!         Event::Message { connection, id, body, .. } => {
+//!             // Store what it does together with (connection, id); a pair that is stored already needs nothing more.
+//!             println!("{connection} {id}: {}", String::from_utf8_lossy(body));
+//!         }
+//!         Event::ConnectionFailed { error, .. } => println!("{error}"),
+//!         _ => {}
+//!     }
+//!     // From here on it does not come again. For a message this is the acknowledgement.
+//!     delivery.done().await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Nothing is lost, nothing comes twice
+//!
+//! The agent is crash-only: it has no other way to stop than to stop. Every step is one transaction of one SQLite database that is
+//! flushed to the disk (state of the connection, what is to be sent, event); the network is touched only afterwards, with
+//! what the transaction stored, and may be touched again in the same way. What happens if the agent, the other side's or a relay
+//! dies:
+//!
+//! | while | then |
+//! |---|---|
+//! | `NEW` waits for its answer | an invitation: the call failed, nothing is left here. A reply queue: it is made again. Either way a queue that nobody knows may be left on the relay |
+//! | `KEY` or `SKEY` waits | it is repeated with the same key, which a relay answers by `OK` |
+//! | `SEND` waits | the same bytes are sent again; the recipient recognises them by their hash |
+//! | a message has arrived, but is not stored | it was not acknowledged either: the relay delivers it again |
+//! | a message is stored, but `ACK` was not sent | the relay delivers it again, it is recognised and acknowledged |
+//! | an event was delivered, but the application was not [done](Delivery::done) | it is delivered again, with the same number |
+//!
+//! What goes to one connection goes out one after the other, so the order is kept. A full queue is waited for until the recipient
+//! says that it has space, or some minutes.
+//!
+//! # What it protects, and what not
+//!
+//! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
+//! encrypted: who can read the file can read the conversation. What is deleted is overwritten. In memory, keys are wiped when they
+//! are dropped. Nothing is logged.
+//!
+//! # What it does not do yet
+//!
+//! Contact addresses and short links cannot be joined ([`LinkError`]); a peer's offer to move to another queue is ignored, and it
+//! goes on with the present one; renegotiation of a broken ratchet is refused ([`ReceiveError::Unexpected`]).
+//!
+//! # Where is what
+//!
+//! `connection` holds the pure state machines, `store` the database, `network` all that talks with relays: one session and task for
+//! each relay (`relays`, `inbox`), one worker for each connection that has something to do (`worker`).
+
+mod agent;
+mod config;
+mod connection;
+mod core;
+mod data_dir;
+mod error;
+mod event;
+mod events;
+mod id;
+mod network;
+mod store;
+mod summary;
+
+pub use agent::Agent;
+pub use config::{AgentConfig, Timeouts, Versions};
+pub use error::{AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError};
+pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
+pub use events::{Delivery, Events};
+pub use id::{ConnectionId, MessageId};
+pub use smp_protocol::address::RelayAddress;
+pub use smp_protocol::link::ConnectionLink;
+pub use smp_ratchet::SecurityCode;
+pub use summary::{ConnectionStatus, ConnectionSummary};

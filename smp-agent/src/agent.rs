@@ -1,0 +1,268 @@
+//! The public interface.
+
+use crate::config::AgentConfig;
+use crate::connection::{Connection, Effects, Invitation, StateError};
+use crate::core::{Core, now};
+use crate::error::{AgentError, LinkError, RelayError};
+use crate::events::Events;
+use crate::id::{ConnectionId, MessageId};
+use crate::network::{self, CommandError};
+use crate::summary::{ConnectionStatus, ConnectionSummary, connection_link};
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::connection_info_length;
+use smp_protocol::encoding::to_text;
+use smp_protocol::link::ConnectionLink;
+use smp_ratchet::SecurityCode;
+use std::sync::Arc;
+use tokio_util::sync::DropGuard;
+
+/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
+const CONFIRMATION_OVERHEAD: usize = 1024;
+/// How long hashes of messages are kept. Relays keep messages for 21 days at most by default.
+const KEEP_HASHES_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+/// An agent: the connections in one data directory, and the tasks that keep them going.
+///
+/// Clones share it. When the last one is dropped the tasks stop wherever they are, as after a crash; this loses nothing, but
+/// only [`shutdown`](Self::shutdown) waits until the data directory can be opened again.
+#[derive(Clone)]
+pub struct Agent {
+    core: Arc<Core>,
+    _stop: Arc<DropGuard>,
+}
+
+impl Agent {
+    /// Opens a data directory, or makes one, and goes on with whatever was going on in it.
+    ///
+    /// # Errors
+    /// [`AgentError::DataDirectory`], [`AgentError::InUse`], [`AgentError::Storage`]. Relays that cannot be reached are no
+    /// error here: the agent keeps trying, and tells by [`Event::RelayDown`](crate::Event::RelayDown).
+    pub async fn open(config: AgentConfig) -> Result<(Self, Events), AgentError> {
+        let core = Core::open(config).await?;
+        let events = Events::new(core.clone());
+        let guard = core.stop_token().drop_guard();
+        let mut step = core.step().await?;
+        step.remove_unfinished_invitations().await?;
+        step.forget_hashes(now() - KEEP_HASHES_SECONDS).await?;
+        let connections = step.busy_connections().await?;
+        let relays = step.receiving_relays().await?;
+        step.commit().await?;
+        for relay in relays {
+            core.relay(&relay);
+        }
+        for connection in connections {
+            core.wake(connection);
+        }
+        core.spawn(network::delete_queues(core.clone()));
+        core.queues_to_delete.notify_one();
+        Ok((Self { core, _stop: Arc::new(guard) }, events))
+    }
+
+    /// Makes a queue on one of the relays, and an invitation to it for one person.
+    ///
+    /// # Errors
+    /// [`AgentError::NoRelay`]; [`AgentError::Relay`] with the last relay that was tried if none makes a queue now;
+    /// [`AgentError::Storage`].
+    pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
+        let mut relays = self.core.config.relays.clone();
+        relays.shuffle(&mut rand::rng());
+        let mut failure = AgentError::NoRelay;
+        for relay in relays {
+            match self.invite_at(&relay).await {
+                Err(error @ AgentError::Relay { .. }) => failure = error,
+                result => return result,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn invite_at(&self, relay: &RelayAddress) -> Result<(ConnectionId, ConnectionLink), AgentError> {
+        let mut connection = Connection::invite(&self.core.config, relay, &mut rand::rng());
+        let mut step = self.core.step().await?;
+        step.insert(&mut connection, now()).await?;
+        step.commit().await?;
+        let limit = self.core.config.timeouts.create;
+        let result = match tokio::time::timeout(limit, self.make_queue(&mut connection)).await {
+            Ok(result) => result,
+            Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
+        };
+        if result.is_err() {
+            let mut step = self.core.step().await?;
+            step.remove(&connection).await?;
+            step.commit().await?;
+        }
+        Ok((connection.id, result?))
+    }
+
+    /// NEW on the connection's relay. If the answer is lost the queue stays unused on the relay.
+    async fn make_queue(&self, connection: &mut Connection) -> Result<ConnectionLink, AgentError> {
+        let id = connection.id;
+        let damaged = |StateError| AgentError::Encryption(id);
+        let queue = connection.receive.as_ref().ok_or(StateError).map_err(damaged)?;
+        let relay = self.core.relay(&queue.relay);
+        let failed = |error| relay_failed(&relay.address, error);
+        let session = relay.session_now().await.map_err(failed)?;
+        let created = session.create_queue(queue, self.core.password(&queue.relay)).await;
+        let created = created.map_err(|error| failed(creation_error(error)))?;
+        let mut effects = Effects::default();
+        connection
+            .queue_created(created.clone(), &self.core.config, &mut rand::rng(), &mut effects)
+            .map_err(damaged)?;
+        let step = self.core.step().await?;
+        self.core.save(step, connection, &effects).await?;
+        if let Some(queue) = &connection.receive {
+            relay.subscribe_new(&self.core, &session, queue, &created);
+        }
+        connection_link(connection).ok_or(AgentError::Encryption(id))
+    }
+
+    /// Joins an invitation. The connection is stored, and is made in the background:
+    /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
+    /// what came of it. `own_info` is what the inviting side gets to know.
+    ///
+    /// # Errors
+    /// [`AgentError::Link`], [`AgentError::NoRelay`], [`AgentError::TooLarge`], [`AgentError::Storage`].
+    pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
+        let config = &self.core.config;
+        let invitation = Invitation::read(link, config)?;
+        let mut step = self.core.step().await?;
+        if step.receives_from(invitation.sender_id()).await? {
+            return Err(LinkError::Own.into());
+        }
+        let relay = self.relay_for_reply(invitation.relay()).ok_or(AgentError::NoRelay)?;
+        let mut connection = Connection::join(invitation, own_info, &relay, config, &mut rand::rng())
+            .map_err(|StateError| LinkError::Version)?;
+        check_info(&connection, own_info)?;
+        step.insert(&mut connection, now()).await?;
+        self.core.commit(step, connection.id, &Effects::default()).await?;
+        Ok(connection.id)
+    }
+
+    /// Another relay than that of the invitation, if there is one: so that no relay sees both directions.
+    fn relay_for_reply(&self, theirs: &RelayAddress) -> Option<RelayAddress> {
+        let relays = &self.core.config.relays;
+        let others: Vec<_> = relays.iter().filter(|relay| relay.fingerprint != theirs.fingerprint).collect();
+        let rng = &mut rand::rng();
+        others.choose(rng).copied().or_else(|| relays.choose(rng)).cloned()
+    }
+
+    /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation). `own_info` is what they
+    /// get to know. Accepting again changes nothing.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if nobody has joined; [`AgentError::TooLarge`];
+    /// [`AgentError::Storage`].
+    pub async fn accept(&self, connection: ConnectionId, own_info: &[u8]) -> Result<(), AgentError> {
+        let mut step = self.core.step().await?;
+        let mut connection = step.get(connection).await?;
+        match ConnectionStatus::of(connection.phase) {
+            ConnectionStatus::Confirmed => {}
+            ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
+            ConnectionStatus::Invited | ConnectionStatus::Failed => {
+                return Err(AgentError::NotNow {
+                    connection: connection.id,
+                    status: connection.phase.status(),
+                    advice: "it can be accepted once somebody has joined",
+                });
+            }
+        }
+        check_info(&connection, own_info)?;
+        let mut effects = Effects::default();
+        connection
+            .accept(own_info, &self.core.config, &mut rand::rng(), &mut effects)
+            .map_err(|StateError| AgentError::Encryption(connection.id))?;
+        Ok(self.core.save(step, &connection, &effects).await?)
+    }
+
+    /// Stores a message and sends it as soon as possible, after those before it.
+    /// [`Event::Sent`](crate::Event::Sent) or [`Event::SendFailed`](crate::Event::SendFailed) follows, possibly after a restart.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] before the connection is made; [`AgentError::TooLarge`];
+    /// [`AgentError::Storage`].
+    pub async fn send(&self, connection: ConnectionId, body: &[u8]) -> Result<MessageId, AgentError> {
+        let mut step = self.core.step().await?;
+        let mut connection = step.get(connection).await?;
+        let mut effects = Effects::default();
+        let message = connection.send_message(body, &self.core.config, &mut rand::rng(), &mut effects)?;
+        step.save_messages(&connection).await?;
+        self.core.commit(step, connection.id, &effects).await?;
+        Ok(message)
+    }
+
+    /// The application is done with a received message: it does not come again.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::UnknownMessage`], [`AgentError::Storage`].
+    pub async fn ack(&self, connection: ConnectionId, message: MessageId) -> Result<(), AgentError> {
+        self.core.ack(connection, message).await
+    }
+
+    /// Deletes a connection with its messages and events. Its queue is deleted at the relay as soon as possible; the other
+    /// side learns nothing but that its messages are refused.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
+    pub async fn delete(&self, connection: ConnectionId) -> Result<(), AgentError> {
+        let mut step = self.core.step().await?;
+        let connection = step.get(connection).await?;
+        step.remove(&connection).await?;
+        self.core.commit(step, connection.id, &Effects::default()).await?;
+        self.core.queues_to_delete.notify_one();
+        Ok(())
+    }
+
+    /// All connections, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`AgentError::Storage`].
+    pub async fn connections(&self) -> Result<Vec<ConnectionSummary>, AgentError> {
+        let mut step = self.core.step().await?;
+        let mut summaries = Vec::new();
+        for id in step.connection_ids().await? {
+            summaries.extend(ConnectionSummary::of(&step.get(id).await?));
+        }
+        Ok(summaries)
+    }
+
+    /// The code that both sides compare. None as long as only one side's keys are known.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
+    pub async fn security_code(&self, connection: ConnectionId) -> Result<Option<SecurityCode>, AgentError> {
+        let connection = self.core.step().await?.get(connection).await?;
+        Ok(connection.ratchet.map(|ratchet| ratchet.security_code()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> Arc<Core> {
+        self.core.clone()
+    }
+
+    /// Stops all tasks and gives the data directory back. All other calls end with [`AgentError::ShutDown`].
+    pub async fn shutdown(&self) {
+        self.core.shutdown().await;
+    }
+}
+
+fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
+    let limit =
+        connection_info_length(connection.agent_version, connection.pq_support) - CONFIRMATION_OVERHEAD;
+    if info.len() > limit {
+        return Err(AgentError::TooLarge { size: info.len(), limit });
+    }
+    Ok(())
+}
+
+fn creation_error(error: CommandError) -> RelayError {
+    match error {
+        CommandError::Again(error) => error,
+        CommandError::Auth => RelayError::NotAllowed,
+        other => RelayError::Refused(other.to_string()),
+    }
+}
+
+fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
+    AgentError::Relay { relay: to_text(&relay.without_password()), error }
+}

@@ -1,0 +1,99 @@
+//! What an agent needs to know before it starts.
+
+use smp_protocol::address::RelayAddress;
+use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion, SmpVersion, VersionRange};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of an [`Agent`](crate::Agent).
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Where the agent keeps its state. Created if it is missing; private to its user (0700), and used by one agent at a time.
+    pub data_dir: PathBuf,
+    /// Relays on which queues are made. One is chosen at random for each; a joining side prefers another than that of the
+    /// invitation. Existing queues stay on their relays whatever is listed here.
+    pub relays: Vec<RelayAddress>,
+    /// Whether connections use the post-quantum key agreement where the other side can. On by default.
+    pub pq: bool,
+    /// Whether invitations carry a post-quantum key, so that already the first message is protected by it. Off by
+    /// default: it makes links about 1,600 characters longer; without it the second round of messages is the first.
+    pub pq_keys_in_links: bool,
+    /// Whether the sender of a message is told when the application acknowledged it. Off by default.
+    pub receipts: bool,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// Versions of the protocols to offer.
+    pub versions: Versions,
+}
+
+impl AgentConfig {
+    /// The defaults for a data directory and relays.
+    pub fn new(data_dir: impl Into<PathBuf>, relays: Vec<RelayAddress>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            relays,
+            pq: true,
+            pq_keys_in_links: false,
+            receipts: false,
+            timeouts: Timeouts::default(),
+            versions: Versions::default(),
+        }
+    }
+}
+
+/// How long to wait for what.
+#[derive(Clone, Debug)]
+pub struct Timeouts {
+    /// For TCP, TLS and handshake with a relay together.
+    pub connect: Duration,
+    /// For the answer to a command.
+    pub command: Duration,
+    /// For all that [`Agent::create_invitation`](crate::Agent::create_invitation) does.
+    pub create: Duration,
+    /// Before the first new attempt after a failure on the network; doubled after each further one.
+    pub retry_first: Duration,
+    /// The longest time between two attempts.
+    pub retry_longest: Duration,
+    /// Between attempts to send to a full queue. The recipient usually tells earlier that it has space again.
+    pub quota_retry: Duration,
+    /// Between keep-alive messages to an idle relay.
+    pub ping: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(15),
+            command: Duration::from_secs(20),
+            create: Duration::from_secs(30),
+            retry_first: Duration::from_millis(500),
+            retry_longest: Duration::from_secs(120),
+            quota_retry: Duration::from_secs(300),
+            ping: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Versions of the protocols to offer. Narrower ranges are for tests with older peers and relays.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// Of the sessions with relays.
+    pub smp: VersionRange<SmpVersion>,
+    /// Of the messages in queues.
+    pub client: VersionRange<SmpClientVersion>,
+    /// Of what agents say to each other.
+    pub agent: VersionRange<AgentVersion>,
+    /// Of the ratchet.
+    pub ratchet: VersionRange<RatchetVersion>,
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self {
+            smp: SmpVersion::SUPPORTED,
+            client: SmpClientVersion::SUPPORTED,
+            agent: AgentVersion::SUPPORTED,
+            ratchet: RatchetVersion::SUPPORTED,
+        }
+    }
+}

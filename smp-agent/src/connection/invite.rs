@@ -1,0 +1,74 @@
+//! The side that makes an invitation, and what both sides do with a new queue.
+
+use super::{
+    ChainEnd, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role, StateError,
+};
+use crate::config::AgentConfig;
+use crate::id::{ConnectionId, MessageId};
+use rand::CryptoRng;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::QueueUri;
+use smp_protocol::encoding::NonEmpty;
+use smp_protocol::link::{ConnectionLink, ConnectionRequest, InvitationRequest};
+use smp_ratchet::OfferedKeys;
+
+impl Connection {
+    /// New keys for an invitation whose queue is to be on a relay.
+    pub(crate) fn invite(config: &AgentConfig, relay: &RelayAddress, rng: &mut impl CryptoRng) -> Self {
+        let versions = &config.versions;
+        let pq_keys = config.pq && config.pq_keys_in_links;
+        let offered = OfferedKeys::generate(versions.ratchet.max(), pq_keys, rng);
+        Self {
+            id: ConnectionId::new(0),
+            role: Role::Initiator,
+            phase: Phase::Creating,
+            agent_version: versions.agent.max(),
+            pq_support: config.pq,
+            own_info: Vec::new(),
+            link: None,
+            initial_keys: Some(InitialKeys::Offered(offered)),
+            ratchet: None,
+            skipped: Vec::new().into(),
+            sent: ChainEnd::default(),
+            received: ChainEnd::default(),
+            last_message: MessageId::new(0),
+            receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
+            send: None,
+        }
+    }
+
+    /// The relay made the own queue: the initiator gives out its link, the joiner confirms.
+    pub(crate) fn queue_created(
+        &mut self,
+        created: CreatedQueue,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+        effects: &mut Effects,
+    ) -> Result<(), StateError> {
+        if self.phase != Phase::Creating {
+            return Ok(());
+        }
+        self.receive.as_mut().ok_or(StateError)?.created = Some(created);
+        match self.role {
+            Role::Initiator => {
+                self.link = Some(self.make_link(config)?);
+                self.phase = Phase::Invited;
+                Ok(())
+            }
+            Role::Joiner => self.send_confirmation(config, rng, effects),
+        }
+    }
+
+    fn make_link(&self, config: &AgentConfig) -> Result<String, StateError> {
+        let Some(InitialKeys::Offered(keys)) = &self.initial_keys else { return Err(StateError) };
+        let address = self.receive.as_ref().and_then(ReceiveQueue::address).ok_or(StateError)?;
+        let versions = &config.versions;
+        let request = InvitationRequest {
+            versions: versions.agent,
+            queues: NonEmpty::one(QueueUri { versions: versions.client, address }),
+            client_data: None,
+            ratchet: keys.uri_parameters(versions.ratchet),
+        };
+        Ok(ConnectionLink::Full(ConnectionRequest::Invitation(Box::new(request))).to_string())
+    }
+}

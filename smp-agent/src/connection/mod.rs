@@ -1,0 +1,110 @@
+//! A connection: two queues, one ratchet, and how far it is. Pure: no network, no database, no clock.
+//!
+//! Each function takes what happened, changes the state, and says in [`Effects`] what it asks for. The driver stores the state
+//! and the effects in one transaction, and only then touches the network. What has to be done on the network next follows from
+//! the state alone: [`Connection::command`], and after it the oldest outgoing body.
+
+mod chain;
+mod confirmation;
+mod effects;
+mod envelope;
+mod invite;
+mod join;
+mod message;
+mod phase;
+mod queue;
+mod receive;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use chain::ChainEnd;
+pub(crate) use effects::{Effects, Outgoing, OutgoingKind, Receipt, SentMessage};
+pub(crate) use join::Invitation;
+pub(crate) use phase::{Phase, Role};
+pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
+pub(crate) use receive::Opened;
+
+use crate::error::ConnectionError;
+use crate::event::Event;
+use crate::id::{ConnectionId, MessageId};
+use smp_protocol::version::AgentVersion;
+use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
+
+/// The state of a connection.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
+    /// Version of agent messages: our newest one until the peer's is known.
+    pub(crate) agent_version: AgentVersion,
+    /// Whether this side wants post-quantum keys, and later whether both do.
+    pub(crate) pq_support: bool,
+    /// What the peer gets to know, until it is sent.
+    pub(crate) own_info: Vec<u8>,
+    /// Of the initiator: the invitation.
+    pub(crate) link: Option<String>,
+    /// The first keys of the ratchet, until they are used up.
+    pub(crate) initial_keys: Option<InitialKeys>,
+    pub(crate) ratchet: Option<Ratchet>,
+    /// Keys of messages that were left out.
+    pub(crate) skipped: SkippedKeys,
+    pub(crate) sent: ChainEnd,
+    pub(crate) received: ChainEnd,
+    /// The last number given to a message of the application, sent or received.
+    pub(crate) last_message: MessageId,
+    pub(crate) receive: Option<ReceiveQueue>,
+    pub(crate) send: Option<SendQueue>,
+}
+
+/// The first keys of a ratchet.
+pub(crate) enum InitialKeys {
+    /// The initiator's: until the joiner's confirmation comes.
+    Offered(OfferedKeys),
+    /// The joiner's: until its confirmation is encrypted.
+    Joining(JoiningKeys),
+}
+
+/// A command that the present phase needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// NEW, on the relay of the own queue.
+    CreateQueue,
+    /// KEY, on the relay of the own queue.
+    SecureOwn,
+    /// SKEY, on the relay of the peer's queue.
+    SecurePeer,
+}
+
+/// The state is not what the step needs: a bug of this program, or a damaged database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StateError;
+
+impl Connection {
+    /// What has to be done at a relay before anything else is sent.
+    pub(crate) fn command(&self) -> Option<Command> {
+        match (self.phase, self.role) {
+            (Phase::Creating, Role::Joiner) => Some(Command::CreateQueue),
+            (Phase::SecuringOwn, _) => Some(Command::SecureOwn),
+            (Phase::SecuringPeer, _) => Some(Command::SecurePeer),
+            _ => None,
+        }
+    }
+
+    /// The connection cannot go on.
+    pub(crate) fn fail(&mut self, error: ConnectionError, effects: &mut Effects) {
+        if self.phase != Phase::Failed {
+            self.phase = Phase::Failed;
+            effects.events.push(Event::ConnectionFailed { connection: self.id, error });
+        }
+    }
+
+    fn connected(&mut self, effects: &mut Effects) {
+        self.phase = Phase::Connected;
+        effects.events.push(Event::Connected { connection: self.id });
+    }
+
+    fn next_message(&mut self) -> MessageId {
+        self.last_message = self.last_message.next();
+        self.last_message
+    }
+}

@@ -1,0 +1,99 @@
+//! How far a connection is.
+
+/// Which side of the invitation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Made the invitation.
+    Initiator,
+    /// Joined it.
+    Joiner,
+}
+
+/// How far a connection is. Each phase has at most one command or one message in flight, which is repeated until
+/// it is answered; so the phase is all that has to be stored to go on after a crash.
+///
+/// ```text
+/// initiator: Creating > Invited > Confirmed > [SecuringOwn] > [SecuringPeer] > Replying
+///            > [AwaitingHello > SendingHello] > Connected
+/// joiner:    [SecuringPeer] > Creating > Confirming > AwaitingReply > [SecuringOwn > AwaitingHello] > Connected
+/// ```
+///
+/// The fast procedure (chapter 6) has `SecuringPeer` (SKEY) on a side, where the older one has `SecuringOwn` (KEY) and
+/// HELLO on the other. Which one it is follows from the mode of the queue alone, for each of the two queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The relay is to make the own queue: NEW.
+    Creating,
+    /// The invitation is out.
+    Invited,
+    /// Somebody joined; the application is to accept.
+    Confirmed,
+    /// The own queue is to be secured with the peer's key: KEY.
+    SecuringOwn,
+    /// The peer's queue is to be secured with the own key: SKEY.
+    SecuringPeer,
+    /// The joiner's confirmation goes out.
+    Confirming,
+    /// The joiner waits for the initiator's confirmation.
+    AwaitingReply,
+    /// The initiator's confirmation goes out.
+    Replying,
+    /// The peer is to say HELLO (the joiner says its own before that).
+    AwaitingHello,
+    /// The initiator answers HELLO.
+    SendingHello,
+    /// Messages go both ways.
+    Connected,
+    /// Given up.
+    Failed,
+}
+
+impl Phase {
+    /// For people.
+    pub(crate) fn status(self) -> &'static str {
+        match self {
+            Self::Creating | Self::SecuringPeer | Self::Confirming => "being joined",
+            Self::Invited => "waiting for somebody to join",
+            Self::Confirmed => "waiting to be accepted",
+            Self::AwaitingReply => "waiting for the other side to accept",
+            Self::SecuringOwn | Self::Replying | Self::AwaitingHello | Self::SendingHello => {
+                "being completed"
+            }
+            Self::Connected => "connected",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// The name in the database.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The value with this name.
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+pub(crate) use names;
+
+names!(Role { Initiator = "initiator", Joiner = "joiner" });
+names!(Phase {
+    Creating = "creating",
+    Invited = "invited",
+    Confirmed = "confirmed",
+    SecuringOwn = "securing_own",
+    SecuringPeer = "securing_peer",
+    Confirming = "confirming",
+    AwaitingReply = "awaiting_reply",
+    Replying = "replying",
+    AwaitingHello = "awaiting_hello",
+    SendingHello = "sending_hello",
+    Connected = "connected",
+    Failed = "failed",
+});

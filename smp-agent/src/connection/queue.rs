@@ -1,0 +1,137 @@
+//! The two queues of a connection.
+
+use rand::CryptoRng;
+use smp_crypto::{
+    DhSecret, Ed25519PrivateKey, PrivateAuthKey, PublicAuthKey, X25519PrivateKey, X25519PublicKey,
+};
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::{QueueAddress, QueueInfo, QueueMode};
+
+use smp_protocol::id::{RecipientId, SenderId};
+use smp_protocol::version::SmpClientVersion;
+
+/// The queue in which this side receives.
+pub(crate) struct ReceiveQueue {
+    /// Where it is, without password.
+    pub(crate) relay: RelayAddress,
+    /// Version of client messages: our newest one until the peer's is known.
+    pub(crate) client_version: SmpClientVersion,
+    /// Signs our commands.
+    pub(crate) recipient_key: PrivateAuthKey,
+    /// Our side of the agreement with the relay.
+    pub(crate) relay_dh_key: X25519PrivateKey,
+    /// Our side of the agreement with the sender; its public key is in the link or the confirmation.
+    pub(crate) e2e_key: X25519PrivateKey,
+    /// What the relay answered to NEW.
+    pub(crate) created: Option<CreatedQueue>,
+    /// The secret with the sender, since its confirmation.
+    pub(crate) e2e_secret: Option<DhSecret>,
+    /// The sender's key, which KEY has yet to set.
+    pub(crate) sender_key: Option<PublicAuthKey>,
+}
+
+/// What a relay answers to NEW.
+#[derive(Clone)]
+pub(crate) struct CreatedQueue {
+    pub(crate) recipient_id: RecipientId,
+    pub(crate) sender_id: SenderId,
+    /// None with relays that do not know modes: then the recipient secures the queue.
+    pub(crate) mode: Option<QueueMode>,
+    /// The secret with the relay.
+    pub(crate) relay_secret: DhSecret,
+}
+
+/// The queue to which this side sends.
+pub(crate) struct SendQueue {
+    /// Where it is.
+    pub(crate) relay: RelayAddress,
+    /// Agreed version of client messages.
+    pub(crate) client_version: SmpClientVersion,
+    pub(crate) sender_id: SenderId,
+    /// None if the peer's relay or version does not know modes.
+    pub(crate) mode: Option<QueueMode>,
+    /// Signs our commands.
+    pub(crate) sender_key: PrivateAuthKey,
+    /// Our public key for the agreement with the recipient, sent in the confirmation.
+    pub(crate) e2e_public: X25519PublicKey,
+    /// The secret with the recipient.
+    pub(crate) e2e_secret: DhSecret,
+}
+
+impl ReceiveQueue {
+    /// New keys for a queue on a relay.
+    pub(super) fn new(
+        relay: &RelayAddress,
+        client_version: SmpClientVersion,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        Self {
+            relay: relay.without_password(),
+            client_version,
+            recipient_key: Ed25519PrivateKey::generate(rng).into(),
+            relay_dh_key: X25519PrivateKey::generate(rng),
+            e2e_key: X25519PrivateKey::generate(rng),
+            created: None,
+            e2e_secret: None,
+            sender_key: None,
+        }
+    }
+
+    /// Whether the sender secures the queue itself, by SKEY.
+    pub(crate) fn sender_can_secure(&self) -> bool {
+        self.created.as_ref().is_some_and(|created| created.mode == Some(QueueMode::Messaging))
+    }
+
+    /// The address for the sender; None until the relay has made the queue.
+    pub(super) fn address(&self) -> Option<QueueAddress> {
+        let created = self.created.as_ref()?;
+        Some(QueueAddress {
+            relay: self.relay.clone(),
+            sender_id: created.sender_id.clone(),
+            dh_key: self.e2e_key.public_key(),
+            mode: created.mode,
+        })
+    }
+
+    /// The address in the agreed version, for a confirmation.
+    pub(super) fn info(&self) -> Option<QueueInfo> {
+        let mut address = self.address()?;
+        // Without any mode the reader would take the first letter of what follows for one.
+        address.mode.get_or_insert(QueueMode::Contact);
+        Some(QueueInfo { version: self.client_version, address })
+    }
+
+    /// Takes the sender's half of the keys, from its confirmation.
+    pub(super) fn confirm(
+        &mut self,
+        e2e_secret: DhSecret,
+        version: SmpClientVersion,
+        sender_key: Option<PublicAuthKey>,
+    ) {
+        self.e2e_secret = Some(e2e_secret);
+        self.client_version = self.client_version.min(version);
+        self.sender_key = sender_key;
+    }
+}
+
+impl SendQueue {
+    /// New keys for the queue of a peer.
+    pub(super) fn new(queue: QueueInfo, rng: &mut impl CryptoRng) -> Self {
+        let QueueInfo { version, address } = queue;
+        let e2e_key = X25519PrivateKey::generate(rng);
+        Self {
+            relay: address.relay,
+            client_version: version,
+            sender_id: address.sender_id,
+            mode: address.mode,
+            sender_key: Ed25519PrivateKey::generate(rng).into(),
+            e2e_public: e2e_key.public_key(),
+            e2e_secret: e2e_key.agree(&address.dh_key),
+        }
+    }
+
+    /// Whether this side secures the queue itself, by SKEY.
+    pub(crate) fn sender_can_secure(&self) -> bool {
+        self.mode == Some(QueueMode::Messaging)
+    }
+}

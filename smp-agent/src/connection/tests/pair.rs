@@ -1,0 +1,290 @@
+//! Alice, Bob and what lies between them, stepped by hand.
+
+use super::super::{
+    Command, Connection, CreatedQueue, Effects, Invitation, Opened, Outgoing, Phase, ReceiveQueue, SendQueue,
+};
+use crate::config::AgentConfig;
+use crate::error::AgentError;
+use crate::event::{Event, MessageTimes};
+use crate::id::ConnectionId;
+use smp_crypto::DhSecret;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::QueueMode;
+use smp_protocol::id::{RecipientId, SenderId};
+use std::collections::{HashSet, VecDeque};
+
+/// Repetitions of the same thing before the other side gets to see what it was.
+const REPETITIONS: usize = 3;
+
+pub(super) fn config() -> AgentConfig {
+    AgentConfig::new("unused", vec![relay(1)])
+}
+
+fn relay(number: u8) -> RelayAddress {
+    let fingerprint = [number; 32];
+    RelayAddress {
+        fingerprint,
+        hosts: smp_protocol::encoding::NonEmpty::one("relay.example".parse().unwrap()),
+        port: None,
+        password: None,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Alice,
+    Bob,
+}
+
+/// A queue at a relay.
+struct Relay {
+    modes: bool,
+    /// Who may send: DER of the key.
+    sender: Option<Vec<u8>>,
+    bodies: VecDeque<Vec<u8>>,
+}
+
+pub(super) struct Peer {
+    pub(super) connection: Connection,
+    config: AgentConfig,
+    outgoing: VecDeque<Outgoing>,
+    events: Vec<Event>,
+    seen: HashSet<[u8; 32]>,
+}
+
+pub(super) struct Pair {
+    pub(super) alice: Peer,
+    pub(super) bob: Peer,
+    /// The queues in which Alice and Bob receive.
+    queues: [Relay; 2],
+    /// Whether Alice's application accepts.
+    pub(super) accept: bool,
+    /// Whether everything is repeated, and restarted in between.
+    pub(super) lossy: bool,
+}
+
+impl Peer {
+    fn new(mut connection: Connection, config: AgentConfig) -> Self {
+        connection.id = ConnectionId::new(1);
+        Self { connection, config, outgoing: VecDeque::new(), events: Vec::new(), seen: HashSet::new() }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.connection.phase
+    }
+
+    fn take(&mut self, effects: Effects) {
+        self.outgoing.extend(effects.outgoing);
+        self.events.extend(effects.events);
+    }
+
+    /// What the peer is after a restart: only what the database keeps.
+    fn restart(&mut self) {
+        let connection = &mut self.connection;
+        if let Some(ratchet) = &connection.ratchet {
+            connection.ratchet = Some(smp_ratchet::Ratchet::from_bytes(&ratchet.to_bytes()).unwrap());
+        }
+    }
+
+    fn created(&mut self, modes: bool) {
+        let created = CreatedQueue {
+            recipient_id: RecipientId::generate(&mut rand::rng()),
+            sender_id: SenderId::generate(&mut rand::rng()),
+            mode: modes.then_some(QueueMode::Messaging),
+            relay_secret: DhSecret::from_bytes([1; 32]),
+        };
+        let mut effects = Effects::default();
+        self.connection.queue_created(created, &self.config, &mut rand::rng(), &mut effects).unwrap();
+        self.take(effects);
+    }
+
+    fn receive(&mut self, body: &[u8]) {
+        let mut effects = Effects::default();
+        match self.connection.open(body) {
+            Ok(Opened::Message(message)) if !self.seen.insert(message.hash()) => {}
+            Ok(opened) => {
+                let times = MessageTimes { relay: 1, received: 2 };
+                self.connection.receive(opened, times, &self.config, &mut rand::rng(), &mut effects);
+            }
+            Err(error) => self.connection.receive_failed(error, &mut effects),
+        }
+        self.take(effects);
+    }
+}
+
+impl Pair {
+    pub(super) fn new(configs: [AgentConfig; 2], modes: [bool; 2]) -> Self {
+        let [alice_config, bob_config] = configs;
+        let rng = &mut rand::rng();
+        let mut alice = Peer::new(Connection::invite(&alice_config, &relay(1), rng), alice_config);
+        alice.created(modes[0]);
+        let link = alice.connection.link.clone().unwrap();
+        let invitation = Invitation::read(&link, &bob_config).unwrap();
+        let joined = Connection::join(invitation, b"bob", &relay(2), &bob_config, rng).unwrap();
+        let queues = modes.map(|modes| Relay { modes, sender: None, bodies: VecDeque::new() });
+        Self { alice, bob: Peer::new(joined, bob_config), queues, accept: true, lossy: false }
+    }
+
+    fn peer(&mut self, side: Side) -> &mut Peer {
+        match side {
+            Side::Alice => &mut self.alice,
+            Side::Bob => &mut self.bob,
+        }
+    }
+
+    /// Until nothing happens any more.
+    pub(super) fn run(&mut self) {
+        while self.step(Side::Alice) | self.step(Side::Bob) {}
+    }
+
+    fn step(&mut self, side: Side) -> bool {
+        if side == Side::Alice && self.accept && self.alice.phase() == Phase::Confirmed {
+            let mut effects = Effects::default();
+            let config = self.alice.config.clone();
+            self.alice.connection.accept(b"alice", &config, &mut rand::rng(), &mut effects).unwrap();
+            self.alice.take(effects);
+            return true;
+        }
+        if let Some(command) = self.peer(side).connection.command() {
+            self.command(side, command);
+            return true;
+        }
+        if self.send_next(side) {
+            return true;
+        }
+        let Some(body) = self.queues[side as usize].bodies.pop_front() else { return false };
+        for _ in 0..self.repetitions() {
+            self.peer(side).receive(&body);
+            self.peer(side).restart();
+        }
+        true
+    }
+
+    fn repetitions(&self) -> usize {
+        if self.lossy { REPETITIONS } else { 1 }
+    }
+
+    fn command(&mut self, side: Side, command: Command) {
+        let (own, other) = (side as usize, 1 - side as usize);
+        for _ in 0..self.repetitions() {
+            let peer = self.peer(side);
+            let ReceiveQueue { sender_key, .. } = peer.connection.receive.as_ref().unwrap();
+            let theirs = sender_key.as_ref().map(smp_crypto::PublicAuthKey::to_der);
+            let ours = peer.connection.send.as_ref().map(key);
+            match command {
+                Command::CreateQueue => {}
+                Command::SecureOwn => secure(&mut self.queues[own], theirs.unwrap()),
+                Command::SecurePeer => secure(&mut self.queues[other], ours.unwrap()),
+            }
+            self.peer(side).restart();
+        }
+        let modes = self.queues[own].modes;
+        let peer = self.peer(side);
+        let (config, mut effects) = (peer.config.clone(), Effects::default());
+        match command {
+            Command::CreateQueue => peer.created(modes),
+            Command::SecureOwn => {
+                peer.connection.own_queue_secured(&config, &mut rand::rng(), &mut effects).unwrap();
+            }
+            Command::SecurePeer => {
+                peer.connection.peer_queue_secured(&config, &mut rand::rng(), &mut effects).unwrap();
+            }
+        }
+        peer.take(effects);
+    }
+
+    fn send_next(&mut self, side: Side) -> bool {
+        let other = 1 - side as usize;
+        let Some(outgoing) = self.peer(side).outgoing.pop_front() else { return false };
+        let own_key = key(self.peer(side).connection.send.as_ref().unwrap());
+        for _ in 0..self.repetitions() {
+            let queue = &mut self.queues[other];
+            // As the worker does: unauthorized first, then with the key in case the queue was secured since.
+            assert!(match (&queue.sender, outgoing.authorized) {
+                (None, authorized) => !authorized,
+                (Some(sender), _) => *sender == own_key,
+            });
+            queue.bodies.push_back(outgoing.body.clone());
+            if self.lossy {
+                // The recipient goes on before the sender gets its answer.
+                let body = self.queues[other].bodies.pop_front().unwrap();
+                let recipient = if side == Side::Alice { Side::Bob } else { Side::Alice };
+                self.peer(recipient).receive(&body);
+                while let Some(Command::SecureOwn) = self.peer(recipient).connection.command() {
+                    self.command(recipient, Command::SecureOwn);
+                }
+                self.peer(recipient).restart();
+                self.peer(side).restart();
+            }
+        }
+        let mut effects = Effects::default();
+        let peer = self.peer(side);
+        peer.connection.delivered(&outgoing, &mut effects);
+        peer.take(effects);
+        true
+    }
+
+    pub(super) fn send(&mut self, side: Side, body: &[u8]) {
+        self.try_send(side, body).unwrap();
+    }
+
+    fn try_send(&mut self, side: Side, body: &[u8]) -> Result<(), AgentError> {
+        let peer = self.peer(side);
+        let (config, mut effects) = (peer.config.clone(), Effects::default());
+        peer.connection.send_message(body, &config, &mut rand::rng(), &mut effects)?;
+        peer.take(effects);
+        Ok(())
+    }
+
+    /// How long a message may be.
+    pub(super) fn limit(&mut self, side: Side) -> usize {
+        match self.try_send(side, &[0; 16_000]) {
+            Err(AgentError::TooLarge { limit, .. }) => limit,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Loses what a side is about to send.
+    pub(super) fn lose(&mut self, side: Side) {
+        self.peer(side).outgoing.clear();
+    }
+
+    pub(super) fn lose_next(&mut self, side: Side, body: &[u8]) {
+        self.send(side, body);
+        self.lose(side);
+    }
+
+    pub(super) fn events(&self, side: Side) -> impl Iterator<Item = &Event> {
+        match side {
+            Side::Alice => self.alice.events.iter(),
+            Side::Bob => self.bob.events.iter(),
+        }
+    }
+
+    pub(super) fn messages(&self, side: Side) -> Vec<Vec<u8>> {
+        self.events(side)
+            .filter_map(|event| match event {
+                Event::Message { body, .. } => Some(body.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// What should not have happened.
+    pub(super) fn trouble(&self) -> Vec<Event> {
+        let wrong = |event: &&Event| match event {
+            Event::Message { integrity, .. } => *integrity != crate::event::Integrity::Ok,
+            event => matches!(event, Event::ReceiveFailed { .. } | Event::ConnectionFailed { .. }),
+        };
+        self.events(Side::Alice).chain(self.events(Side::Bob)).filter(wrong).cloned().collect()
+    }
+}
+
+fn secure(queue: &mut Relay, key: Vec<u8>) {
+    assert!(queue.sender.as_ref().is_none_or(|sender| *sender == key), "another key");
+    queue.sender = Some(key);
+}
+
+fn key(queue: &SendQueue) -> Vec<u8> {
+    queue.sender_key.public_key().to_der()
+}

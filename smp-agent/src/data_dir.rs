@@ -1,0 +1,90 @@
+//! The data directory: private to its user, and held by one agent at a time.
+
+use crate::error::AgentError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the database inside the data directory.
+const DATABASE: &str = "agent.sqlite3";
+/// Name of the lock file inside the data directory.
+const LOCK: &str = "agent.lock";
+
+/// A data directory that this process holds until the value is dropped, or the process dies.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// The operating system frees the lock with the last handle, so a killed agent leaves none behind.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Creates the directory (0700) and its files (0600) where they are missing, and takes the lock.
+    pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
+        let unusable = |source: io::Error| AgentError::DataDirectory { path: path.to_path_buf(), source };
+        create_private_dir(path).map_err(unusable)?;
+        let lock = open_private(&path.join(LOCK)).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(AgentError::InUse { path: path.to_path_buf() }),
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        // SQLite gives its write-ahead log the permissions of the database.
+        open_private(&path.join(DATABASE)).map_err(unusable)?;
+        Ok(Self { path: path.to_path_buf(), _lock: lock })
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+}
+
+#[cfg(unix)]
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_holder_is_refused_until_the_first_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nested").join("alice");
+        let first = DataDir::open(&path).unwrap();
+        assert!(matches!(DataDir::open(&path), Err(AgentError::InUse { .. })));
+        drop(first);
+        DataDir::open(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directory_and_files_are_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let held = DataDir::open(dir.path()).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(dir.path()), 0o700);
+        assert_eq!(mode(&held.database()), 0o600);
+    }
+}

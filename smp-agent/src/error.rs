@@ -1,0 +1,206 @@
+//! What can go wrong, each with one sentence that says what to do.
+
+use crate::id::{ConnectionId, MessageId};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+
+/// Why a call of the [`Agent`](crate::Agent) did not happen. Nothing was changed or lost.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The data directory or a file in it cannot be used.
+    #[error("cannot use the data directory {}: {source}; check that it is yours and writable", path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process, or another agent of this process, has the data directory open.
+    #[error("the data directory {} is in use by another process; stop that one or choose another directory", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The database did not take the step.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// No relay is configured on which a queue could be made.
+    #[error("no relay is configured; give the agent the address of at least one relay")]
+    NoRelay,
+    /// A relay did not do what was asked.
+    #[error("relay {relay}: {error}")]
+    Relay {
+        /// Its address, without the password.
+        relay: String,
+        /// What happened.
+        error: RelayError,
+    },
+    /// The text is not an invitation that this agent can use.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// There is no such connection.
+    #[error("there is no connection {0}; it may have been deleted")]
+    UnknownConnection(ConnectionId),
+    /// There is no received message of this number that waits to be acknowledged.
+    #[error("connection {0} has no unacknowledged message {1}")]
+    UnknownMessage(ConnectionId, MessageId),
+    /// The connection is not in the state that the call needs.
+    #[error("connection {connection} is {status}; {advice}")]
+    NotNow {
+        /// The connection.
+        connection: ConnectionId,
+        /// What it is.
+        status: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The message or information does not fit into one block.
+    #[error("{size} bytes do not fit into one message, at most {limit} do; send it in parts")]
+    TooLarge {
+        /// Size in bytes that was asked for.
+        size: usize,
+        /// Size in bytes that fits.
+        limit: usize,
+    },
+    /// The agent was shut down.
+    #[error("the agent is shut down; open it again")]
+    ShutDown,
+    /// Encryption failed, which a healthy state never does.
+    #[error("the encryption state of connection {0} is damaged; delete it and connect again")]
+    Encryption(ConnectionId),
+}
+
+/// Why the database did not take a step. The step is undone as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The disk (or its quota) is full. What comes from the network is tried again until there is space.
+    #[error("the disk is full; free some space, nothing was lost")]
+    DiskFull,
+    /// A row does not hold what this version writes.
+    #[error("the database is damaged or from a newer version ({0}); restore a backup or update the program")]
+    Damaged(&'static str),
+    /// Anything else that SQLite reports.
+    #[error("the database cannot be used: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+/// SQLite's primary result code for a full disk.
+const SQLITE_FULL: &str = "13";
+
+impl From<sqlx::Error> for StorageError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(database) if database.code().as_deref() == Some(SQLITE_FULL) => {
+                Self::DiskFull
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for AgentError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// Why a text is not an invitation that can be joined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// It cannot be read.
+    #[error("{0}; copy the whole link again")]
+    Damaged(smp_protocol::link::LinkError),
+    /// It is the address of a person or group, not a one-time invitation.
+    #[error("this is a contact address; only one-time invitations can be joined so far, ask for one")]
+    ContactAddress,
+    /// It is a short link.
+    #[error("this is a short link; ask for the full invitation link")]
+    ShortLink,
+    /// Both sides have no version of a protocol in common.
+    #[error(
+        "the invitation needs a version of the protocol that this program does not speak; update the older side"
+    )]
+    Version,
+    /// It was made by this agent.
+    #[error("this is your own invitation; give it to the person you want to connect with")]
+    Own,
+}
+
+/// What a relay, or the way to it, refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum RelayError {
+    /// No connection: name, network, port or TLS.
+    #[error("cannot be reached ({0}); check its address and your network")]
+    Unreachable(String),
+    /// The relay is another one than its address says.
+    #[error(
+        "its certificate does not match the fingerprint in its address; check the address, or somebody is in the middle"
+    )]
+    Fingerprint,
+    /// No answer in time.
+    #[error("did not answer in time; try again later")]
+    Timeout,
+    /// The relay does not let this client make queues.
+    #[error("does not allow new queues; check the password in its address or ask its operator")]
+    NotAllowed,
+    /// It has no version in common with this program.
+    #[error("speaks no version of the protocol that this program does; update the older side")]
+    Version,
+    /// Any other answer.
+    #[error("answered with {0}")]
+    Refused(String),
+}
+
+/// Why a connection cannot be completed or continued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ConnectionError {
+    /// The invitation's queue is gone or belongs to somebody else.
+    #[error("the invitation was already used or has expired; ask for a new one")]
+    InvitationUsed,
+    /// A queue of the connection does not exist any more, or is not ours.
+    #[error("the other side deleted the connection, or its relay lost it; connect again")]
+    QueueGone,
+    /// The peer speaks other versions than it announced.
+    #[error(
+        "the other side speaks a version of the protocol that this program does not; update the older side"
+    )]
+    Version,
+    /// The relay refuses a command that the connection needs.
+    #[error("the relay refused to go on: {0}")]
+    Refused(String),
+    /// This side's keys do not work.
+    #[error("the encryption state is damaged; delete the connection and connect again")]
+    Encryption,
+}
+
+/// Why a message was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SendError {
+    /// The recipient's queue does not exist any more, or is not ours.
+    #[error("the other side deleted the connection, or its relay lost it; connect again")]
+    QueueGone,
+    /// The relay refuses the message itself.
+    #[error("the relay refused the message: {0}")]
+    Refused(String),
+}
+
+/// Why something received could not be read. The connection goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ReceiveError {
+    /// It does not decrypt.
+    #[error("a message could not be decrypted; if it happens again, connect again")]
+    Decryption,
+    /// So many messages are missing before it that it cannot be decrypted.
+    #[error("too many messages are missing; connect again")]
+    TooManySkipped,
+    /// It is not a message of this protocol.
+    #[error("a message was malformed and was dropped")]
+    Malformed,
+    /// It is of a version that this program does not speak.
+    #[error("a message has a version that this program does not speak; update the older side")]
+    Version,
+    /// It does not belong into the state of the connection.
+    #[error("a message came that does not belong here and was dropped")]
+    Unexpected,
+}

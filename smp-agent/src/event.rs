@@ -1,0 +1,198 @@
+//! What an application learns from its agent.
+
+use crate::error::{ConnectionError, ReceiveError, RelayError, SendError};
+use crate::id::{ConnectionId, MessageId};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened. All but the relay and storage events are kept until the application is
+/// [done](crate::Delivery::done) with them, and come again after a restart until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody joined our invitation. [`Agent::accept`](crate::Agent::accept) continues.
+    Confirmation {
+        /// Our side of the invitation.
+        connection: ConnectionId,
+        /// What the joining side tells about itself.
+        #[serde(skip)]
+        info: Vec<u8>,
+    },
+    /// The side whose invitation we joined accepted us.
+    Info {
+        /// The joined connection.
+        connection: ConnectionId,
+        /// What the inviting side tells about itself.
+        #[serde(skip)]
+        info: Vec<u8>,
+    },
+    /// Messages can go both ways.
+    Connected {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// A message. Acknowledge it by [`Agent::ack`](crate::Agent::ack) or [`Delivery::done`](crate::Delivery::done).
+    Message {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its number: the same when it is delivered again.
+        id: MessageId,
+        /// The sender's content.
+        #[serde(skip)]
+        body: Vec<u8>,
+        /// When the relay took it and when this agent did.
+        times: MessageTimes,
+        /// Whether it continues the sender's chain of messages.
+        integrity: Integrity,
+        /// Place and hash in that chain, for a receipt.
+        origin: MessageOrigin,
+    },
+    /// The recipient's relay keeps the message.
+    Sent {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        id: MessageId,
+    },
+    /// The message is given up.
+    SendFailed {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        id: MessageId,
+        /// Why.
+        error: SendError,
+    },
+    /// The recipient's application has the message.
+    Receipt {
+        /// The connection.
+        connection: ConnectionId,
+        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        id: MessageId,
+        /// Whether the recipient got the bytes that were sent.
+        matches: bool,
+    },
+    /// The recipient's queue is full: messages wait until the recipient takes some.
+    QuotaExceeded {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Something came that could not be read. The connection goes on.
+    ReceiveFailed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        error: ReceiveError,
+    },
+    /// The connection will not work any more. It stays listed until it is deleted.
+    ConnectionFailed {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        error: ConnectionError,
+    },
+    /// A relay is connected again, and all queues on it are subscribed.
+    RelayUp {
+        /// Its address, without the password.
+        relay: String,
+    },
+    /// A relay is not connected. The agent tries again by itself.
+    RelayDown {
+        /// Its address, without the password.
+        relay: String,
+        /// What happened.
+        error: RelayError,
+    },
+    /// The database does not take what arrives. The agent tries again by itself, nothing is lost.
+    StorageFailed {
+        /// One sentence.
+        reason: String,
+    },
+}
+
+/// When a message passed, in seconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageTimes {
+    /// The relay took it from its sender, by the relay's clock.
+    pub relay: i64,
+    /// This agent stored it, by its own clock.
+    pub received: i64,
+}
+
+/// Where a message stands among those of its sender (chapter 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageOrigin {
+    /// The sender's number.
+    pub number: i64,
+    /// SHA-256 of the sender's encoding.
+    pub hash: [u8; 32],
+}
+
+/// Whether a message continues the chain that each sender makes of its messages: by number, and by the hash of
+/// the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Integrity {
+    /// It is the next one.
+    Ok,
+    /// Messages from the first to the last of these numbers did not come.
+    Skipped {
+        /// First missing number.
+        first: i64,
+        /// Last missing number.
+        last: i64,
+    },
+    /// Its number is lower than one that already came.
+    BadNumber,
+    /// Its number is that of the last one.
+    Duplicate,
+    /// It is the next one by number, but names another one before it.
+    BadHash,
+}
+
+impl Event {
+    /// The connection that it is about. None for events of relays and storage.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Confirmation { connection, .. }
+            | Self::Info { connection, .. }
+            | Self::Connected { connection }
+            | Self::Message { connection, .. }
+            | Self::Sent { connection, .. }
+            | Self::SendFailed { connection, .. }
+            | Self::Receipt { connection, .. }
+            | Self::QuotaExceeded { connection }
+            | Self::ReceiveFailed { connection, .. }
+            | Self::ConnectionFailed { connection, .. } => Some(*connection),
+            Self::RelayUp { .. } | Self::RelayDown { .. } | Self::StorageFailed { .. } => None,
+        }
+    }
+
+    /// The part that is stored beside the JSON form.
+    pub(crate) fn body(&self) -> &[u8] {
+        match self {
+            Self::Confirmation { info: body, .. }
+            | Self::Info { info: body, .. }
+            | Self::Message { body, .. } => body,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn with_body(mut self, stored: Vec<u8>) -> Self {
+        match &mut self {
+            Self::Confirmation { info: body, .. }
+            | Self::Info { info: body, .. }
+            | Self::Message { body, .. } => {
+                *body = stored;
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// The number of a received message.
+    pub(crate) fn received_message(&self) -> Option<MessageId> {
+        match self {
+            Self::Message { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What relays deliver: stored first, then acknowledged.
+
+use super::backoff::Backoff;
+use super::relays::Relay;
+use super::session::{CommandError, Delivered, Deliveries, Session};
+use super::update::until_stored;
+use crate::connection::{Connection, Effects, Opened, StateError};
+use crate::core::{Core, now};
+use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError};
+use crate::event::{Event, MessageTimes};
+use crate::id::ConnectionId;
+use crate::store::Step;
+use smp_crypto::PrivateAuthKey;
+use smp_protocol::body::ReceivedBody;
+use smp_protocol::id::{MessageId, RecipientId};
+use std::sync::Arc;
+
+/// Takes everything that comes in a session, until it ends.
+///
+/// It never waits for an answer of the relay: answers may be behind messages that wait for it.
+pub(super) async fn receive_all(
+    core: &Arc<Core>,
+    relay: &Relay,
+    session: &Arc<Session>,
+    mut deliveries: Deliveries,
+) -> RelayError {
+    loop {
+        match deliveries.next().await {
+            Ok(Delivered::Message(queue, id, body)) => {
+                let received = until_stored!(core, receive_or_skip(core, relay, &queue, &id, &body).await);
+                if let Some(key) = received {
+                    core.spawn(acknowledge(core.clone(), session.clone(), queue, key, id));
+                }
+            }
+            Ok(Delivered::Deleted(queue)) => until_stored!(core, lost(core, relay, &queue).await),
+            Err(error) => return error,
+        }
+    }
+}
+
+/// As [`receive`]. A connection that cannot be read must not stop the others: its messages stay on the relay.
+async fn receive_or_skip(
+    core: &Arc<Core>,
+    relay: &Relay,
+    queue: &RecipientId,
+    id: &MessageId,
+    body: &[u8],
+) -> Result<Option<PrivateAuthKey>, AgentError> {
+    match receive(core, relay, queue, id, body).await {
+        Err(AgentError::Storage(error @ StorageError::Damaged(_))) => {
+            core.tell(Event::StorageFailed { reason: error.to_string() });
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
+/// Stores a message and what follows from it. Returns the key to acknowledge it with; None if the queue is not ours.
+async fn receive(
+    core: &Arc<Core>,
+    relay: &Relay,
+    queue: &RecipientId,
+    id: &MessageId,
+    body: &[u8],
+) -> Result<Option<PrivateAuthKey>, AgentError> {
+    let mut step = core.step().await?;
+    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(None) };
+    let Some(key) = connection.receive.as_ref().map(|queue| queue.recipient_key.clone()) else {
+        return Ok(None);
+    };
+    let mut effects = Effects::default();
+    match open(&connection, id, body) {
+        Ok(Content::Quota) => {
+            let drained = connection.queue_drained(&core.config, &mut rand::rng(), &mut effects);
+            drained.or_else(|StateError| broken(&mut connection, &mut effects))?;
+        }
+        Ok(Content::Message(opened, relay_time)) => {
+            if !is_repeated(&mut step, connection.id, &opened).await? {
+                let times = MessageTimes { relay: relay_time, received: now() };
+                connection.receive(opened, times, &core.config, &mut rand::rng(), &mut effects);
+            }
+        }
+        Err(error) => connection.receive_failed(error, &mut effects),
+    }
+    let resume = effects.resume;
+    core.save(step, &connection, &effects).await?;
+    if resume {
+        core.resume(connection.id);
+    }
+    Ok(Some(key))
+}
+
+fn broken(connection: &mut Connection, effects: &mut Effects) -> Result<(), AgentError> {
+    connection.fail(ConnectionError::Encryption, effects);
+    Ok(())
+}
+
+enum Content {
+    /// The queue was full.
+    Quota,
+    /// A message, with the relay's time.
+    Message(Opened, i64),
+}
+
+fn open(connection: &Connection, id: &MessageId, body: &[u8]) -> Result<Content, ReceiveError> {
+    let created = connection.receive.as_ref().and_then(|queue| queue.created.as_ref());
+    let box_key = created.ok_or(ReceiveError::Unexpected)?.relay_secret.box_key();
+    match ReceivedBody::open(&box_key, id, body).map_err(|_| ReceiveError::Decryption)? {
+        ReceivedBody::Quota { .. } => Ok(Content::Quota),
+        ReceivedBody::Message { time, body, .. } => Ok(Content::Message(connection.open(&body)?, time.0)),
+    }
+}
+
+async fn is_repeated(step: &mut Step, id: ConnectionId, opened: &Opened) -> Result<bool, AgentError> {
+    match opened {
+        Opened::Message(message) => Ok(step.is_repeated(id, &message.hash(), now()).await?),
+        _ => Ok(false),
+    }
+}
+
+/// The relay delivers the next message only after this. If the session ends before, the next one brings the message again.
+async fn acknowledge(
+    core: Arc<Core>,
+    session: Arc<Session>,
+    queue: RecipientId,
+    key: PrivateAuthKey,
+    message: MessageId,
+) {
+    let timeouts = &core.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    while let Err(CommandError::Again(_)) = session.acknowledge(&queue, &key, &message).await {
+        if session.has_ended() {
+            break;
+        }
+        backoff.pause().await;
+    }
+}
+
+/// The relay does not have our queue any more.
+pub(super) async fn lost(core: &Arc<Core>, relay: &Relay, queue: &RecipientId) -> Result<(), AgentError> {
+    let mut step = core.step().await?;
+    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(()) };
+    let mut effects = Effects::default();
+    connection.fail(ConnectionError::QueueGone, &mut effects);
+    Ok(core.save(step, &connection, &effects).await?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! The only part that touches the network. It reads what to do from the database, and writes there what came of it.
+
+mod backoff;
+mod deletion;
+mod inbox;
+mod relays;
+mod sending;
+mod session;
+mod update;
+mod worker;
+mod workers;
+
+pub(crate) use deletion::delete_queues;
+pub(crate) use relays::{Relay, Relays};
+pub(crate) use session::CommandError;
+pub(crate) use workers::Workers;

@@ -1,0 +1,242 @@
+//! The relays that the agent talks to: one session each.
+
+use super::backoff::Backoff;
+use super::inbox;
+use super::session::{CommandError, Deliveries, Session};
+use super::update::until_stored;
+use crate::connection::{CreatedQueue, ReceiveQueue};
+use crate::core::Core;
+use crate::error::{AgentError, RelayError};
+use crate::event::Event;
+use crate::store::Subscription;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::encoding::to_text;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, watch};
+
+/// Queues that are subscribed at once.
+const SUBSCRIBE_BATCH: usize = 512;
+
+/// All relays that were needed since the agent was opened.
+#[derive(Default)]
+pub(crate) struct Relays {
+    relays: Mutex<HashMap<RelayAddress, Arc<Relay>>>,
+}
+
+impl Relays {
+    /// The relay at an address. Its session is kept up from the first call on, as long as somebody needs it.
+    pub(crate) fn get(&self, core: &Arc<Core>, address: &RelayAddress) -> Arc<Relay> {
+        let address = address.without_password();
+        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(relay) = relays.get(&address) {
+            return relay.clone();
+        }
+        let relay = Arc::new(Relay::new(address.clone()));
+        relays.insert(address, relay.clone());
+        core.spawn(keep_connected(core.clone(), relay.clone()));
+        relay
+    }
+}
+
+/// A relay and the session with it.
+pub(crate) struct Relay {
+    pub(crate) address: RelayAddress,
+    session: watch::Sender<State>,
+    /// Wakes the task that connects when nobody needed the relay.
+    wanted: Notify,
+    /// Ends the time between two attempts: a person waits.
+    hurry: Notify,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Up(Arc<Session>),
+    Down(RelayError),
+}
+
+impl Relay {
+    fn new(address: RelayAddress) -> Self {
+        Self {
+            address,
+            session: watch::Sender::new(State::Connecting),
+            wanted: Notify::new(),
+            hurry: Notify::new(),
+        }
+    }
+
+    /// The address as it is shown.
+    pub(crate) fn name(&self) -> String {
+        to_text(&self.address)
+    }
+
+    /// The session, as soon as there is one with all queues of this relay subscribed.
+    pub(crate) async fn session(&self) -> Arc<Session> {
+        let mut state = self.session.subscribe();
+        self.wanted.notify_one();
+        loop {
+            if let State::Up(session) = &*state.borrow_and_update() {
+                return session.clone();
+            }
+            if state.changed().await.is_err() {
+                // Never: the sender is in `self`.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The session, or why an attempt to connect fails for which nobody waited yet: for somebody who waits now.
+    pub(crate) async fn session_now(&self) -> Result<Arc<Session>, RelayError> {
+        self.session.send_if_modified(|state| {
+            let down = matches!(state, State::Down(_));
+            if down {
+                *state = State::Connecting;
+                self.hurry.notify_one();
+            }
+            down
+        });
+        self.session_or_error().await
+    }
+
+    /// The session, or why the last attempt to connect failed.
+    pub(super) async fn session_or_error(&self) -> Result<Arc<Session>, RelayError> {
+        let mut state = self.session.subscribe();
+        self.wanted.notify_one();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Up(session) => return Ok(session.clone()),
+                State::Down(error) => return Err(error.clone()),
+                State::Connecting => {}
+            }
+            if state.changed().await.is_err() {
+                return Err(RelayError::Unreachable("the agent stopped".to_owned()));
+            }
+        }
+    }
+
+    /// Subscribes to a queue that was made in `session`, if that is not the present session any more. Those that come later
+    /// find the queue in the database.
+    pub(crate) fn subscribe_new(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        session: &Arc<Session>,
+        queue: &ReceiveQueue,
+        created: &CreatedQueue,
+    ) {
+        let (core_, relay, made_in) = (core.clone(), self.clone(), session.clone());
+        let queue = Subscription {
+            recipient_id: created.recipient_id.clone(),
+            recipient_key: queue.recipient_key.clone(),
+        };
+        core.spawn(async move {
+            let session = relay.session().await;
+            if !Arc::ptr_eq(&session, &made_in) {
+                subscribe(&core_, &relay, &session, vec![queue]).await;
+            }
+        });
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.session.receiver_count() > 0
+    }
+}
+
+/// Connects, subscribes, receives; and again after each failure, less and less often.
+async fn keep_connected(core: Arc<Core>, relay: Arc<Relay>) {
+    let timeouts = &core.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    let mut told_down = false;
+    loop {
+        while !relay.is_wanted() && !until_stored!(&core, is_received(&core, &relay).await) {
+            // Why it was down last says nothing when it is needed next.
+            relay.session.send_replace(State::Connecting);
+            relay.wanted.notified().await;
+        }
+        let error = match Session::connect(&relay.address, &core.config).await {
+            Ok((session, deliveries)) => {
+                backoff.reset();
+                told_down = false;
+                let session = Arc::new(session);
+                relay.session.send_replace(State::Up(session.clone()));
+                run_session(&core, &relay, &session, deliveries).await
+            }
+            Err(error) => error,
+        };
+        relay.session.send_replace(State::Down(error.clone()));
+        if !told_down {
+            core.tell(Event::RelayDown { relay: relay.name(), error });
+            told_down = true;
+        }
+        tokio::select! {
+            () = backoff.pause() => {}
+            () = relay.hurry.notified() => {}
+        }
+    }
+}
+
+async fn is_received(core: &Core, relay: &Relay) -> Result<bool, AgentError> {
+    Ok(core.step().await?.receives_at(&relay.address).await?)
+}
+
+/// Subscribes and receives, until the session ends.
+async fn run_session(
+    core: &Arc<Core>,
+    relay: &Relay,
+    session: &Arc<Session>,
+    deliveries: Deliveries,
+) -> RelayError {
+    let receiving = inbox::receive_all(core, relay, session, deliveries);
+    tokio::pin!(receiving);
+    tokio::select! {
+        error = &mut receiving => return error,
+        () = subscribe_all(core, relay, session) => {}
+    }
+    core.tell(Event::RelayUp { relay: relay.name() });
+    receiving.await
+}
+
+/// Subscribes to all queues on a relay. Does not return when the session ends before.
+async fn subscribe_all(core: &Arc<Core>, relay: &Relay, session: &Session) {
+    let mut queues = until_stored!(core, subscriptions(core, relay).await);
+    let timeouts = &core.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    loop {
+        queues = subscribe(core, relay, session, queues).await;
+        if queues.is_empty() {
+            return;
+        }
+        backoff.pause().await;
+    }
+}
+
+async fn subscriptions(core: &Core, relay: &Relay) -> Result<Vec<Subscription>, AgentError> {
+    Ok(core.step().await?.subscriptions(&relay.address).await?)
+}
+
+/// Subscribes to queues. Returns those that have to be tried again.
+async fn subscribe(
+    core: &Arc<Core>,
+    relay: &Relay,
+    session: &Session,
+    queues: Vec<Subscription>,
+) -> Vec<Subscription> {
+    let mut again = Vec::new();
+    let mut queues = queues.into_iter();
+    loop {
+        let batch: Vec<_> = queues.by_ref().take(SUBSCRIBE_BATCH).collect();
+        if batch.is_empty() {
+            return again;
+        }
+        let results = session.subscribe(&batch).await;
+        for (queue, result) in batch.into_iter().zip(results) {
+            match result {
+                Ok(()) => {}
+                Err(CommandError::Auth) => {
+                    until_stored!(core, inbox::lost(core, relay, &queue.recipient_id).await);
+                }
+                Err(_) => again.push(queue),
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! SEND: one body after the other, so that none overtakes another.
+
+use super::session::{CommandError, Session};
+use super::update::update;
+use super::worker::{Again, gone};
+use super::workers::Signals;
+use crate::connection::{Outgoing, OutgoingKind, SendQueue};
+use crate::core::Core;
+use crate::error::{ConnectionError, SendError};
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::store::StoredOutgoing;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Bodies whose delivery is stored in one step, when that many wait.
+pub(super) const SEND_BATCH: u32 = 16;
+/// How long deliveries wait to be stored with those after them: not long, or short lives would make no progress.
+const BATCH_TIME: Duration = Duration::from_millis(50);
+
+/// Sends bodies in order, each after the relay has taken the one before. After a crash those whose delivery is not stored are
+/// sent again, the same bytes; the recipient recognises repetitions.
+pub(super) async fn send(
+    core: &Arc<Core>,
+    id: ConnectionId,
+    signals: &Signals,
+    batch: &[StoredOutgoing],
+    queue: &SendQueue,
+) -> Result<(), Again> {
+    let session = core.relay(&queue.relay).session().await;
+    let (begun, mut delivered) = (Instant::now(), 0);
+    let mut failure = None;
+    for stored in batch {
+        if let Err(error) = send_once(&session, &stored.outgoing, queue).await {
+            failure = Some((stored, error));
+            break;
+        }
+        delivered += 1;
+        if begun.elapsed() > BATCH_TIME {
+            break;
+        }
+    }
+    store_delivered(core, id, signals, &batch[..delivered]).await;
+    match failure {
+        None => Ok(()),
+        Some((_, CommandError::Again(_))) => Err(Again),
+        Some((_, CommandError::Quota)) => {
+            wait_for_space(core, id, signals).await;
+            Ok(())
+        }
+        Some((stored, error)) => {
+            give_up(core, id, stored, &error).await;
+            Ok(())
+        }
+    }
+}
+
+async fn store_delivered(
+    core: &Arc<Core>,
+    id: ConnectionId,
+    signals: &Signals,
+    delivered: &[StoredOutgoing],
+) {
+    if delivered.is_empty() {
+        return;
+    }
+    signals.told_full.store(false, Ordering::Relaxed);
+    let rows: Vec<_> = delivered.iter().map(|stored| stored.row).collect();
+    update(core, id, &rows, &|connection, effects| {
+        for stored in delivered {
+            connection.delivered(&stored.outgoing, effects);
+        }
+        Ok(())
+    })
+    .await;
+}
+
+async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) -> Result<(), CommandError> {
+    match session.send(queue, outgoing.authorized, outgoing.notify, &outgoing.body).await {
+        // An earlier attempt may have been taken without our seeing the answer, and the recipient has secured the queue
+        // since: then the queue knows our key, and not otherwise.
+        Err(CommandError::Auth) if !outgoing.authorized => {
+            session.send(queue, true, outgoing.notify, &outgoing.body).await
+        }
+        result => result,
+    }
+}
+
+async fn wait_for_space(core: &Arc<Core>, id: ConnectionId, signals: &Signals) {
+    if !signals.told_full.swap(true, Ordering::Relaxed) {
+        update(core, id, &[], &|connection, effects| {
+            effects.events.push(Event::QuotaExceeded { connection: connection.id });
+            Ok(())
+        })
+        .await;
+    }
+    tokio::select! {
+        () = signals.resume.notified() => {}
+        () = tokio::time::sleep(core.config.timeouts.quota_retry) => {}
+    }
+}
+
+async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
+    update(core, id, &[stored.row], &|connection, effects| {
+        let auth = matches!(error, CommandError::Auth);
+        match (stored.outgoing.kind, stored.outgoing.message) {
+            (OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {
+                let error =
+                    if auth { gone(connection.role) } else { ConnectionError::Refused(error.to_string()) };
+                connection.fail(error, effects);
+            }
+            (OutgoingKind::Message, Some(id)) => {
+                let error = if auth { SendError::QueueGone } else { SendError::Refused(error.to_string()) };
+                effects.events.push(Event::SendFailed { connection: connection.id, id, error });
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,252 @@
+//! A session with a relay, in the agent's terms.
+
+use crate::config::AgentConfig;
+use crate::connection::{CreatedQueue, ReceiveQueue, SendQueue};
+use crate::error::RelayError;
+use crate::store::Subscription;
+use smp_crypto::PrivateAuthKey;
+use smp_protocol::address::{Password, RelayAddress};
+use smp_protocol::command::{Command, MessageFlags, NewQueue, QueueRequest, SubscriptionMode};
+use smp_protocol::error::ErrorType;
+use smp_protocol::id::{EntityId, MessageId, RecipientId};
+use smp_protocol::message::BrokerMessage;
+use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
+use tokio::sync::mpsc;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// It may be done later. Whether the relay has done it is not known.
+    #[error("the relay {0}")]
+    Again(RelayError),
+    /// The queue does not exist, or is not ours.
+    #[error("AUTH")]
+    Auth,
+    /// The queue is full.
+    #[error("QUOTA")]
+    Quota,
+    /// There is no such message to acknowledge.
+    #[error("NO_MSG")]
+    NoMessage,
+    /// Anything else. It will not be done later either.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What a relay delivers.
+pub(super) enum Delivered {
+    /// A message; encrypted by the relay.
+    Message(RecipientId, MessageId, Vec<u8>),
+    /// The relay deleted the queue.
+    Deleted(RecipientId),
+}
+
+/// A session with a relay.
+pub(crate) struct Session {
+    client: RelayClient,
+    /// Messages that come as the answer to SUB or ACK. At most one for each queue, so the channel needs no bound.
+    answers: mpsc::UnboundedSender<Delivered>,
+}
+
+/// What comes in a session.
+pub(super) struct Deliveries {
+    events: RelayEvents,
+    answers: mpsc::UnboundedReceiver<Delivered>,
+}
+
+impl Session {
+    pub(super) async fn connect(
+        relay: &RelayAddress,
+        config: &AgentConfig,
+    ) -> Result<(Self, Deliveries), RelayError> {
+        let client_config = ClientConfig {
+            versions: config.versions.smp,
+            connect_timeout: config.timeouts.connect,
+            response_timeout: config.timeouts.command,
+            ping_interval: Some(config.timeouts.ping),
+            ..ClientConfig::default()
+        };
+        let (client, events) = RelayClient::connect(relay, client_config).await.map_err(relay_error)?;
+        let (sender, answers) = mpsc::unbounded_channel();
+        Ok((Self { client, answers: sender }, Deliveries { events, answers }))
+    }
+
+    /// Whether the connection to the relay has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.client.ended().is_some()
+    }
+
+    /// NEW: creates a messaging queue, subscribed in this session.
+    pub(crate) async fn create_queue(
+        &self,
+        queue: &ReceiveQueue,
+        password: Option<Password>,
+    ) -> Result<CreatedQueue, CommandError> {
+        let command = Command::New(Box::new(NewQueue {
+            auth_key: queue.recipient_key.public_key().into(),
+            dh_key: queue.relay_dh_key.public_key().into(),
+            password,
+            subscription: SubscriptionMode::Subscribe,
+            request: Some(QueueRequest::Messaging(None)),
+            notifier: None,
+        }));
+        match self.client.send(Some(&queue.recipient_key), EntityId::empty(), command).await? {
+            BrokerMessage::QueueIds(ids) => Ok(CreatedQueue {
+                recipient_id: ids.recipient_id,
+                sender_id: ids.sender_id,
+                mode: ids.mode,
+                relay_secret: queue.relay_dh_key.agree(&ids.dh_key.0),
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// KEY: from now on the queue takes what its sender has signed.
+    pub(super) async fn secure_by_recipient(&self, queue: &ReceiveQueue) -> Result<(), CommandError> {
+        let (Some(created), Some(sender_key)) = (&queue.created, queue.sender_key) else {
+            return Err(CommandError::Refused("no key to secure the queue with".to_owned()));
+        };
+        let command = Command::Secure(sender_key.into());
+        self.expect_ok(&queue.recipient_key, &created.recipient_id, command).await
+    }
+
+    /// SKEY: the same, by the sender.
+    pub(super) async fn secure_by_sender(&self, queue: &SendQueue) -> Result<(), CommandError> {
+        let command = Command::SenderSecure(queue.sender_key.public_key().into());
+        self.expect_ok(&queue.sender_key, &queue.sender_id, command).await
+    }
+
+    /// SEND.
+    pub(super) async fn send(
+        &self,
+        queue: &SendQueue,
+        authorized: bool,
+        notify: bool,
+        body: &[u8],
+    ) -> Result<(), CommandError> {
+        let key = authorized.then_some(&queue.sender_key);
+        let command = Command::Send(MessageFlags { notification: notify }, body.into());
+        match self.client.send(key, &queue.sender_id, command).await? {
+            BrokerMessage::Ok => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// SUB, for many queues at once.
+    pub(super) async fn subscribe(&self, queues: &[Subscription]) -> Vec<Result<(), CommandError>> {
+        let requests: Vec<_> = queues
+            .iter()
+            .map(|queue| Request::new(Some(&queue.recipient_key), &queue.recipient_id, Command::Subscribe))
+            .collect();
+        let answers = self.client.send_many(requests).await;
+        let results = answers.into_iter().zip(queues);
+        results.map(|(answer, queue)| self.subscribed(&queue.recipient_id, answer)).collect()
+    }
+
+    fn subscribed(
+        &self,
+        queue: &RecipientId,
+        answer: Result<Response, ClientError>,
+    ) -> Result<(), CommandError> {
+        match answer? {
+            BrokerMessage::Ok | BrokerMessage::Subscribed(_) => Ok(()),
+            other => self.delivered(queue, other),
+        }
+    }
+
+    /// ACK: the message is stored here, the relay may delete it.
+    pub(super) async fn acknowledge(
+        &self,
+        queue: &RecipientId,
+        key: &PrivateAuthKey,
+        message: &MessageId,
+    ) -> Result<(), CommandError> {
+        match self.client.send(Some(key), queue, Command::Acknowledge(message.clone())).await? {
+            BrokerMessage::Ok => Ok(()),
+            other => self.delivered(queue, other),
+        }
+    }
+
+    /// An answer that is the next message.
+    fn delivered(&self, queue: &RecipientId, answer: Response) -> Result<(), CommandError> {
+        match answer {
+            BrokerMessage::Message(id, body) => {
+                // Without a receiver the session is over, and the relay delivers it again in the next one.
+                let _ = self.answers.send(Delivered::Message(queue.clone(), id, body.into_owned()));
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// DEL.
+    pub(super) async fn delete(&self, queue: &RecipientId, key: &PrivateAuthKey) -> Result<(), CommandError> {
+        self.expect_ok(key, queue, Command::Delete).await
+    }
+
+    async fn expect_ok(
+        &self,
+        key: &PrivateAuthKey,
+        entity: impl Into<EntityId>,
+        command: Command<'_>,
+    ) -> Result<(), CommandError> {
+        match self.client.send(Some(key), entity, command).await? {
+            BrokerMessage::Ok => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+impl Deliveries {
+    /// What comes next, or why nothing will.
+    pub(super) async fn next(&mut self) -> Result<Delivered, RelayError> {
+        loop {
+            tokio::select! {
+                Some(delivered) = self.answers.recv() => return Ok(delivered),
+                event = self.events.recv() => {
+                    let event = event.map_err(relay_error)?;
+                    let queue = event.entity_id.into();
+                    match event.message {
+                        Ok(BrokerMessage::Message(id, body)) => {
+                            return Ok(Delivered::Message(queue, id, body.into_owned()));
+                        }
+                        Ok(BrokerMessage::Deleted) => return Ok(Delivered::Deleted(queue)),
+                        // END and what belongs to services, or late answers of no interest.
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unexpected(answer: &Response) -> CommandError {
+    CommandError::Refused(format!("an unexpected {}", answer.tag().name()))
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Relay(ErrorType::Auth) => Self::Auth,
+            ClientError::Relay(ErrorType::Quota) => Self::Quota,
+            ClientError::Relay(ErrorType::NoMessage) => Self::NoMessage,
+            ClientError::Relay(ref relay) if !error.is_temporary() => Self::Refused(relay.to_string()),
+            ClientError::TooLarge | ClientError::Authorization(_) => Self::Refused(error.to_string()),
+            other => Self::Again(relay_error(other)),
+        }
+    }
+}
+
+fn relay_error(error: ClientError) -> RelayError {
+    match error {
+        ClientError::WrongRelay { .. } => RelayError::Fingerprint,
+        ClientError::Version { .. } => RelayError::Version,
+        ClientError::Timeout(_) | ClientError::NotResponding => RelayError::Timeout,
+        ClientError::Relay(error) => RelayError::Refused(error.to_string()),
+        ClientError::Unreachable(attempts) => {
+            let attempts = attempts.iter().map(|attempt| format!("{}: {}", attempt.host, attempt.reason));
+            RelayError::Unreachable(attempts.collect::<Vec<_>>().join("; "))
+        }
+        other => RelayError::Unreachable(other.to_string()),
+    }
+}

@@ -1,0 +1,177 @@
+//! The worker of a connection: it does one thing after the other, so nothing overtakes.
+
+use super::backoff::Backoff;
+use super::sending::{SEND_BATCH, send};
+use super::session::CommandError;
+use super::update::{until_stored, update};
+use super::workers::Signals;
+use crate::connection::{Command, Connection, Phase, ReceiveQueue, Role, SendQueue};
+use crate::core::Core;
+use crate::error::{AgentError, ConnectionError};
+use crate::id::ConnectionId;
+use crate::store::StoredOutgoing;
+use rand::seq::IndexedRandom as _;
+use std::sync::Arc;
+
+/// What a connection needs next.
+enum Work {
+    /// Nothing until something happens.
+    Nothing,
+    /// The connection was deleted.
+    Gone,
+    /// A command that its phase needs.
+    Command(Command, Box<Connection>),
+    /// Bodies for the peer's queue, in order.
+    Send(Vec<StoredOutgoing>, Box<SendQueue>),
+}
+
+/// Does what a connection needs, again and again, until it is deleted.
+pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>) {
+    let timeouts = &core.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    loop {
+        let result = match until_stored!(&core, next_work(&core, id).await) {
+            Work::Gone => break core.forget_worker(id),
+            Work::Nothing => {
+                signals.work.notified().await;
+                Ok(())
+            }
+            Work::Command(Command::CreateQueue, connection) => create_queue(&core, &connection).await,
+            Work::Command(Command::SecureOwn, connection) => secure_own(&core, &connection).await,
+            Work::Command(Command::SecurePeer, connection) => secure_peer(&core, &connection).await,
+            Work::Send(outgoing, queue) => send(&core, id, &signals, &outgoing, &queue).await,
+        };
+        match result {
+            Ok(()) => backoff.reset(),
+            Err(Again) => backoff.pause().await,
+        }
+    }
+}
+
+/// It did not work this time.
+pub(super) struct Again;
+
+async fn next_work(core: &Core, id: ConnectionId) -> Result<Work, AgentError> {
+    let mut step = core.step().await?;
+    let Some(connection) = step.find(id).await? else { return Ok(Work::Gone) };
+    if connection.phase == Phase::Failed {
+        return Ok(Work::Nothing);
+    }
+    if let Some(command) = connection.command() {
+        return Ok(Work::Command(command, Box::new(connection)));
+    }
+    let outgoing = step.outgoing(id, SEND_BATCH).await?;
+    match connection.send {
+        Some(queue) if !outgoing.is_empty() => Ok(Work::Send(outgoing, Box::new(queue))),
+        _ => Ok(Work::Nothing),
+    }
+}
+
+fn receive_queue(connection: &Connection) -> Result<&ReceiveQueue, Again> {
+    connection.receive.as_ref().ok_or(Again)
+}
+
+async fn fail(core: &Arc<Core>, id: ConnectionId, error: ConnectionError) -> Result<(), Again> {
+    update(core, id, &[], &|connection, effects| {
+        connection.fail(error.clone(), effects);
+        Ok(())
+    })
+    .await;
+    Ok(())
+}
+
+/// NEW for the reply queue. If its answer is lost the queue is made again; the first one stays unused on its relay.
+async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+    let queue = receive_queue(connection)?;
+    let relay = core.relay(&queue.relay);
+    let created = match relay.session_or_error().await {
+        Ok(session) => {
+            session.create_queue(queue, core.password(&queue.relay)).await.map(|created| (session, created))
+        }
+        Err(error) => Err(CommandError::Again(error)),
+    };
+    match created {
+        Ok((session, created)) => {
+            update(core, connection.id, &[], &|connection, effects| {
+                connection.queue_created(created.clone(), &core.config, &mut rand::rng(), effects)
+            })
+            .await;
+            relay.subscribe_new(core, &session, queue, &created);
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => {
+            choose_other_relay(core, connection, queue).await;
+            Err(Again)
+        }
+        Err(error) if core.config.relays.len() < 2 => {
+            fail(core, connection.id, ConnectionError::Refused(error.to_string())).await
+        }
+        Err(_) => {
+            choose_other_relay(core, connection, queue).await;
+            Err(Again)
+        }
+    }
+}
+
+/// Nobody knows the reply queue before it is made, so it may as well be made elsewhere.
+async fn choose_other_relay(core: &Arc<Core>, connection: &Connection, queue: &ReceiveQueue) {
+    let others: Vec<_> = core
+        .config
+        .relays
+        .iter()
+        .map(|relay| relay.without_password())
+        .filter(|relay| *relay != queue.relay)
+        .collect();
+    let Some(other) = others.choose(&mut rand::rng()) else { return };
+    update(core, connection.id, &[], &|connection, _| {
+        if let (Phase::Creating, Some(queue)) = (connection.phase, &mut connection.receive) {
+            queue.relay = other.clone();
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// KEY. Repeated with the same key it is answered by OK again.
+async fn secure_own(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+    let queue = receive_queue(connection)?;
+    let session = core.relay(&queue.relay).session().await;
+    match session.secure_by_recipient(queue).await {
+        Ok(()) => {
+            update(core, connection.id, &[], &|connection, effects| {
+                connection.own_queue_secured(&core.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Auth) => fail(core, connection.id, ConnectionError::QueueGone).await,
+        Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
+/// SKEY. Repeated with the same key it is answered by OK again.
+async fn secure_peer(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+    let queue = connection.send.as_ref().ok_or(Again)?;
+    let session = core.relay(&queue.relay).session().await;
+    match session.secure_by_sender(queue).await {
+        Ok(()) => {
+            update(core, connection.id, &[], &|connection, effects| {
+                connection.peer_queue_secured(&core.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Auth) => fail(core, connection.id, gone(connection.role)).await,
+        Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
+/// What it means that the peer's queue is not there for us.
+pub(super) fn gone(role: Role) -> ConnectionError {
+    match role {
+        Role::Joiner => ConnectionError::InvitationUsed,
+        Role::Initiator => ConnectionError::QueueGone,
+    }
+}

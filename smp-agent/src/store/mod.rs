@@ -1,0 +1,104 @@
+//! The durable state: one SQLite database, changed in steps.
+//!
+//! A [`Step`] is a transaction. It holds whatever belongs together: the new state of a connection, what is to be sent,
+//! what the application is to learn. The network is touched only after its commit, and everything that goes to the network is
+//! in the database before. So the agent may die at any instruction, and goes on where the last commit left it.
+//!
+//! There is one connection to the database and so one step at a time: steps never conflict.
+
+mod columns;
+mod connections;
+mod deleted;
+mod events;
+mod outgoing;
+mod queues;
+mod skipped;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use connections::Subscription;
+pub(crate) use deleted::DeletedQueue;
+pub(crate) use events::StoredEvent;
+pub(crate) use outgoing::StoredOutgoing;
+
+use crate::error::StorageError;
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+use std::path::Path;
+use std::time::Duration;
+
+/// A step waits for its turn behind all others; it must not give up on a slow disk.
+const TURN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The database.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    pool: SqlitePool,
+}
+
+/// A transaction. Dropped without [`commit`](Step::commit) it changes nothing.
+pub(crate) struct Step(Transaction<'static, Sqlite>);
+
+impl Store {
+    /// Opens the database file, which must exist, and brings its tables up to date.
+    pub(crate) async fn open(path: &Path) -> Result<Self, StorageError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            // With FULL a commit survives a power cut, not only a kill.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            // Keys and messages that were deleted are overwritten.
+            .pragma("secure_delete", "ON");
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(TURN_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!().run(&pool).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::VersionMissing(_) => StorageError::Damaged("unknown migration"),
+            sqlx::migrate::MigrateError::VersionMismatch(_) => StorageError::Damaged("changed migration"),
+            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            other => StorageError::Database(sqlx::Error::Migrate(Box::new(other))),
+        })?;
+        Ok(Self { pool })
+    }
+
+    /// Begins a step, after those before it have ended.
+    pub(crate) async fn step(&self) -> Result<Step, StorageError> {
+        Ok(Step(self.pool.begin().await?))
+    }
+
+    /// Waits for the running step, then closes the file.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: i64) {
+        self.execute(&format!("PRAGMA max_page_count = {pages}")).await;
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
+    }
+}
+
+impl Step {
+    /// Makes the step durable. After this, and only after this, its effects may leave the machine.
+    pub(crate) async fn commit(self) -> Result<(), StorageError> {
+        Ok(self.0.commit().await?)
+    }
+
+    fn db(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+}

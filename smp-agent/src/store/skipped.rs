@@ -1,0 +1,80 @@
+//! Keys of messages that were left out.
+
+use super::Step;
+use super::columns::{column, damaged, read};
+use crate::error::StorageError;
+use crate::id::ConnectionId;
+use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId, SkippedKeys};
+use sqlx::sqlite::SqliteRow;
+
+/// Keys of skipped messages that are kept for one connection; the oldest go first.
+const MAX_SKIPPED_KEYS: i64 = 2048;
+
+impl Step {
+    pub(super) async fn skipped_keys(
+        &mut self,
+        connection: ConnectionId,
+    ) -> Result<SkippedKeys, StorageError> {
+        let rows = sqlx::query("SELECT * FROM skipped_keys WHERE connection_id = ? ORDER BY id")
+            .bind(connection.number())
+            .fetch_all(self.db())
+            .await?;
+        Ok(rows.iter().map(skipped_key).collect::<Result<Vec<_>, _>>()?.into())
+    }
+
+    pub(super) async fn change_skipped_keys(
+        &mut self,
+        connection: ConnectionId,
+        change: &SkippedChange,
+    ) -> Result<(), StorageError> {
+        match change {
+            SkippedChange::None => {}
+            SkippedChange::Removed(id) => {
+                sqlx::query(
+                    "DELETE FROM skipped_keys WHERE connection_id = ? AND header_key = ? AND number = ?",
+                )
+                .bind(connection.number())
+                .bind(id.header_key.as_bytes().as_slice())
+                .bind(i64::from(id.number))
+                .execute(self.db())
+                .await?;
+            }
+            SkippedChange::Added(keys) => {
+                for SkippedKey { id, key } in keys {
+                    sqlx::query(
+                        "INSERT INTO skipped_keys (connection_id, header_key, number, message_key) VALUES (?, ?, ?, ?)",
+                    )
+                    .bind(connection.number())
+                    .bind(id.header_key.as_bytes().as_slice())
+                    .bind(i64::from(id.number))
+                    .bind(key.to_bytes().as_slice())
+                    .execute(self.db())
+                    .await?;
+                }
+                self.limit_skipped_keys(connection).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages that are missing for so long will not come any more.
+    async fn limit_skipped_keys(&mut self, connection: ConnectionId) -> Result<(), StorageError> {
+        sqlx::query(
+            "DELETE FROM skipped_keys WHERE connection_id = ?1 AND id <=
+                (SELECT id FROM skipped_keys WHERE connection_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )
+        .bind(connection.number())
+        .bind(MAX_SKIPPED_KEYS)
+        .execute(self.db())
+        .await?;
+        Ok(())
+    }
+}
+
+fn skipped_key(row: &SqliteRow) -> Result<SkippedKey, StorageError> {
+    let number = u32::try_from(column::<i64>(row, "number")?).map_err(|_| damaged("number"))?;
+    let header_key =
+        read(row, "header_key", |bytes| bytes.try_into().ok().map(ReceivingHeaderKey::from_bytes))?;
+    let key = read(row, "message_key", |bytes| bytes.try_into().ok().map(MessageKey::from_bytes))?;
+    Ok(SkippedKey { id: SkippedKeyId { header_key, number }, key })
+}

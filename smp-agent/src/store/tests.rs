@@ -1,0 +1,148 @@
+//! Steps happen wholly or not at all.
+
+use super::Store;
+use crate::agent::Agent;
+use crate::config::AgentConfig;
+use crate::connection::{Connection, Effects, Phase};
+use crate::core::now;
+use crate::error::{AgentError, StorageError};
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::{ConnectionStatus, MessageId};
+use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId};
+use std::path::Path;
+
+/// More pages than the test needs.
+const MANY_PAGES: i64 = 1 << 20;
+
+async fn open(dir: &Path) -> (Agent, crate::Events) {
+    Agent::open(AgentConfig::new(dir, Vec::new())).await.unwrap()
+}
+
+/// A side of a connection that is made, and its store.
+async fn connected(agent: &Agent) -> (Store, Connection) {
+    let store = agent.core().store.clone();
+    let (mut connection, _) = crate::connection::tests::connected_sides();
+    let mut step = store.step().await.unwrap();
+    step.insert(&mut connection, now()).await.unwrap();
+    step.commit().await.unwrap();
+    (store, connection)
+}
+
+async fn load(store: &Store, id: ConnectionId) -> Connection {
+    store.step().await.unwrap().find(id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn connection_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, written) = connected(&agent).await;
+    let read = load(&store, written.id).await;
+    assert_eq!(read.phase, Phase::Connected);
+    assert_eq!((read.agent_version, read.pq_support), (written.agent_version, written.pq_support));
+    assert_eq!((&read.sent, &read.received), (&written.sent, &written.received));
+    assert_eq!(read.ratchet, written.ratchet);
+    assert_eq!(read.link, written.link);
+    let (queues, expected) =
+        ((read.receive.unwrap(), read.send.unwrap()), (written.receive.unwrap(), written.send.unwrap()));
+    assert_eq!(queues.0.recipient_key.to_der(), expected.0.recipient_key.to_der());
+    assert_eq!(queues.0.e2e_secret.unwrap().as_bytes(), expected.0.e2e_secret.unwrap().as_bytes());
+    assert_eq!(queues.0.created.unwrap().sender_id, expected.0.created.unwrap().sender_id);
+    assert_eq!(queues.1.sender_key.to_der(), expected.1.sender_key.to_der());
+    assert_eq!((queues.1.relay, queues.1.mode), (expected.1.relay, expected.1.mode));
+}
+
+#[tokio::test]
+async fn step_that_is_not_committed_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, mut connection) = connected(&agent).await;
+    let mut step = store.step().await.unwrap();
+    connection.phase = Phase::Failed;
+    step.save(&connection).await.unwrap();
+    step.add_effects(connection.id, &event(connection.id), now()).await.unwrap();
+    drop(step);
+    assert_eq!(load(&store, connection.id).await.phase, Phase::Connected);
+    assert!(store.step().await.unwrap().events_after(0, 10).await.unwrap().is_empty());
+}
+
+fn event(connection: ConnectionId) -> Effects {
+    Effects { events: vec![Event::Connected { connection }], ..Effects::default() }
+}
+
+#[tokio::test]
+async fn full_disk_undoes_the_step_and_the_next_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, connection) = connected(&agent).await;
+    let id = connection.id;
+    store.limit_pages(1).await;
+    let mut stored = 0;
+    let error = loop {
+        match agent.send(id, &[0; 4096]).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, AgentError::Storage(StorageError::DiskFull)), "{error}");
+    assert!(error.to_string().contains("disk is full"));
+    let before = load(&store, id).await;
+    assert_eq!(before.sent.number, connection.sent.number + stored);
+    assert!(agent.send(id, b"still full").await.is_err());
+    assert_eq!(agent.connections().await.unwrap()[0].status, ConnectionStatus::Connected);
+    store.limit_pages(MANY_PAGES).await;
+    let message = agent.send(id, b"space again").await.unwrap();
+    assert_eq!(message.number(), stored + 1);
+    assert_eq!(load(&store, id).await.sent.number, before.sent.number + 1);
+}
+
+#[tokio::test]
+async fn file_of_a_newer_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, events) = open(dir.path()).await;
+    let (store, connection) = connected(&agent).await;
+    store.execute("UPDATE connections SET phase = 'unknown to this version'").await;
+    let error = agent.send(connection.id, b"x").await.unwrap_err();
+    assert!(matches!(error, AgentError::Storage(StorageError::Damaged("phase"))), "{error}");
+    store.execute("INSERT INTO _sqlx_migrations VALUES (99, 'later', 0, 1, x'00', 0)").await;
+    agent.shutdown().await;
+    drop((agent, events));
+    let error = Agent::open(AgentConfig::new(dir.path(), Vec::new())).await.err().unwrap();
+    assert!(matches!(error, AgentError::Storage(StorageError::Damaged(_))), "{error}");
+}
+
+#[tokio::test]
+async fn keys_of_skipped_messages_are_kept_up_to_a_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, connection) = connected(&agent).await;
+    let key = |number| SkippedKey {
+        id: SkippedKeyId { header_key: ReceivingHeaderKey::from_bytes([1; 32]), number },
+        key: MessageKey::from_bytes(&[2; MessageKey::SIZE]),
+    };
+    let added =
+        Effects { skipped: vec![SkippedChange::Added((0..2100).map(key).collect())], ..Effects::default() };
+    let removed = Effects { skipped: vec![SkippedChange::Removed(key(2099).id)], ..Effects::default() };
+    for effects in [added, removed] {
+        let mut step = store.step().await.unwrap();
+        step.add_effects(connection.id, &effects, now()).await.unwrap();
+        step.commit().await.unwrap();
+    }
+    let kept = load(&store, connection.id).await.skipped;
+    assert_eq!(kept.as_slice().len(), 2047);
+    assert_eq!(kept.as_slice().first(), Some(&key(52)));
+    assert_eq!(kept.as_slice().last(), Some(&key(2098)));
+}
+
+#[tokio::test]
+async fn numbers_are_never_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (_, first) = connected(&agent).await;
+    assert_eq!(agent.send(first.id, b"x").await.unwrap(), MessageId::new(1));
+    agent.delete(first.id).await.unwrap();
+    assert!(matches!(agent.send(first.id, b"x").await, Err(AgentError::UnknownConnection(_))));
+    let (_, second) = connected(&agent).await;
+    assert!(second.id > first.id);
+}

@@ -1,0 +1,61 @@
+//! Connections as an application sees them.
+
+use crate::connection::{Connection, Phase, Role};
+use crate::id::ConnectionId;
+use smp_protocol::link::ConnectionLink;
+
+/// A connection as an application sees it.
+#[derive(Clone, Debug)]
+pub struct ConnectionSummary {
+    /// Its number.
+    pub id: ConnectionId,
+    /// How far it is.
+    pub status: ConnectionStatus,
+    /// Of the inviting side: the link, as long as nobody has joined.
+    pub invitation: Option<ConnectionLink>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionStatus {
+    /// The invitation waits for somebody to join.
+    Invited,
+    /// Somebody joined and waits for [`Agent::accept`](crate::Agent::accept).
+    Confirmed,
+    /// Both sides' agents are at it.
+    Connecting,
+    /// Messages go both ways.
+    Connected,
+    /// It will not work any more.
+    Failed,
+}
+
+impl ConnectionSummary {
+    /// None for an invitation that is being made.
+    pub(crate) fn of(connection: &Connection) -> Option<Self> {
+        if connection.role == Role::Initiator && connection.phase == Phase::Creating {
+            return None;
+        }
+        let status = ConnectionStatus::of(connection.phase);
+        let invited = status == ConnectionStatus::Invited;
+        let invitation = invited.then(|| connection_link(connection)).flatten();
+        Some(Self { id: connection.id, status, invitation })
+    }
+}
+
+impl ConnectionStatus {
+    pub(crate) fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Invited => Self::Invited,
+            Phase::Confirmed => Self::Confirmed,
+            Phase::Connected => Self::Connected,
+            Phase::Failed => Self::Failed,
+            _ => Self::Connecting,
+        }
+    }
+}
+
+/// The invitation that a connection began with, on the side that made it.
+pub(crate) fn connection_link(connection: &Connection) -> Option<ConnectionLink> {
+    connection.link.as_ref()?.parse().ok()
+}
