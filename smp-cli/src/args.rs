@@ -44,8 +44,13 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Show the security code of a contact, or compare it with the one they read to you.
     Verify(VerifyArgs),
+    /// Remove a contact and all texts exchanged with them.
+    Remove(RemoveArgs),
     /// Show it all on this machine: a relay, two people, a conversation, a crash. Leaves nothing behind.
     Demo(DemoArgs),
+    /// The relay of the demonstration, in a process of its own so that it can be killed.
+    #[command(hide = true)]
+    DemoRelay(DemoRelayArgs),
 }
 
 /// `smp init`
@@ -82,9 +87,9 @@ pub(crate) struct JoinArgs {
     /// What to call this contact here; their own name is used if left out.
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: Option<String>,
-    /// Return as soon as the relay has taken the request, without waiting for the other person.
-    #[arg(long)]
-    pub(crate) no_wait: bool,
+    /// How long to wait for the other person, who may be away; `smp listen` completes the connection later.
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub(crate) timeout: Duration,
 }
 
 /// `smp send`
@@ -131,12 +136,27 @@ pub(crate) struct VerifyArgs {
     pub(crate) code: Vec<String>,
 }
 
+/// `smp remove`
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+}
+
 /// `smp demo`
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Messages in each direction, before and again after the crash.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) messages: u32,
+}
+
+/// `smp demo-relay`
+#[derive(Debug, Args)]
+pub(crate) struct DemoRelayArgs {
+    /// The relay's directory.
+    pub(crate) dir: PathBuf,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -39,10 +39,20 @@ pub(crate) struct Contact {
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct NewText {
     pub(crate) id: i64,
+    pub(crate) contact_id: i64,
     pub(crate) contact: String,
     /// Unix time in milliseconds at which the relay received it.
     pub(crate) at: i64,
     pub(crate) text: String,
+}
+
+/// Where a received text came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TextOrigin {
+    /// The agent's number of the message.
+    pub(crate) agent_id: i64,
+    /// Which of the texts in that message.
+    pub(crate) part: i64,
 }
 
 /// Longest name of a contact that is kept, in characters: a peer chooses it, and it is printed.
@@ -144,18 +154,8 @@ impl Book {
         Ok(sqlx::query_as("SELECT * FROM contacts WHERE name = ?").bind(name).fetch_optional(&self.0).await?)
     }
 
-    /// Notes the contact's own profile; their name becomes the contact's name unless the user chose one.
-    pub(crate) async fn set_profile(
-        &self,
-        contact: &Contact,
-        display_name: &str,
-        profile: &str,
-    ) -> anyhow::Result<Contact> {
-        sqlx::query("UPDATE contacts SET profile = ? WHERE id = ?")
-            .bind(profile)
-            .bind(contact.id)
-            .execute(&self.0)
-            .await?;
+    /// Notes what the contact calls themselves: their name becomes the contact's name unless the user chose one.
+    pub(crate) async fn set_profile(&self, contact: &Contact, display_name: &str) -> anyhow::Result<Contact> {
         let own = printable(display_name);
         if !own.is_empty() && own != contact.name {
             let name = self.free_name(&own).await?;
@@ -170,7 +170,8 @@ impl Book {
 
     /// Notes how far the contact has come; a used invitation is forgotten.
     pub(crate) async fn set_status(&self, contact: &Contact, status: Status) -> anyhow::Result<()> {
-        let query = "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END WHERE id = ?2";
+        let query =
+            "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END WHERE id = ?2";
         sqlx::query(query).bind(status).bind(contact.id).execute(&self.0).await?;
         Ok(())
     }
@@ -185,20 +186,27 @@ impl Book {
         Ok(())
     }
 
+    /// Forgets the contact and all texts.
+    pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
+        sqlx::query("DELETE FROM contacts WHERE id = ?").bind(contact.id).execute(&self.0).await?;
+        Ok(())
+    }
+
     /// Records a received text under the agent's number. A repeated one changes nothing.
     pub(crate) async fn add_incoming(
         &self,
         contact: &Contact,
-        agent_id: i64,
+        origin: TextOrigin,
         at: i64,
         text: &str,
     ) -> anyhow::Result<()> {
         sqlx::query(
-            "INSERT INTO messages (contact, incoming, agent_id, at, text, state) VALUES (?, 1, ?, ?, ?, 'new')
+            "INSERT INTO messages (contact, incoming, agent_id, part, at, text, state) VALUES (?, 1, ?, ?, ?, ?, 'new')
              ON CONFLICT DO NOTHING",
         )
         .bind(contact.id)
-        .bind(agent_id)
+        .bind(origin.agent_id)
+        .bind(origin.part)
         .bind(at)
         .bind(text)
         .execute(&self.0)
@@ -208,14 +216,17 @@ impl Book {
 
     /// Texts that were recorded and not yet shown, oldest first.
     pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
-        let query = "SELECT m.id, c.name AS contact, m.at, m.text FROM messages m JOIN contacts c ON c.id = m.contact
+        let query = "SELECT m.id, c.id AS contact_id, c.name AS contact, m.at, m.text FROM messages m JOIN contacts c ON c.id = m.contact
                      WHERE m.state = 'new' ORDER BY m.id";
         Ok(sqlx::query_as(query).fetch_all(&self.0).await?)
     }
 
     /// Notes that a text is on the screen.
     pub(crate) async fn shown(&self, text: &NewText) -> anyhow::Result<()> {
-        sqlx::query("UPDATE messages SET state = 'shown' WHERE id = ?").bind(text.id).execute(&self.0).await?;
+        sqlx::query("UPDATE messages SET state = 'shown' WHERE id = ?")
+            .bind(text.id)
+            .execute(&self.0)
+            .await?;
         Ok(())
     }
 
@@ -228,7 +239,7 @@ impl Book {
         text: &str,
     ) -> anyhow::Result<()> {
         sqlx::query(
-            "INSERT INTO messages (contact, incoming, agent_id, at, text, state) VALUES (?, 0, ?, ?, ?, 'queued')
+            "INSERT INTO messages (contact, incoming, agent_id, part, at, text, state) VALUES (?, 0, ?, 0, ?, ?, 'queued')
              ON CONFLICT DO NOTHING",
         )
         .bind(contact.id)
@@ -241,7 +252,12 @@ impl Book {
     }
 
     /// Notes what became of an outgoing text.
-    pub(crate) async fn outgoing_done(&self, contact: &Contact, agent_id: i64, sent: bool) -> anyhow::Result<()> {
+    pub(crate) async fn outgoing_done(
+        &self,
+        contact: &Contact,
+        agent_id: i64,
+        sent: bool,
+    ) -> anyhow::Result<()> {
         sqlx::query("UPDATE messages SET state = ? WHERE contact = ? AND incoming = 0 AND agent_id = ?")
             .bind(if sent { "sent" } else { "failed" })
             .bind(contact.id)
@@ -293,10 +309,10 @@ mod tests {
         let (_folder, book) = book().await;
         let unnamed = book.add(1, None, Status::Invited, Some("link")).await.unwrap();
         let named = book.add(2, Some("carol"), Status::Joining, None).await.unwrap();
-        assert_eq!(book.set_profile(&unnamed, "bob\u{1b}[2J", "{}").await.unwrap().name, "bob[2J");
-        assert_eq!(book.set_profile(&named, "bob", "{}").await.unwrap().name, "carol");
+        assert_eq!(book.set_profile(&unnamed, "bob\u{1b}[2J").await.unwrap().name, "bob[2J");
+        assert_eq!(book.set_profile(&named, "bob").await.unwrap().name, "carol");
         let third = book.add(3, None, Status::Joining, None).await.unwrap();
-        assert_eq!(book.set_profile(&third, "carol", "{}").await.unwrap().name, "carol_2");
+        assert_eq!(book.set_profile(&third, "carol").await.unwrap().name, "carol_2");
         assert!(book.refuse_known_name("carol").await.is_err());
         book.set_status(&unnamed, Status::Connected).await.unwrap();
         assert_eq!(book.by_connection(1).await.unwrap().unwrap().link, None);
@@ -307,12 +323,12 @@ mod tests {
         let (_folder, book) = book().await;
         let contact = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
         for _ in 0..2 {
-            book.add_incoming(&contact, 7, 1000, "hello").await.unwrap();
+            book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, "hello").await.unwrap();
         }
         let texts = book.new_texts().await.unwrap();
         assert_eq!(texts.len(), 1);
         book.shown(&texts[0]).await.unwrap();
-        book.add_incoming(&contact, 7, 1000, "hello").await.unwrap();
+        book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, "hello").await.unwrap();
         assert!(book.new_texts().await.unwrap().is_empty());
     }
 

@@ -61,7 +61,8 @@ impl DataDir {
                 return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
         };
-        toml::from_str(&text).with_context(|| format!("{} is not understood; mend it by hand", file.display()))
+        toml::from_str(&text)
+            .with_context(|| format!("{} is not understood; mend it by hand", file.display()))
     }
 
     /// The directory itself.

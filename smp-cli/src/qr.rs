@@ -31,8 +31,7 @@ pub(crate) fn write(link: &str, path: &Path) -> anyhow::Result<()> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let written = match extension.to_ascii_lowercase().as_str() {
         "png" => {
-            let image =
-                code.render::<image::Luma<u8>>().module_dimensions(PNG_MODULE, PNG_MODULE).build();
+            let image = code.render::<image::Luma<u8>>().module_dimensions(PNG_MODULE, PNG_MODULE).build();
             image.save_with_format(path, image::ImageFormat::Png).map_err(anyhow::Error::from)
         }
         "svg" => std::fs::write(path, code.render::<svg::Color<'_>>().build()).map_err(anyhow::Error::from),

@@ -1,0 +1,37 @@
+//! `smp contacts`: who there is, and how far each has come.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::book::{Contact, Status};
+use crate::output::Output;
+use crate::session::Session;
+
+pub(super) async fn run(session: &Session, output: Output) -> anyhow::Result<ExitCode> {
+    let contacts = session.book().contacts().await?;
+    if contacts.is_empty() && !output.is_json() {
+        eprintln!("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
+    }
+    let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
+    for contact in &contacts {
+        let fields = json!({
+            "contact": contact.name,
+            "status": contact.status,
+            "verified": contact.verified_code.is_some(),
+            "link": contact.link,
+        });
+        output.result("contact", fields, &format!("{:width$}  {}", contact.name, describe(contact)));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(contact: &Contact) -> &'static str {
+    match (contact.status, contact.verified_code.is_some()) {
+        (Status::Invited, _) => "invited: has not used the link yet",
+        (Status::Joining, _) => "connecting: waits for the other side",
+        (Status::Connected, true) => "connected, verified",
+        (Status::Connected, false) => "connected",
+        (Status::Ended, _) => "gone",
+    }
+}

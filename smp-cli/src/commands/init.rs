@@ -1,0 +1,27 @@
+//! `smp init`: a name and relays, nothing else. No account is made anywhere.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde_json::json;
+
+use crate::args::InitArgs;
+use crate::book::printable;
+use crate::data_dir::{DataDir, Settings};
+use crate::output::Output;
+use crate::session::parse_relays;
+
+pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Result<ExitCode> {
+    if args.name.is_empty() || printable(&args.name) != args.name {
+        bail!("A name is 1 to 60 visible characters; choose another --name.");
+    }
+    parse_relays(&args.relays)?;
+    dir.create(&Settings { name: args.name.clone(), relays: args.relays.clone() })?;
+    let sentence = format!(
+        "You are {}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
+        args.name,
+        dir.path().display()
+    );
+    output.result("initialised", json!({ "name": args.name, "data_dir": dir.path() }), &sentence);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,67 @@
+//! `smp invite`: a one-time link and its QR code.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{explain, interrupted, show_new_texts};
+use crate::args::InviteArgs;
+use crate::book::Status;
+use crate::output::Output;
+use crate::qr;
+use crate::session::{Notice, Session};
+
+pub(super) async fn run(
+    args: &InviteArgs,
+    session: &mut Session,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.contact {
+        session.book().refuse_known_name(name).await?;
+    }
+    let (connection, link) = session.agent().create_invitation().await?;
+    let link = link.to_string();
+    let contact = session
+        .book()
+        .add(connection.number(), args.contact.as_deref(), Status::Invited, Some(&link))
+        .await?;
+    show(&contact.name, &link, output);
+    if let Some(path) = &args.qr {
+        qr::write(&link, path)?;
+        let sentence = format!("The QR code is in {}.", path.display());
+        output.note("qr", json!({ "file": path }), &sentence);
+    }
+    if args.wait { wait(connection.number(), session, output).await } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn show(name: &str, link: &str, output: Output) {
+    if output.is_json() {
+        output.result("invitation", json!({ "contact": name, "link": link }), "");
+        return;
+    }
+    if let Ok(code) = qr::terminal(link) {
+        output.result("", json!({}), &code);
+    }
+    output.result("", json!({}), link);
+    eprintln!("\nGive this link (or the QR code) to one person only, in a way you trust. It works once.");
+    eprintln!("They connect with: smp join LINK, or by scanning it in a SimpleX app.");
+    eprintln!("Keep `smp listen` running to let them in. In your list they are “{name}” until then.");
+}
+
+async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+    loop {
+        let notice = tokio::select! {
+            notice = session.next() => notice?,
+            () = interrupted() => return Ok(ExitCode::from(super::NOT_YET)),
+        };
+        explain(&notice, output);
+        match notice {
+            Notice::Connected(contact) if contact.connection == connection => return Ok(ExitCode::SUCCESS),
+            Notice::Ended(contact, _) if contact.connection == connection => return Ok(ExitCode::FAILURE),
+            Notice::Text => {
+                show_new_texts(session, output).await?;
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `smp listen`: receive until told to stop.
+
+use std::process::ExitCode;
+
+use tokio::time::Instant;
+
+use super::{explain, interrupted, never, show_new_texts};
+use crate::args::ListenArgs;
+use crate::output::Output;
+use crate::session::{Notice, Session};
+
+pub(super) async fn run(
+    args: &ListenArgs,
+    session: &mut Session,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let deadline = args.duration.map_or_else(never, |duration| Instant::now() + duration);
+    let wanted = args.count.unwrap_or(u64::MAX);
+    let stop = interrupted();
+    tokio::pin!(stop);
+    let mut shown = show_new_texts(session, output).await?;
+    while shown < wanted {
+        let notice = tokio::select! {
+            notice = session.next() => notice?,
+            () = tokio::time::sleep_until(deadline) => break,
+            () = &mut stop => break,
+        };
+        explain(&notice, output);
+        if matches!(notice, Notice::Text) {
+            shown += show_new_texts(session, output).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,109 @@
+//! What the user sees: sentences, or with `--json` one object per line.
+
+use std::io::{self, Write as _};
+
+use serde_json::{Value, json};
+
+/// Where results go. Results are on standard output; what only explains them is on standard error.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether the reader is a program.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A result: `sentence` for people, `fields` with the name of the event for programs.
+    pub(crate) fn result(self, event: &str, fields: Value, sentence: &str) {
+        if self.json { print_line(&with_event(event, fields).to_string()) } else { print_line(sentence) }
+    }
+
+    /// Something that explains a result and is not one.
+    pub(crate) fn note(self, event: &str, fields: Value, sentence: &str) {
+        if self.json { print_line(&with_event(event, fields).to_string()) } else { eprintln!("{sentence}") }
+    }
+
+    /// The reason for which the program ends without success.
+    pub(crate) fn error(self, error: &anyhow::Error) {
+        let sentence = chain(error);
+        if self.json {
+            print_line(&with_event("error", json!({ "message": sentence })).to_string());
+        } else {
+            eprintln!("smp: {sentence}");
+        }
+    }
+}
+
+/// Prints and flushes: a program that reads us must not wait for a full buffer. A closed pipe ends the program quietly.
+fn print_line(line: &str) {
+    let mut out = io::stdout().lock();
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+fn with_event(event: &str, mut fields: Value) -> Value {
+    fields["event"] = json!(event);
+    fields
+}
+
+/// An error and its causes in one line, without saying twice what a cause repeats.
+fn chain(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if line.contains(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+/// A text from a peer as a terminal may show it: without the control characters that could move the cursor or
+/// rename the window. Line breaks and tabs stay.
+pub(crate) fn visible(text: &str) -> String {
+    let shown = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    text.chars().filter(shown).collect()
+}
+
+/// A time of day in UTC, from Unix milliseconds.
+pub(crate) fn clock(unix_millis: i64) -> String {
+    let format = time::macros::format_description!("[hour]:[minute]:[second]");
+    time::OffsetDateTime::from_unix_timestamp(unix_millis.div_euclid(1000))
+        .ok()
+        .and_then(|time| time.format(&format).ok())
+        .unwrap_or_else(|| "--:--:--".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_of_a_peer_do_not_reach_the_terminal() {
+        assert_eq!(visible("a\u{1b}]0;owned\u{7}b\nc\u{9b}2J"), "a]0;ownedb\nc2J");
+    }
+
+    #[test]
+    fn causes_follow_their_error_once() {
+        let error = anyhow::anyhow!("no space").context("cannot write: no space").context("cannot send");
+        assert_eq!(chain(&error), "cannot send: cannot write: no space");
+    }
+
+    #[test]
+    fn times_outside_the_calendar_are_not_a_panic() {
+        assert_eq!(clock(3_661_000), "01:01:01");
+        assert_eq!(clock(i64::MAX), "--:--:--");
+    }
+}

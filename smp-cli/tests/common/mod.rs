@@ -1,0 +1,167 @@
+//! The program as its users run it, and a relay for it.
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use smp_server::config::{CONFIG_FILE, Config, Overrides, load};
+use smp_server::init::{Options, create};
+use smp_server::{Relay, RunningRelay};
+
+/// A relay in this process, on a port that it keeps over restarts.
+pub struct TestRelay {
+    runtime: tokio::runtime::Runtime,
+    dir: PathBuf,
+    running: Option<RunningRelay>,
+    pub address: String,
+}
+
+impl TestRelay {
+    pub fn start(dir: &Path) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let hosts = vec!["127.0.0.1".parse().unwrap()];
+        let options = Options { dir: dir.to_owned(), hosts, port, password: None };
+        let created = create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
+        let address = created.address.to_string();
+        let mut relay = Self { runtime, dir: dir.to_owned(), running: None, address };
+        relay.up();
+        relay
+    }
+
+    pub fn up(&mut self) {
+        let mut config: Config = load(&self.dir.join(CONFIG_FILE), &Overrides::default()).unwrap();
+        config.server.listen.truncate(1);
+        config.server.listen.iter_mut().for_each(|address| address.set_ip([127, 0, 0, 1].into()));
+        self.running = Some(self.runtime.block_on(Relay::start(config)).unwrap());
+    }
+
+    pub fn down(&mut self) {
+        if let Some(relay) = self.running.take() {
+            self.runtime.block_on(relay.kill());
+        }
+    }
+}
+
+/// Somebody with a data directory of their own.
+pub struct Person {
+    dir: PathBuf,
+}
+
+impl Person {
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub fn create(name: &str, dir: PathBuf, relay: &TestRelay) -> Self {
+        let person = Self { dir };
+        person.ok(&["init", "--name", name, "--relay", &relay.address]);
+        person
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
+        command.env_remove("SMP_DATA_DIR").arg("--data-dir").arg(&self.dir).args(args);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Standard output of a run that must succeed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The exit code and the sentence of a run that must not succeed: one line on standard error, and nothing else.
+    pub fn refused(&self, args: &[&str]) -> (i32, String) {
+        let output = self.run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{args:?} succeeded");
+        assert!(output.stdout.is_empty(), "{args:?}: {:?}", output.stdout);
+        (output.status.code().unwrap(), error)
+    }
+
+    /// The invitation link, for a contact of this name.
+    pub fn invite(&self, contact: &str) -> String {
+        let line = self.ok(&["--json", "invite", contact]);
+        let invitation: serde_json::Value = serde_json::from_str(&line).unwrap();
+        invitation["link"].as_str().unwrap().to_owned()
+    }
+
+    /// `smp --json listen` in the background.
+    pub fn listen(&self) -> Listener {
+        let mut child =
+            self.command(&["--json", "listen"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut listener = Listener { child, lines, passed_over: Vec::new() };
+        // From here on nobody else can use the directory.
+        let up = listener.until("relay_up");
+        listener.passed_over.push(up);
+        listener
+    }
+}
+
+/// The texts of messages among these objects.
+pub fn texts<'a>(objects: impl Iterator<Item = &'a serde_json::Value>) -> Vec<String> {
+    let messages = objects.filter(|object| object["event"] == "message");
+    messages.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+}
+
+pub struct Listener {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    passed_over: Vec<serde_json::Value>,
+}
+
+impl Listener {
+    /// The next object about this event; others are kept for later.
+    pub fn until(&mut self, event: &str) -> serde_json::Value {
+        if let Some(index) = self.passed_over.iter().position(|object| object["event"] == event) {
+            return self.passed_over.remove(index);
+        }
+        loop {
+            let line = self.lines.next().expect("the listener ended").unwrap();
+            let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if object["event"] == event {
+                return object;
+            }
+            self.passed_over.push(object);
+        }
+    }
+
+    /// SIGKILL. Returns the texts that it printed and that nobody asked for.
+    pub fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let printed = self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        self.passed_over.extend(printed);
+        texts(self.passed_over.iter())
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two people who are connected, under their names.
+pub fn connected(folder: &Path, relay: &TestRelay) -> (Person, Person) {
+    let alice = Person::create("alice", folder.join("alice"), relay);
+    let bob = Person::create("bob", folder.join("bob"), relay);
+    let link = alice.invite("bob");
+    let mut listener = alice.listen();
+    bob.ok(&["join", &link]);
+    listener.until("connected");
+    (alice, bob)
+}

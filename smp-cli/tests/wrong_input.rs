@@ -1,0 +1,134 @@
+//! Whatever is wrong gets one sentence that says what to do, an exit code, and loses nothing.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Person, TestRelay, connected};
+
+#[track_caller]
+fn says(refusal: (i32, String), expected: &str) {
+    let (code, sentence) = refusal;
+    assert_ne!(code, 0);
+    assert!(sentence.contains(expected), "{sentence}");
+    assert_eq!(sentence.trim_end().lines().count(), 1, "{sentence}");
+}
+
+#[test]
+fn links() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    let link = alice.invite("bob");
+    says(bob.refused(&["join", "hello"]), "not a SimpleX link");
+    says(bob.refused(&["join", "https://example.com/"]), "link");
+    says(bob.refused(&["join", &link[..200]]), "copy the whole link again");
+    says(bob.refused(&["join", &link.replace("x3dh", "x4dh")]), "link");
+    says(alice.refused(&["join", &link]), "your own invitation");
+    assert_eq!(bob.ok(&["contacts"]), "");
+    assert!(alice.ok(&["contacts"]).contains("invited"));
+}
+
+#[test]
+fn an_invitation_works_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    let carol = Person::create("carol", folder.path().join("carol"), &relay);
+    let link = alice.invite("bob");
+    let mut listener = alice.listen();
+    bob.ok(&["join", &link]);
+    listener.until("connected");
+    let refused = carol.run(&["join", &link]);
+    assert!(!refused.status.success());
+    let sentence = String::from_utf8(refused.stderr).unwrap();
+    assert!(sentence.contains("already used or has expired; ask for a new one"), "{sentence}");
+    assert_eq!(carol.ok(&["contacts"]), "");
+}
+
+#[test]
+fn relays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut relay = TestRelay::start(&folder.path().join("relay"));
+    let person = |name: &str| Person::new(folder.path().join(name));
+    says(person("a").refused(&["init", "--name", "a", "--relay", "smp://x@y"]), "not a relay address");
+    assert!(!person("a").dir().exists());
+
+    // Another fingerprint at the same place.
+    let (scheme, fingerprint) = relay.address.split_at("smp://".len());
+    let first = if fingerprint.starts_with('A') { "B" } else { "A" };
+    let other = format!("{scheme}{first}{}", &fingerprint[1..]);
+    let stranger = person("b");
+    stranger.ok(&["init", "--name", "b", "--relay", &other]);
+    says(stranger.refused(&["invite"]), "does not match the fingerprint");
+
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    relay.down();
+    says(alice.refused(&["invite"]), "cannot be reached");
+    relay.up();
+    alice.ok(&["invite"]);
+}
+
+#[test]
+fn directories_and_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, _bob) = connected(folder.path(), &relay);
+    let nobody = Person::new(folder.path().join("nobody"));
+    says(nobody.refused(&["contacts"]), "smp init");
+    says(alice.refused(&["init", "--name", "x", "--relay", &relay.address]), "already");
+    says(alice.refused(&["send", "carol", "hello"]), "there are: bob");
+    says(alice.refused(&["invite", "bob"]), "already");
+    let listener = alice.listen();
+    says(alice.refused(&["contacts"]), "in use by another process");
+    listener.kill();
+    alice.ok(&["contacts"]);
+}
+
+/// A tmpfs of two MiB stands for a full disk. Mounting needs root: the test says so where it is not.
+#[test]
+fn a_full_disk_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+        .arg(&small)
+        .output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        println!("skipped: a small file system can be mounted by root only");
+        return;
+    }
+    let result = std::panic::catch_unwind(|| full_disk(folder.path(), &small));
+    let unmounted = std::process::Command::new("umount").arg(&small).status().unwrap();
+    assert!(unmounted.success());
+    result.unwrap();
+}
+
+fn full_disk(folder: &std::path::Path, small: &std::path::Path) {
+    let relay = TestRelay::start(&folder.join("relay"));
+    let alice = Person::create("alice", small.join("alice"), &relay);
+    let bob = Person::create("bob", folder.join("bob"), &relay);
+    let link = alice.invite("bob");
+    {
+        let mut listener = alice.listen();
+        bob.ok(&["join", &link]);
+        listener.until("connected");
+    }
+    bob.ok(&["send", "alice", "before"]);
+    let ballast = small.join("ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    drop(file);
+    let output = alice.run(&["send", "bob", &"x".repeat(10_000)]);
+    assert!(!output.status.success(), "{output:?}");
+    let sentence = String::from_utf8(output.stderr).unwrap();
+    assert!(sentence.contains("disk is full"), "{sentence}");
+    std::fs::remove_file(ballast).unwrap();
+    let shown = alice.ok(&["listen", "--count", "1"]);
+    assert!(shown.contains("before"), "{shown}");
+    alice.ok(&["send", "bob", "after"]);
+    assert!(bob.ok(&["listen", "--count", "1"]).contains("after"));
+}
