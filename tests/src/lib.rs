@@ -1,1 +1,3 @@
-//! Tests that cross crates: end to end, restart and crash, interoperability.
+//! What tests that cross crates share: end to end, restart and crash, interoperability.
+
+pub mod relay_process;

@@ -1,0 +1,108 @@
+//! A relay in a process of its own, so that a test can kill it with SIGKILL.
+//!
+//! The process is the test program itself, started again: such a test binary has a test called [`CHILD_TEST`] that calls
+//! [`serve_if_child`], which does nothing in an ordinary run.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use rand::CryptoRng;
+use smp_protocol::address::{Host, RelayAddress};
+use smp_server::Relay;
+use smp_server::config::{CONFIG_FILE, Overrides, load};
+use smp_server::init::{Options, create};
+use time::OffsetDateTime;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// The test that is the relay when started as a child.
+pub const CHILD_TEST: &str = "relay_process";
+
+/// Tells the child where the relay's directory is.
+const DIR_VARIABLE: &str = "SMP_TEST_RELAY_DIR";
+
+/// What the child prints once it listens.
+const READY: &str = "the relay listens";
+
+/// A relay that keeps its directory, port and identity over restarts.
+pub struct RelayProcess {
+    dir: PathBuf,
+    address: RelayAddress,
+    child: Option<Child>,
+}
+
+impl RelayProcess {
+    /// Sets up a relay with an SQLite store and full durability on a free port, and starts it.
+    ///
+    /// # Errors
+    /// If a file or process cannot be made.
+    pub async fn create(dir: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
+        let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let hosts = vec![Host::Ipv4(Ipv4Addr::LOCALHOST)];
+        let options = Options { dir: dir.to_owned(), hosts, port, password: None };
+        let created = create(&options, OffsetDateTime::now_utc(), rng)?;
+        let mut relay = Self { dir: dir.to_owned(), address: created.address, child: None };
+        relay.start().await?;
+        Ok(relay)
+    }
+
+    /// The address for clients.
+    pub fn address(&self) -> &RelayAddress {
+        &self.address
+    }
+
+    /// Starts the process and waits until it listens.
+    ///
+    /// # Errors
+    /// If it ends before.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args([CHILD_TEST, "--exact", "--nocapture"])
+            .env(DIR_VARIABLE, &self.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        self.child = Some(child);
+        let mut ready = false;
+        while let Some(line) = lines.next_line().await? {
+            ready = line.contains(READY);
+            if ready {
+                break;
+            }
+        }
+        ensure!(ready, "the relay ended before it listened");
+        Ok(())
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// If the system does not let us.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Serves until killed or until the parent is gone, if this process is a relay's; otherwise returns at once.
+///
+/// # Errors
+/// If the relay cannot be started.
+pub async fn serve_if_child() -> anyhow::Result<()> {
+    let Some(dir) = std::env::var_os(DIR_VARIABLE) else { return Ok(()) };
+    let mut config = load(&Path::new(&dir).join(CONFIG_FILE), &Overrides::default())?;
+    config.server.listen.truncate(1);
+    config.server.listen.iter_mut().for_each(|address| address.set_ip(Ipv4Addr::LOCALHOST.into()));
+    let relay = Relay::start(config).await?;
+    println!("{READY}");
+    let mut byte = [0_u8];
+    while tokio::io::stdin().read(&mut byte).await.is_ok_and(|length| length > 0) {}
+    relay.shutdown().await?;
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! What goes wrong is said clearly, and loses nothing.
+
+use crate::harness::{Peer, TestRelay, config, connect, finish, numbers};
+use smp_agent::{
+    Agent, AgentError, ConnectionError, ConnectionStatus, Event, LinkError, RelayError, SendError,
+};
+use smp_protocol::address::Password;
+use smp_server::config::StoreKind;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invitation_works_once() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let mut mallory = Peer::open(&[&relay]).await;
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    finish(&mut alice, &mut bob).await;
+    let joined = mallory.agent.join(&link.to_string(), b"mallory").await.unwrap();
+    let expected = Event::ConnectionFailed { connection: joined, error: ConnectionError::InvitationUsed };
+    assert_eq!(mallory.next().await, expected);
+    assert_eq!(mallory.agent.connections().await.unwrap()[0].status, ConnectionStatus::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invitation_works_once_on_old_relays_too() {
+    let relay = TestRelay::start_old().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let mut mallory = Peer::open(&[&relay]).await;
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    finish(&mut alice, &mut bob).await;
+    let joined = mallory.agent.join(&link.to_string(), b"mallory").await.unwrap();
+    let expected = Event::ConnectionFailed { connection: joined, error: ConnectionError::InvitationUsed };
+    assert_eq!(mallory.next().await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_invitation_has_expired() {
+    let relay = TestRelay::start().await;
+    let (alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, link) = alice.agent.create_invitation().await.unwrap();
+    // The relay learns it, though the agent crashes at once.
+    alice.agent.delete(a).await.unwrap();
+    let alice = alice.crash().await;
+    assert!(alice.agent.connections().await.unwrap().is_empty());
+    // Joined only after the relay has deleted the queue: until then the invitation works.
+    let error = loop {
+        let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+        match bob.next_of(b).await {
+            Some(Event::ConnectionFailed { error, .. }) => break error,
+            _ => bob.agent.delete(b).await.unwrap(),
+        }
+    };
+    assert_eq!(error, ConnectionError::InvitationUsed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_to_a_deleted_connection_are_refused() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    bob.agent.delete(b).await.unwrap();
+    assert!(matches!(bob.agent.send(b, b"x").await, Err(AgentError::UnknownConnection(_))));
+    loop {
+        let id = alice.agent.send(a, b"anybody there?").await.unwrap();
+        match alice.next().await {
+            Event::Sent { .. } => {}
+            event => {
+                assert_eq!(event, Event::SendFailed { connection: a, id, error: SendError::QueueGone });
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unusable_links_are_refused() {
+    let relay = TestRelay::start().await;
+    let alice = Peer::open(&[&relay]).await;
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    let link = link.to_string();
+    let join = async |link: &str| alice.agent.join(link, b"x").await.unwrap_err();
+    assert!(matches!(join(&link).await, AgentError::Link(LinkError::Own)));
+    assert!(matches!(join(&link[..link.len() - 20]).await, AgentError::Link(LinkError::Damaged(_))));
+    assert!(matches!(join("https://example.com").await, AgentError::Link(LinkError::Damaged(_))));
+    assert_eq!(alice.agent.connections().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unreachable_relay_and_wrong_fingerprint_are_told() {
+    let mut relay = TestRelay::start().await;
+    let mut alice = Peer::open_with(&[&relay], |config| config.relays[0].fingerprint[0] ^= 1).await;
+    match alice.agent.create_invitation().await.unwrap_err() {
+        AgentError::Relay { error, .. } => assert_eq!(error, RelayError::Fingerprint),
+        error => panic!("{error}"),
+    }
+    assert!(matches!(alice.next_any(true).await, Event::RelayDown { error: RelayError::Fingerprint, .. }));
+    let bob = Peer::open(&[&relay]).await;
+    relay.kill().await;
+    match bob.agent.create_invitation().await.unwrap_err() {
+        AgentError::Relay { error, .. } => assert!(matches!(error, RelayError::Unreachable(_)), "{error}"),
+        error => panic!("{error}"),
+    }
+    assert!(bob.agent.connections().await.unwrap().is_empty());
+    relay.restart().await;
+    bob.agent.create_invitation().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn password_is_needed_to_make_queues() {
+    let relay = TestRelay::start_with(|config| {
+        config.queues.create_password = Some(Password::new("secret").unwrap());
+    })
+    .await;
+    let alice = Peer::open(&[&relay]).await;
+    alice.agent.create_invitation().await.unwrap();
+    let bob = Peer::open_with(&[&relay], |config| config.relays[0].password = None).await;
+    match bob.agent.create_invitation().await.unwrap_err() {
+        AgentError::Relay { error, .. } => assert_eq!(error, RelayError::NotAllowed),
+        error => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_directory_has_one_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), &[]);
+    let (agent, _events) = Agent::open(config.clone()).await.unwrap();
+    match Agent::open(config.clone()).await.err() {
+        Some(error @ AgentError::InUse { .. }) => assert!(error.to_string().contains("in use")),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(agent.create_invitation().await, Err(AgentError::NoRelay)));
+    #[cfg(unix)]
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+    agent.shutdown().await;
+    assert!(matches!(agent.create_invitation().await, Err(AgentError::NoRelay | AgentError::ShutDown)));
+    assert!(matches!(agent.connections().await, Err(AgentError::ShutDown)));
+    Agent::open(config).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_large_messages_are_refused_before_they_are_numbered() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    let limit = match alice.agent.send(a, &[0; 20_000]).await.unwrap_err() {
+        AgentError::TooLarge { limit, .. } => limit,
+        error => panic!("{error}"),
+    };
+    for text in numbers(0..2) {
+        alice.agent.send(a, text.repeat(limit).as_bytes()).await.unwrap();
+        assert_eq!(bob.message().await.1, text.repeat(limit).into_bytes());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relay_that_lost_its_queues_is_told() {
+    let mut relay = TestRelay::start_with(|config| config.store.kind = StoreKind::Memory).await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    relay.restart().await;
+    let expected = Event::ConnectionFailed { connection: a, error: ConnectionError::QueueGone };
+    assert_eq!(alice.next().await, expected);
+    assert_eq!(alice.agent.connections().await.unwrap()[0].status, ConnectionStatus::Failed);
+    alice.agent.delete(a).await.unwrap();
+    assert!(alice.agent.connections().await.unwrap().is_empty());
+}

@@ -1,0 +1,195 @@
+//! Agents that talk with each other through relays, all in this process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod chaos;
+mod failures;
+mod harness;
+
+use harness::{Peer, TestRelay, connect, finish, numbers};
+use smp_agent::{ConnectionId, ConnectionStatus, Event};
+
+type Connections = (ConnectionId, ConnectionId);
+
+async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): Connections) {
+    for round in 0..3 {
+        let id = alice.agent.send(a, format!("from alice {round}").as_bytes()).await.unwrap();
+        alice.sent(id).await;
+        assert_eq!(bob.texts(1).await, [format!("from alice {round}")]);
+        let id = bob.agent.send(b, format!("from bob {round}").as_bytes()).await.unwrap();
+        bob.sent(id).await;
+        assert_eq!(alice.texts(1).await, [format!("from bob {round}")]);
+    }
+    let codes = (alice.agent.security_code(a).await.unwrap(), bob.agent.security_code(b).await.unwrap());
+    assert!(codes.0.is_some() && codes.0 == codes.1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_queues_on_one_relay() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_on_two_relays() {
+    let (one, other) = (TestRelay::start().await, TestRelay::start().await);
+    let (mut alice, mut bob) = (Peer::open(&[&one]).await, Peer::open(&[&one, &other]).await);
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_procedure_on_relays_where_senders_cannot_secure_queues() {
+    let (old, new) = (TestRelay::start_old().await, TestRelay::start().await);
+    for (invitation, reply) in [(&old, &old), (&old, &new), (&new, &old)] {
+        let (mut alice, mut bob) = (Peer::open(&[invitation]).await, Peer::open(&[reply]).await);
+        let connections = connect(&mut alice, &mut bob).await;
+        talk(&mut alice, &mut bob, connections).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn web_links_can_be_joined() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, link) = alice.agent.create_invitation().await.unwrap();
+    let web = link.to_string().replacen("simplex:/", "https://simplex.chat/", 1);
+    let b = bob.agent.join(&format!(" {web}\n"), b"bob").await.unwrap();
+    finish(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, (a, b)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_wait_for_a_recipient_that_is_off() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    let off = bob.stop().await;
+    for text in numbers(0..20) {
+        let id = alice.agent.send(a, text.as_bytes()).await.unwrap();
+        alice.sent(id).await;
+    }
+    let mut bob = Peer::reopen(off).await;
+    assert_eq!(bob.texts(20).await, numbers(0..20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_wait_for_a_relay_that_is_down_and_keep_their_order() {
+    let mut relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    relay.kill().await;
+    alice.until(|event| matches!(event, Event::RelayDown { .. })).await;
+    for text in numbers(0..20) {
+        alice.agent.send(a, text.as_bytes()).await.unwrap();
+        bob.agent.send(b, text.as_bytes()).await.unwrap();
+    }
+    // They survive the sender's crash too.
+    let mut alice = alice.crash().await;
+    relay.restart().await;
+    assert_eq!(bob.texts(20).await, numbers(0..20));
+    assert_eq!(alice.texts(20).await, numbers(0..20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joining_waits_for_relays_that_are_down() {
+    let (mut one, mut other) = (TestRelay::start().await, TestRelay::start().await);
+    let (mut alice, mut bob) = (Peer::open(&[&one]).await, Peer::open(&[&other]).await);
+    let (a, link) = alice.agent.create_invitation().await.unwrap();
+    one.kill().await;
+    let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    bob.until(|event| matches!(event, Event::RelayDown { .. })).await;
+    other.kill().await;
+    one.restart().await;
+    let mut bob = bob.crash().await;
+    bob.until(|event| matches!(event, Event::RelayDown { .. })).await;
+    other.restart().await;
+    finish(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, (a, b)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_come_again_until_they_are_done() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    for text in numbers(0..3) {
+        let id = alice.agent.send(a, text.as_bytes()).await.unwrap();
+        alice.sent(id).await;
+    }
+    let mut first = Vec::new();
+    while first.len() < 3 {
+        let event = bob.next_any(false).await;
+        if event.connection().is_some() {
+            first.push(event);
+        }
+    }
+    let bob = bob.crash().await;
+    let Event::Message { connection, id, .. } = first[1] else { panic!("{first:?}") };
+    bob.agent.ack(connection, id).await.unwrap();
+    assert!(bob.agent.ack(connection, id).await.is_err());
+    let mut bob = bob.crash().await;
+    let again = [bob.next().await, bob.next().await];
+    assert_eq!(again, [first[0].clone(), first[2].clone()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_queue_is_waited_for() {
+    let relay = TestRelay::start_with(|config| config.queues.quota = 4).await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    let off = bob.stop().await;
+    for text in numbers(0..12) {
+        alice.agent.send(a, text.as_bytes()).await.unwrap();
+    }
+    alice.until(|event| matches!(event, Event::QuotaExceeded { .. })).await;
+    // Far less than the time between attempts passes: the recipient says that there is space.
+    let mut bob = Peer::reopen(off).await;
+    assert_eq!(bob.texts(12).await, numbers(0..12));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_name_the_message() {
+    let relay = TestRelay::start().await;
+    let mut alice = Peer::open(&[&relay]).await;
+    let mut bob = Peer::open_with(&[&relay], |config| config.receipts = true).await;
+    let (a, _) = connect(&mut alice, &mut bob).await;
+    let sent = alice.agent.send(a, b"hello").await.unwrap();
+    bob.message().await;
+    let receipt = alice.until(|event| matches!(event, Event::Receipt { .. })).await;
+    assert_eq!(receipt, Event::Receipt { connection: a, id: sent, matches: true });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joiner_may_write_before_it_is_accepted() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, link) = alice.agent.create_invitation().await.unwrap();
+    let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    alice.until(|event| matches!(event, Event::Confirmation { .. })).await;
+    bob.agent.send(b, b"early").await.unwrap();
+    assert_eq!(alice.texts(1).await, ["early"]);
+    alice.agent.accept(a, b"alice").await.unwrap();
+    bob.until(|event| matches!(event, Event::Connected { .. })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_connections_of_one_agent() {
+    let relay = TestRelay::start().await;
+    let mut alice = Peer::open(&[&relay]).await;
+    let mut peers = Vec::new();
+    for _ in 0..5 {
+        let mut bob = Peer::open(&[&relay]).await;
+        let (a, b) = connect(&mut alice, &mut bob).await;
+        peers.push((a, b, bob));
+    }
+    let statuses = alice.agent.connections().await.unwrap();
+    assert!(statuses.iter().all(|summary| summary.status == ConnectionStatus::Connected));
+    assert_eq!(statuses.len(), 5);
+    for (a, _, bob) in &mut peers {
+        alice.agent.send(*a, a.to_string().as_bytes()).await.unwrap();
+        assert_eq!(bob.texts(1).await, [a.to_string()]);
+    }
+}

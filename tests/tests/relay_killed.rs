@@ -1,0 +1,207 @@
+//! A relay is killed with SIGKILL at random moments under load, and started again each time: what was answered `OK` is
+//! delivered, nothing reaches an application twice, and the order within each connection is kept.
+//!
+//! ```text
+//! cargo test -p smp-tests --test relay_killed -- --nocapture              # a short run
+//! SMP_KILLS=200 cargo test -p smp-tests --test relay_killed -- --nocapture
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use smp_agent::{Agent, AgentConfig, ConnectionId, Event, Events};
+use smp_tests::relay_process::{RelayProcess, serve_if_child};
+use tokio::sync::{Semaphore, mpsc};
+
+/// Kills in a run without `SMP_KILLS`.
+const KILLS: u32 = 10;
+
+/// Connections between the two agents.
+const LANES: usize = 4;
+
+/// Messages of one lane and direction that may wait for the relay's `OK`.
+const WINDOW: usize = 8;
+
+/// How long the relay lives before it is killed, in milliseconds.
+const LIFETIME: std::ops::Range<u64> = 5..400;
+
+/// Longest time for what was sent to arrive after the last restart.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn relay_process() -> anyhow::Result<()> {
+    serve_if_child().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
+    let kills = std::env::var("SMP_KILLS").map_or(Ok(KILLS), |text| text.parse())?;
+    let seed = std::env::var("SMP_SEED").map_or_else(|_| Ok(rand::rng().random()), |text| text.parse())?;
+    println!("SMP_SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir()?;
+    let mut relay = RelayProcess::create(&folder.path().join("relay"), &mut rng).await?;
+
+    let alice = open(folder.path().join("alice"), &relay).await?;
+    let bob = open(folder.path().join("bob"), &relay).await?;
+    let (mut alice, mut bob) = connect(alice, bob).await?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let senders = [alice.start_sending(&stop), bob.start_sending(&stop)];
+    let receivers = [alice.start_receiving(), bob.start_receiving()];
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(LIFETIME))).await;
+        relay.kill().await?;
+        relay.start().await?;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut sent = [[0; LANES]; 2];
+    for (side, tasks) in senders.into_iter().enumerate() {
+        for (lane, task) in tasks.into_iter().enumerate() {
+            sent[side][lane] = task.await??;
+        }
+    }
+    // What Alice sent, Bob receives.
+    for (mut receiver, sent) in receivers.into_iter().zip([sent[1], sent[0]]) {
+        receiver.until_received(sent).await?;
+    }
+    let total: u64 = sent.iter().flatten().sum();
+    let ok = alice.ok.load(Ordering::Relaxed) + bob.ok.load(Ordering::Relaxed);
+    println!(
+        "{kills} kills: {total} messages sent, {ok} got OK, {total} delivered; 0 lost, 0 repeated, 0 out of order"
+    );
+    ensure!(total >= u64::from(kills), "the relay was hardly used");
+    ensure!(ok == total, "{ok} of {total} got OK");
+    alice.agent.shutdown().await;
+    bob.agent.shutdown().await;
+    relay.kill().await
+}
+
+/// One of the two agents, with its end of every lane.
+struct Side {
+    agent: Agent,
+    events: Option<Events>,
+    lanes: Vec<ConnectionId>,
+    /// One permit for each message that may still be handed over, by lane.
+    window: Vec<Arc<Semaphore>>,
+    ok: Arc<AtomicU64>,
+}
+
+async fn open(dir: std::path::PathBuf, relay: &RelayProcess) -> anyhow::Result<Side> {
+    let mut config = AgentConfig::new(dir, vec![relay.address().clone()]);
+    config.timeouts.retry_first = Duration::from_millis(20);
+    config.timeouts.retry_longest = Duration::from_millis(200);
+    let (agent, events) = Agent::open(config).await?;
+    let window = (0..LANES).map(|_| Arc::new(Semaphore::new(WINDOW))).collect();
+    Ok(Side { agent, events: Some(events), lanes: Vec::new(), window, ok: Arc::default() })
+}
+
+async fn connect(mut alice: Side, mut bob: Side) -> anyhow::Result<(Side, Side)> {
+    for _ in 0..LANES {
+        let (connection, link) = alice.agent.create_invitation().await?;
+        alice.lanes.push(connection);
+        bob.lanes.push(bob.agent.join(&link.to_string(), b"bob").await?);
+    }
+    tokio::try_join!(alice.until_connected(), bob.until_connected())?;
+    Ok((alice, bob))
+}
+
+impl Side {
+    async fn until_connected(&mut self) -> anyhow::Result<()> {
+        let events = self.events.as_mut().context("events are taken")?;
+        let mut connected = 0;
+        while connected < LANES {
+            let delivery = events.next().await?.context("the agent stopped")?;
+            match &delivery.event {
+                Event::Confirmation { connection, .. } => self.agent.accept(*connection, b"alice").await?,
+                Event::Connected { .. } => connected += 1,
+                Event::ConnectionFailed { error, .. } => bail!("{error}"),
+                _ => {}
+            }
+            delivery.done().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends numbers on every lane until told to stop; each task returns how many.
+    fn start_sending(&self, stop: &Arc<AtomicBool>) -> Vec<tokio::task::JoinHandle<anyhow::Result<u64>>> {
+        let lanes = self.lanes.iter().zip(&self.window);
+        lanes
+            .map(|(lane, window)| {
+                let (agent, lane, window, stop) = (self.agent.clone(), *lane, window.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let mut next = 0_u64;
+                    while !stop.load(Ordering::Relaxed) {
+                        window.acquire().await?.forget();
+                        agent.send(lane, &next.to_be_bytes()).await?;
+                        next += 1;
+                    }
+                    Ok(next)
+                })
+            })
+            .collect()
+    }
+
+    /// Takes events until the agent is shut down, checking each message against the one before.
+    fn start_receiving(&mut self) -> Receiver {
+        let (progress, received) = mpsc::unbounded_channel();
+        let events = self.events.take();
+        let (lanes, window, ok) = (self.lanes.clone(), self.window.clone(), self.ok.clone());
+        let task = tokio::spawn(async move {
+            let mut events = events.context("events are taken")?;
+            let mut next = [0_u64; LANES];
+            while let Some(delivery) = events.next().await? {
+                let lane =
+                    delivery.event.connection().and_then(|id| lanes.iter().position(|lane| *lane == id));
+                match (&delivery.event, lane) {
+                    (Event::Message { body, .. }, Some(lane)) => {
+                        let number = u64::from_be_bytes(body.as_slice().try_into()?);
+                        ensure!(number == next[lane], "lane {lane}: {number} came, {} was next", next[lane]);
+                        next[lane] += 1;
+                        // The test may be over.
+                        let _ = progress.send(next);
+                    }
+                    (Event::Sent { .. }, Some(lane)) => {
+                        ok.fetch_add(1, Ordering::Relaxed);
+                        window[lane].add_permits(1);
+                    }
+                    (event @ (Event::SendFailed { .. } | Event::ConnectionFailed { .. }), _) => {
+                        bail!("{event:?}")
+                    }
+                    (event @ Event::ReceiveFailed { .. }, _) => bail!("{event:?}"),
+                    _ => {}
+                }
+                delivery.done().await?;
+            }
+            Ok(())
+        });
+        Receiver { received, task: Some(task) }
+    }
+}
+
+struct Receiver {
+    received: mpsc::UnboundedReceiver<[u64; LANES]>,
+    task: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Receiver {
+    async fn until_received(&mut self, expected: [u64; LANES]) -> anyhow::Result<()> {
+        let mut last = [0; LANES];
+        while last != expected {
+            match tokio::time::timeout(PATIENCE, self.received.recv()).await {
+                Ok(Some(received)) => last = received,
+                Ok(None) => {
+                    let task = self.task.take().context("the receiver ended")?;
+                    return task.await?.context("after the receiver ended");
+                }
+                Err(_) => {
+                    bail!("{last:?} of {expected:?} arrived, then nothing for {} s", PATIENCE.as_secs())
+                }
+            }
+        }
+        Ok(())
+    }
+}
