@@ -70,15 +70,17 @@ fn bind_messages<'q>(mut query: Query<'q>, rows: &[(i64, i64, &'q Message)]) -> 
 }
 
 /// Deletes messages; those that are not there do not matter.
-pub(super) async fn delete_messages(connection: &mut SqliteConnection, keys: &[i64]) -> Result<()> {
+pub(super) async fn delete_messages(connection: &mut SqliteConnection, keys: &[i64]) -> Result<u64> {
     let (many, rest) = keys.as_chunks::<ROWS>();
+    let mut deleted = 0;
     for keys in many {
-        run(connection, keys.iter().fold(query(DELETE_MANY.as_str()), |query, key| query.bind(*key))).await?;
+        let one_query = keys.iter().fold(query(DELETE_MANY.as_str()), |query, key| query.bind(*key));
+        deleted += run(connection, one_query).await?;
     }
     for key in rest {
-        run(connection, query(DELETE_ONE).bind(*key)).await?;
+        deleted += run(connection, query(DELETE_ONE).bind(*key)).await?;
     }
-    Ok(())
+    Ok(deleted)
 }
 
 /// Makes a change. Returns how many rows it made where that is of interest.
@@ -95,10 +97,7 @@ pub(super) async fn change(connection: &mut SqliteConnection, change: &ChangeKin
             run(connection, query(sql).bind(day.0).bind(*queue)).await.map(Ok)
         }
         ChangeKind::Delete { queue, record } => delete(connection, *queue, record).await.map(Ok),
-        ChangeKind::Expire { messages } => {
-            delete_messages(connection, messages).await?;
-            Ok(Ok(0))
-        }
+        ChangeKind::Expire { messages } => delete_messages(connection, messages).await.map(Ok),
         ChangeKind::Service(service) => create_service(connection, service).await,
         ChangeKind::Nothing => Ok(Ok(0)),
     }

@@ -258,7 +258,10 @@ impl Writer {
                 shared.counts.queues.subtract(1);
                 shared.counts.notifiers.subtract(usize::from(record.notifier.is_some()));
             }
-            ChangeKind::Expire { messages } => shared.counts.messages.subtract(messages.len()),
+            // Some may have been removed by their recipient since they were found.
+            ChangeKind::Expire { .. } => {
+                shared.counts.messages.subtract(usize::try_from(rows).unwrap_or(usize::MAX))
+            }
             ChangeKind::Service(service) => {
                 let count = match service.role {
                     ServiceRole::Messaging => &shared.counts.messaging_services,
