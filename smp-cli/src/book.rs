@@ -9,6 +9,8 @@ use anyhow::{Context as _, bail};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{FromRow, SqlitePool};
 
+use crate::output::is_visible;
+
 /// How far a contact has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
 #[sqlx(rename_all = "lowercase")]
@@ -281,7 +283,7 @@ impl Book {
 
 /// A name as it may be printed: no control characters (a peer could move our cursor with them), and not endless.
 pub(crate) fn printable(name: &str) -> String {
-    name.trim().chars().filter(|character| !character.is_control()).take(MAX_NAME).collect()
+    name.trim().chars().filter(|character| is_visible(*character)).take(MAX_NAME).collect()
 }
 
 /// Creates the file with mode 0600 before SQLite does it with the umask's mode.

@@ -32,11 +32,17 @@ impl DataDir {
         Ok(Self(dirs.data_dir().to_owned()))
     }
 
-    /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses to touch an existing identity.
+    /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses a directory that holds anything.
     pub(crate) fn create(&self, settings: &Settings) -> anyhow::Result<()> {
         if self.settings_file().exists() {
             bail!(
                 "There is an identity in {} already; use it, or choose another --data-dir.",
+                self.0.display()
+            );
+        }
+        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!(
+                "{} holds other files; choose an empty or a new directory with --data-dir.",
                 self.0.display()
             );
         }
@@ -123,6 +129,8 @@ mod tests {
         dir.create(&settings()).unwrap();
         assert_eq!(dir.settings().unwrap().name, "alice");
         assert!(dir.create(&settings()).is_err());
+        let foreign = DataDir::locate(Some(&folder.path().join("a"))).unwrap();
+        assert!(foreign.create(&settings()).unwrap_err().to_string().contains("other files"));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

@@ -22,12 +22,20 @@ impl Output {
 
     /// A result: `sentence` for people, `fields` with the name of the event for programs.
     pub(crate) fn result(self, event: &str, fields: Value, sentence: &str) {
-        if self.json { print_line(&with_event(event, fields).to_string()) } else { print_line(sentence) }
+        if self.json {
+            print_line(&with_event(event, fields).to_string())
+        } else {
+            print_line(&visible(sentence))
+        }
     }
 
     /// Something that explains a result and is not one.
     pub(crate) fn note(self, event: &str, fields: Value, sentence: &str) {
-        if self.json { print_line(&with_event(event, fields).to_string()) } else { eprintln!("{sentence}") }
+        if self.json {
+            print_line(&with_event(event, fields).to_string())
+        } else {
+            eprintln!("{}", visible(sentence))
+        }
     }
 
     /// The reason for which the program ends without success.
@@ -36,7 +44,7 @@ impl Output {
         if self.json {
             print_line(&with_event("error", json!({ "message": sentence })).to_string());
         } else {
-            eprintln!("smp: {sentence}");
+            eprintln!("smp: {}", visible(&sentence));
         }
     }
 }
@@ -70,11 +78,17 @@ fn chain(error: &anyhow::Error) -> String {
     line
 }
 
-/// A text from a peer as a terminal may show it: without the control characters that could move the cursor or
-/// rename the window. Line breaks and tabs stay.
+/// A text as a terminal may show it, whoever wrote parts of it: without the control characters that could move the cursor
+/// or rename the window, and without those that reorder or hide what stands beside them. Line breaks and tabs stay.
 pub(crate) fn visible(text: &str) -> String {
-    let shown = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
-    text.chars().filter(shown).collect()
+    text.chars().filter(|character| matches!(character, '\n' | '\t') || is_visible(*character)).collect()
+}
+
+/// Whether a character only shows itself.
+pub(crate) fn is_visible(character: char) -> bool {
+    let reorders_or_hides = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    // A joiner makes one emoji of several.
+    !character.is_control() && (!reorders_or_hides || character == '\u{200d}')
 }
 
 /// A time of day in UTC, from Unix milliseconds.
@@ -93,6 +107,7 @@ mod tests {
     #[test]
     fn escape_sequences_of_a_peer_do_not_reach_the_terminal() {
         assert_eq!(visible("a\u{1b}]0;owned\u{7}b\nc\u{9b}2J"), "a]0;ownedb\nc2J");
+        assert_eq!(visible("pay\u{202e}ecila\u{202c} bob"), "payecila bob");
     }
 
     #[test]

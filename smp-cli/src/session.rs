@@ -1,7 +1,9 @@
 //! An open identity: the agent, the book of contacts and texts, and what every command does with the agent's events.
 
 use anyhow::Context as _;
-use smp_agent::{Agent, AgentConfig, AgentError, ConnectionId, Event, Events, MessageId};
+use smp_agent::{
+    Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, Integrity, MessageId,
+};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{
     ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
@@ -19,6 +21,8 @@ pub(crate) enum Notice {
     Connected(Contact),
     /// A text was recorded; [`Session::new_texts`] has it.
     Text,
+    /// As [`Text`](Self::Text), but the chain of the contact's messages is broken before it, in this way.
+    TextAfterGap(Contact, String),
     /// The recipient's relay keeps our message.
     Sent(MessageId),
     /// Our message was given up, with the reason.
@@ -39,12 +43,21 @@ pub(crate) enum Notice {
     Nothing,
 }
 
+impl Notice {
+    /// Whether [`Session::new_texts`] has something new.
+    pub(crate) fn has_text(&self) -> bool {
+        matches!(self, Self::Text | Self::TextAfterGap(..))
+    }
+}
+
 /// An open identity.
 pub(crate) struct Session {
     agent: Agent,
     events: Events,
     book: Book,
     settings: Settings,
+    /// The event that is being applied: kept here so that [`next`](Self::next) may be dropped at any time.
+    current: Option<Delivery>,
 }
 
 impl Session {
@@ -54,10 +67,10 @@ impl Session {
         let relays = parse_relays(&settings.relays)?;
         let (agent, events) = Agent::open(AgentConfig::new(dir.path().join("agent"), relays)).await?;
         let book = Book::open(&dir.book_file()).await?;
-        Ok(Self { agent, events, book, settings })
+        Ok(Self { agent, events, book, settings, current: None })
     }
 
-    /// Finishes what is in flight and closes everything.
+    /// Closes everything. What was in flight goes on at the next start.
     pub(crate) async fn close(self) {
         self.agent.shutdown().await;
         self.book.close().await;
@@ -108,12 +121,16 @@ impl Session {
         self.book.new_texts().await
     }
 
-    /// The next thing that happens. May be dropped while it waits.
+    /// The next thing that happens. May be dropped while it waits; applying an event again changes nothing.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Notice> {
-        let delivery = self.events.next().await?.context("The agent has stopped; start the program again")?;
+        if self.current.is_none() {
+            self.current = self.events.next().await?;
+        }
+        let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
         let notice = self.apply(&delivery.event).await?;
         // Only now: what the book does not have yet comes again after a crash.
         delivery.done().await?;
+        self.current = None;
         Ok(notice)
     }
 
@@ -143,8 +160,13 @@ impl Session {
                 self.book.set_status(&contact, Status::Connected).await?;
                 Ok(Notice::Connected(contact))
             }
-            Event::Message { id, body, times, .. } => {
-                self.record(contact, *id, times.relay.saturating_mul(1000), body).await
+            Event::Message { id, body, times, integrity, .. } => {
+                let notice =
+                    self.record(contact.clone(), *id, times.relay.saturating_mul(1000), body).await?;
+                Ok(match (notice, gap(*integrity)) {
+                    (Notice::Text, Some(gap)) => Notice::TextAfterGap(contact, gap),
+                    (notice, _) => notice,
+                })
             }
             Event::Sent { id, .. } => {
                 self.book.outgoing_done(&contact, id.number(), true).await?;
@@ -206,6 +228,22 @@ impl Session {
             notice = Notice::Text;
         }
         Ok(notice)
+    }
+}
+
+/// What is wrong with the chain of messages, in words.
+fn gap(integrity: Integrity) -> Option<String> {
+    match integrity {
+        Integrity::Ok | Integrity::Duplicate => None,
+        Integrity::Skipped { first, last } if first == last => {
+            Some("one message before the next one is missing".to_owned())
+        }
+        Integrity::Skipped { first, last } => Some(format!(
+            "{} messages before the next one are missing",
+            last.saturating_sub(first).saturating_add(1)
+        )),
+        Integrity::BadNumber => Some("the next message is older than the ones before it".to_owned()),
+        Integrity::BadHash => Some("a message before the next one was replaced or lost".to_owned()),
     }
 }
 

@@ -7,11 +7,11 @@ use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{explain, interrupted};
+use super::{explain, interrupted, text_line};
 use crate::args::ChatArgs;
 use crate::book::Contact;
-use crate::output::{Output, clock, visible};
-use crate::session::{Notice, Session};
+use crate::output::Output;
+use crate::session::Session;
 
 /// Lines that were typed and not taken yet.
 const TYPED_AHEAD: usize = 16;
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: Output) 
             notice = session.next() => {
                 let notice = notice?;
                 explain(&notice, output);
-                if matches!(notice, Notice::Text) {
+                if notice.has_text() {
                     show(session, &contact, &mut printer).await?;
                 }
             }
@@ -85,7 +85,7 @@ async fn editor(prompt: String) -> anyhow::Result<(mpsc::Receiver<String>, Print
 async fn show(session: &Session, contact: &Contact, printer: &mut Printer) -> anyhow::Result<()> {
     for text in session.new_texts().await? {
         if text.contact_id == contact.id {
-            print(printer, &format!("{} {}: {}", clock(text.at), text.contact, visible(&text.text)))?;
+            print(printer, &text_line(&text))?;
             session.book().shown(&text).await?;
         }
     }

@@ -58,7 +58,7 @@ async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow:
         match notice {
             Notice::Connected(contact) if contact.connection == connection => return Ok(ExitCode::SUCCESS),
             Notice::Ended(contact, _) if contact.connection == connection => return Ok(ExitCode::FAILURE),
-            Notice::Text => {
+            notice if notice.has_text() => {
                 show_new_texts(session, output).await?;
             }
             _ => {}

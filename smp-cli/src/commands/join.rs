@@ -21,6 +21,7 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
         session.book().add(connection.number(), args.contact.as_deref(), Status::Joining, None).await?;
     output.note("joining", json!({ "contact": contact.name }), "Waiting for the other side.");
     let deadline = Instant::now() + args.timeout;
+    let mut relay_down = None;
     while let Some(notice) = next_before(session, deadline, output).await? {
         match notice {
             Notice::Connected(contact) if contact.connection == connection.number() => {
@@ -32,10 +33,18 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
                 session.remove(&contact).await?;
                 return Ok(ExitCode::FAILURE);
             }
+            Notice::RelayDown(relay, reason) => relay_down = Some((relay, reason)),
+            Notice::RelayUp(up) if relay_down.as_ref().is_some_and(|(relay, _)| *relay == up) => {
+                relay_down = None
+            }
             _ => {}
         }
     }
-    let sentence = "They are not there right now. `smp listen` completes the connection as soon as they are.";
-    output.note("not_yet", json!({ "contact": contact.name }), sentence);
+    let reason = match relay_down {
+        Some((relay, reason)) => format!("Not connected yet: relay {relay} {reason}."),
+        None => "They are not there right now.".to_owned(),
+    };
+    let sentence = format!("{reason} `smp listen` goes on and completes the connection.");
+    output.note("not_yet", json!({ "contact": contact.name, "reason": reason }), &sentence);
     Ok(ExitCode::from(NOT_YET))
 }

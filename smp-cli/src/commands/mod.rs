@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::args::{Cli, Command};
+use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::output::{Output, clock, visible};
@@ -58,7 +59,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn show_new_texts(session: &Session, output: Output) -> anyhow::Result<u64> {
     let texts = session.new_texts().await?;
     for text in &texts {
-        let sentence = format!("{} {}: {}", clock(text.at), text.contact, visible(&text.text));
+        let sentence = text_line(text);
         output.result(
             "message",
             json!({ "contact": text.contact, "at": text.at, "text": text.text }),
@@ -67,6 +68,11 @@ async fn show_new_texts(session: &Session, output: Output) -> anyhow::Result<u64
         session.book().shown(text).await?;
     }
     Ok(texts.len() as u64)
+}
+
+/// One line per text; further lines of a text are set in, so that none can pass for a message of its own.
+fn text_line(text: &NewText) -> String {
+    format!("{} {}: {}", clock(text.at), text.contact, visible(&text.text).replace('\n', "\n         "))
 }
 
 /// Says what happened, where a person should know.
@@ -107,6 +113,10 @@ fn explain(notice: &Notice, output: Output) {
                 json!({ "contact": name, "reason": reason }),
                 &format!("From {name}: {reason}."),
             );
+        }
+        Notice::TextAfterGap(contact, gap) => {
+            let name = &contact.name;
+            output.note("gap", json!({ "contact": name, "reason": gap }), &format!("From {name}: {gap}."));
         }
         Notice::RelayDown(relay, reason) => {
             output.note(

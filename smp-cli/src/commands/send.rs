@@ -30,6 +30,7 @@ pub(super) async fn run(args: &SendArgs, session: &mut Session, output: Output) 
                 return Ok(ExitCode::SUCCESS);
             }
             Notice::SendFailed(_, failed, _) if failed == number => return Ok(ExitCode::FAILURE),
+            Notice::Ended(ended, _) if ended.id == contact.id => return Ok(ExitCode::FAILURE),
             _ => {}
         }
     }
