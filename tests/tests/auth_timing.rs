@@ -1,0 +1,68 @@
+//! The time until `ERR AUTH` must not tell whether a queue exists.
+//!
+//! Which statistical tests are done is told in `smp_tests::conformance::timing`. This is a short run that tolerates a
+//! little, as it is not optimised and other tests run next to it. A long and strict one, with an optimised relay:
+//!
+//! `SMP_TEST_TIMING_SAMPLES=5000 SMP_TEST_TIMING_TOLERANCE=0 cargo test --release -p smp-tests --test auth_timing -- --nocapture`
+//!
+//! or, for any relay, `smp-conformance ADDRESS --timing 5000`.
+#![allow(clippy::unwrap_used)]
+
+mod relay;
+
+use smp_protocol::version::SmpVersion;
+use smp_server::config::StoreKind;
+use smp_tests::conformance::KeyKind;
+use smp_tests::conformance::timing::{Probe, Settings, Timed, measure};
+
+use relay::TestRelay;
+
+/// How often a difference must be found one after the other. With the significance below an equal relay fails once in
+/// a thousand million runs; a difference that is there is found every time.
+const ATTEMPTS: usize = 3;
+const SIGNIFICANCE: f64 = 1e-3;
+
+/// Samples of each case, and the shift in microseconds that does not count: a twentieth of the median here.
+const SAMPLES: usize = 250;
+const TOLERANCE: f64 = 20.0;
+
+fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+async fn cannot_be_told_apart(store: StoreKind, probe: Probe) {
+    let relay = TestRelay::start(store, None).await;
+    for kind in [KeyKind::Ed25519, KeyKind::Ed448, KeyKind::X25519] {
+        for command in [Timed::Subscribe, Timed::Send] {
+            let settings = Settings {
+                version: SmpVersion::MAX,
+                kind,
+                command,
+                probe,
+                samples: setting("SMP_TEST_TIMING_SAMPLES", SAMPLES),
+                tolerance: setting("SMP_TEST_TIMING_TOLERANCE", TOLERANCE),
+                significance: SIGNIFICANCE,
+            };
+            let mut found = Vec::new();
+            while found.len() < ATTEMPTS {
+                let timing = measure(&relay.target(), settings).await.unwrap();
+                println!("{store:?} store: {timing}");
+                if timing.is_equal() {
+                    break;
+                }
+                found.push(timing.to_string());
+            }
+            assert!(found.len() < ATTEMPTS, "{store:?} store: {}", found.concat());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_memory_store_takes_the_same_time_for_all() {
+    cannot_be_told_apart(StoreKind::Memory, Probe::First).await;
+}
+
+#[tokio::test]
+async fn the_sqlite_store_takes_the_same_time_for_ids_it_has_seen() {
+    cannot_be_told_apart(StoreKind::Sqlite, Probe::Second).await;
+}
