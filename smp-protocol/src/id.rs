@@ -7,7 +7,7 @@ use std::fmt;
 
 use rand::CryptoRng;
 
-use crate::encoding::{Decode, DecodeError, Encode, MAX_SHORT_STRING, Reader, TooLong};
+use crate::encoding::{Decode, DecodeError, Encode, MAX_SHORT_STRING, Reader, TooLong, debug_bytes};
 
 /// Bytes in an ID that we make.
 pub const ID_BYTES: usize = 24;
@@ -143,7 +143,7 @@ macro_rules! id {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                debug_id(stringify!($name), self.as_bytes(), f)
+                debug_bytes(stringify!($name), self.as_bytes(), f)
             }
         }
 
@@ -162,14 +162,6 @@ macro_rules! id {
             }
         }
     };
-}
-
-fn debug_id(name: &str, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if cfg!(debug_assertions) {
-        write!(f, "{name}({})", crate::base64url::encode_unpadded(bytes))
-    } else {
-        write!(f, "{name}({} bytes)", bytes.len())
-    }
 }
 
 id!(

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::encoding::{
-    Decode, DecodeError, Encode, MAX_SHORT_STRING, NonEmpty, Reader, TextDecode, TextEncode, TextReader,
-    from_text_bytes, to_text,
+    Decode, DecodeError, Encode, MAX_ITEMS, MAX_SHORT_STRING, NonEmpty, Reader, TextDecode, TextEncode,
+    TextReader, from_text_bytes, to_text,
 };
 
 /// A name of at most 255 bytes that can stand in an address. Built by reading a [`Host`].
@@ -139,7 +139,8 @@ fn name(text: String) -> Option<HostName> {
 /// Hosts separated by commas, without regard to what comes after the last one that can be read.
 pub(super) fn decode_hosts(input: &mut TextReader<'_>) -> Result<NonEmpty<Host>, DecodeError> {
     let mut hosts = vec![Host::text_decode(input)?];
-    loop {
+    // One host more than allowed shows that there are too many.
+    while hosts.len() <= MAX_ITEMS {
         let mut ahead = *input;
         if !ahead.skip(b",") {
             break;

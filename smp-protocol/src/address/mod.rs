@@ -143,3 +143,18 @@ fn decode_text_port(input: &mut TextReader<'_>) -> Result<Option<u16>, DecodeErr
 fn to_fingerprint(bytes: &[u8]) -> Result<[u8; FINGERPRINT_BYTES], DecodeError> {
     bytes.try_into().map_err(|_| DecodeError::Invalid("fingerprint"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_255_hosts_at_most() {
+        let address = |hosts| {
+            let hosts = vec!["a"; hosts].join(",");
+            format!("smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@{hosts}:1").parse::<RelayAddress>()
+        };
+        assert_eq!(address(255).unwrap().hosts.as_slice().len(), 255);
+        assert!(address(256).is_err() && address(100_000).is_err());
+    }
+}

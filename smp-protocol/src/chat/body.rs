@@ -30,13 +30,14 @@ pub fn decode_messages(body: &[u8]) -> Vec<Result<ChatMessage, ChatError>> {
     messages
 }
 
+/// Adds the messages of an uncompressed body, up to one more than [`MAX_MESSAGES`].
 fn decode_plain(body: &[u8], messages: &mut Vec<Result<ChatMessage, ChatError>>) {
+    let room = (MAX_MESSAGES + 1).saturating_sub(messages.len());
     match body {
+        _ if room == 0 => {}
         [b'[', ..] => match serde_json::from_slice::<Vec<Value>>(body) {
             Ok(values) if values.is_empty() => messages.push(Err(ChatError::Empty)),
-            Ok(values) => {
-                messages.extend(values.into_iter().take(MAX_MESSAGES + 1).map(ChatMessage::from_value));
-            }
+            Ok(values) => messages.extend(values.into_iter().take(room).map(ChatMessage::from_value)),
             Err(_) => messages.push(Err(ChatError::Batch)),
         },
         [b'=', list @ ..] => match from_bytes::<NonEmpty<LargeString<'_>>>(list) {
@@ -126,6 +127,11 @@ mod tests {
     fn the_number_of_messages_is_bounded() {
         let body = format!("[{}1]", "1,".repeat(5000));
         let read = decode_messages(body.as_bytes());
+        assert_eq!(read.len(), MAX_MESSAGES + 1);
+        assert_eq!(read.last(), Some(&Err(ChatError::TooMany)));
+        // Also over several parts of a compressed message.
+        let part = [&b"0"[..], &[251], format!("[{}1]", "1,".repeat(124)).as_bytes()].concat();
+        let read = decode_messages(&[&[b'X', 12][..], &part.repeat(12)].concat());
         assert_eq!(read.len(), MAX_MESSAGES + 1);
         assert_eq!(read.last(), Some(&Err(ChatError::TooMany)));
     }

@@ -28,8 +28,9 @@ fn encode_items<T: Encode>(items: &[T], out: &mut Vec<u8>) {
 
 fn decode_items<'a, T: Decode<'a>>(input: &mut Reader<'a>) -> Result<Vec<T>, DecodeError> {
     let count = input.byte()?;
-    // Items may be small: no capacity for more of them than there are bytes left.
-    let mut items = Vec::with_capacity(usize::from(count).min(input.remaining().len()));
+    // The count may be a lie: no more memory in advance than there are bytes left.
+    let room = input.remaining().len() / size_of::<T>().max(1);
+    let mut items = Vec::with_capacity(room.min(count.into()));
     for _ in 0..count {
         items.push(T::decode(input)?);
     }
@@ -142,7 +143,8 @@ impl<T: TextEncode> TextEncode for NonEmpty<T> {
 impl<T: TextDecode> TextDecode for NonEmpty<T> {
     fn text_decode(input: &mut TextReader<'_>) -> Result<Self, DecodeError> {
         let mut items = vec![text_item(input)?];
-        loop {
+        // One item more than allowed shows that there are too many.
+        while items.len() <= MAX_ITEMS {
             // A comma belongs to the list only if an item follows it.
             let mut ahead = *input;
             if !ahead.skip(b",") {
@@ -159,4 +161,28 @@ impl<T: TextDecode> TextDecode for NonEmpty<T> {
 fn text_item<T: TextDecode>(input: &mut TextReader<'_>) -> Result<T, DecodeError> {
     let item = input.take_while(|b| !matches!(b, b',' | b' ' | b'\n'));
     super::text::from_text_bytes(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::{from_bytes, from_text};
+
+    #[test]
+    fn count_is_not_believed() {
+        assert_eq!(from_bytes::<List<u16>>(&[255, 0, 1]), Err(DecodeError::UnexpectedEnd));
+        // The size of a row is larger than what is left, so nothing is reserved.
+        type Row = (i64, i64, i64, i64);
+        assert_eq!(decode_items::<Row>(&mut Reader::new(&[0, 1, 2])).unwrap().capacity(), 0);
+        assert_eq!(from_bytes::<NonEmpty<Row>>(&[255, 1]), Err(DecodeError::UnexpectedEnd));
+    }
+
+    #[test]
+    fn texts_have_255_items_at_most() {
+        let text = |count| vec!["1"; count].join(",");
+        assert_eq!(from_text::<NonEmpty<u16>>(&text(255)).unwrap().as_slice().len(), 255);
+        for count in [256, 257, 100_000] {
+            assert!(from_text::<NonEmpty<u16>>(&text(count)).is_err());
+        }
+    }
 }

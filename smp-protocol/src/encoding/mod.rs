@@ -21,6 +21,7 @@
 //! The tests in `tests/` check each row.
 
 mod basic;
+mod debug;
 mod error;
 mod key;
 mod list;
@@ -29,6 +30,7 @@ mod string;
 mod text;
 
 pub use basic::{UnixSeconds, UtcTime};
+pub(crate) use debug::{Length, debug_bytes};
 pub use error::{DecodeError, InvalidText, TooLong};
 pub use list::{List, MAX_ITEMS, NonEmpty};
 pub use reader::Reader;

@@ -1,14 +1,22 @@
 //! Reading from a byte slice without copying.
 
-use super::{Decode, DecodeError};
+use std::fmt;
+
+use super::{Decode, DecodeError, Length};
 
 /// The unread rest of an encoding.
 ///
 /// Every method either returns what it read and moves on, or returns an error and leaves the position undefined:
 /// after an error the input is of no further use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({:?})", Length(self.rest.len()))
+    }
 }
 
 impl<'a> Reader<'a> {

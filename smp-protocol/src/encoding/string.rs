@@ -1,8 +1,9 @@
 //! Byte strings and texts with a length in front, and the tail without one.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use super::{Decode, DecodeError, Encode, InvalidText, Reader, TooLong};
+use super::{Decode, DecodeError, Encode, InvalidText, Reader, TooLong, debug_bytes};
 
 /// The most bytes in a [`ShortString`].
 pub const MAX_SHORT_STRING: usize = 255;
@@ -12,8 +13,14 @@ pub const MAX_LARGE_STRING: usize = 65535;
 macro_rules! byte_string {
     ($(#[$doc:meta])* $name:ident, $max:expr, $length:ty, $read:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name<'a>(Cow<'a, [u8]>);
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                debug_bytes(stringify!($name), &self.0, f)
+            }
+        }
 
         impl<'a> $name<'a> {
             /// Takes borrowed or owned bytes.
@@ -106,8 +113,14 @@ impl<const N: usize> From<[u8; N]> for ShortString<'static> {
 }
 
 /// All bytes up to the end of the input, without a length.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Tail<'a>(pub Cow<'a, [u8]>);
+
+impl fmt::Debug for Tail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_bytes("Tail", &self.0, f)
+    }
+}
 
 impl Encode for Tail<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -198,9 +211,9 @@ impl Latin1Text {
     }
 }
 
-impl std::fmt::Display for Latin1Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|&b| std::fmt::Write::write_char(f, char::from(b)))
+impl fmt::Display for Latin1Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&b| fmt::Write::write_char(f, char::from(b)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Text encodings: what stands in addresses, links and files.
 
-use super::DecodeError;
+use std::fmt;
+
+use super::{DecodeError, Length};
 use crate::base64url;
 
 /// A value with a text form.
@@ -38,9 +40,15 @@ pub(crate) fn from_text_bytes<T: TextDecode>(text: &[u8]) -> Result<T, DecodeErr
 }
 
 /// The unread rest of a text. It is `Copy`, so that a reader can look ahead with a copy of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct TextReader<'a> {
     rest: &'a [u8],
+}
+
+impl fmt::Debug for TextReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TextReader({:?})", Length(self.rest.len()))
+    }
 }
 
 impl<'a> TextReader<'a> {

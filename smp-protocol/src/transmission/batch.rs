@@ -1,8 +1,11 @@
 //! Putting transmissions into blocks.
 
+use std::fmt;
 use std::ops::Range;
 
 use thiserror::Error;
+
+use crate::encoding::Length;
 
 /// The most bytes of content in a block, in every version, with and without block encryption.
 pub const MAX_CONTENT: usize = 16366;
@@ -25,9 +28,16 @@ pub enum DoesNotFit {
 }
 
 /// The content of one block, filled in the order in which transmissions are added. Reuse it: it keeps its memory.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BlockContent {
     bytes: Vec<u8>,
+}
+
+impl fmt::Debug for BlockContent {
+    /// Prints how much there is: IDs do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockContent({} transmissions, {:?})", self.count(), Length(self.bytes.len()))
+    }
 }
 
 impl Default for BlockContent {
@@ -89,12 +99,19 @@ impl BlockContent {
 }
 
 /// Many transmissions, divided into blocks from the last one: the first block is the one that is not full.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Batch {
     /// Transmissions with their lengths.
     bytes: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
+}
+
+impl fmt::Debug for Batch {
+    /// Prints how much there is: IDs do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({} transmissions, {:?})", self.len(), Length(self.bytes.len()))
+    }
 }
 
 /// A part of a [`Batch`].

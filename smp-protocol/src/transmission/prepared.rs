@@ -1,19 +1,28 @@
 //! Transmissions before they are authorized.
 
+use std::fmt;
+
 use super::Authorization;
 use crate::command::Command;
-use crate::encoding::Encode;
+use crate::encoding::{Encode, Length};
 use crate::id::{CorrelationId, EntityId};
 use crate::message::BrokerMessage;
 use crate::session::SessionParameters;
 
 /// A transmission without authorization.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Prepared {
     /// The session ID, then all the rest.
     bytes: Vec<u8>,
     /// Where that begins which is sent: behind the session ID if it is implied.
     sent: usize,
+}
+
+impl fmt::Debug for Prepared {
+    /// Prints the length: IDs do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prepared({:?})", Length(self.bytes.len()))
+    }
 }
 
 impl Prepared {

@@ -1,7 +1,9 @@
 //! Cutting a block into transmissions, and those into their parts.
 
+use std::fmt;
+
 use super::authorization::SERVICE_SIGNATURE_BYTES;
-use crate::encoding::{DecodeError, Reader};
+use crate::encoding::{DecodeError, Length, Reader};
 use crate::error::TransportError;
 use crate::session::SessionParameters;
 
@@ -49,7 +51,7 @@ impl<'a> Iterator for Transmissions<'a> {
 impl ExactSizeIterator for Transmissions<'_> {}
 
 /// The parts of a transmission.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct RawTransmission<'a> {
     /// Signature or authenticator, of any size; often empty.
     pub authorization: &'a [u8],
@@ -65,6 +67,20 @@ pub struct RawTransmission<'a> {
     pub entity_id: &'a [u8],
     /// The command or message.
     pub command: &'a [u8],
+}
+
+impl fmt::Debug for RawTransmission<'_> {
+    /// Prints lengths: IDs do not belong into logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawTransmission")
+            .field("authorization", &Length(self.authorization.len()))
+            .field("service_signature", &self.service_signature.is_some())
+            .field("session_id", &self.session_id.map(|id| Length(id.len())))
+            .field("correlation_id", &Length(self.correlation_id.len()))
+            .field("entity_id", &Length(self.entity_id.len()))
+            .field("command", &Length(self.command.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> RawTransmission<'a> {
@@ -113,5 +129,23 @@ fn read_service_signature<'a>(
             signature.map(Some).map_err(|_| DecodeError::Invalid("service signature"))
         }
         _ => Err(DecodeError::Invalid("tag of an optional value")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::SessionId;
+    use crate::version::SmpVersion;
+
+    #[test]
+    fn debug_shows_lengths_only() {
+        let session = SessionParameters { version: SmpVersion::MAX, id: SessionId::empty() };
+        let raw = RawTransmission::read(b"\0\x01a\x02bcPING", &session).unwrap();
+        assert_eq!(
+            format!("{raw:?}"),
+            "RawTransmission { authorization: 0 bytes, service_signature: false, session_id: None, \
+             correlation_id: 1 bytes, entity_id: 2 bytes, command: 4 bytes, .. }"
+        );
     }
 }

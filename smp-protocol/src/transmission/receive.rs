@@ -1,16 +1,18 @@
 //! Reading whole blocks on either side.
 
+use std::fmt;
+
 use super::authorization::{AuthorizationRef, SERVICE_SIGNATURE_BYTES};
 use super::raw::{RawTransmission, Transmissions};
 use crate::command::Command;
-use crate::encoding::Encode;
+use crate::encoding::{Encode, Length};
 use crate::error::{CommandError, ErrorType};
 use crate::id::{CorrelationId, EntityId};
 use crate::message::BrokerMessage;
 use crate::session::SessionParameters;
 
 /// A command as the relay received it. Its authorization has not been verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandTransmission<'a> {
     /// The answer must have the same.
     pub correlation_id: CorrelationId,
@@ -24,6 +26,18 @@ pub struct CommandTransmission<'a> {
     authorized: &'a [u8],
     /// The command.
     pub command: Command<'a>,
+}
+
+impl fmt::Debug for CommandTransmission<'_> {
+    /// Prints which command it is, with IDs as they print: what they authorize has them in full.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandTransmission")
+            .field("correlation_id", &self.correlation_id)
+            .field("entity_id", &self.entity_id)
+            .field("authorized", &Length(self.authorized.len()))
+            .field("command", &self.command.tag())
+            .finish_non_exhaustive()
+    }
 }
 
 impl CommandTransmission<'_> {
