@@ -1,18 +1,20 @@
 //! The public interface.
 
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects, Invitation, StateError};
+use crate::connection::{Connection, Effects, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
 use crate::core::{Core, now};
 use crate::error::{AgentError, LinkError, RelayError};
 use crate::events::Events;
 use crate::id::{ConnectionId, MessageId};
 use crate::network::{self, CommandError};
-use crate::summary::{ConnectionStatus, ConnectionSummary, connection_link};
+use crate::summary::{
+    ConnectionStatus, ConnectionSummary, Invitation, connection_link, connection_short_link,
+};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::connection_info_length;
 use smp_protocol::encoding::to_text;
-use smp_protocol::link::ConnectionLink;
+use smp_protocol::link::{ConnectionLink, UserData};
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
 use tokio_util::sync::DropGuard;
@@ -65,11 +67,34 @@ impl Agent {
     /// [`AgentError::NoRelay`]; [`AgentError::Relay`] with the last relay that was tried if none makes a queue now;
     /// [`AgentError::Storage`].
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
+        let (connection, invitation) = self.invite(None).await?;
+        Ok((connection, invitation.full))
+    }
+
+    /// As [`create_invitation`](Self::create_invitation), with a short link besides the full one if the relay can do it.
+    ///
+    /// Who opens the short link sees `shown` before joining, at most 13,709 bytes; the relay cannot read it. SimpleX
+    /// applications put the profile there, as JSON: `{"profile":{…},"business":false}`. It may be empty.
+    ///
+    /// # Errors
+    /// As [`create_invitation`](Self::create_invitation); [`AgentError::TooLarge`].
+    pub async fn create_short_invitation(
+        &self,
+        shown: &[u8],
+    ) -> Result<(ConnectionId, Invitation), AgentError> {
+        let too_large = || AgentError::TooLarge { size: shown.len(), limit: MAX_SHOWN_LENGTH };
+        if shown.len() > MAX_SHOWN_LENGTH {
+            return Err(too_large());
+        }
+        self.invite(Some(UserData::new(shown).map_err(|_| too_large())?)).await
+    }
+
+    async fn invite(&self, shown: Option<UserData>) -> Result<(ConnectionId, Invitation), AgentError> {
         let mut relays = self.core.config.relays.clone();
         relays.shuffle(&mut rand::rng());
         let mut failure = AgentError::NoRelay;
         for relay in relays {
-            match self.invite_at(&relay).await {
+            match self.invite_at(&relay, shown.clone()).await {
                 Err(error @ AgentError::Relay { .. }) => failure = error,
                 result => return result,
             }
@@ -77,13 +102,18 @@ impl Agent {
         Err(failure)
     }
 
-    async fn invite_at(&self, relay: &RelayAddress) -> Result<(ConnectionId, ConnectionLink), AgentError> {
-        let mut connection = Connection::invite(&self.core.config, relay, &mut rand::rng());
+    async fn invite_at(
+        &self,
+        relay: &RelayAddress,
+        shown: Option<UserData>,
+    ) -> Result<(ConnectionId, Invitation), AgentError> {
+        let config = &self.core.config;
+        let mut connection = Connection::invite(config, relay, shown.is_some(), &mut rand::rng());
         let mut step = self.core.step().await?;
         step.insert(&mut connection, now()).await?;
         step.commit().await?;
-        let limit = self.core.config.timeouts.create;
-        let result = match tokio::time::timeout(limit, self.make_queue(&mut connection)).await {
+        let limit = config.timeouts.create;
+        let result = match tokio::time::timeout(limit, self.make_queue(&mut connection, shown)).await {
             Ok(result) => result,
             Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
         };
@@ -96,43 +126,69 @@ impl Agent {
     }
 
     /// NEW on the connection's relay. If the answer is lost the queue stays unused on the relay.
-    async fn make_queue(&self, connection: &mut Connection) -> Result<ConnectionLink, AgentError> {
+    async fn make_queue(
+        &self,
+        connection: &mut Connection,
+        shown: Option<UserData>,
+    ) -> Result<Invitation, AgentError> {
         let id = connection.id;
         let damaged = |StateError| AgentError::Encryption(id);
         let queue = connection.receive.as_ref().ok_or(StateError).map_err(damaged)?;
         let relay = self.core.relay(&queue.relay);
         let failed = |error| relay_failed(&relay.address, error);
         let session = relay.session_now().await.map_err(failed)?;
-        let created = session.create_queue(queue, self.core.password(&queue.relay)).await;
+        let config = &self.core.config;
+        let shown = shown.filter(|_| session.has_short_links());
+        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut rand::rng()));
+        let offer = offer.transpose().map_err(damaged)?.flatten();
+        let password = self.core.password(&queue.relay);
+        let created = session.create_queue(queue, password, offer.as_ref()).await;
         let created = created.map_err(|error| failed(creation_error(error)))?;
         let mut effects = Effects::default();
-        connection
-            .queue_created(created.clone(), &self.core.config, &mut rand::rng(), &mut effects)
-            .map_err(damaged)?;
+        connection.queue_created(created.clone(), config, &mut rand::rng(), &mut effects).map_err(damaged)?;
+        if let Some(offer) = offer {
+            connection.offer_stored(offer);
+        }
         let step = self.core.step().await?;
         self.core.save(step, connection, &effects).await?;
         if let Some(queue) = &connection.receive {
             relay.subscribe_new(&self.core, &session, queue, &created);
         }
-        connection_link(connection).ok_or(AgentError::Encryption(id))
+        let full = connection_link(connection).ok_or(AgentError::Encryption(id))?;
+        Ok(Invitation { full, short: connection_short_link(connection) })
     }
 
-    /// Joins an invitation. The connection is stored, and is made in the background:
+    /// Joins an invitation, by its full or its short link. The connection is stored, and is made in the background:
     /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
     /// what came of it. `own_info` is what the inviting side gets to know.
+    ///
+    /// What a short link stands for is fetched in the background too. It may leave out the fingerprint of its relay: then
+    /// the relay must be among those that are configured.
     ///
     /// # Errors
     /// [`AgentError::Link`], [`AgentError::NoRelay`], [`AgentError::TooLarge`], [`AgentError::Storage`].
     pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
         let config = &self.core.config;
-        let invitation = Invitation::read(link, config)?;
+        let link = JoinLink::read(link, config)?;
         let mut step = self.core.step().await?;
-        if step.receives_from(invitation.sender_id()).await? {
-            return Err(LinkError::Own.into());
-        }
-        let relay = self.relay_for_reply(invitation.relay()).ok_or(AgentError::NoRelay)?;
-        let mut connection = Connection::join(invitation, own_info, &relay, config, &mut rand::rng())
-            .map_err(|StateError| LinkError::Version)?;
+        let mut connection = match link {
+            JoinLink::Full(invitation) => {
+                if step.receives_from(invitation.sender_id()).await? {
+                    return Err(LinkError::Own.into());
+                }
+                let relay = self.relay_for_reply(invitation.relay()).ok_or(AgentError::NoRelay)?;
+                Connection::join(*invitation, own_info, &relay, config, &mut rand::rng())
+                    .map_err(|StateError| LinkError::Version)?
+            }
+            JoinLink::Short(link) => {
+                if step.has_link(&link.link_id).await? {
+                    return Err(LinkError::Own.into());
+                }
+                let fetch = LinkFetch::new(link, config, &mut rand::rng())?;
+                let relay = self.relay_for_reply(&fetch.relay).ok_or(AgentError::NoRelay)?;
+                Connection::join_short(fetch, own_info, &relay, config, &mut rand::rng())
+            }
+        };
         check_info(&connection, own_info)?;
         step.insert(&mut connection, now()).await?;
         self.core.commit(step, connection.id, &Effects::default()).await?;

@@ -114,9 +114,11 @@ pub enum LinkError {
     /// It is the address of a person or group, not a one-time invitation.
     #[error("this is a contact address; only one-time invitations can be joined so far, ask for one")]
     ContactAddress,
-    /// It is a short link.
-    #[error("this is a short link; ask for the full invitation link")]
-    ShortLink,
+    /// It is a short link that names its relay by the host only, and no relay with this host is configured.
+    #[error(
+        "the link is on the relay {0} without saying how to recognise that relay; add its whole address to the relays, or ask for the full invitation link"
+    )]
+    UnknownRelay(String),
     /// Both sides have no version of a protocol in common.
     #[error(
         "the invitation needs a version of the protocol that this program does not speak; update the older side"
@@ -158,6 +160,12 @@ pub enum ConnectionError {
     /// The invitation's queue is gone or belongs to somebody else.
     #[error("the invitation was already used or has expired; ask for a new one")]
     InvitationUsed,
+    /// What the relay has under a short link is damaged, or was made for another link or queue.
+    #[error("what is behind the short link cannot be used ({0}); ask for a new invitation")]
+    LinkData(String),
+    /// The relay of a short link does not know such links.
+    #[error("the link's relay is too old for short links; ask for the full invitation link")]
+    RelayTooOld,
     /// A queue of the connection does not exist any more, or is not ours.
     #[error("the other side deleted the connection, or its relay lost it; connect again")]
     QueueGone,

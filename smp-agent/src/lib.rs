@@ -47,7 +47,7 @@
 //! | while | then |
 //! |---|---|
 //! | `NEW` waits for its answer | an invitation: the call failed, nothing is left here. A reply queue: it is made again. Either way a queue that nobody knows may be left on the relay |
-//! | `KEY` or `SKEY` waits | it is repeated with the same key, which a relay answers by `OK` |
+//! | `KEY`, `SKEY` or `LKEY` waits | it is repeated with the same key, which a relay answers as before |
 //! | `SEND` waits | the same bytes are sent again; the recipient recognises them by their hash |
 //! | a message has arrived, but is not stored | it was not acknowledged either: the relay delivers it again |
 //! | a message is stored, but `ACK` was not sent | the relay delivers it again, it is recognised and acknowledged |
@@ -64,7 +64,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Contact addresses and short links cannot be joined ([`LinkError`]); a peer's offer to move to another queue is ignored, and it
+//! Contact addresses cannot be joined ([`LinkError`]); what is shown with a short link is not handed to the side that joins; a peer's offer to move to another queue is ignored, and it
 //! goes on with the present one; renegotiation of a broken ratchet is refused ([`ReceiveError::Unexpected`]).
 //!
 //! # Where is what
@@ -92,6 +92,6 @@ pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Events};
 pub use id::{ConnectionId, MessageId};
 pub use smp_protocol::address::RelayAddress;
-pub use smp_protocol::link::ConnectionLink;
+pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;
-pub use summary::{ConnectionStatus, ConnectionSummary};
+pub use summary::{ConnectionStatus, ConnectionSummary, Invitation};

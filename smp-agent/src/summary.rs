@@ -2,7 +2,7 @@
 
 use crate::connection::{Connection, Phase, Role};
 use crate::id::ConnectionId;
-use smp_protocol::link::ConnectionLink;
+use smp_protocol::link::{ConnectionLink, ShortLink};
 
 /// A connection as an application sees it.
 #[derive(Clone, Debug)]
@@ -13,6 +13,17 @@ pub struct ConnectionSummary {
     pub status: ConnectionStatus,
     /// Of the inviting side: the link, as long as nobody has joined.
     pub invitation: Option<ConnectionLink>,
+    /// Of the inviting side: the short link, if there is one, as long as nobody has joined.
+    pub short_invitation: Option<ShortLink>,
+}
+
+/// An invitation for one person, in both forms: whichever is used first uses up the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitation {
+    /// The whole invitation in one long link. Every application can join it.
+    pub full: ConnectionLink,
+    /// A link to the invitation, which the relay keeps encrypted. None if the relay knows no short links (SMP version 15).
+    pub short: Option<ShortLink>,
 }
 
 /// How far a connection is.
@@ -39,7 +50,8 @@ impl ConnectionSummary {
         let status = ConnectionStatus::of(connection.phase);
         let invited = status == ConnectionStatus::Invited;
         let invitation = invited.then(|| connection_link(connection)).flatten();
-        Some(Self { id: connection.id, status, invitation })
+        let short_invitation = invited.then(|| connection_short_link(connection)).flatten();
+        Some(Self { id: connection.id, status, invitation, short_invitation })
     }
 }
 
@@ -58,4 +70,9 @@ impl ConnectionStatus {
 /// The invitation that a connection began with, on the side that made it.
 pub(crate) fn connection_link(connection: &Connection) -> Option<ConnectionLink> {
     connection.link.as_ref()?.parse().ok()
+}
+
+/// Its short form.
+pub(crate) fn connection_short_link(connection: &Connection) -> Option<ShortLink> {
+    connection.short_link.as_ref()?.parse().ok()
 }

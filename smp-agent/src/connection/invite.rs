@@ -7,16 +7,22 @@ use crate::config::AgentConfig;
 use crate::id::{ConnectionId, MessageId};
 use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::agent::QueueUri;
+use smp_protocol::agent::{QueueAddress, QueueUri};
 use smp_protocol::encoding::NonEmpty;
 use smp_protocol::link::{ConnectionLink, ConnectionRequest, InvitationRequest};
 use smp_ratchet::OfferedKeys;
 
 impl Connection {
-    /// New keys for an invitation whose queue is to be on a relay.
-    pub(crate) fn invite(config: &AgentConfig, relay: &RelayAddress, rng: &mut impl CryptoRng) -> Self {
+    /// New keys for an invitation whose queue is to be on a relay; `short` if there may be a short link to it.
+    pub(crate) fn invite(
+        config: &AgentConfig,
+        relay: &RelayAddress,
+        short: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
         let versions = &config.versions;
-        let pq_keys = config.pq && config.pq_keys_in_links;
+        // What is behind a short link does not make it longer.
+        let pq_keys = config.pq && (config.pq_keys_in_links || short);
         let offered = OfferedKeys::generate(versions.ratchet.max(), pq_keys, rng);
         Self {
             id: ConnectionId::new(0),
@@ -26,6 +32,8 @@ impl Connection {
             pq_support: config.pq,
             own_info: Vec::new(),
             link: None,
+            short_link: None,
+            link_fetch: None,
             initial_keys: Some(InitialKeys::Offered(offered)),
             ratchet: None,
             skipped: Vec::new().into(),
@@ -60,15 +68,29 @@ impl Connection {
     }
 
     fn make_link(&self, config: &AgentConfig) -> Result<String, StateError> {
-        let Some(InitialKeys::Offered(keys)) = &self.initial_keys else { return Err(StateError) };
         let address = self.receive.as_ref().and_then(ReceiveQueue::address).ok_or(StateError)?;
+        let request = self.invitation_request(address, config.pq_keys_in_links, config)?;
+        Ok(ConnectionLink::Full(ConnectionRequest::Invitation(Box::new(request))).to_string())
+    }
+
+    /// The invitation to a queue, with a post-quantum key if there is one and it is wanted.
+    pub(super) fn invitation_request(
+        &self,
+        address: QueueAddress,
+        pq_key: bool,
+        config: &AgentConfig,
+    ) -> Result<InvitationRequest, StateError> {
+        let Some(InitialKeys::Offered(keys)) = &self.initial_keys else { return Err(StateError) };
         let versions = &config.versions;
-        let request = InvitationRequest {
+        let mut ratchet = keys.uri_parameters(versions.ratchet);
+        if !pq_key {
+            ratchet.kem = None;
+        }
+        Ok(InvitationRequest {
             versions: versions.agent,
             queues: NonEmpty::one(QueueUri { versions: versions.client, address }),
             client_data: None,
-            ratchet: keys.uri_parameters(versions.ratchet),
-        };
-        Ok(ConnectionLink::Full(ConnectionRequest::Invitation(Box::new(request))).to_string())
+            ratchet,
+        })
     }
 }

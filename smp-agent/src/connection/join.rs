@@ -8,9 +8,11 @@ use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{ProposedKem, QueueInfo, RatchetParameters};
 use smp_protocol::id::SenderId;
-use smp_protocol::link::{ConnectionLink, ConnectionRequest, InvitationRequest};
+use smp_protocol::link::{
+    ConnectionLink, ConnectionRequest, InvitationRequest, InvitationShortLink, ShortLink,
+};
 use smp_protocol::version::{AgentVersion, RatchetVersion};
-use smp_ratchet::{JoiningKeys, RatchetVersions};
+use smp_ratchet::{JoiningKeys, Ratchet, RatchetVersions};
 
 /// The first agent version that knows post-quantum keys.
 const PQ_AGENT: AgentVersion = AgentVersion(5);
@@ -24,15 +26,36 @@ pub(super) fn pq_possible(agent: AgentVersion, ratchet: RatchetVersion) -> bool 
 
 /// An invitation in the versions that both sides speak.
 pub(crate) struct Invitation {
-    agent_version: AgentVersion,
-    queue: QueueInfo,
+    pub(super) agent_version: AgentVersion,
+    pub(super) queue: QueueInfo,
     ratchet: RatchetParameters<ProposedKem>,
 }
 
-impl Invitation {
-    /// Reads a link and agrees the versions.
+/// What a link to join stands for.
+pub(crate) enum JoinLink {
+    /// The invitation itself.
+    Full(Box<Invitation>),
+    /// Where the invitation is.
+    Short(InvitationShortLink),
+}
+
+impl JoinLink {
+    /// Reads a link; agrees the versions if it is a full one.
     pub(crate) fn read(link: &str, config: &AgentConfig) -> Result<Self, LinkError> {
-        let request = read_request(link)?;
+        match link.trim().parse().map_err(LinkError::Damaged)? {
+            ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
+                Ok(Self::Full(Box::new(Invitation::agree(*request, config)?)))
+            }
+            ConnectionLink::Short(ShortLink::Invitation(link)) => Ok(Self::Short(link)),
+            ConnectionLink::Full(ConnectionRequest::Contact(_))
+            | ConnectionLink::Short(ShortLink::Contact(_)) => Err(LinkError::ContactAddress),
+        }
+    }
+}
+
+impl Invitation {
+    /// Agrees the versions.
+    pub(super) fn agree(request: InvitationRequest, config: &AgentConfig) -> Result<Self, LinkError> {
         let versions = &config.versions;
         let queue = request.queues.first().clone();
         let agent_version = versions.agent.compatible(&request.versions);
@@ -59,13 +82,24 @@ impl Invitation {
     pub(crate) fn sender_id(&self) -> &SenderId {
         &self.queue.address.sender_id
     }
-}
 
-fn read_request(link: &str) -> Result<InvitationRequest, LinkError> {
-    match link.trim().parse().map_err(LinkError::Damaged)? {
-        ConnectionLink::Full(ConnectionRequest::Invitation(request)) => Ok(*request),
-        ConnectionLink::Full(ConnectionRequest::Contact(_)) => Err(LinkError::ContactAddress),
-        _ => Err(LinkError::ShortLink),
+    /// Whether both sides want and know post-quantum keys.
+    pub(super) fn pq_support(&self, config: &AgentConfig) -> bool {
+        config.pq && pq_possible(self.agent_version, self.ratchet.version)
+    }
+
+    /// New keys, and the ratchet that follows from them.
+    pub(super) fn ratchet_keys(
+        &self,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(InitialKeys, Ratchet), StateError> {
+        let offered = &self.ratchet;
+        let keys = JoiningKeys::generate(offered, self.pq_support(config), rng);
+        let versions =
+            RatchetVersions { current: offered.version, max_supported: config.versions.ratchet.max() };
+        let ratchet = keys.ratchet(offered, versions, rng).map_err(|_| StateError)?;
+        Ok((InitialKeys::Joining(keys), ratchet))
     }
 }
 
@@ -78,12 +112,9 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, StateError> {
-        let Invitation { agent_version, queue, ratchet: offered } = invitation;
-        let pq_support = config.pq && pq_possible(agent_version, offered.version);
-        let keys = JoiningKeys::generate(&offered, pq_support, rng);
-        let versions =
-            RatchetVersions { current: offered.version, max_supported: config.versions.ratchet.max() };
-        let ratchet = keys.ratchet(&offered, versions, rng).map_err(|_| StateError)?;
+        let pq_support = invitation.pq_support(config);
+        let (keys, ratchet) = invitation.ratchet_keys(config, rng)?;
+        let Invitation { agent_version, queue, .. } = invitation;
         let send = SendQueue::new(queue, rng);
         let phase = if send.sender_can_secure() { Phase::SecuringPeer } else { Phase::Creating };
         Ok(Self {
@@ -94,7 +125,9 @@ impl Connection {
             pq_support,
             own_info: own_info.to_vec(),
             link: None,
-            initial_keys: Some(InitialKeys::Joining(keys)),
+            short_link: None,
+            link_fetch: None,
+            initial_keys: Some(keys),
             ratchet: Some(ratchet),
             skipped: Vec::new().into(),
             sent: ChainEnd::default(),

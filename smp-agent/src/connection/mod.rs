@@ -10,19 +10,23 @@ mod effects;
 mod envelope;
 mod invite;
 mod join;
+mod link_offer;
 mod message;
 mod phase;
 mod queue;
 mod receive;
+mod short_link;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use chain::ChainEnd;
 pub(crate) use effects::{Effects, Outgoing, OutgoingKind, Receipt, SentMessage};
-pub(crate) use join::Invitation;
+pub(crate) use join::{Invitation, JoinLink};
+pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
 pub(crate) use receive::Opened;
+pub(crate) use short_link::LinkFetch;
 
 use crate::error::ConnectionError;
 use crate::event::Event;
@@ -43,6 +47,10 @@ pub(crate) struct Connection {
     pub(crate) own_info: Vec<u8>,
     /// Of the initiator: the invitation.
     pub(crate) link: Option<String>,
+    /// Of the initiator: its short form, if the relay knows short links.
+    pub(crate) short_link: Option<String>,
+    /// Of the joiner of a short link: until the invitation is there.
+    pub(crate) link_fetch: Option<LinkFetch>,
     /// The first keys of the ratchet, until they are used up.
     pub(crate) initial_keys: Option<InitialKeys>,
     pub(crate) ratchet: Option<Ratchet>,
@@ -67,6 +75,8 @@ pub(crate) enum InitialKeys {
 /// A command that the present phase needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
+    /// LKEY, on the relay of the short link.
+    FetchLink,
     /// NEW, on the relay of the own queue.
     CreateQueue,
     /// KEY, on the relay of the own queue.
@@ -83,6 +93,7 @@ impl Connection {
     /// What has to be done at a relay before anything else is sent.
     pub(crate) fn command(&self) -> Option<Command> {
         match (self.phase, self.role) {
+            (Phase::FetchingLink, _) => Some(Command::FetchLink),
             (Phase::Creating, Role::Joiner) => Some(Command::CreateQueue),
             (Phase::SecuringOwn, _) => Some(Command::SecureOwn),
             (Phase::SecuringPeer, _) => Some(Command::SecurePeer),
@@ -94,6 +105,7 @@ impl Connection {
     pub(crate) fn fail(&mut self, error: ConnectionError, effects: &mut Effects) {
         if self.phase != Phase::Failed {
             self.phase = Phase::Failed;
+            self.link_fetch = None;
             effects.events.push(Event::ConnectionFailed { connection: self.id, error });
         }
     }

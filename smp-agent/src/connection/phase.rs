@@ -15,13 +15,16 @@ pub(crate) enum Role {
 /// ```text
 /// initiator: Creating > Invited > Confirmed > [SecuringOwn] > [SecuringPeer] > Replying
 ///            > [AwaitingHello > SendingHello] > Connected
-/// joiner:    [SecuringPeer] > Creating > Confirming > AwaitingReply > [SecuringOwn > AwaitingHello] > Connected
+/// joiner:    [FetchingLink | SecuringPeer] > Creating > Confirming > AwaitingReply > [SecuringOwn > AwaitingHello] > Connected
 /// ```
 ///
 /// The fast procedure (chapter 6) has `SecuringPeer` (SKEY) on a side, where the older one has `SecuringOwn` (KEY) and
-/// HELLO on the other. Which one it is follows from the mode of the queue alone, for each of the two queues.
+/// HELLO on the other. Which one it is follows from the mode of the queue alone, for each of the two queues. A short link is
+/// fetched and the queue secured at once (LKEY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The invitation behind a short link is to be fetched, and the peer's queue secured with the own key: LKEY.
+    FetchingLink,
     /// The relay is to make the own queue: NEW.
     Creating,
     /// The invitation is out.
@@ -52,7 +55,7 @@ impl Phase {
     /// For people.
     pub(crate) fn status(self) -> &'static str {
         match self {
-            Self::Creating | Self::SecuringPeer | Self::Confirming => "being joined",
+            Self::FetchingLink | Self::Creating | Self::SecuringPeer | Self::Confirming => "being joined",
             Self::Invited => "waiting for somebody to join",
             Self::Confirmed => "waiting to be accepted",
             Self::AwaitingReply => "waiting for the other side to accept",
@@ -84,6 +87,7 @@ pub(crate) use names;
 
 names!(Role { Initiator = "initiator", Joiner = "joiner" });
 names!(Phase {
+    FetchingLink = "fetching_link",
     Creating = "creating",
     Invited = "invited",
     Confirmed = "confirmed",

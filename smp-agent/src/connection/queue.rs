@@ -7,7 +7,7 @@ use smp_crypto::{
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{QueueAddress, QueueInfo, QueueMode};
 
-use smp_protocol::id::{RecipientId, SenderId};
+use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::version::SmpClientVersion;
 
 /// The queue in which this side receives.
@@ -35,6 +35,8 @@ pub(crate) struct ReceiveQueue {
 pub(crate) struct CreatedQueue {
     pub(crate) recipient_id: RecipientId,
     pub(crate) sender_id: SenderId,
+    /// Under which ID the relay has what belongs to a short link.
+    pub(crate) link_id: Option<LinkId>,
     /// None with relays that do not know modes: then the recipient secures the queue.
     pub(crate) mode: Option<QueueMode>,
     /// The secret with the relay.
@@ -117,6 +119,12 @@ impl ReceiveQueue {
 impl SendQueue {
     /// New keys for the queue of a peer.
     pub(super) fn new(queue: QueueInfo, rng: &mut impl CryptoRng) -> Self {
+        let sender_key = Ed25519PrivateKey::generate(rng).into();
+        Self::secured(queue, sender_key, rng)
+    }
+
+    /// The queue of a peer that may be secured with a key already.
+    pub(super) fn secured(queue: QueueInfo, sender_key: PrivateAuthKey, rng: &mut impl CryptoRng) -> Self {
         let QueueInfo { version, address } = queue;
         let e2e_key = X25519PrivateKey::generate(rng);
         Self {
@@ -124,7 +132,7 @@ impl SendQueue {
             client_version: version,
             sender_id: address.sender_id,
             mode: address.mode,
-            sender_key: Ed25519PrivateKey::generate(rng).into(),
+            sender_key,
             e2e_public: e2e_key.public_key(),
             e2e_secret: e2e_key.agree(&address.dh_key),
         }

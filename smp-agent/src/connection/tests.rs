@@ -1,6 +1,7 @@
 //! Two state machines and a wire that loses, repeats and stops: without network, database or clock.
 
 mod pair;
+mod short_link;
 
 use super::{Connection, Phase};
 use crate::config::AgentConfig;
@@ -16,6 +17,27 @@ struct Case {
     bob: fn(&mut AgentConfig),
     /// Whether the relay of the invitation, and that of the reply queue, know queue modes.
     modes: [bool; 2],
+    /// Whether Alice makes a short link, and whether Bob gets it.
+    short: [bool; 2],
+}
+
+/// With a full link.
+const fn case(
+    name: &'static str,
+    alice: fn(&mut AgentConfig),
+    bob: fn(&mut AgentConfig),
+    modes: [bool; 2],
+) -> Case {
+    Case { name, alice, bob, modes, short: [false, false] }
+}
+
+const fn short(
+    name: &'static str,
+    alice: fn(&mut AgentConfig),
+    bob: fn(&mut AgentConfig),
+    modes: [bool; 2],
+) -> Case {
+    Case { name, alice, bob, modes, short: [true, true] }
 }
 
 fn same(_: &mut AgentConfig) {}
@@ -40,24 +62,35 @@ fn pq_in_link(config: &mut AgentConfig) {
     config.pq_keys_in_links = true;
 }
 
-const CASES: [Case; 10] = [
-    Case { name: "fast", alice: same, bob: same, modes: [true, true] },
-    Case { name: "older procedure", alice: same, bob: same, modes: [false, false] },
-    Case { name: "reply relay is old", alice: same, bob: same, modes: [true, false] },
-    Case { name: "invitation relay is old", alice: same, bob: same, modes: [false, true] },
-    Case { name: "keys in the link", alice: pq_in_link, bob: same, modes: [true, true] },
-    Case { name: "keys in the link, not wanted", alice: pq_in_link, bob: without_pq, modes: [true, true] },
-    Case { name: "no post-quantum keys", alice: without_pq, bob: same, modes: [true, true] },
-    Case { name: "oldest joiner", alice: same, bob: oldest, modes: [false, false] },
-    Case { name: "oldest initiator", alice: oldest, bob: same, modes: [false, false] },
-    Case { name: "both old", alice: old, bob: old, modes: [false, false] },
+const CASES: [Case; 15] = [
+    case("fast", same, same, [true, true]),
+    case("older procedure", same, same, [false, false]),
+    case("reply relay is old", same, same, [true, false]),
+    case("invitation relay is old", same, same, [false, true]),
+    case("keys in the link", pq_in_link, same, [true, true]),
+    case("keys in the link, not wanted", pq_in_link, without_pq, [true, true]),
+    case("no post-quantum keys", without_pq, same, [true, true]),
+    case("oldest joiner", same, oldest, [false, false]),
+    case("oldest initiator", oldest, same, [false, false]),
+    case("both old", old, old, [false, false]),
+    short("short link", same, same, [true, true]),
+    short("short link, reply relay is old", same, same, [true, false]),
+    short("short link, keys in it", pq_in_link, same, [true, true]),
+    Case { short: [true, false], ..case("full link of a short one", same, same, [true, true]) },
+    short("short link, no post-quantum keys", same, without_pq, [true, true]),
 ];
 
+impl Case {
+    fn pair(&self) -> Pair {
+        let mut configs = [config(), config()];
+        (self.alice)(&mut configs[0]);
+        (self.bob)(&mut configs[1]);
+        Pair::with(configs, self.modes, self.short[0], self.short[1])
+    }
+}
+
 fn connected(case: &Case) -> Pair {
-    let mut configs = [config(), config()];
-    (case.alice)(&mut configs[0]);
-    (case.bob)(&mut configs[1]);
-    let mut pair = Pair::new(configs, case.modes);
+    let mut pair = case.pair();
     pair.run();
     assert_eq!(pair.alice.phase(), Phase::Connected, "{}", case.name);
     assert_eq!(pair.bob.phase(), Phase::Connected, "{}", case.name);
@@ -118,6 +151,10 @@ fn post_quantum_keys_are_on_when_both_sides_want_them() {
     assert_eq!(pq("fast"), [true, true]);
     assert_eq!(pq("keys in the link"), [true, true]);
     assert_eq!(pq("keys in the link, not wanted"), [false, false]);
+    assert_eq!(pq("full link of a short one"), [true, true]);
+    assert_eq!(pq("short link"), [true, true]);
+    assert_eq!(pq("short link, keys in it"), [true, true]);
+    assert_eq!(pq("short link, no post-quantum keys"), [false, false]);
     assert_eq!(pq("no post-quantum keys"), [false, false]);
     assert_eq!(pq("oldest joiner"), [false, false]);
 }
@@ -125,10 +162,7 @@ fn post_quantum_keys_are_on_when_both_sides_want_them() {
 #[test]
 fn lost_answers_and_restarts_at_every_step_change_nothing() {
     for case in &CASES {
-        let mut configs = [config(), config()];
-        (case.alice)(&mut configs[0]);
-        (case.bob)(&mut configs[1]);
-        let mut pair = Pair::new(configs, case.modes);
+        let mut pair = case.pair();
         // Each command and each SEND is done, its answer is lost, and the side that sent it is restarted.
         pair.lossy = true;
         pair.run();
@@ -197,7 +231,7 @@ fn damaged_bodies_are_reported_and_do_no_harm() {
 
 #[test]
 fn links_of_other_kinds_are_refused() {
-    let read = |link: &str| super::Invitation::read(link, &config()).err();
+    let read = |link: &str| super::JoinLink::read(link, &config()).err();
     assert!(matches!(read("hello"), Some(LinkError::Damaged(_))));
     let pair = Pair::new([config(), config()], [true, true]);
     let link = pair.alice.connection.link.clone().unwrap();

@@ -1,15 +1,18 @@
 //! A session with a relay, in the agent's terms.
 
 use crate::config::AgentConfig;
-use crate::connection::{CreatedQueue, ReceiveQueue, SendQueue};
+use crate::connection::{CreatedQueue, LinkFetch, LinkOffer, ReceiveQueue, SendQueue};
 use crate::error::RelayError;
 use crate::store::Subscription;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::{Password, RelayAddress};
-use smp_protocol::command::{Command, MessageFlags, NewQueue, QueueRequest, SubscriptionMode};
+use smp_protocol::command::{
+    Command, LinkData, LinkRequest, MessageFlags, NewQueue, QueueRequest, SubscriptionMode,
+};
 use smp_protocol::error::ErrorType;
-use smp_protocol::id::{EntityId, MessageId, RecipientId};
+use smp_protocol::id::{EntityId, MessageId, RecipientId, SenderId};
 use smp_protocol::message::BrokerMessage;
+use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
 use tokio::sync::mpsc;
 
@@ -76,22 +79,33 @@ impl Session {
         self.client.ended().is_some()
     }
 
-    /// NEW: creates a messaging queue, subscribed in this session.
+    /// NEW: creates a messaging queue, subscribed in this session; with what belongs to a short link if there is an offer.
     pub(crate) async fn create_queue(
         &self,
         queue: &ReceiveQueue,
         password: Option<Password>,
+        offer: Option<&LinkOffer>,
     ) -> Result<CreatedQueue, CommandError> {
+        let link =
+            offer.map(|offer| LinkRequest { sender_id: offer.sender_id.clone(), data: offer.data.clone() });
         let command = Command::New(Box::new(NewQueue {
             auth_key: queue.recipient_key.public_key().into(),
             dh_key: queue.relay_dh_key.public_key().into(),
             password,
             subscription: SubscriptionMode::Subscribe,
-            request: Some(QueueRequest::Messaging(None)),
+            request: Some(QueueRequest::Messaging(link)),
             notifier: None,
         }));
-        match self.client.send(Some(&queue.recipient_key), EntityId::empty(), command).await? {
+        let request = Request {
+            correlation_id: offer.map(|offer| (*offer.correlation_id.as_bytes()).into()),
+            ..Request::new(Some(&queue.recipient_key), EntityId::empty(), command)
+        };
+        match self.client.request(request).await? {
+            BrokerMessage::QueueIds(ids) if offer.is_some_and(|offer| offer.sender_id != ids.sender_id) => {
+                Err(CommandError::Refused("another sender ID than was asked for".to_owned()))
+            }
             BrokerMessage::QueueIds(ids) => Ok(CreatedQueue {
+                link_id: ids.link_id,
                 recipient_id: ids.recipient_id,
                 sender_id: ids.sender_id,
                 mode: ids.mode,
@@ -114,6 +128,23 @@ impl Session {
     pub(super) async fn secure_by_sender(&self, queue: &SendQueue) -> Result<(), CommandError> {
         let command = Command::SenderSecure(queue.sender_key.public_key().into());
         self.expect_ok(&queue.sender_key, &queue.sender_id, command).await
+    }
+
+    /// LKEY: the sender secures the queue behind a short link, and gets what is stored under the link.
+    pub(super) async fn fetch_link(
+        &self,
+        fetch: &LinkFetch,
+    ) -> Result<(SenderId, LinkData<'static>), CommandError> {
+        let command = Command::SecureAndGetLink(fetch.sender_key.public_key().into());
+        match self.client.send(Some(&fetch.sender_key), &fetch.link.link_id, command).await? {
+            BrokerMessage::Link(sender_id, data) => Ok((sender_id, data)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether the relay knows short links.
+    pub(crate) fn has_short_links(&self) -> bool {
+        self.client.session().parameters.version >= SmpVersion::SHORT_LINKS
     }
 
     /// SEND.

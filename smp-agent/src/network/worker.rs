@@ -36,6 +36,7 @@ pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>
                 signals.work.notified().await;
                 Ok(())
             }
+            Work::Command(Command::FetchLink, connection) => fetch_link(&core, &connection).await,
             Work::Command(Command::CreateQueue, connection) => create_queue(&core, &connection).await,
             Work::Command(Command::SecureOwn, connection) => secure_own(&core, &connection).await,
             Work::Command(Command::SecurePeer, connection) => secure_peer(&core, &connection).await,
@@ -80,14 +81,36 @@ async fn fail(core: &Arc<Core>, id: ConnectionId, error: ConnectionError) -> Res
     Ok(())
 }
 
+/// LKEY. Repeated with the same key it is answered by the same data again.
+async fn fetch_link(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+    let fetch = connection.link_fetch.as_ref().ok_or(Again)?;
+    let session = core.relay(&fetch.relay).session().await;
+    if !session.has_short_links() {
+        return fail(core, connection.id, ConnectionError::RelayTooOld).await;
+    }
+    match session.fetch_link(fetch).await {
+        Ok((sender_id, data)) => {
+            update(core, connection.id, &[], &|connection, effects| {
+                connection.link_fetched(&sender_id, &data, &core.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Auth) => fail(core, connection.id, gone(connection.role)).await,
+        Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
 /// NEW for the reply queue. If its answer is lost the queue is made again; the first one stays unused on its relay.
 async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
     let queue = receive_queue(connection)?;
     let relay = core.relay(&queue.relay);
     let created = match relay.session_or_error().await {
-        Ok(session) => {
-            session.create_queue(queue, core.password(&queue.relay)).await.map(|created| (session, created))
-        }
+        Ok(session) => session
+            .create_queue(queue, core.password(&queue.relay), None)
+            .await
+            .map(|created| (session, created)),
         Err(error) => Err(CommandError::Again(error)),
     };
     match created {

@@ -7,7 +7,8 @@ use crate::error::{AgentError, StorageError};
 use crate::id::{ConnectionId, MessageId};
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::id::{RecipientId, SenderId};
+use smp_protocol::encoding;
+use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
 use sqlx::sqlite::SqliteRow;
@@ -50,7 +51,7 @@ impl Step {
     pub(crate) async fn save_messages(&mut self, connection: &Connection) -> Result<(), StorageError> {
         sqlx::query(
             "UPDATE connections SET phase = ?, agent_version = ?, pq_support = ?, own_info = ?, link = ?,
-                initial_keys = ?, ratchet = ?, sent_number = ?, sent_hash = ?, received_number = ?, received_hash = ?,
+                link_fetch = ?, short_link = ?, initial_keys = ?, ratchet = ?, sent_number = ?, sent_hash = ?, received_number = ?, received_hash = ?,
                 last_message = ? WHERE id = ?",
         )
         .bind(connection.phase.name())
@@ -58,6 +59,8 @@ impl Step {
         .bind(connection.pq_support)
         .bind(connection.own_info.as_slice())
         .bind(connection.link.as_deref())
+        .bind(connection.link_fetch.as_ref().map(encoding::to_bytes))
+        .bind(connection.short_link.as_deref())
         .bind(connection.initial_keys.as_ref().map(initial_keys_column))
         .bind(connection.ratchet.as_ref().map(|ratchet| ratchet.to_bytes().to_vec()))
         .bind(connection.sent.number)
@@ -140,6 +143,12 @@ impl Step {
         Ok(sqlx::query_scalar(sql).bind(sender_id.as_bytes().to_vec()).fetch_one(self.db()).await?)
     }
 
+    /// Whether a link ID is that of an own invitation.
+    pub(crate) async fn has_link(&mut self, link_id: &LinkId) -> Result<bool, StorageError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE link_id = ?)";
+        Ok(sqlx::query_scalar(sql).bind(link_id.as_bytes().to_vec()).fetch_one(self.db()).await?)
+    }
+
     /// The numbers of all connections, in the order in which they were made.
     pub(crate) async fn connection_ids(&mut self) -> Result<Vec<ConnectionId>, StorageError> {
         let ids: Vec<i64> =
@@ -150,8 +159,9 @@ impl Step {
     /// The numbers of connections for which something is to be done on the network.
     pub(crate) async fn busy_connections(&mut self) -> Result<Vec<ConnectionId>, StorageError> {
         let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM connections WHERE phase IN (?, ?, ?) UNION SELECT connection_id FROM outgoing ORDER BY 1",
+            "SELECT id FROM connections WHERE phase IN (?, ?, ?, ?) UNION SELECT connection_id FROM outgoing ORDER BY 1",
         )
+        .bind(Phase::FetchingLink.name())
         .bind(Phase::Creating.name())
         .bind(Phase::SecuringOwn.name())
         .bind(Phase::SecuringPeer.name())
@@ -230,6 +240,8 @@ fn connection(row: &SqliteRow) -> Result<Connection, StorageError> {
         pq_support: column(row, "pq_support")?,
         own_info: column(row, "own_info")?,
         link: column(row, "link")?,
+        short_link: column(row, "short_link")?,
+        link_fetch: read_optional(row, "link_fetch", |bytes| encoding::from_bytes(bytes).ok())?,
         initial_keys: initial_keys(row)?,
         ratchet: read_optional(row, "ratchet", |bytes| Ratchet::from_bytes(bytes).ok())?,
         skipped: SkippedKeys::default(),

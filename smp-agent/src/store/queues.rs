@@ -8,7 +8,7 @@ use super::columns::{
 use crate::connection::{CreatedQueue, ReceiveQueue, SendQueue};
 use crate::error::StorageError;
 use crate::id::ConnectionId;
-use smp_protocol::id::{RecipientId, SenderId};
+use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::version::SmpClientVersion;
 use sqlx::sqlite::SqliteRow;
 
@@ -21,12 +21,12 @@ impl Step {
         let created = queue.created.as_ref();
         sqlx::query(
             "INSERT INTO receive_queues (connection_id, relay, client_version, recipient_key, relay_dh_key, e2e_key,
-                recipient_id, sender_id, mode, relay_secret, e2e_secret, sender_key)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                recipient_id, sender_id, mode, relay_secret, e2e_secret, sender_key, link_id)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (connection_id) DO UPDATE SET relay = excluded.relay, client_version = excluded.client_version,
                 recipient_id = excluded.recipient_id, sender_id = excluded.sender_id, mode = excluded.mode,
                 relay_secret = excluded.relay_secret, e2e_secret = excluded.e2e_secret,
-                sender_key = excluded.sender_key",
+                sender_key = excluded.sender_key, link_id = excluded.link_id",
         )
         .bind(connection.number())
         .bind(relay_column(&queue.relay))
@@ -40,6 +40,7 @@ impl Step {
         .bind(created.map(|created| created.relay_secret.as_bytes().to_vec()))
         .bind(queue.e2e_secret.as_ref().map(|secret| secret.as_bytes().to_vec()))
         .bind(queue.sender_key.as_ref().map(|key| key.to_der()))
+        .bind(created.and_then(|created| created.link_id.as_ref()).map(|id| id.as_bytes().to_vec()))
         .execute(self.db())
         .await?;
         Ok(())
@@ -110,6 +111,7 @@ fn created_queue(row: &SqliteRow) -> Result<Option<CreatedQueue>, StorageError> 
     Ok(Some(CreatedQueue {
         recipient_id: RecipientId::new(recipient_id).map_err(|_| damaged("recipient_id"))?,
         sender_id: read(row, "sender_id", |bytes| SenderId::new(bytes).ok())?,
+        link_id: read_optional(row, "link_id", |bytes| LinkId::new(bytes).ok())?,
         mode: mode(row)?,
         relay_secret: read(row, "relay_secret", dh_secret)?,
     }))

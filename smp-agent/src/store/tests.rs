@@ -5,7 +5,7 @@ use crate::agent::Agent;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, Phase};
 use crate::core::now;
-use crate::error::{AgentError, StorageError};
+use crate::error::{AgentError, ConnectionError, StorageError};
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::{ConnectionStatus, MessageId};
@@ -145,4 +145,32 @@ async fn numbers_are_never_used_again() {
     assert!(matches!(agent.send(first.id, b"x").await, Err(AgentError::UnknownConnection(_))));
     let (_, second) = connected(&agent).await;
     assert!(second.id > first.id);
+}
+
+#[tokio::test]
+async fn short_link_is_kept_until_it_is_fetched() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:1".parse().unwrap();
+    let config = AgentConfig::new(dir.path(), vec![relay]);
+    let (agent, events) = Agent::open(config.clone()).await.unwrap();
+    let link = format!("https://127.0.0.1/i#{0}/{0}?p=1", "A".repeat(43));
+    let id = agent.join(&link, b"bob").await.unwrap();
+    let before = load(&agent.core().store, id).await;
+    assert_eq!(before.phase, Phase::FetchingLink);
+    agent.shutdown().await;
+    drop((agent, events));
+    let (agent, _events) = Agent::open(config).await.unwrap();
+    let store = agent.core().store.clone();
+    let after = load(&store, id).await;
+    let [before, after] = [before, after].map(|connection| connection.link_fetch.unwrap());
+    assert_eq!((&before.link, &before.relay), (&after.link, &after.relay));
+    assert_eq!(before.sender_key.to_der(), after.sender_key.to_der());
+    assert!(store.step().await.unwrap().busy_connections().await.unwrap().contains(&id));
+    let mut connection = load(&store, id).await;
+    let mut effects = Effects::default();
+    connection.fail(ConnectionError::InvitationUsed, &mut effects);
+    let mut step = store.step().await.unwrap();
+    step.save(&connection).await.unwrap();
+    step.commit().await.unwrap();
+    assert!(load(&store, id).await.link_fetch.is_none());
 }

@@ -5,6 +5,8 @@
 mod chaos;
 mod failures;
 mod harness;
+mod short_invitations;
+mod short_links;
 
 use harness::{Peer, TestRelay, connect, finish, numbers};
 use smp_agent::{ConnectionId, ConnectionStatus, Event};

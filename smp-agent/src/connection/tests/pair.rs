@@ -1,7 +1,8 @@
 //! Alice, Bob and what lies between them, stepped by hand.
 
 use super::super::{
-    Command, Connection, CreatedQueue, Effects, Invitation, Opened, Outgoing, Phase, ReceiveQueue, SendQueue,
+    Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, LinkOffer, Opened, Outgoing, Phase,
+    ReceiveQueue, SendQueue,
 };
 use crate::config::AgentConfig;
 use crate::error::AgentError;
@@ -10,7 +11,10 @@ use crate::id::ConnectionId;
 use smp_crypto::DhSecret;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
-use smp_protocol::id::{RecipientId, SenderId};
+use smp_protocol::command::LinkData;
+use smp_protocol::encoding::{from_bytes, to_bytes};
+use smp_protocol::id::{LinkId, RecipientId, SenderId};
+use smp_protocol::link::UserData;
 use std::collections::{HashSet, VecDeque};
 
 /// Repetitions of the same thing before the other side gets to see what it was.
@@ -61,6 +65,8 @@ pub(super) struct Pair {
     pub(super) accept: bool,
     /// Whether everything is repeated, and restarted in between.
     pub(super) lossy: bool,
+    /// What Alice's relay has under her short link.
+    stored: Option<LinkData<'static>>,
 }
 
 impl Peer {
@@ -84,12 +90,21 @@ impl Peer {
         if let Some(ratchet) = &connection.ratchet {
             connection.ratchet = Some(smp_ratchet::Ratchet::from_bytes(&ratchet.to_bytes()).unwrap());
         }
+        if let Some(fetch) = &connection.link_fetch {
+            connection.link_fetch = Some(from_bytes(&to_bytes(fetch)).unwrap());
+        }
     }
 
     fn created(&mut self, modes: bool) {
+        self.created_with(modes, None);
+    }
+
+    fn created_with(&mut self, modes: bool, offer: Option<&LinkOffer>) {
         let created = CreatedQueue {
             recipient_id: RecipientId::generate(&mut rand::rng()),
-            sender_id: SenderId::generate(&mut rand::rng()),
+            sender_id: offer
+                .map_or_else(|| SenderId::generate(&mut rand::rng()), |offer| offer.sender_id.clone()),
+            link_id: offer.map(|_| LinkId::generate(&mut rand::rng())),
             mode: modes.then_some(QueueMode::Messaging),
             relay_secret: DhSecret::from_bytes([1; 32]),
         };
@@ -113,16 +128,36 @@ impl Peer {
 }
 
 impl Pair {
+    /// Bob has the full link.
     pub(super) fn new(configs: [AgentConfig; 2], modes: [bool; 2]) -> Self {
+        Self::with(configs, modes, false, false)
+    }
+
+    /// Whether Alice makes a short link, and whether Bob gets it.
+    pub(super) fn with(configs: [AgentConfig; 2], modes: [bool; 2], short: bool, joined: bool) -> Self {
         let [alice_config, bob_config] = configs;
         let rng = &mut rand::rng();
-        let mut alice = Peer::new(Connection::invite(&alice_config, &relay(1), rng), alice_config);
-        alice.created(modes[0]);
-        let link = alice.connection.link.clone().unwrap();
-        let invitation = Invitation::read(&link, &bob_config).unwrap();
-        let joined = Connection::join(invitation, b"bob", &relay(2), &bob_config, rng).unwrap();
+        let mut alice = Peer::new(Connection::invite(&alice_config, &relay(1), short, rng), alice_config);
+        let shown = short.then(UserData::default);
+        let offer = shown.map(|shown| {
+            alice.connection.offer_short_link(shown, &alice.config, rng).unwrap().expect("it fits")
+        });
+        alice.created_with(modes[0], offer.as_ref());
+        let stored = offer.as_ref().map(|offer| offer.data.clone());
+        offer.into_iter().for_each(|offer| alice.connection.offer_stored(offer));
+        let Connection { link, short_link, .. } = &alice.connection;
+        let link = if joined { short_link } else { link };
+        let joined = match JoinLink::read(link.as_ref().unwrap(), &bob_config).unwrap() {
+            JoinLink::Full(invitation) => {
+                Connection::join(*invitation, b"bob", &relay(2), &bob_config, rng).unwrap()
+            }
+            JoinLink::Short(link) => {
+                let fetch = LinkFetch::new(link, &bob_config, rng).unwrap();
+                Connection::join_short(fetch, b"bob", &relay(2), &bob_config, rng)
+            }
+        };
         let queues = modes.map(|modes| Relay { modes, sender: None, bodies: VecDeque::new() });
-        Self { alice, bob: Peer::new(joined, bob_config), queues, accept: true, lossy: false }
+        Self { alice, bob: Peer::new(joined, bob_config), queues, accept: true, lossy: false, stored }
     }
 
     fn peer(&mut self, side: Side) -> &mut Peer {
@@ -171,7 +206,10 @@ impl Pair {
             let ReceiveQueue { sender_key, .. } = peer.connection.receive.as_ref().unwrap();
             let theirs = sender_key.as_ref().map(smp_crypto::PublicAuthKey::to_der);
             let ours = peer.connection.send.as_ref().map(key);
+            let fetch = peer.connection.link_fetch.as_ref();
+            let fetching = fetch.map(|fetch| fetch.sender_key.public_key().to_der());
             match command {
+                Command::FetchLink => secure(&mut self.queues[other], fetching.unwrap()),
                 Command::CreateQueue => {}
                 Command::SecureOwn => secure(&mut self.queues[own], theirs.unwrap()),
                 Command::SecurePeer => secure(&mut self.queues[other], ours.unwrap()),
@@ -179,9 +217,16 @@ impl Pair {
             self.peer(side).restart();
         }
         let modes = self.queues[own].modes;
+        let stored = self.stored.clone();
+        let created = self.alice.connection.receive.as_ref().unwrap().created.as_ref();
+        let sender_id = created.unwrap().sender_id.clone();
         let peer = self.peer(side);
         let (config, mut effects) = (peer.config.clone(), Effects::default());
         match command {
+            Command::FetchLink => {
+                let (connection, data) = (&mut peer.connection, stored.unwrap());
+                connection.link_fetched(&sender_id, &data, &config, &mut rand::rng(), &mut effects).unwrap();
+            }
             Command::CreateQueue => peer.created(modes),
             Command::SecureOwn => {
                 peer.connection.own_queue_secured(&config, &mut rand::rng(), &mut effects).unwrap();
