@@ -1,0 +1,15 @@
+//! A lean client: what a measurement needs, and as little work per message as possible.
+
+mod exchange;
+mod keys;
+mod link;
+mod prepare;
+mod queue;
+mod target;
+
+pub use exchange::{Incoming, exchange};
+pub use keys::KeyPool;
+pub use link::{BlockCounts, Link, LinkReader, LinkWriter};
+pub use prepare::{CorrelationIds, Preparer, ReadyKey};
+pub use queue::{NewKeys, Queue, create, delete, new_queue};
+pub use target::{AuthKind, Target};

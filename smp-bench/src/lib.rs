@@ -1,0 +1,26 @@
+//! A load generator for SMP relays, and what this machine could do at best.
+//!
+//! It speaks the protocol as a client does and needs nothing else of a relay than its address. Only what it says of the
+//! relay's memory and CPU time needs the process ID of a relay on the same machine.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`driver`] | a lean client: connections, prepared transmissions, pipelining |
+//! | [`scenario`] | one file for each scenario |
+//! | [`limit`] | what the machine could do at best, in the same units |
+//! | [`relay`] | relays that are started for a measurement |
+//! | [`compare`] | two relays in turn |
+//! | [`outcome`], [`statistics`], [`schedule`], [`process`], [`progress`] | figures and how they are made |
+//! | [`cli`] | the command line |
+
+pub mod cli;
+pub mod compare;
+pub mod driver;
+pub mod limit;
+pub mod outcome;
+pub mod process;
+pub mod progress;
+pub mod relay;
+pub mod scenario;
+pub mod schedule;
+pub mod statistics;

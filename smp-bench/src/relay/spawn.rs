@@ -1,0 +1,168 @@
+//! Starting, killing and starting again.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use smp_protocol::address::{Host, RelayAddress};
+use smp_server::init;
+use tempfile::TempDir;
+
+use super::Mode;
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub enum Program {
+    /// The relay that is built into this program, or the named one that behaves like it: `PROGRAM relay --dir ...`.
+    Built(PathBuf),
+    /// A program `smp-server`.
+    Server(PathBuf),
+}
+
+impl Program {
+    /// `self`, or the path of a program `smp-server`.
+    ///
+    /// # Errors
+    /// If this program cannot be found on the disk.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "self" => Ok(Self::Built(std::env::current_exe()?)),
+            path => Ok(Self::Server(PathBuf::from(path))),
+        }
+    }
+
+    fn start(&self) -> Command {
+        let (path, name) = match self {
+            Self::Built(path) => (path, "relay"),
+            Self::Server(path) => (path, "start"),
+        };
+        let mut command = Command::new(path);
+        command.arg(name);
+        command
+    }
+}
+
+/// A relay in a process of its own. It is killed and its files are removed when this is dropped.
+#[derive(Debug)]
+pub struct Spawned {
+    program: Program,
+    mode: Mode,
+    cpus: Option<String>,
+    listen: SocketAddr,
+    /// Where it is reached.
+    pub address: RelayAddress,
+    child: Child,
+    /// Removed last.
+    dir: TempDir,
+}
+
+impl Spawned {
+    /// Starts a relay on a free loopback port. `cpus`: which cores it may use, as `taskset` has them.
+    ///
+    /// # Errors
+    /// If it cannot be set up or started.
+    pub fn start(program: Program, mode: Mode, cpus: Option<String>) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("smp-bench").tempdir()?;
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let options = init::Options {
+            dir: dir.path().join("relay"),
+            hosts: vec![Host::Ipv4(Ipv4Addr::LOCALHOST)],
+            port,
+            password: None,
+        };
+        let created = init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng())?;
+        let mut child = command(&program, mode, cpus.as_deref(), &options.dir, listen)?
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {program:?}"))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        if line.is_empty() {
+            // it has said why on standard error
+            bail!("the relay did not start: {}", child.wait()?);
+        }
+        Ok(Self { program, mode, cpus, listen, address: created.address, child, dir })
+    }
+
+    /// Its process ID.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its store.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Bytes in its database.
+    #[must_use]
+    pub fn disk_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.dir.path().join("relay/data")).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    /// Ends the process as a crash would.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again, at the same address with the same files. Does not wait until it listens.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn restart(&mut self) -> Result<()> {
+        let dir = self.dir.path().join("relay");
+        self.child = command(&self.program, self.mode, self.cpus.as_deref(), &dir, self.listen)?
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(())
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        // it may have ended by itself
+        let _ = self.kill();
+    }
+}
+
+fn command(
+    program: &Program,
+    mode: Mode,
+    cpus: Option<&str>,
+    dir: &Path,
+    listen: SocketAddr,
+) -> Result<Command> {
+    let mut start = program.start();
+    start.arg("--dir").arg(dir).arg("--listen").arg(listen.to_string());
+    let mut command = match cpus {
+        None => start,
+        Some(cpus) => {
+            let mut pinned = Command::new("taskset");
+            pinned.args(["-c", cpus]).arg(start.get_program()).args(start.get_args());
+            pinned
+        }
+    };
+    let (kind, durability) = mode.settings();
+    command
+        .env("SMP_SERVER_STORE__KIND", kind)
+        .env("SMP_SERVER_STORE__DURABILITY", durability)
+        // otherwise `create` measures the limit
+        .env("SMP_SERVER_LIMITS__NEW_QUEUES_PER_MINUTE", "0")
+        .env("SMP_SERVER_PROXY__ALLOW_PRIVATE_HOSTS", "true")
+        .env("SMP_SERVER_LOG__LEVEL", "error")
+        .stdin(Stdio::null());
+    Ok(command)
+}

@@ -1,0 +1,231 @@
+//! `latency`: an open loop at a fixed rate. Times run from when a message was *due*, not from when it could be sent, so a
+//! relay that stalls is charged for all messages that came due meanwhile (no coordinated omission).
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use hdrhistogram::Histogram;
+
+use super::recipient::{Lane, Observer};
+use super::throughput;
+use super::traffic::{Shape, Traffic};
+use crate::driver::Target;
+use crate::outcome::Outcome;
+use crate::process;
+use crate::progress::Progress;
+use crate::schedule::{Schedule, pace};
+
+/// How long to wait for the last messages.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Transmissions prepared for each queue.
+const PREPARED: usize = 16;
+
+/// Options of `latency`.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Messages a second, in all. Without it: a part of what `throughput` measures first
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Which part of the throughput, if no rate is given
+    #[arg(long, default_value_t = 0.5)]
+    pub fraction: f64,
+    /// Queues, each with a sender and a recipient. Each takes in what comes due in a stall, up to its quota
+    #[arg(long, default_value_t = 128)]
+    pub pairs: usize,
+    /// Connections of senders, and as many of recipients
+    #[arg(long, default_value_t = 4)]
+    pub connections: usize,
+    /// How long to measure, in seconds
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// How long to send before that, in seconds
+    #[arg(long, default_value_t = 1.0)]
+    pub warm_up: f64,
+}
+
+/// Notes when messages were due and how long they took.
+struct Clock {
+    counted_from: Instant,
+    lanes: Vec<Mutex<Due>>,
+    confirmed: Mutex<Histogram<u64>>,
+    received: Mutex<Histogram<u64>>,
+    left: AtomicU64,
+}
+
+#[derive(Default)]
+struct Due {
+    to_confirm: VecDeque<Instant>,
+    to_receive: VecDeque<Instant>,
+}
+
+impl Clock {
+    fn new(lanes: usize, counted_from: Instant, total: u64) -> Result<Self> {
+        // microseconds, up to a minute, with 3 significant digits
+        let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3);
+        Ok(Self {
+            counted_from,
+            lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            confirmed: Mutex::new(histogram()?),
+            received: Mutex::new(histogram()?),
+            left: AtomicU64::new(total),
+        })
+    }
+
+    fn lane(&self, lane: Lane, change: impl FnOnce(&mut Due) -> Option<Instant>) -> Option<Instant> {
+        let lane = self.lanes.get(lane as usize)?;
+        change(&mut lane.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, histogram: &Mutex<Histogram<u64>>, due: Option<Instant>) {
+        let Some(due) = due.filter(|due| *due >= self.counted_from) else { return };
+        let micros = due.elapsed().as_micros() as u64;
+        histogram.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+}
+
+impl Observer for Clock {
+    fn confirmed(&self, lane: Lane) {
+        self.note(&self.confirmed, self.lane(lane, |due| due.to_confirm.pop_front()));
+    }
+
+    fn received(&self, lane: Lane) {
+        self.note(&self.received, self.lane(lane, |due| due.to_receive.pop_front()));
+        self.left.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
+    let rate = match options.rate {
+        Some(rate) => rate,
+        None => options.fraction * most(options, target).await?,
+    };
+    let shape = Shape { pairs: options.pairs, connections: options.connections, prepared: PREPARED };
+    let traffic = Traffic::connect(target, shape).await?;
+    let (version, orders) = (traffic.version, traffic.orders.clone());
+    let warm_up = Duration::from_secs_f64(options.warm_up);
+    let duration = warm_up + Duration::from_secs_f64(options.seconds);
+    let schedule = Schedule::new(rate, options.pairs as u32, duration);
+    let start = Instant::now() + Duration::from_millis(50);
+    let clock = Arc::new(Clock::new(options.pairs, start + warm_up, schedule.total())?);
+    let mut running = traffic.start(clock.clone());
+
+    let (own_before, relay_before) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
+    let pacing = clock.clone();
+    let pacer = std::thread::spawn(move || {
+        pace(schedule, start, |lane, due| {
+            pacing.lane(lane, |lane| {
+                lane.to_confirm.push_back(due);
+                lane.to_receive.push_back(due);
+                None
+            });
+            orders.send(lane)
+        });
+    });
+    running.unless_failed(Progress::wait("latency", duration)).await?;
+    running.unless_failed(all_received(&clock)).await??;
+    let (own_after, relay_after) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
+    running.end(target).await?;
+    if pacer.join().is_err() {
+        bail!("the thread that sets the pace has failed");
+    }
+
+    let setting =
+        format!("{} pairs on {1}+{1} connections, {rate:.0} msg/s", options.pairs, options.connections);
+    let mut outcome = Outcome::new("latency", &target.name, version, setting);
+    outcome.add("rate", rate, "msg/s");
+    report(
+        &mut outcome,
+        &clock.received,
+        ["received p50", "received p90", "received p99", "received p99.9", "received max"],
+    );
+    report(
+        &mut outcome,
+        &clock.confirmed,
+        ["confirmed p50", "confirmed p90", "confirmed p99", "confirmed p99.9", "confirmed max"],
+    );
+    if let (Some(p50), Some(p99)) = (outcome.get("received p50"), outcome.get("received p99")) {
+        outcome.add("received p99 / p50", p99 / p50.max(1.0), "");
+    }
+    let busy = |after: Option<Duration>, before: Option<Duration>| {
+        Some((after?.saturating_sub(before?)).as_secs_f64() / duration.as_secs_f64())
+    };
+    outcome.add_some("CPU of this client", busy(own_after, own_before), "cores");
+    outcome.add_some("CPU of the relay", busy(relay_after, relay_before), "cores");
+    Ok(outcome)
+}
+
+/// What the relay carries at most.
+async fn most(options: &Options, target: &Target) -> Result<f64> {
+    let throughput = throughput::Options {
+        pairs: options.pairs,
+        connections: options.connections,
+        window: 2,
+        seconds: (options.seconds / 2.0).clamp(0.2, 5.0),
+        warm_up: options.warm_up,
+    };
+    throughput::run(&throughput, target).await?.get("delivered").context("no throughput")
+}
+
+async fn all_received(clock: &Clock) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let left = clock.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Ok(());
+        }
+        if begin.elapsed() > PATIENCE {
+            bail!("{left} messages were not received {} s after the last one was due", PATIENCE.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn report(outcome: &mut Outcome, histogram: &Mutex<Histogram<u64>>, names: [&'static str; 5]) {
+    let histogram = histogram.lock().unwrap_or_else(PoisonError::into_inner);
+    for (name, quantile) in names.into_iter().zip([0.5, 0.9, 0.99, 0.999, 1.0]) {
+        outcome.add(name, histogram.value_at_quantile(quantile) as f64, "us");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_is_charged_to_all_messages_that_came_due() {
+        let now = Instant::now();
+        let clock = Clock::new(1, now - Duration::from_secs(10), 100).unwrap();
+        // a second of silence, with a message due every 10 ms
+        for number in 0..100 {
+            clock.lane(0, |lane| {
+                lane.to_receive.push_back(now - Duration::from_millis(1000 - 10 * number));
+                None
+            });
+        }
+        for _ in 0..100 {
+            clock.received(0);
+        }
+        let histogram = clock.received.lock().unwrap();
+        assert_eq!(histogram.len(), 100);
+        assert!(histogram.value_at_quantile(0.5) >= 490_000);
+        assert!(histogram.value_at_quantile(0.99) >= 980_000);
+        assert_eq!(clock.left.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn the_warm_up_does_not_count() {
+        let now = Instant::now();
+        let clock = Clock::new(1, now, 1).unwrap();
+        clock.lane(0, |lane| {
+            lane.to_receive.push_back(now - Duration::from_secs(1));
+            None
+        });
+        clock.received(0);
+        assert_eq!(clock.received.lock().unwrap().len(), 0);
+    }
+}

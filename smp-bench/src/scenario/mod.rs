@@ -1,0 +1,111 @@
+//! What can be measured, one file for each.
+
+mod create;
+mod idle;
+mod latency;
+mod many;
+mod offline;
+mod proxy;
+mod recipient;
+mod restart;
+mod sending;
+mod subject;
+mod subscribe;
+mod throughput;
+mod traffic;
+
+use anyhow::Result;
+use clap::{Args, Command, FromArgMatches, Subcommand};
+
+use crate::outcome::Outcome;
+
+pub use subject::Subject;
+
+/// A scenario with its options.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Scenario {
+    /// Senders and recipients that are online, with as many messages as the relay can carry
+    Throughput(throughput::Options),
+    /// How long messages take at a given rate (open loop)
+    Latency(latency::Options),
+    /// Messages to queues that nobody reads, which are read later
+    Offline(offline::Options),
+    /// New queues
+    Create(create::Options),
+    /// Subscriptions to existing queues by clients that come back all at once
+    Subscribe(subscribe::Options),
+    /// Connections that do nothing: the memory of the relay
+    Idle(idle::Options),
+    /// Messages through this relay to another
+    Proxy(proxy::Options),
+    /// How long a relay needs until its first answer after its death (only relays that are started here)
+    Restart(restart::Options),
+}
+
+impl Scenario {
+    /// Those that can be run on any relay, with their default options.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        vec![
+            Self::Throughput(defaults()),
+            Self::Latency(defaults()),
+            Self::Offline(defaults()),
+            Self::Create(defaults()),
+            Self::Subscribe(defaults()),
+            Self::Idle(defaults()),
+            Self::Proxy(defaults()),
+        ]
+    }
+
+    /// [`Restart`](Self::Restart) with its default options.
+    #[must_use]
+    pub fn restart() -> Self {
+        Self::Restart(defaults())
+    }
+
+    /// The other relay that is needed: an address or a mode.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        match self {
+            Self::Proxy(options) => Some(&options.destination),
+            _ => None,
+        }
+    }
+
+    /// Measures.
+    ///
+    /// # Errors
+    /// If the relay cannot be reached, refuses something or goes away.
+    pub async fn run(&self, subject: &mut Subject) -> Result<Outcome> {
+        match self {
+            Self::Throughput(options) => throughput::run(options, &subject.target).await,
+            Self::Latency(options) => latency::run(options, &subject.target).await,
+            Self::Offline(options) => offline::run(options, subject).await,
+            Self::Create(options) => create::run(options, &subject.target).await,
+            Self::Subscribe(options) => subscribe::run(options, &subject.target).await,
+            Self::Idle(options) => idle::run(options, &subject.target).await,
+            Self::Proxy(options) => proxy::run(options, subject).await,
+            Self::Restart(options) => restart::run(options, subject).await,
+        }
+    }
+}
+
+/// Options of which none was given. That there are defaults for all is tested.
+fn defaults<T: Args + FromArgMatches>() -> T {
+    let matches = T::augment_args(Command::new("defaults")).get_matches_from(["defaults"]);
+    match T::from_arg_matches(&matches) {
+        Ok(options) => options,
+        Err(error) => error.exit(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_defaults() {
+        assert_eq!(Scenario::defaults().len(), 7);
+        assert!(matches!(Scenario::restart(), Scenario::Restart(_)));
+    }
+}

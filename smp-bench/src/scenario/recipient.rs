@@ -1,0 +1,175 @@
+//! Recipients: they read messages and acknowledge them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use smp_protocol::command::Command;
+use smp_protocol::id::{EntityId, MessageId};
+use smp_protocol::message::BrokerMessage;
+use smp_protocol::session::Session;
+use smp_protocol::transmission::{BlockContent, DoesNotFit, read_messages};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+
+use crate::driver::{Link, LinkReader, LinkWriter, Preparer, Queue, ReadyKey};
+
+/// Number of a queue of this measurement.
+pub(super) type Lane = u32;
+
+/// Hears what happens to messages. In each lane both happen in the order of sending.
+pub(super) trait Observer: Send + Sync + 'static {
+    /// The relay has answered `OK` to a `SEND`.
+    fn confirmed(&self, lane: Lane);
+    /// The recipient has the message.
+    fn received(&self, lane: Lane);
+}
+
+/// Which lanes the queues of a connection are: lanes are dealt out to the connections in turn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbering {
+    /// Lane of the connection's first queue.
+    pub(super) first: usize,
+    /// Number of connections.
+    pub(super) stride: usize,
+}
+
+impl Numbering {
+    /// The lanes of queues with these IDs, which are in order.
+    pub(super) fn lanes(self, ids: impl Iterator<Item = EntityId>) -> HashMap<EntityId, Lane> {
+        ids.enumerate().map(|(position, id)| (id, (self.first + position * self.stride) as Lane)).collect()
+    }
+
+    /// Which of the connection's queues it is.
+    pub(super) fn position(self, lane: Lane) -> usize {
+        lane as usize / self.stride.max(1)
+    }
+}
+
+/// Whether the queues are subscribed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subscribe {
+    /// They are.
+    Already,
+    /// First of all.
+    First,
+}
+
+/// Reads and acknowledges all messages of these queues, in two tasks.
+pub(super) fn attend(
+    tasks: &mut JoinSet<Result<()>>,
+    link: Link,
+    queues: &[Queue],
+    numbering: Numbering,
+    subscribe: Subscribe,
+    observer: &Arc<impl Observer>,
+) {
+    let Link { session, reader, writer } = link;
+    let lanes = numbering.lanes(queues.iter().map(|queue| (&queue.recipient_id).into()));
+    let (acknowledge, received) = mpsc::unbounded_channel();
+    let acknowledger = Acknowledger::new(&session, queues, numbering, writer);
+    tasks.spawn(async move {
+        let mut acknowledger = acknowledger?;
+        if subscribe == Subscribe::First {
+            acknowledger.subscribe().await?;
+        }
+        acknowledger.run(received).await
+    });
+    tasks.spawn(read(reader, session, lanes, observer.clone(), acknowledge));
+}
+
+async fn read(
+    mut reader: LinkReader,
+    session: Session,
+    lanes: HashMap<EntityId, Lane>,
+    observer: Arc<impl Observer>,
+    acknowledge: UnboundedSender<(Lane, MessageId)>,
+) -> Result<()> {
+    loop {
+        let block = reader.block().await?;
+        for received in read_messages(&block, &session.parameters) {
+            match (lanes.get(&received.entity_id), received.message) {
+                (Some(lane), Ok(BrokerMessage::Message(id, _))) => {
+                    observer.received(*lane);
+                    acknowledge.send((*lane, id))?;
+                }
+                (Some(_), Ok(BrokerMessage::Ok | BrokerMessage::Subscribed(_))) => {}
+                (_, Ok(BrokerMessage::Error(error))) => bail!("the relay answers a recipient with {error}"),
+                (_, Ok(other)) => bail!("the relay sends a recipient {}", other.tag().name()),
+                (_, Err(error)) => bail!("what the relay sends a recipient cannot be read: {error}"),
+            }
+        }
+    }
+}
+
+/// Acknowledges what was received, as much in a block as there is.
+struct Acknowledger {
+    preparer: Preparer,
+    keys: Vec<(EntityId, ReadyKey)>,
+    numbering: Numbering,
+    writer: LinkWriter,
+    content: BlockContent,
+}
+
+impl Acknowledger {
+    fn new(session: &Session, queues: &[Queue], numbering: Numbering, writer: LinkWriter) -> Result<Self> {
+        let preparer = Preparer::new(session);
+        let ready = |queue: &Queue| Ok(((&queue.recipient_id).into(), preparer.ready(&queue.recipient)?));
+        let keys = queues.iter().map(ready).collect::<Result<_>>()?;
+        Ok(Self { preparer, keys, numbering, writer, content: BlockContent::new() })
+    }
+
+    async fn subscribe(&mut self) -> Result<()> {
+        for position in 0..self.keys.len() {
+            self.put(position, &Command::Subscribe).await?;
+        }
+        self.send().await
+    }
+
+    async fn run(mut self, mut received: UnboundedReceiver<(Lane, MessageId)>) -> Result<()> {
+        while let Some(first) = received.recv().await {
+            let mut next = Some(first);
+            while let Some((lane, id)) = next {
+                self.put(self.numbering.position(lane), &Command::Acknowledge(id)).await?;
+                next = received.try_recv().ok();
+            }
+            self.send().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts a command into the block; sends the block first if it is full.
+    async fn put(&mut self, position: usize, command: &Command<'_>) -> Result<()> {
+        let (entity_id, key) = self.keys.get(position).context("a message of no lane")?;
+        let transmission = self.preparer.transmission(Some(key), entity_id, command)?;
+        let push = |content: &mut BlockContent| content.push(|out| out.extend_from_slice(&transmission));
+        if push(&mut self.content) == Err(DoesNotFit::Full) {
+            self.writer.block(self.content.as_bytes()).await?;
+            self.content.clear();
+            push(&mut self.content)?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<()> {
+        if !self.content.is_empty() {
+            self.writer.block(self.content.as_bytes()).await?;
+            self.content.clear();
+        }
+        self.writer.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_dealt_out_in_turn() {
+        let numbering = Numbering { first: 1, stride: 3 };
+        let ids = [[1; 24], [2; 24]].map(EntityId::from);
+        let lanes = numbering.lanes(ids.iter().cloned());
+        assert_eq!(ids.each_ref().map(|id| lanes[id]), [1, 4]);
+        assert_eq!([1, 4].map(|lane| numbering.position(lane)), [0, 1]);
+    }
+}
