@@ -73,6 +73,9 @@ pub(crate) struct InviteArgs {
     /// Also write the QR code to this file (.png or .svg).
     #[arg(long, value_name = "FILE")]
     pub(crate) qr: Option<PathBuf>,
+    /// Give a short link, whose content the relay keeps (encrypted) until it is used: a much smaller QR code.
+    #[arg(long)]
+    pub(crate) short: bool,
     /// Stay until the other person has connected.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -81,7 +84,7 @@ pub(crate) struct InviteArgs {
 /// `smp join`
 #[derive(Debug, Args)]
 pub(crate) struct JoinArgs {
-    /// The invitation: simplex:/invitation#/?… or https://…/invitation#/?…
+    /// The invitation: simplex:/invitation#/?…, https://…/invitation#/?…, or a short one: simplex:/i#…, https://…/i#…
     #[arg(value_name = "LINK")]
     pub(crate) link: String,
     /// What to call this contact here; their own name is used if left out.

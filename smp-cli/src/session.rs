@@ -89,6 +89,12 @@ impl Session {
         ChatMessage::new(None, ChatEvent::Info(Profile::new(&self.settings.name))).encode()
     }
 
+    /// What a person sees who opens our short link, in the form that SimpleX apps put there.
+    pub(crate) fn shown_with_link(&self) -> Vec<u8> {
+        let profile = serde_json::json!({ "displayName": self.settings.name, "fullName": "" });
+        serde_json::json!({ "profile": profile, "business": false }).to_string().into_bytes()
+    }
+
     /// Hands a text to the agent, which keeps it until the contact's relay has it.
     pub(crate) async fn send_text(&self, contact: &Contact, text: &str) -> anyhow::Result<MessageId> {
         let event = ChatEvent::MessageNew(MessageContainer::text(text));

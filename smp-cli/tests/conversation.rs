@@ -43,6 +43,21 @@ fn messages_wait_for_recipients_and_for_relays() {
 }
 
 #[test]
+fn short_links_are_made_and_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    let link = alice.invite_with(&["invite", "--short"]);
+    assert!(link.starts_with("simplex:/i#") && link.len() < 200, "{link}");
+    let mut listener = alice.listen();
+    bob.ok(&["join", &link]);
+    listener.until("connected");
+    bob.ok(&["send", "alice", "by short link"]);
+    assert_eq!(listener.until("message")["text"], "by short link");
+}
+
+#[test]
 fn both_see_the_same_security_code() {
     let folder = tempfile::tempdir().unwrap();
     let relay = TestRelay::start(&folder.path().join("relay"));

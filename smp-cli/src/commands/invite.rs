@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
+use smp_agent::{ConnectionId, ShortLinkScheme};
 
 use super::{explain, interrupted, show_new_texts};
 use crate::args::InviteArgs;
@@ -19,8 +20,7 @@ pub(super) async fn run(
     if let Some(name) = &args.contact {
         session.book().refuse_known_name(name).await?;
     }
-    let (connection, link) = session.agent().create_invitation().await?;
-    let link = link.to_string();
+    let (connection, link) = create(args, session, output).await?;
     let contact = session
         .book()
         .add(connection.number(), args.contact.as_deref(), Status::Invited, Some(&link))
@@ -32,6 +32,25 @@ pub(super) async fn run(
         output.note("qr", json!({ "file": path }), &sentence);
     }
     if args.wait { wait(connection.number(), session, output).await } else { Ok(ExitCode::SUCCESS) }
+}
+
+async fn create(
+    args: &InviteArgs,
+    session: &Session,
+    output: Output,
+) -> anyhow::Result<(ConnectionId, String)> {
+    if !args.short {
+        let (connection, link) = session.agent().create_invitation().await?;
+        return Ok((connection, link.to_string()));
+    }
+    let (connection, invitation) =
+        session.agent().create_short_invitation(&session.shown_with_link()).await?;
+    if let Some(short) = invitation.short {
+        return Ok((connection, short.to_uri(ShortLinkScheme::Simplex)));
+    }
+    let sentence = "The relay is too old to keep short links; this is a full one.";
+    output.note("no_short_link", json!({}), sentence);
+    Ok((connection, invitation.full.to_string()))
 }
 
 fn show(name: &str, link: &str, output: Output) {

@@ -92,7 +92,11 @@ impl Person {
 
     /// The invitation link, for a contact of this name.
     pub fn invite(&self, contact: &str) -> String {
-        let line = self.ok(&["--json", "invite", contact]);
+        self.invite_with(&["invite", contact])
+    }
+
+    pub fn invite_with(&self, args: &[&str]) -> String {
+        let line = self.ok(&[&["--json"], args].concat());
         let invitation: serde_json::Value = serde_json::from_str(&line).unwrap();
         invitation["link"].as_str().unwrap().to_owned()
     }
