@@ -111,9 +111,10 @@ pub fn create(
     })
 }
 
-/// Clients do not check it, but it has at most 64 bytes.
-fn certificate_name(host: &str) -> String {
-    if host.len() <= 64 { host.to_owned() } else { "relay".to_owned() }
+/// The name that a certificate for this host gets. Clients do not check it, but it has 1 to 64 bytes.
+#[must_use]
+pub fn certificate_name(host: &str) -> String {
+    if (1..=64).contains(&host.len()) { host.to_owned() } else { "relay".to_owned() }
 }
 
 /// Makes a directory that only its owner can read; one that exists stays as it is.
@@ -127,13 +128,18 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
 
 /// The file may hold the password.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = private_file(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// A new file that only its owner can read.
+pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    options.open(path)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@
 //! * `auth` verifies who sends a command, in a time that tells nothing.
 //! * `commands` has the rules.
 //! * `broker` knows subscriptions, notifications and services; in memory only, clients subscribe again after a restart.
+//! * [`backup`] copies a relay, also while it runs.
+//! * [`control`] answers `smp-server status`.
+//! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.
 //!
@@ -47,16 +50,21 @@
 //! ```
 
 mod auth;
+pub mod backup;
 mod broker;
 mod commands;
 pub mod config;
+pub mod control;
 pub mod init;
 mod listener;
+mod metrics;
 mod proxy;
 mod relay;
+mod reload;
 mod session;
 pub mod store;
 mod sync;
 
 pub use listener::BindError;
 pub use relay::{Relay, RunningRelay, StartError};
+pub use reload::Reloaded;

@@ -1,6 +1,11 @@
 //! Starting and stopping a relay.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use smp_protocol::{
     address::RelayAddress,
@@ -8,7 +13,7 @@ use smp_protocol::{
 };
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
-    identity::{IdentityError, files},
+    identity::{IdentityError, RelayIdentity, files},
 };
 use time::OffsetDateTime;
 use tokio::{task::JoinSet, time::timeout};
@@ -16,14 +21,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     broker::{Broker, sweep},
-    config::{Config, ConfigError, Durability, StoreKind},
+    config::{Config, ConfigError, Durability},
+    control::{self, Control, Observer},
     init::make_private_dir,
-    listener::{BindError, Service, Slots, bind, listen},
+    listener::{Acceptor, BindError, Service, Slots, bind, listen},
+    metrics,
     store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
 };
 
 /// Name of the database in the directory of the store.
-const DATABASE: &str = "smp-server.sqlite";
+pub(crate) const DATABASE: &str = "smp-server.sqlite";
 
 /// Why a relay cannot be started. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +44,11 @@ pub enum StartError {
         "cannot use the relay's identity: {0}; run `smp-server init`, or restore the files from the backup"
     )]
     Identity(#[from] IdentityError),
+    /// On reload only: the certificates are those of another relay.
+    #[error(
+        "the certificates in {0} are those of another relay; its address is another one: restart to become it"
+    )]
+    OtherRelay(PathBuf),
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -46,6 +58,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The address for the monitoring system cannot be listened on.
+    #[error("cannot listen on {0} for metrics: {1}; see metrics.listen")]
+    Metrics(SocketAddr, #[source] std::io::Error),
     /// The TLS library refuses the identity.
     #[error("cannot serve with the relay's identity: {0}")]
     Tls(#[from] ConnectionError),
@@ -57,12 +72,13 @@ pub struct Relay;
 
 /// A relay that is running. Dropping it stops it at once, as [`RunningRelay::kill`] does.
 pub struct RunningRelay {
-    address: RelayAddress,
+    pub(crate) address: RelayAddress,
+    pub(crate) identity: RelayIdentity,
     local_addrs: Vec<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
     store: Arc<dyn Store>,
-    service: Service,
+    pub(crate) service: Service,
     tasks: JoinSet<()>,
-    shutdown_timeout: Duration,
 }
 
 impl Relay {
@@ -74,22 +90,22 @@ impl Relay {
     pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
         config.validate()?;
         let identity = files::load(&config.identity.path, OffsetDateTime::now_utc())?;
-        if files::has_authority_key(&config.identity.path) {
-            tracing::warn!(
-                "{} is on this machine: move it to a safe place, who has it can pretend to be this relay",
-                files::CA_KEY
-            );
-        }
+        warn_of_authority_key(&config);
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
         // Listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
         let local_addrs: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let port = local_addrs.first().map_or(0, SocketAddr::port);
         let address = config.address(identity.fingerprint(), port)?;
+        let metrics = match config.metrics.listen {
+            Some(address) => {
+                Some(metrics::bind(address).await.map_err(|error| StartError::Metrics(address, error))?)
+            }
+            None => None,
+        };
         let store = open_store(&config).await?;
-        let shutdown_timeout = config.limits.shutdown_timeout;
         let service = Service {
-            acceptor,
+            acceptor: Acceptor::new(acceptor),
             slots: Slots::new(config.limits.max_connections, config.limits.max_connections_per_address),
             broker: Arc::new(Broker::new(config, store.clone())),
             connections: TaskTracker::new(),
@@ -100,7 +116,16 @@ impl Relay {
             tasks.spawn(listen(listener, service.clone()));
         }
         tasks.spawn(sweep(service.broker.clone()));
-        Ok(RunningRelay { address, local_addrs, store, service, tasks, shutdown_timeout })
+        let listens_on = local_addrs.clone();
+        let observer = Arc::new(Observer { service: service.clone(), listens_on, started: Instant::now() });
+        if let Some(path) = &service.broker.config().server.control_socket {
+            serve_control(path, observer.clone(), &mut tasks);
+        }
+        let metrics_addr = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        if let Some(listener) = metrics {
+            tasks.spawn(metrics::serve(listener, observer));
+        }
+        Ok(RunningRelay { address, local_addrs, metrics_addr, store, service, tasks, identity })
     }
 }
 
@@ -117,6 +142,12 @@ impl RunningRelay {
         &self.local_addrs
     }
 
+    /// Where a monitoring system can ask, if anywhere.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
     /// Connections that there are now, those in their handshake included.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -131,7 +162,8 @@ impl RunningRelay {
     pub async fn shutdown(mut self) -> Result<(), StoreError> {
         self.service.stop.cancel();
         self.service.connections.close();
-        if timeout(self.shutdown_timeout, self.service.connections.wait()).await.is_err() {
+        let patience = self.service.broker.config().limits.shutdown_timeout;
+        if timeout(patience, self.service.connections.wait()).await.is_err() {
             self.service.broker.abort.cancel();
             self.service.connections.wait().await;
         }
@@ -165,7 +197,30 @@ impl std::fmt::Debug for RunningRelay {
     }
 }
 
-fn acceptor_settings(config: &Config) -> AcceptorSettings {
+/// A relay that cannot be asked is better than none.
+fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) {
+    match Control::bind(path) {
+        Ok(control) => {
+            tasks.spawn(control::serve(control, observer));
+        }
+        Err(error) => tracing::warn!(
+            "`smp-server status` will not work: cannot listen at {}: {error}; see server.control_socket",
+            path.display()
+        ),
+    }
+}
+
+/// Whoever gets the key can pretend to be this relay.
+pub(crate) fn warn_of_authority_key(config: &Config) {
+    if files::has_authority_key(&config.identity.path) {
+        tracing::warn!(
+            "{} is on this machine: move it to a safe place, who has it can pretend to be this relay",
+            files::CA_KEY
+        );
+    }
+}
+
+pub(crate) fn acceptor_settings(config: &Config) -> AcceptorSettings {
     let (min, max) = (SmpVersion(config.server.min_version), SmpVersion(config.server.max_version));
     AcceptorSettings {
         // The configuration has been validated.
@@ -176,23 +231,30 @@ fn acceptor_settings(config: &Config) -> AcceptorSettings {
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
-    let quota = config.queues.quota as usize;
+    let Some(sqlite) = sqlite_config(config) else {
+        return Ok(Arc::new(MemoryStore::new(config.queues.quota as usize)));
+    };
+    let path = &config.store.path;
+    make_private_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
+    Ok(Arc::new(SqliteStore::open(sqlite).await?))
+}
+
+/// The database of a relay; `None` if it keeps everything in memory.
+pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
     let settings = &config.store;
-    if settings.kind == StoreKind::Memory {
-        return Ok(Arc::new(MemoryStore::new(quota)));
-    }
-    make_private_dir(&settings.path).map_err(|error| StartError::Directory(settings.path.clone(), error))?;
-    let config = SqliteConfig {
-        durability: match settings.durability {
-            Durability::Fsync => DiskDurability::Fsync,
-            Durability::Os => DiskDurability::Os,
-        },
-        quota,
+    let durability = match settings.effective_durability() {
+        Durability::Memory => return None,
+        Durability::Fsync => DiskDurability::Fsync,
+        Durability::Os => DiskDurability::Os,
+    };
+    Some(SqliteConfig {
+        durability,
+        quota: config.queues.quota as usize,
         queue_cache_bytes: settings.queue_cache_mib << 20,
         body_cache_bytes: settings.body_cache_mib << 20,
         pending_bytes: settings.pending_mib << 20,
+        patience: settings.patience,
         overwrite_deleted: settings.overwrite_deleted,
         ..SqliteConfig::new(settings.path.join(DATABASE))
-    };
-    Ok(Arc::new(SqliteStore::open(config).await?))
+    })
 }

@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -14,13 +15,13 @@ use std::{
 
 use smp_crypto::{BoxKey, Ed25519PrivateKey, PrivateAuthKey, X25519PrivateKey};
 use smp_protocol::{
-    address::RelayAddress,
+    address::{Password, RelayAddress},
     body::ReceivedBody,
     command::{self, MessageFlags, NewQueue, QueueRequest, SubscriptionMode},
     id::EntityId,
     message::{BrokerMessage, QueueIds},
 };
-use smp_transport::client::{ClientConfig, RelayClient, Request};
+use smp_transport::client::{ClientConfig, ClientError, RelayClient, Request};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smp-server"));
@@ -61,12 +62,28 @@ struct Started {
     address: RelayAddress,
 }
 
+/// Where a started relay's log goes, in its directory.
+const LOG: &str = "log";
+
+/// Waits until the log has this, as often as that.
+fn wait_for_log(dir: &Path, wanted: &str, times: usize) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let log = fs::read_to_string(dir.join(LOG)).unwrap();
+        if log.matches(wanted).count() >= times {
+            return log;
+        }
+        assert!(Instant::now() < deadline, "no {wanted} in {log}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Starts the relay on a port that the system chooses, unless `port` is given.
 fn start(dir: &Path, port: u16) -> Started {
     let listen = SocketAddr::from(([127, 0, 0, 1], port)).to_string();
     let mut process = program(&["start", "--dir", text(dir), "--listen", &listen])
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(fs::File::create(dir.join(LOG)).unwrap())
         .spawn()
         .unwrap();
     let mut line = String::new();
@@ -155,6 +172,53 @@ fn what_cannot_work_is_said_in_one_sentence() {
     assert!(lost.contains("server.key"), "{lost}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_running_relay_can_be_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = dir.path().join("relay");
+    init(&relay, &["--password", "s3cret"]);
+    let mut started = start(&relay, 0);
+    let (client, _events) = connect(&started.address).await;
+    let queue = try_create(&client, Some("s3cret")).await.unwrap();
+    for number in 0..5 {
+        client.send(None, EntityId::from(&queue.ids.sender_id), message(number)).await.unwrap();
+    }
+    let copy = dir.path().join("copy");
+    let said = run(&["backup", text(&copy), "--dir", text(&relay)]);
+    assert!(said.status.success(), "{said:?}");
+    assert!(String::from_utf8(said.stdout).unwrap().contains("ca.key"));
+    for name in ["smp-server.toml", "identity/ca.key", "identity/server.key", "data/smp-server.sqlite"] {
+        let mode = fs::metadata(copy.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    let again = error(&run(&["backup", text(&copy), "--dir", text(&relay)]));
+    assert!(again.contains("exists already"), "{again}");
+    // What comes after the copy is not in it.
+    client.send(None, EntityId::from(&queue.ids.sender_id), message(5)).await.unwrap();
+    let occupied = error(&run(&["restore", text(&copy), "--dir", text(&relay)]));
+    assert!(occupied.contains("exists already"), "{occupied}");
+    started.signal("-KILL");
+    started.exit_code();
+
+    let second = dir.path().join("second");
+    let database = copy.join("data/smp-server.sqlite");
+    let good = fs::read(&database).unwrap();
+    let mut bad = good.clone();
+    bad[8192..16384].fill(0xaa);
+    fs::write(&database, bad).unwrap();
+    let damaged = error(&run(&["restore", text(&copy), "--dir", text(&second)]));
+    assert!(damaged.contains("nothing was restored"), "{damaged}");
+    assert!(!second.join("smp-server.toml").exists() && !second.join("data/smp-server.sqlite").exists());
+    fs::write(&database, good).unwrap();
+    assert!(run(&["restore", text(&copy), "--dir", text(&second)]).status.success());
+    let restored = start(&second, started.address.port_or_default());
+    assert_eq!(restored.address, started.address);
+    assert_eq!(drain(&restored.address, &queue).await, [0, 1, 2, 3, 4]);
+    let none =
+        error(&run(&["restore", text(&dir.path().join("none")), "--dir", text(&dir.path().join("x"))]));
+    assert!(none.contains("is not a copy"), "{none}");
+}
+
 #[test]
 fn signals_stop_it_with_success() {
     let dir = tempfile::tempdir().unwrap();
@@ -164,6 +228,145 @@ fn signals_stop_it_with_success() {
         started.signal(signal);
         assert_eq!(started.exit_code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let socket = dir.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut process = program(&["start", "--dir", text(dir.path()), "--listen", "127.0.0.1:0"])
+        .env("NOTIFY_SOCKET", &socket)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = |expected: &str| {
+        let mut buffer = [0; 200];
+        let length = manager.recv(&mut buffer).unwrap();
+        assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap().trim(), expected);
+    };
+    said("READY=1");
+    Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
+    said("STOPPING=1");
+    assert!(process.wait().unwrap().success());
+}
+
+#[test]
+fn status_shows_how_a_running_relay_is_and_says_when_there_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let none = error(&run(&["status", "--dir", text(dir.path())]));
+    assert!(none.contains("not running") && none.contains("smp-server start"), "{none}");
+
+    let mut started = start(dir.path(), 0);
+    let mode = fs::metadata(dir.path().join("control.sock")).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let output = run(&["status", "--dir", text(dir.path()), "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["process"], started.process.id());
+    assert_eq!(status["connections"], 0);
+    assert_eq!(status["store"]["durability"], "fsync");
+    assert!(status["memory_bytes"].as_u64().unwrap() > 0);
+    let shown = String::from_utf8(run(&["status", "--dir", text(dir.path())]).stdout).unwrap();
+    for name in ["running for", "connections", "subscriptions", "queues", "messages held", "memory"] {
+        assert!(shown.lines().any(|line| line.starts_with(name)), "{name} in {shown}");
+    }
+
+    // What a killed relay has left does not disturb the next one, which tidies up when it stops.
+    started.signal("-KILL");
+    started.exit_code();
+    let none = error(&run(&["status", "--dir", text(dir.path())]));
+    assert!(none.contains("not running"), "{none}");
+    let mut started = start(dir.path(), 0);
+    assert!(run(&["status", "--dir", text(dir.path())]).status.success());
+    started.signal("-TERM");
+    assert_eq!(started.exit_code(), Some(0));
+    assert!(!dir.path().join("control.sock").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_makes_it_read_its_settings_again_and_a_bad_file_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &["--password", "old-s3cret"]);
+    let mut started = start(dir.path(), 0);
+    let address = started.address.clone();
+    let (client, _events) = connect(&address).await;
+    assert!(try_create(&client, Some("new-s3cret")).await.is_err());
+    assert!(try_create(&client, Some("old-s3cret")).await.is_ok());
+
+    let config = dir.path().join("smp-server.toml");
+    let good = fs::read_to_string(&config).unwrap().replace("old-s3cret", "new-s3cret");
+    let good = good.replace("# level = \"info\"", "level = \"debug\"");
+    fs::write(&config, good.replace("# quota = 128", "quota = 64")).unwrap();
+    started.signal("-HUP");
+    let log = wait_for_log(dir.path(), "after a restart", 1);
+    assert!(log.contains("reloaded: queues.create_password, log.level"), "{log}");
+    assert!(log.contains("after a restart: queues.quota"), "{log}");
+    assert!(try_create(&client, Some("old-s3cret")).await.is_err());
+    assert!(try_create(&client, Some("new-s3cret")).await.is_ok());
+
+    for broken in [good.replace("new-s3cret", "never s3cret"), good + "new_queues = perhaps\n"] {
+        fs::write(&config, broken).unwrap();
+        started.signal("-HUP");
+    }
+    let log = wait_for_log(dir.path(), "nothing was reloaded", 1);
+    assert!(!log.contains("s3cret"), "{log}");
+    assert!(try_create(&client, Some("new-s3cret")).await.is_ok());
+    started.signal("-TERM");
+    assert_eq!(started.exit_code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_certificate_is_taken_up_and_the_address_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let mut started = start(dir.path(), 0);
+    wait_for_log(dir.path(), "ca.key is on this machine", 1);
+    let (old, _events) = connect(&started.address).await;
+    let key = dir.path().join("identity/ca.key");
+    let away = dir.path().join("away.key");
+    fs::rename(&key, &away).unwrap();
+    let leaf = dir.path().join("identity/server.crt");
+    let before = fs::read(&leaf).unwrap();
+
+    let missing = error(&run(&["cert", "rotate", "--dir", text(dir.path())]));
+    assert!(missing.contains("--ca-key"), "{missing}");
+    let foreign = tempfile::tempdir().unwrap();
+    init(foreign.path(), &[]);
+    let foreign = foreign.path().join("identity/ca.key");
+    let foreign = error(&run(&["cert", "rotate", "--dir", text(dir.path()), "--ca-key", text(&foreign)]));
+    assert!(foreign.contains("does not belong"), "{foreign}");
+    assert_eq!(fs::read(&leaf).unwrap(), before);
+
+    let rotated = run(&["cert", "rotate", "--dir", text(dir.path()), "--ca-key", text(&away)]);
+    let said = String::from_utf8(rotated.stdout).unwrap();
+    assert!(
+        rotated.status.success() && said.contains(&format!("kill -HUP {}", started.process.id())),
+        "{said}"
+    );
+    assert_ne!(fs::read(&leaf).unwrap(), before);
+    assert!(!key.exists(), "the key of the authority stays where it is");
+    started.signal("-HUP");
+    let log = wait_for_log(dir.path(), "reloaded: the certificate", 1);
+    assert_eq!(log.matches("ca.key is on this machine").count(), 1, "{log}");
+    let (new, _events) = connect(&started.address).await;
+    for client in [old, new] {
+        assert!(try_create(&client, None).await.is_ok());
+    }
+
+    // Certificates of another relay are not taken up while this one has its address.
+    let other = tempfile::tempdir().unwrap();
+    init(other.path(), &[]);
+    for name in ["ca.crt", "server.crt", "server.key", "fingerprint"] {
+        fs::copy(other.path().join("identity").join(name), dir.path().join("identity").join(name)).unwrap();
+    }
+    started.signal("-HUP");
+    wait_for_log(dir.path(), "another relay", 1);
+    assert!(try_create(&connect(&started.address).await.0, None).await.is_ok());
+    started.signal("-TERM");
+    assert_eq!(started.exit_code(), Some(0));
 }
 
 struct Queue {
@@ -177,18 +380,24 @@ async fn connect(address: &RelayAddress) -> (RelayClient, smp_transport::client:
 }
 
 async fn create(client: &RelayClient) -> Queue {
+    try_create(client, None).await.unwrap()
+}
+
+async fn try_create(client: &RelayClient, password: Option<&str>) -> Result<Queue, ClientError> {
     let key: PrivateAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).into();
     let dh = X25519PrivateKey::generate(&mut rand::rng());
     let new = command::Command::New(Box::new(NewQueue {
         auth_key: key.public_key().into(),
         dh_key: dh.public_key().into(),
-        password: None,
+        password: password.map(|password| Password::new(password).unwrap()),
         subscription: SubscriptionMode::OnlyCreate,
         request: Some(QueueRequest::Messaging(None)),
         notifier: None,
     }));
-    match client.send(Some(&key), EntityId::empty(), new).await.unwrap() {
-        BrokerMessage::QueueIds(ids) => Queue { box_key: dh.agree(&ids.dh_key.0).box_key(), key, ids: *ids },
+    match client.send(Some(&key), EntityId::empty(), new).await? {
+        BrokerMessage::QueueIds(ids) => {
+            Ok(Queue { box_key: dh.agree(&ids.dh_key.0).box_key(), key, ids: *ids })
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,13 +1,14 @@
 //! What the relay knows while it runs: its settings, its store, and who is subscribed to what.
 
 mod delivery;
+mod idle;
 mod notifications;
 mod services;
 mod subscriptions;
 mod sweep;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +18,7 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
@@ -28,7 +30,8 @@ pub(crate) use self::{
 };
 use crate::{
     auth::NobodysKeys,
-    config::Config,
+    config::{Config, Durability},
+    metrics::Metrics,
     proxy::Proxy,
     session::{Reply, Session},
     store::{Notifier, QueueRecord, ServiceRole, Store},
@@ -36,14 +39,19 @@ use crate::{
 
 /// Shared by all sessions.
 pub(crate) struct Broker {
-    pub(crate) config: Config,
+    config: RwLock<Arc<Config>>,
+    /// Tells those who wait for a time that follows from the settings.
+    pub(crate) reloaded: Notify,
     pub(crate) store: Arc<dyn Store>,
+    /// What the store promises.
+    pub(crate) durability: Durability,
     pub(crate) subscriptions: Subscriptions<Session>,
     pub(crate) notifications: Notifications<Session>,
     messaging_services: Services<Session>,
     notifier_services: Services<Session>,
     pub(crate) nobody: NobodysKeys,
     pub(crate) proxy: Arc<Proxy>,
+    pub(crate) metrics: Metrics,
     /// Cancelled to stop everything at once.
     pub(crate) abort: CancellationToken,
 }
@@ -56,11 +64,25 @@ impl Broker {
             messaging_services: Services::new(),
             notifier_services: Services::new(),
             nobody: NobodysKeys::generate(&mut rand::rng()),
+            metrics: Metrics::new(),
             abort: CancellationToken::new(),
             proxy: Proxy::new(config.proxy.clone()),
-            config,
+            durability: config.store.effective_durability(),
+            config: RwLock::new(Arc::new(config)),
+            reloaded: Notify::new(),
             store,
         }
+    }
+
+    /// The settings that are in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts other settings in force.
+    pub(crate) fn set_config(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.reloaded.notify_one();
     }
 
     /// The sessions of services of this role.
@@ -71,8 +93,9 @@ impl Broker {
         }
     }
 
-    /// Ends whatever subscriptions there are to a queue that was deleted; sessions other than `session` are told.
-    pub(crate) fn queue_deleted(&self, queue: &QueueRecord, session: &Session) {
+    /// Ends whatever subscriptions there are to a queue that was deleted; sessions other than `session`, which has deleted
+    /// it, are told.
+    pub(crate) fn queue_deleted(&self, queue: &QueueRecord, session: Option<&Session>) {
         let id = &queue.recipient_id;
         let subscriber = self.subscriptions.remove(id);
         let service = self.left_service(queue.recipient_service.as_ref(), ServiceRole::Messaging, id.into());
@@ -83,7 +106,7 @@ impl Broker {
     }
 
     /// Ends the subscription to a notifier that was deleted; its session is told unless it is `session`.
-    pub(crate) fn notifier_deleted(&self, notifier: &Notifier, session: &Session) {
+    pub(crate) fn notifier_deleted(&self, notifier: &Notifier, session: Option<&Session>) {
         let id = &notifier.id;
         let subscriber = self.notifications.remove(id);
         let hash = IdsHash::of(id.as_bytes());
@@ -107,7 +130,7 @@ impl Broker {
         };
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Messaging, id.into());
-        tell(&id.into(), &BrokerMessage::End, [displaced, left], session);
+        tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
         if let Some(service) = service {
             self.join_service(service, ServiceRole::Messaging, session, id.into(), previous != Some(service));
         }
@@ -126,7 +149,7 @@ impl Broker {
         let displaced = self.notifications.subscribe(id, session);
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Notifier, hash);
-        tell(&id.into(), &BrokerMessage::End, [displaced, left], session);
+        tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
         if let Some(service) = service {
             self.join_service(service, ServiceRole::Notifier, session, hash, previous != Some(service));
         }
@@ -220,7 +243,7 @@ impl Broker {
 
     /// Before which time (seconds since 1970) messages are too old now.
     pub(crate) fn expire_before(&self, now: u64) -> Option<u64> {
-        self.config.queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
+        self.config().queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
     }
 }
 
@@ -233,11 +256,12 @@ fn tell(
     id: &EntityId,
     message: &BrokerMessage<'static>,
     [first, second]: [Option<Arc<Session>>; 2],
-    session: &Session,
+    session: Option<&Session>,
 ) {
-    let first = first.filter(|first| first.number() != session.number());
+    let session = session.map(Numbered::number);
+    let first = first.filter(|first| Some(first.number()) != session);
     let second = second.filter(|second| {
-        second.number() != session.number()
+        Some(second.number()) != session
             && first.as_ref().is_none_or(|first| first.number() != second.number())
     });
     for other in first.iter().chain(&second) {

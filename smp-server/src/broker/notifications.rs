@@ -50,6 +50,11 @@ impl<S: NotificationSubscriber> Notifications<S> {
         Self { max_pending, state: Mutex::new(state) }
     }
 
+    /// How many subscriptions there are.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.state).subscribed.len()
+    }
+
     /// Subscribes a session instead of whoever is, and returns who was if it is another. [`Notifications::flush`] sends
     /// what has waited.
     pub(crate) fn subscribe(&self, notifier: &NotifierId, session: &Arc<S>) -> Option<Arc<S>> {

@@ -69,6 +69,11 @@ impl<S: Numbered> Services<S> {
         Some(serving.session.clone())
     }
 
+    /// The services that have a session.
+    pub(crate) fn ids(&self) -> Vec<ServiceId> {
+        lock(&self.0).keys().cloned().collect()
+    }
+
     /// The session of a service.
     pub(crate) fn session(&self, id: &ServiceId) -> Option<Arc<S>> {
         lock(&self.0).get(id).map(|serving| serving.session.clone())

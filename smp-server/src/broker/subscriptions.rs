@@ -83,6 +83,16 @@ impl<S: Subscriber> Subscriptions<S> {
         &self.shards[(hash % SHARDS as u64) as usize]
     }
 
+    /// The queues, in parts, each as it is when it is taken.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = Vec<RecipientId>> {
+        self.shards.iter().map(|shard| lock(shard).keys().cloned().collect())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
     /// Subscribes a session instead of whoever is. What was delivered before and not acknowledged will be again.
     pub(crate) fn subscribe(
         &self,

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Broker, now};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Broker, idle::IdleQueues, now};
 use crate::store::SweepPosition;
 
 /// Messages that are looked at without a pause.
@@ -11,15 +13,32 @@ const STEP: usize = 500;
 /// Pause after each step, so that a large store does not slow the relay down.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Removes expired messages and notifications, again and again.
+/// Removes expired messages and notifications, and queues that nobody uses, again and again.
 pub(crate) async fn sweep(broker: Arc<Broker>) {
-    let settings = &broker.config.queues;
+    let mut idle = IdleQueues::new();
     loop {
-        tokio::time::sleep(settings.expiry_interval).await;
+        wait(&broker).await;
         let now = now();
-        broker.notifications.expire(now.saturating_sub(settings.expire_notifications.as_secs()));
+        let age = broker.config().queues.expire_notifications;
+        broker.notifications.expire(now.saturating_sub(age.as_secs()));
         if let Some(before) = broker.expire_before(now) {
             expire_messages(&broker, before).await;
+        }
+        if let Some(age) = broker.config().queues.delete_idle
+            && let Err(error) = idle.sweep(&broker, age, now).await
+        {
+            tracing::warn!("cannot delete queues that nobody uses: {error}");
+        }
+    }
+}
+
+/// Until it is time, also if the settings change meanwhile.
+async fn wait(broker: &Broker) {
+    let start = Instant::now();
+    loop {
+        tokio::select! {
+            () = sleep_until(start + broker.config().queues.expiry_interval) => return,
+            () = broker.reloaded.notified() => {}
         }
     }
 }
@@ -28,10 +47,13 @@ async fn expire_messages(broker: &Broker, before: u64) {
     let mut position = SweepPosition::default();
     loop {
         match broker.store.expire_messages(before, position, STEP).await {
-            Ok(swept) => match swept.next {
-                Some(next) => position = next,
-                None => return,
-            },
+            Ok(swept) => {
+                broker.metrics.messages_expired.inc_by(swept.removed);
+                match swept.next {
+                    Some(next) => position = next,
+                    None => return,
+                }
+            }
             // The next sweep starts over.
             Err(error) => return tracing::warn!("cannot remove expired messages: {error}"),
         }

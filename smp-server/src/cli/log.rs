@@ -4,19 +4,35 @@ use std::io::IsTerminal as _;
 
 use smp_server::config::{Log, LogFormat, LogLevel};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    Layer, Registry, filter::Targets, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+};
 
 /// Only what this project writes gets into the log: it is known to hold nothing about clients.
 const TARGETS: [&str; 2] = ["smp_server", "smp_transport"];
 
-pub(super) fn start(log: &Log) {
-    let level = match log.level {
+/// Changes the level of the log.
+pub(super) struct Level(reload::Handle<Targets, Registry>);
+
+impl Level {
+    pub(super) fn set(&self, level: LogLevel) {
+        // It fails only when there is no log any more.
+        let _ = self.0.reload(targets(level));
+    }
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
-    let ours = Targets::new().with_targets(TARGETS.map(|target| (target, level)));
+    Targets::new().with_targets(TARGETS.map(|target| (target, level)))
+}
+
+pub(super) fn start(log: &Log) -> Level {
+    let (ours, level) = reload::Layer::new(targets(log.level));
     let color = std::io::stderr().is_terminal();
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(color);
@@ -25,4 +41,5 @@ pub(super) fn start(log: &Log) {
         LogFormat::Json => lines.json().boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+    Level(level)
 }

@@ -1,9 +1,13 @@
 //! The command line.
 
 mod address;
+mod backup;
+mod cert;
 mod init;
 mod log;
+mod reload;
 mod start;
+mod status;
 
 use std::{env, path::PathBuf};
 
@@ -25,6 +29,15 @@ enum Command {
     Init(init::Options),
     /// Run the relay
     Start(start::Options),
+    /// Show how the running relay is: connections, queues, messages, memory
+    Status(status::Options),
+    /// Copy the relay, running or not: settings, keys, queues and messages
+    Backup(backup::BackupOptions),
+    /// Put a copy back; never overwrites anything
+    Restore(backup::RestoreOptions),
+    /// Renew the certificate of the relay
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Print the address of the relay, for clients
     Address(Place),
 }
@@ -71,6 +84,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Init(options) => init::run(options),
         Command::Start(options) => start::run(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Backup(options) => backup::backup(&options),
+        Command::Restore(options) => backup::restore(&options),
+        Command::Cert(command) => cert::run(&command),
         Command::Address(place) => address::run(&place),
     }
 }

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use sd_notify::NotifyState;
 use smp_server::{
     Relay, RunningRelay,
     config::{self, Config, Overrides},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Place, log};
+use super::{Place, log, reload::reload};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -23,48 +24,82 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let overrides = Overrides { listen: options.listen.clone() };
-    let config = config::load(&options.place.config(), &overrides)?;
-    log::start(&config.log);
+    let file = options.place.config();
+    let config = config::load(&file, &overrides)?;
+    let level = log::start(&config.log);
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, |relay| reload(relay, &file, &overrides, &level)))
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve(config: Config, reload: impl Fn(&mut RunningRelay)) -> Result<()> {
     // Before anything is started, so that no signal is missed.
     let mut signals = Signals::new().context("cannot receive signals")?;
-    let relay = Relay::start(config).await?;
+    let mut relay = Relay::start(config).await?;
     println!("{}", relay.address().without_password());
     let addresses: Vec<String> = relay.local_addrs().iter().map(SocketAddr::to_string).collect();
     tracing::info!("smp-server {} listens on {}", env!("CARGO_PKG_VERSION"), addresses.join(", "));
-    signals.next().await;
+    tell_service_manager(&[NotifyState::Ready]);
+    while signals.next().await == Asked::Reload {
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell_service_manager(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!("cannot tell the service manager: {error}"),
+        }
+        reload(&mut relay);
+        tell_service_manager(&[NotifyState::Ready]);
+    }
+    tell_service_manager(&[NotifyState::Stopping]);
     tracing::info!("stopping; repeat the signal to stop at once");
     stop(relay, &mut signals).await
+}
+
+/// Does nothing unless the relay was started by systemd, or by what speaks like it (`NOTIFY_SOCKET`).
+fn tell_service_manager(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!("cannot tell the service manager: {error}");
+    }
 }
 
 async fn stop(relay: RunningRelay, signals: &mut Signals) -> Result<()> {
     tokio::select! {
         closed = relay.shutdown() => closed.context("cannot write everything to the store")?,
-        () = signals.next() => bail!("stopped at once; messages that nobody was told `OK` for may be lost"),
+        () = signals.stop() => bail!("stopped at once; messages that nobody was told `OK` for may be lost"),
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Signals that ask the relay to stop.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Reload,
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
+    }
+
+    /// Waits until it is asked once more to stop.
+    async fn stop(&mut self) {
+        while self.next().await != Asked::Stop {}
     }
 }

@@ -10,6 +10,6 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let deleted = cx.broker.store.delete_queue(&queue.recipient_id).await;
     let (record, _) = deleted.map_err(|error| store_error(&error))?;
     cx.session.forget_got(&record.recipient_id);
-    cx.broker.queue_deleted(&record, &cx.session);
+    cx.broker.queue_deleted(&record, Some(&cx.session));
     Ok(Answer::ok())
 }

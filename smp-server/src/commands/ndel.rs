@@ -9,7 +9,7 @@ use crate::{
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let updated = cx.change(queue, QueueChange::ClearNotifier).await.map_err(|error| store_error(&error))?;
     if let Some(previous) = &updated.before.notifier {
-        cx.broker.notifier_deleted(previous, &cx.session);
+        cx.broker.notifier_deleted(previous, Some(&cx.session));
     }
     Ok(Answer::ok())
 }

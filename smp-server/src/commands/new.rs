@@ -26,7 +26,8 @@ use crate::{
 const ATTEMPTS: usize = 3;
 
 pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
-    let settings = &cx.broker.config.queues;
+    let config = cx.broker.config();
+    let settings = &config.queues;
     let password_fits = settings.create_password.is_none() || request.password == settings.create_password;
     if !settings.new_queues || !password_fits {
         return Err(ErrorType::Auth);

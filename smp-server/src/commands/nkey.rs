@@ -30,7 +30,7 @@ pub(super) async fn run(
         match cx.change(queue, QueueChange::SetNotifier(notifier)).await {
             Ok(updated) => {
                 if let Some(previous) = &updated.before.notifier {
-                    cx.broker.notifier_deleted(previous, &cx.session);
+                    cx.broker.notifier_deleted(previous, Some(&cx.session));
                 }
                 return Ok(BrokerMessage::NotifierId(id, private.public_key().into()).into());
             }

@@ -9,7 +9,7 @@ use smp_protocol::{
 use super::{Context, Outcome};
 
 pub(super) async fn run(cx: &Context, relay: &RelayAddress, password: Option<Password>) -> Outcome {
-    let config = &cx.broker.config;
+    let config = cx.broker.config();
     let wanted = &config.queues.create_password;
     if !config.proxy.enabled || (wanted.is_some() && password != *wanted) {
         return Err(ErrorType::Proxy(Box::new(ProxyError::BasicAuth)));

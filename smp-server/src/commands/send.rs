@@ -35,6 +35,8 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord, flags: MessageFlags, 
     let appended = cx.broker.store.append(&queue.recipient_id, message, cx.broker.expire_before(now)).await;
     match appended.map_err(|error| store_error(&error))? {
         Appended::Accepted(accepted) => {
+            cx.broker.metrics.messages_accepted.inc();
+            cx.broker.metrics.messages_expired.inc_by(accepted.expired);
             cx.broker.message_sent(queue);
             if let Some(notifier) = queue.notifier.as_ref().filter(|_| flags.notification) {
                 notify(cx, notifier, &accepted.message);

@@ -34,6 +34,10 @@ pub struct Limits {
     pub max_outgoing: usize,
     /// Queues one connection may create in a minute; further `NEW`s wait. 0: no bound.
     pub new_queues_per_minute: u32,
+    /// Commands with a wrong authorization or password one connection may send in a minute; the answers to further ones
+    /// wait, so that guessing is slow whatever is guessed. What a proxy forwards is not counted: there it would hit those
+    /// who share the connection. 0: no bound.
+    pub failed_authorizations_per_minute: u32,
     /// Notifications kept for one queue while its notifier is away; the oldest goes first.
     pub max_pending_notifications: usize,
     /// On shutdown, how long to wait for what clients have asked before.
@@ -53,6 +57,7 @@ impl Default for Limits {
             max_outgoing: 8_192,
             max_pending_commands: 1_024,
             new_queues_per_minute: 6_000,
+            failed_authorizations_per_minute: 6_000,
             max_pending_notifications: 32,
             shutdown_timeout: Duration::from_secs(10),
         }

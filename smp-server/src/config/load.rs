@@ -76,6 +76,19 @@ pub fn default_dir(is_root: bool, xdg_data_home: Option<&Path>, home: Option<&Pa
 ///
 /// [`ConfigError`], a sentence that names file and line, variable or setting.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+    read(path, path.parent().unwrap_or(Path::new("")), overrides)
+}
+
+/// As [`load`], for a file that is going to be moved to the directory `dir`: relative paths start there.
+///
+/// # Errors
+///
+/// [`ConfigError`]
+pub fn load_into(path: &Path, dir: &Path) -> Result<Config, ConfigError> {
+    read(path, dir, &Overrides::default())
+}
+
+fn read(path: &Path, dir: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing(path.to_path_buf()),
         _ => ConfigError::Read(path.to_path_buf(), error),
@@ -90,7 +103,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
     }
     let mut config: Config =
         figment.extract().map_err(|error| ConfigError::Environment(error.to_string()))?;
-    config.resolve_paths(path.parent().unwrap_or(Path::new("")));
+    config.resolve_paths(dir);
     config.validate()?;
     Ok(config)
 }

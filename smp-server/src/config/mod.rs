@@ -6,6 +6,7 @@
 
 mod limits;
 mod load;
+mod reload;
 mod template;
 mod text;
 
@@ -24,10 +25,14 @@ use smp_protocol::{
 
 pub use self::{
     limits::Limits,
-    load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load},
+    load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load, load_into},
+    reload::Changes,
     template::template,
     text::{parse_duration, parse_password},
 };
+
+/// Shortest `queues.delete_idle`.
+const MIN_IDLE: Duration = Duration::from_secs(86_400);
 
 /// Everything that can be set. `Config::default()` is a relay on port 5223 that keeps queues in SQLite in the
 /// current directory; tests mostly want [`Config::for_tests`].
@@ -46,6 +51,8 @@ pub struct Config {
     pub proxy: Proxy,
     /// Bounds on what one client, and all of them, can cost.
     pub limits: Limits,
+    /// Numbers for a monitoring system.
+    pub metrics: MetricsListener,
     /// What is written to the log.
     pub log: Log,
 }
@@ -61,6 +68,9 @@ pub struct Server {
     pub port: u16,
     /// IP addresses and ports to accept connections on. Port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
+    /// The Unix socket where `smp-server status` asks a running relay. `"off"` for none.
+    #[serde(deserialize_with = "text::optional_path")]
+    pub control_socket: Option<PathBuf>,
     /// The oldest SMP version to offer, from 6.
     pub min_version: u16,
     /// The newest SMP version to offer, up to 19.
@@ -76,6 +86,7 @@ impl Default for Server {
                 SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
                 SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             ],
+            control_socket: Some(PathBuf::from("control.sock")),
             min_version: SmpVersion::MIN.0,
             max_version: SmpVersion::MAX.0,
         }
@@ -113,6 +124,9 @@ pub struct Queues {
     /// After how long a notification that no notifier took is dropped.
     #[serde(deserialize_with = "text::duration")]
     pub expire_notifications: Duration,
+    /// After how long, in whole days, a queue is deleted that nobody has sent to, received from or been subscribed to.
+    #[serde(deserialize_with = "text::optional_duration")]
+    pub delete_idle: Option<Duration>,
     /// How often expired messages and notifications are looked for.
     #[serde(deserialize_with = "text::duration")]
     pub expiry_interval: Duration,
@@ -126,6 +140,7 @@ impl Default for Queues {
             quota: 128,
             expire_messages: Some(Duration::from_secs(21 * 86_400)),
             expire_notifications: Duration::from_secs(86_400),
+            delete_idle: None,
             expiry_interval: Duration::from_secs(3_600),
         }
     }
@@ -147,6 +162,10 @@ pub struct StoreConfig {
     pub body_cache_mib: usize,
     /// Bodies that may wait for the disk, in MiB; senders wait when there are more.
     pub pending_mib: usize,
+    /// How long a message may wait in memory for its recipient's acknowledgement, if the recipient acknowledged the one
+    /// before within this time: then it need not be written. `"0s"` writes at once, always.
+    #[serde(deserialize_with = "text::duration")]
+    pub patience: Duration,
     /// Whether bodies of deleted messages are overwritten with zeros at once, for about double the work of a removal.
     pub overwrite_deleted: bool,
 }
@@ -160,8 +179,17 @@ impl Default for StoreConfig {
             queue_cache_mib: 64,
             body_cache_mib: 32,
             pending_mib: 64,
+            patience: Duration::from_millis(100),
             overwrite_deleted: false,
         }
+    }
+}
+
+impl StoreConfig {
+    /// What is promised, whichever setting says that nothing is kept.
+    #[must_use]
+    pub fn effective_durability(&self) -> Durability {
+        if self.kind == StoreKind::Memory { Durability::Memory } else { self.durability }
     }
 }
 
@@ -183,6 +211,8 @@ pub enum Durability {
     Fsync,
     /// The message survives the death of the process, not that of the machine.
     Os,
+    /// Nothing is kept over a restart: the same as the store of that name.
+    Memory,
 }
 
 /// `[proxy]`
@@ -216,6 +246,15 @@ impl Default for Proxy {
             allow_private_hosts: false,
         }
     }
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsListener {
+    /// IP address and port where a monitoring system asks by HTTP, best a loopback address. `"off"` for none.
+    #[serde(deserialize_with = "text::optional_address")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[log]`
@@ -261,13 +300,15 @@ impl Config {
         let mut config = Self::default();
         config.server.listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
         config.proxy.allow_private_hosts = true;
+        config.server.control_socket = None;
         config.resolve_paths(dir);
         config
     }
 
     /// Makes relative paths start at `dir`.
     pub fn resolve_paths(&mut self, dir: &Path) {
-        for path in [&mut self.identity.path, &mut self.store.path] {
+        let paths = [&mut self.identity.path, &mut self.store.path];
+        for path in paths.into_iter().chain(&mut self.server.control_socket) {
             if path.is_relative() {
                 *path = dir.join(&*path);
             }
@@ -310,6 +351,10 @@ impl Config {
                 "server.min_version and server.max_version must be a range within 6 to 19",
             ),
             (self.queues.quota == 0, "queues.quota is 0; a queue must hold at least one message"),
+            (
+                self.queues.delete_idle.is_some_and(|age| age < MIN_IDLE),
+                "queues.delete_idle is less than \"1d\"; use is noted by the day",
+            ),
             (self.queues.expiry_interval.is_zero(), "queues.expiry_interval is 0; try \"1h\""),
             (
                 self.proxy.client_concurrency == 0,
@@ -345,12 +390,13 @@ mod tests {
     #[test]
     fn impossible_values_are_named() {
         type Change = fn(&mut Config);
-        let broken: [(&str, Change); 5] = [
+        let broken: [(&str, Change); 6] = [
             ("listen", |c| c.server.listen.clear()),
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
             ("min_version", |c| c.server.min_version = 5),
             ("quota", |c| c.queues.quota = 0),
+            ("delete_idle", |c| c.queues.delete_idle = Some(Duration::from_secs(60))),
         ];
         for (name, change) in broken {
             let mut config = Config::default();

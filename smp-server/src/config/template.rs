@@ -24,6 +24,8 @@ hosts = {hosts}
 # port = 0
 # Where connections are accepted. Add "0.0.0.0:443" and "[::]:443" to be reachable through strict firewalls.
 listen = ["0.0.0.0:{port}", "[::]:{port}"]
+# Where `smp-server status` asks the running relay; "off" for nowhere.
+# control_socket = "control.sock"
 # Range of protocol versions that is offered.
 # min_version = 6
 # max_version = 19
@@ -42,10 +44,13 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # Messages that nobody took are deleted after this time; "off" keeps them for ever.
 # expire_messages = "21d"
 # expire_notifications = "24h"
+# Queues that nobody has sent to, received from or been subscribed to for so many days are deleted, for example "365d".
+# delete_idle = "off"
+# How often all these are looked for.
 # expiry_interval = "1h"
 
 [store]
-# "sqlite" or "memory" (nothing is kept over a restart).
+# "sqlite" or "memory" (nothing is kept over a restart; durability = "memory" says the same).
 # kind = "sqlite"
 # Directory of the database.
 # path = "data"
@@ -55,6 +60,9 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # queue_cache_mib = 64
 # body_cache_mib = 32
 # pending_mib = 64
+# While a recipient is online and acknowledges within this time, messages wait so long for the acknowledgement, which
+# makes writing them needless. "0s": write at once, always.
+# patience = "100ms"
 # Overwrite deleted messages with zeros at once, for about double the work of a removal. All are encrypted end to end anyway.
 # overwrite_deleted = false
 
@@ -83,8 +91,14 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # max_outgoing = 8192
 # Per connection; further ones wait. 0: no bound.
 # new_queues_per_minute = 6000
+# Refused authorizations and wrong passwords per connection; the answers to further ones wait. 0: no bound.
+# failed_authorizations_per_minute = 6000
 # max_pending_notifications = 32
 # shutdown_timeout = "10s"
+
+[metrics]
+# Where Prometheus asks for http://ADDRESS:PORT/metrics, for example "127.0.0.1:9224". Counts, durations and sizes only.
+# listen = "off"
 
 [log]
 # "error", "warn", "info" or "debug". No level shows queue IDs, keys or addresses.

@@ -1,6 +1,6 @@
 //! Values as people write them. Durations: `"250ms"`, `"30s"`, `"5m"`, `"6h"`, `"21d"`, or `"off"` for none.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 use smp_protocol::address::{Host, Password};
@@ -36,6 +36,24 @@ pub(super) fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Op
     }
 }
 
+/// For `#[serde(deserialize_with)]` of an optional IP address with port; `"off"` is `None`.
+pub(super) fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "off" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            de::Error::custom(format!(
+                "\"{text}\" is not an IP address with a port, such as \"127.0.0.1:9224\""
+            ))
+        }),
+    }
+}
+
+/// For `#[serde(deserialize_with)]` of an optional path; `"off"` is `None`.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(from)?;
+    Ok((text != "off").then(|| PathBuf::from(text)))
+}
+
 /// For `#[serde(deserialize_with)]` of host names and IP addresses.
 pub(super) fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Host>, D::Error> {
     let host = |text: &String| {
@@ -47,7 +65,9 @@ pub(super) fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Host>, D::
 
 /// For `#[serde(deserialize_with)]` of a password that can stand in an address.
 pub(super) fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Password>, D::Error> {
-    parse_password(&String::deserialize(from)?).map(Some).map_err(de::Error::custom)
+    // The usual message would show what was given.
+    let text = String::deserialize(from).map_err(|_| de::Error::custom("a password is text in quotes"))?;
+    parse_password(&text).map(Some).map_err(de::Error::custom)
 }
 
 /// A password as it can stand in an address: 1 to 255 printable characters without spaces, `@`, `:` and `/`.

@@ -1,6 +1,7 @@
 //! Accepting connections.
 
 mod accept;
+mod acceptor;
 mod bind;
 mod slots;
 
@@ -11,13 +12,12 @@ use smp_protocol::{
     handshake::relay::VerifiedService,
     id::ServiceId,
 };
-use smp_transport::connection::RelayAcceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::bind::BindError;
 use self::{accept::Pause, slots::Slot};
-pub(crate) use self::{bind::bind, slots::Slots};
+pub(crate) use self::{acceptor::Acceptor, bind::bind, slots::Slots};
 use crate::{
     broker::{Broker, now},
     session,
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) broker: Arc<Broker>,
-    pub(crate) acceptor: RelayAcceptor,
+    pub(crate) acceptor: Acceptor,
     pub(crate) slots: Slots,
     /// Tasks of connections.
     pub(crate) connections: TaskTracker,
@@ -62,7 +62,12 @@ pub(crate) async fn listen(listener: TcpListener, service: Service) {
 impl Service {
     /// Serves a connection in a task of its own, if there is a place for it.
     fn start(&self, stream: TcpStream, peer: SocketAddr) {
-        let Some(slot) = self.slots.take(peer.ip()) else { return };
+        let metrics = &self.broker.metrics;
+        let Some(slot) = self.slots.take(peer.ip()) else {
+            metrics.refused.inc();
+            return;
+        };
+        metrics.accepted.inc();
         let service = self.clone();
         self.connections.spawn(async move {
             let abort = service.broker.abort.clone();
@@ -77,12 +82,16 @@ impl Service {
         if accept::prepare(&stream).is_err() {
             return;
         }
+        let acceptor = self.acceptor.current();
         let accepted = tokio::select! {
-            accepted = self.acceptor.accept_with(stream, |service| self.register(service)) => accepted,
+            accepted = acceptor.accept_with(stream, |service| self.register(service)) => accepted,
             () = self.stop.cancelled() => return,
         };
         // Scanners and clients that gave up are no concern of the operator.
-        let Ok(connection) = accepted else { return };
+        let Ok(connection) = accepted else {
+            self.broker.metrics.failed_handshakes.inc();
+            return;
+        };
         session::serve(self.broker, connection, self.stop).await;
         drop(slot);
     }

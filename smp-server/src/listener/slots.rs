@@ -13,16 +13,11 @@ const IPV6_PREFIX: u32 = 64;
 
 /// Counts connections.
 #[derive(Clone)]
-pub(crate) struct Slots(Arc<Shared>);
+pub(crate) struct Slots(Arc<Mutex<Counts>>);
 
-struct Shared {
+struct Counts {
     max_total: usize,
     max_per_address: usize,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
     total: usize,
     per_address: HashMap<IpAddr, usize>,
 }
@@ -36,19 +31,28 @@ pub(crate) struct Slot {
 impl Slots {
     /// `max_per_address` 0 means no bound.
     pub(crate) fn new(max_total: usize, max_per_address: usize) -> Self {
-        Self(Arc::new(Shared { max_total, max_per_address, counts: Mutex::default() }))
+        let counts = Counts { max_total, max_per_address, total: 0, per_address: HashMap::new() };
+        Self(Arc::new(Mutex::new(counts)))
+    }
+
+    /// Sets other bounds. Connections that there are stay, and count.
+    pub(crate) fn set_bounds(&self, max_total: usize, max_per_address: usize) {
+        let mut counts = lock(&self.0);
+        counts.max_total = max_total;
+        counts.max_per_address = max_per_address;
     }
 
     /// A place for a connection from this address; `None` if there is none left.
     pub(crate) fn take(&self, address: IpAddr) -> Option<Slot> {
-        let counted = (self.0.max_per_address > 0).then(|| network(address)).flatten();
-        let mut counts = lock(&self.0.counts);
-        if counts.total >= self.0.max_total {
+        let counted = network(address);
+        let mut counts = lock(&self.0);
+        let max_per_address = counts.max_per_address;
+        if counts.total >= counts.max_total {
             return None;
         }
         if let Some(network) = counted {
             let count = counts.per_address.entry(network).or_default();
-            if *count >= self.0.max_per_address {
+            if max_per_address > 0 && *count >= max_per_address {
                 return None;
             }
             *count += 1;
@@ -57,15 +61,20 @@ impl Slots {
         Some(Slot { slots: self.clone(), counted })
     }
 
+    /// Connections that there may be.
+    pub(crate) fn max(&self) -> usize {
+        lock(&self.0).max_total
+    }
+
     /// Connections that there are now.
     pub(crate) fn used(&self) -> usize {
-        lock(&self.0.counts).total
+        lock(&self.0).total
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counts = lock(&self.slots.0.counts);
+        let mut counts = lock(&self.slots.0);
         counts.total -= 1;
         let Some(network) = self.counted else { return };
         if let Some(count) = counts.per_address.get_mut(&network) {
@@ -114,7 +123,7 @@ mod tests {
         let _held = [slots.take(ip("192.0.2.1")), slots.take(ip("::ffff:192.0.2.1"))].map(Option::unwrap);
         assert!(slots.take(ip("192.0.2.1")).is_none());
         assert!(slots.take(ip("192.0.2.2")).is_some());
-        assert!(lock(&slots.0.counts).per_address.len() == 1, "unused addresses are forgotten");
+        assert!(lock(&slots.0).per_address.len() == 1, "unused addresses are forgotten");
     }
 
     #[test]
@@ -123,6 +132,18 @@ mod tests {
         let _held = slots.take(ip("2001:db8::1")).unwrap();
         assert!(slots.take(ip("2001:db8::2")).is_none());
         assert!(slots.take(ip("2001:db8:0:1::1")).is_some());
+    }
+
+    #[test]
+    fn bounds_can_change_while_there_are_connections() {
+        let slots = Slots::new(100, 0);
+        let held = [slots.take(ip("192.0.2.1")), slots.take(ip("192.0.2.1"))].map(Option::unwrap);
+        slots.set_bounds(100, 2);
+        assert!(slots.take(ip("192.0.2.1")).is_none());
+        drop(held);
+        let _one = slots.take(ip("192.0.2.1")).unwrap();
+        slots.set_bounds(1, 0);
+        assert!(slots.take(ip("192.0.2.2")).is_none());
     }
 
     #[test]

@@ -34,6 +34,7 @@ use self::{lanes::Lanes, outbox::Outbox, pace::Pace, reader::read, writer::Write
 use crate::{
     auth::SessionKeys,
     broker::{Broker, Notification, NotificationSubscriber, Numbered, Subscriber},
+    config::Config,
     store::ServiceRole,
     sync::lock,
 };
@@ -121,6 +122,8 @@ pub(crate) struct Service {
 /// A session's state, shared by its tasks and by the sessions that send to its queues.
 pub(crate) struct Session {
     number: u64,
+    /// Those that were in force when it began.
+    config: Arc<Config>,
     pub(crate) parameters: SessionParameters,
     pub(crate) private_key: X25519PrivateKey,
     pub(crate) proxy_secret: Option<BoxKey>,
@@ -141,6 +144,8 @@ pub(crate) struct Session {
     pub(crate) forwarding: Semaphore,
     /// How fast it creates queues.
     pub(crate) creation: Mutex<Pace>,
+    /// How fast it may be refused.
+    refusals: Mutex<Pace>,
 }
 
 #[derive(Default)]
@@ -152,7 +157,8 @@ struct Joined {
 impl Session {
     pub(crate) fn new(agreed: Agreed, broker: &Broker) -> Arc<Self> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let limits = &broker.config.limits;
+        let config = broker.config();
+        let limits = &config.limits;
         Arc::new(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             parameters: agreed.parameters,
@@ -167,8 +173,10 @@ impl Session {
             active: Mutex::new(Instant::now()),
             joined: Mutex::new(Some(Joined::default())),
             got: Mutex::default(),
-            forwarding: Semaphore::new(broker.config.proxy.client_concurrency),
+            forwarding: Semaphore::new(config.proxy.client_concurrency),
+            refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
             creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
+            config,
         })
     }
 

@@ -22,7 +22,7 @@ pub(super) async fn read(
 ) {
     loop {
         let block = tokio::select! {
-            block = next_block(session, broker, &mut reader) => block,
+            block = next_block(session, &mut reader) => block,
             () = stop.cancelled() => return,
         };
         let Ok(block) = block else { return };
@@ -36,12 +36,8 @@ pub(super) async fn read(
 /// # Errors
 ///
 /// [`ConnectionError::Closed`] also when the client has been idle for too long.
-async fn next_block(
-    session: &Session,
-    broker: &Broker,
-    reader: &mut BlockReader,
-) -> Result<ReceivedBlock, ConnectionError> {
-    let limits = &broker.config.limits;
+async fn next_block(session: &Session, reader: &mut BlockReader) -> Result<ReceivedBlock, ConnectionError> {
+    let limits = &session.config.limits;
     let Some(idle_timeout) = limits.idle_timeout else { return reader.read_block().await };
     loop {
         match tokio::time::timeout(limits.idle_check_interval, reader.read_block()).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smp_crypto::DhSecret;
 use smp_protocol::{
-    error::ErrorType,
+    error::{ErrorType, ProxyError},
     id::{CorrelationId, EntityId, NotifierId, RecipientId, ServiceId},
     message::BrokerMessage,
 };
@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     commands::Envelope,
+    metrics::Timer,
     store::{Completion, Message, StoreError},
 };
 
@@ -68,6 +69,8 @@ pub(crate) struct Reply {
     pub(crate) content: Content,
     /// Given back when it is sent: then the session may have another command.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
+    /// How long the command has taken, if it was one.
+    pub(crate) timer: Option<Timer>,
 }
 
 impl Reply {
@@ -78,6 +81,7 @@ impl Reply {
             entity_id: entity_id.into(),
             content: Content::Message(message),
             permit: None,
+            timer: None,
         }
     }
 }
@@ -92,6 +96,18 @@ impl Reply {
 }
 
 impl Content {
+    /// The error that it is, if it is one.
+    pub(crate) fn error(&self) -> Option<&ErrorType> {
+        match self {
+            Self::Message(BrokerMessage::Error(error)) => Some(error),
+            Self::Forwarded(envelope) => match &envelope.message {
+                BrokerMessage::Error(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Replaces it by an error.
     pub(crate) fn fail(&mut self, error: ErrorType) {
         match self {
@@ -117,6 +133,17 @@ impl Answer {
     /// `OK`.
     pub(crate) fn ok() -> Self {
         BrokerMessage::Ok.into()
+    }
+
+    /// Whether the client has shown a wrong authorization or password.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match &self.content {
+            Content::Message(BrokerMessage::Error(ErrorType::Auth)) => true,
+            Content::Message(BrokerMessage::Error(ErrorType::Proxy(error))) => {
+                matches!(**error, ProxyError::BasicAuth)
+            }
+            _ => false,
+        }
     }
 
     /// This message of a queue.

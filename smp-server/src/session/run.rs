@@ -1,6 +1,6 @@
 //! Running the commands of a session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::FutureExt as _;
 use smp_protocol::{
@@ -20,6 +20,8 @@ use super::{
 use crate::{
     broker::Broker,
     commands::{self, Context, Envelope, OwnedProof},
+    metrics::Timer,
+    sync::lock,
 };
 
 /// A command that was received, to be verified and run.
@@ -34,6 +36,7 @@ pub(super) struct Request {
     /// Where the answer goes if the command was forwarded by a proxy: correlation ID of `RFWD`, and the envelope.
     forwarded: Option<(CorrelationId, Box<Envelope>)>,
     permit: OwnedSemaphorePermit,
+    timer: Timer,
 }
 
 impl Session {
@@ -48,6 +51,7 @@ impl Session {
                 entity_id: refused.entity_id,
                 content: Content::Message(refused.error.into()),
                 permit: Some(permit),
+                timer: None,
             },
         );
     }
@@ -68,7 +72,11 @@ impl Session {
             }
             Err((content, permit)) => {
                 let lane = Some(entity_id.clone()).filter(|id| !id.is_empty());
-                self.outbox.answer(lane, None, Reply { corr_id, entity_id, content, permit: Some(permit) });
+                self.outbox.answer(
+                    lane,
+                    None,
+                    Reply { corr_id, entity_id, content, permit: Some(permit), timer: None },
+                );
             }
         }
     }
@@ -86,6 +94,7 @@ impl Session {
             let relay_corr_id = transmission.correlation_id;
             return match commands::open(self, relay_corr_id.clone(), boxed) {
                 Ok((Some(inner), envelope)) => Ok(Request {
+                    timer: Timer::start(inner.command.tag()),
                     lane: Some(inner.entity_id.clone()),
                     corr_id: inner.corr_id,
                     entity_id: inner.entity_id,
@@ -103,6 +112,7 @@ impl Session {
         // Forwarded commands are about different queues, although the session is the same.
         let ordered = !matches!(transmission.command, Command::ProxyForward { .. });
         Ok(Request {
+            timer: Timer::start(transmission.command.tag()),
             lane: Some(transmission.entity_id.clone()).filter(|id| ordered && !id.is_empty()),
             corr_id: transmission.correlation_id,
             entity_id: transmission.entity_id,
@@ -138,20 +148,34 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Lets a client that guesses wait for its answer. All refusals wait alike: they stay indistinguishable.
+    async fn slow_down(&self) {
+        let wait = lock(&self.refusals).turn(Instant::now());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
 async fn run(session: Arc<Session>, broker: Arc<Broker>, request: Request) {
-    let Request { lane, corr_id, entity_id, version, command, proof, forwarded, permit } = request;
+    let Request { lane, corr_id, entity_id, version, command, proof, forwarded, permit, timer } = request;
+    let timer = Some(timer);
     let service = session.service.clone().filter(|_| forwarded.is_none());
     let cx = Context { broker, session, version, corr_id, entity_id, service };
     let answer = commands::run(&cx, command, &proof).await;
+    if forwarded.is_none() && answer.is_refusal() {
+        cx.session.slow_down().await;
+    }
     let Context { broker, session, corr_id, entity_id, .. } = cx;
     let Answer { content, kept, then } = answer;
     let reply = match (forwarded, content) {
         (Some((corr_id, mut envelope)), Content::Message(message)) => {
             envelope.message = message;
             let content = Content::Forwarded(envelope);
-            Reply { corr_id, entity_id: EntityId::empty(), content, permit: Some(permit) }
+            Reply { corr_id, entity_id: EntityId::empty(), content, permit: Some(permit), timer }
         }
-        (_, content) => Reply { corr_id, entity_id, content, permit: Some(permit) },
+        (_, content) => Reply { corr_id, entity_id, content, permit: Some(permit), timer },
     };
     session.outbox.answer(lane, kept, reply);
     match then {

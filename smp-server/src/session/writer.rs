@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     broker::Broker,
+    metrics::Timer,
     store::{Message, MessageContent, StoreError},
 };
 
@@ -67,7 +68,7 @@ impl Writer {
                 }
                 () = stop.cancelled() => {
                     self.write_everything().await?;
-                    let close = timeout(self.broker.config.limits.block_timeout, self.writer.close());
+                    let close = timeout(self.session.config.limits.block_timeout, self.writer.close());
                     return close.await.map_err(|_| WriteError::NotRead)?.map_err(WriteError::from);
                 }
             }
@@ -122,7 +123,8 @@ impl Writer {
                 let Some(message) = first.filter(|_| deliver) else { return Ok(false) };
                 let content = Content::Delivery(Delivery { recipient_dh: ticket.recipient_dh, message });
                 let corr_id = CorrelationId::empty();
-                self.put(Reply { corr_id, entity_id: queue.into(), content, permit: None }).await?;
+                self.put(Reply { corr_id, entity_id: queue.into(), content, permit: None, timer: None })
+                    .await?;
                 Ok(true)
             }
             // The queue is being deleted.
@@ -141,7 +143,8 @@ impl Writer {
 
     /// Puts a transmission into the block; writes the block first if it has no room for it.
     async fn put(&mut self, reply: Reply) -> Result<(), WriteError> {
-        let Reply { corr_id, entity_id, content, permit } = reply;
+        let Reply { corr_id, entity_id, content, permit, timer } = reply;
+        self.count(&content, timer.as_ref());
         let message = match content {
             Content::Message(message) => message,
             Content::Delivery(delivery) => delivery.seal(),
@@ -166,6 +169,19 @@ impl Writer {
         Ok(())
     }
 
+    fn count(&self, content: &Content, timer: Option<&Timer>) {
+        let metrics = &self.broker.metrics;
+        if let Some(timer) = timer {
+            metrics.commands.answered(timer);
+        }
+        if let Some(error) = content.error() {
+            metrics.commands.failed(error);
+        }
+        if matches!(content, Content::Delivery(_)) {
+            metrics.messages_delivered.inc();
+        }
+    }
+
     fn push(
         &mut self,
         corr_id: &CorrelationId,
@@ -179,7 +195,7 @@ impl Writer {
         if self.block.is_empty() {
             return Ok(());
         }
-        let limit = self.broker.config.limits.block_timeout;
+        let limit = self.session.config.limits.block_timeout;
         let write = timeout(limit, self.writer.write_block(self.block.as_bytes()));
         write.await.map_err(|_| WriteError::NotRead)??;
         self.block.clear();
@@ -190,7 +206,7 @@ impl Writer {
         &mut self,
         write: impl AsyncFnOnce(&mut BlockWriter) -> Result<(), ConnectionError>,
     ) -> Result<(), WriteError> {
-        let limit = self.broker.config.limits.block_timeout;
+        let limit = self.session.config.limits.block_timeout;
         timeout(limit, write(&mut self.writer))
             .await
             .map_err(|_| WriteError::NotRead)?

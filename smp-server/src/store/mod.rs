@@ -183,6 +183,11 @@ pub trait Store: Send + Sync + 'static {
     /// How much the store holds.
     fn counts(&self) -> StoreCounts;
 
+    /// What the store is doing, for statistics.
+    fn load(&self) -> StoreLoad {
+        StoreLoad::default()
+    }
+
     /// Writes what is accepted, then refuses everything with [`StoreError::Closed`]. Resolves when the files are closed.
     fn close(&self) -> StoreFuture<'_, ()>;
 
@@ -205,6 +210,17 @@ pub struct StoreCounts {
     pub messaging_services: u64,
     /// Services for notifications.
     pub notifier_services: u64,
+}
+
+/// What waits for the disk, and what is on it; all zero for a store without a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreLoad {
+    /// Operations that wait to be written.
+    pub waiting_operations: u64,
+    /// Bytes of message bodies that wait to be written, or for an acknowledgement that makes that needless.
+    pub waiting_bytes: u64,
+    /// Size of the files, in bytes.
+    pub disk_bytes: u64,
 }
 
 /// Where a sweep goes on. The default is the beginning.

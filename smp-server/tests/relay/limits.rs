@@ -145,3 +145,32 @@ async fn a_shutdown_answers_what_was_asked() {
     assert!(TcpStream::connect(address).await.is_err());
     drop(queue);
 }
+
+/// Time until all of `count` commands with a wrong ID are answered.
+async fn guess(client: &crate::support::Client, count: usize) -> Duration {
+    let start = std::time::Instant::now();
+    let guesses = (0..count).map(|_| {
+        let id = EntityId::from(smp_protocol::id::SenderId::generate(&mut rand::rng()));
+        Request::new(None, id, send(b"guess"))
+    });
+    for answer in client.relay.send_many(guesses).await {
+        assert!(
+            matches!(answer, Err(ClientError::Relay(smp_protocol::error::ErrorType::Auth))),
+            "{answer:?}"
+        );
+    }
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn guessing_is_slow() {
+    let relay = relay_with(|config| config.limits.failed_authorizations_per_minute = 120).await;
+    let client = relay.client().await;
+    assert!(guess(&client, 120).await < Duration::from_secs(1), "a burst passes");
+    assert!(guess(&client, 3).await >= Duration::from_millis(1_200), "further ones come evenly");
+    // Others, and what is right, do not wait.
+    assert!(guess(&relay.client().await, 3).await < Duration::from_millis(500));
+    let start = std::time::Instant::now();
+    client.relay.send(None, EntityId::empty(), Command::Ping).await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(500));
+}

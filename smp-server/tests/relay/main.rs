@@ -6,6 +6,7 @@ mod forwarding;
 mod limits;
 mod links;
 mod messages;
+mod metrics;
 mod notifications;
 mod proxying;
 mod queues;

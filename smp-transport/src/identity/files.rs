@@ -76,7 +76,7 @@ pub fn create(
 pub fn load(directory: &Path, now: OffsetDateTime) -> Result<RelayIdentity, IdentityError> {
     let mut chain = read_certificates(directory, SERVER_CERTIFICATE)?;
     chain.extend(read_certificates(directory, CA_CERTIFICATE)?);
-    let identity = RelayIdentity::new(chain, read_key(directory, SERVER_KEY)?, now)?;
+    let identity = RelayIdentity::new(chain, read_key(directory.join(SERVER_KEY))?, now)?;
     check_fingerprint(directory, &identity)?;
     Ok(identity)
 }
@@ -86,8 +86,16 @@ pub fn load(directory: &Path, now: OffsetDateTime) -> Result<RelayIdentity, Iden
 /// # Errors
 /// [`IdentityError`] says which file is missing or wrong.
 pub fn load_authority(directory: &Path) -> Result<CertificateAuthority, IdentityError> {
+    load_authority_with(directory, &directory.join(CA_KEY))
+}
+
+/// Reads the offline certificate in this directory, and the offline key wherever it is kept.
+///
+/// # Errors
+/// [`IdentityError`] says which file is missing or wrong.
+pub fn load_authority_with(directory: &Path, key: &Path) -> Result<CertificateAuthority, IdentityError> {
     let certificate = read_certificates(directory, CA_CERTIFICATE)?.swap_remove(0);
-    CertificateAuthority::new(certificate, read_key(directory, CA_KEY)?)
+    CertificateAuthority::new(certificate, read_key(key.to_path_buf())?)
 }
 
 /// Whether the offline key is in the directory, where it should not stay.
@@ -140,8 +148,7 @@ fn read_certificates(
     pem::read_certificates(&text).ok_or(IdentityError::Pem { path, expected: "a certificate" })
 }
 
-fn read_key(directory: &Path, name: &str) -> Result<PrivateSignatureKey, IdentityError> {
-    let path = directory.join(name);
+fn read_key(path: PathBuf) -> Result<PrivateSignatureKey, IdentityError> {
     let text = Zeroizing::new(fs::read(&path).map_err(|source| file_error(&path, source))?);
     let der = pem::read_private_key(&text).ok_or(IdentityError::Pem { path, expected: "a private key" })?;
     PrivateSignatureKey::from_der(der.secret_pkcs8_der()).map_err(|_| IdentityError::UnsupportedKey)

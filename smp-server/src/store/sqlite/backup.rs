@@ -17,27 +17,25 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if the file exists or cannot be written; a partial copy is removed.
     pub async fn backup(&self, path: &Path) -> Result<(), StoreError> {
+        Self::copy_database(&self.config, path).await
+    }
+
+    /// As [`Self::backup`], of a database that any process uses, or none.
+    ///
+    /// # Errors
+    /// As [`Self::backup`]; also if there is no database.
+    pub async fn copy_database(config: &super::SqliteConfig, path: &Path) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| {
             StoreError::Unavailable(StorageFault::Io(format!("{}: {error}", path.display()).into()))
         };
         // SQLite accepts an existing file if it is empty: that way it has the right mode from the beginning.
         open::create_new_private(path).map_err(failed)?;
-        let copied = self.copy(path).await.and_then(|()| open::sync_file(path).map_err(failed));
+        let copied = copy(config, path).await.and_then(|()| open::sync_file(path).map_err(failed));
         if copied.is_err() {
             // What is left of it is no copy.
             let _ = std::fs::remove_file(path);
         }
         copied
-    }
-
-    async fn copy(&self, path: &Path) -> Result<(), StoreError> {
-        let name = path.to_str().ok_or_else(|| {
-            StoreError::Unavailable(StorageFault::Io("the path of the copy is not UTF-8".into()))
-        })?;
-        let mut connection = open::connect_for_backup(&self.config).await.map_err(unavailable)?;
-        let copied = query("VACUUM INTO ?").bind(name).execute(&mut connection).await.map_err(unavailable);
-        connection.close().await.map_err(unavailable)?;
-        copied.map(|_| ())
     }
 
     /// Checks a database file that nobody uses, a copy for instance: opens it, which brings its schema up to date, and
@@ -57,4 +55,14 @@ impl SqliteStore {
             Err(error) => Err(OpenError::Open { path, reason: error.to_string() }),
         }
     }
+}
+
+async fn copy(config: &super::SqliteConfig, path: &Path) -> Result<(), StoreError> {
+    let name = path.to_str().ok_or_else(|| {
+        StoreError::Unavailable(StorageFault::Io("the path of the copy is not UTF-8".into()))
+    })?;
+    let mut connection = open::connect_for_backup(config).await.map_err(unavailable)?;
+    let copied = query("VACUUM INTO ?").bind(name).execute(&mut connection).await.map_err(unavailable);
+    connection.close().await.map_err(unavailable)?;
+    copied.map(|_| ())
 }

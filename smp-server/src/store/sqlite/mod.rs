@@ -60,7 +60,7 @@ use super::lock::lock;
 use super::{
     Acknowledged, AfterAck, Appended, Day, LinkData, Message, NewMessage, NewQueue, NewService, OpenError,
     QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, Store, StoreCounts,
-    StoreError, StoreFuture, SweepPosition, Swept, Updated,
+    StoreError, StoreFuture, StoreLoad, SweepPosition, Swept, Updated,
 };
 use reader::Reader;
 use shared::Shared;
@@ -222,6 +222,14 @@ impl Store for SqliteStore {
 
     fn counts(&self) -> StoreCounts {
         self.shared.counts.get()
+    }
+
+    fn load(&self) -> StoreLoad {
+        StoreLoad {
+            waiting_operations: self.shared.outbox.waiting() as u64,
+            waiting_bytes: self.shared.waiting_bytes(),
+            disk_bytes: open::disk_bytes(&self.config.path),
+        }
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

@@ -138,6 +138,14 @@ pub(super) async fn connect_for_backup(config: &SqliteConfig) -> Result<SqliteCo
     common_options(config).connect().await
 }
 
+/// Size of the database and of its log.
+pub(super) fn disk_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    size(path) + size(Path::new(&log))
+}
+
 /// Makes a new file durable, and its name.
 pub(super) fn sync_file(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()?;

@@ -322,6 +322,12 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// How many operations wait for the writer.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = lock(&self.waiting);
+        waiting.operations.len() + waiting.held.len()
+    }
+
     pub(super) fn close(&self) {
         lock(&self.waiting).closed = true;
         self.changed.notify_one();

@@ -62,6 +62,11 @@ impl Shared {
         }
     }
 
+    /// Bytes of bodies that are accepted and not on disk.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        u64::from(self.room_bytes).saturating_sub(self.room.available_permits() as u64)
+    }
+
     /// Refuses all that comes from now on; what was accepted is written.
     pub(super) fn close(&self) {
         self.room.close();

@@ -1,0 +1,197 @@
+//! Copies of a relay: its configuration file, its identity and its database, in a directory of their own.
+//!
+//! ```text
+//! <copy>/smp-server.toml            as it is
+//! <copy>/identity/...               as it is, with the key of the authority if that is still there
+//! <copy>/data/smp-server.sqlite     as it was at one moment, also of a relay that is running
+//! ```
+//!
+//! Only the owner can read the copy (0700, 0600): who has it can be the relay.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use smp_transport::identity::{IdentityError, files};
+use time::OffsetDateTime;
+
+use crate::{
+    config::{CONFIG_FILE, Config, ConfigError, load_into},
+    init::{make_private_dir, private_file},
+    relay::{DATABASE, sqlite_config},
+    store::{OpenError, SqliteStore, StoreError},
+};
+
+/// Directories in a copy.
+const IDENTITY: &str = "identity";
+const DATA: &str = "data";
+
+/// Added to the name of a copy until it is complete.
+const UNFINISHED: &str = ".unfinished";
+
+/// Files that SQLite keeps beside a database; those of another one would damage it.
+const BESIDE_DATABASE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Files of an identity.
+const IDENTITY_FILES: [&str; 5] =
+    [files::CA_CERTIFICATE, files::CA_KEY, files::SERVER_CERTIFICATE, files::SERVER_KEY, files::FINGERPRINT];
+
+/// Why a copy was not made, or not restored. Each says what to do; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// It would overwrite something.
+    #[error("{0} exists already, nothing was changed; choose another directory, or move it away")]
+    Exists(PathBuf),
+    /// There is nothing to restore.
+    #[error("{0} is not a copy that `smp-server backup` has made: it has no smp-server.toml")]
+    NoCopy(PathBuf),
+    /// A file cannot be read.
+    #[error("cannot read {0}: {1}; nothing was changed")]
+    Read(PathBuf, #[source] io::Error),
+    /// A file or directory cannot be written.
+    #[error("cannot write {0}: {1}; check space and permissions, nothing was changed")]
+    Write(PathBuf, #[source] io::Error),
+    /// The database cannot be copied.
+    #[error("cannot copy the store: {0}")]
+    Store(#[from] StoreError),
+    /// The copy has a configuration file that cannot be used.
+    #[error("the copy cannot be used: {0}")]
+    Config(#[from] ConfigError),
+    /// The copy has certificates or keys that cannot be used.
+    #[error("the copy cannot be used: {0}")]
+    Identity(#[from] IdentityError),
+    /// The copy has a database that is damaged, or of a newer version.
+    #[error("the copy cannot be used, nothing was restored: {0}")]
+    Damaged(#[from] OpenError),
+}
+
+/// What a copy holds, or what was restored of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Queues and messages; not there if the relay keeps them in memory or was never started.
+    pub database: bool,
+    /// The key of the certificate authority.
+    pub authority_key: bool,
+}
+
+/// Copies a relay, running or not, to a directory that does not exist yet or is empty.
+///
+/// # Errors
+///
+/// [`BackupError`]; then there is no copy.
+pub async fn create(config: &Config, config_file: &Path, to: &Path) -> Result<Copied, BackupError> {
+    if fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some()) {
+        return Err(BackupError::Exists(to.to_path_buf()));
+    }
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(UNFINISHED);
+    let unfinished = to.with_file_name(name);
+    if unfinished.exists() {
+        return Err(BackupError::Exists(unfinished));
+    }
+    let copied = match copy_all(config, config_file, &unfinished).await {
+        Ok(copied) => {
+            fs::rename(&unfinished, to).map(|()| copied).map_err(|e| BackupError::Write(to.into(), e))
+        }
+        Err(error) => Err(error),
+    };
+    if copied.is_err() {
+        // What is left of it is no copy.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    copied
+}
+
+async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copied, BackupError> {
+    let (identity, data) = (to.join(IDENTITY), to.join(DATA));
+    for dir in [to, &identity, &data] {
+        make_dir(dir)?;
+    }
+    let database = sqlite_config(config).filter(|sqlite| sqlite.path.exists());
+    if let Some(sqlite) = &database {
+        SqliteStore::copy_database(sqlite, &data.join(DATABASE)).await?;
+    }
+    copy(config_file, &to.join(CONFIG_FILE))?;
+    for name in present(&config.identity.path) {
+        copy(&config.identity.path.join(name), &identity.join(name))?;
+    }
+    // Nobody needs a copy that does not start.
+    files::load(&identity, OffsetDateTime::now_utc())?;
+    Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(&identity) })
+}
+
+/// Puts a copy where a relay in the directory `dir` has its files, and checks all of it.
+///
+/// # Errors
+///
+/// [`BackupError`]; then nothing is restored. What exists is never overwritten.
+pub async fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
+    if !from.join(CONFIG_FILE).exists() {
+        return Err(BackupError::NoCopy(from.to_path_buf()));
+    }
+    let config = load_into(&from.join(CONFIG_FILE), dir)?;
+    files::load(&from.join(IDENTITY), OffsetDateTime::now_utc())?;
+    let config_file = dir.join(CONFIG_FILE);
+    let source = from.join(DATA).join(DATABASE);
+    let database = sqlite_config(&config).filter(|_| source.exists());
+    let mut taken = vec![config_file.clone()];
+    taken.extend(IDENTITY_FILES.map(|name| config.identity.path.join(name)));
+    if let Some(sqlite) = &database {
+        taken.extend(BESIDE_DATABASE.map(|end| with_end(&sqlite.path, end)));
+    }
+    if let Some(path) = taken.iter().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(BackupError::Exists(path.clone()));
+    }
+    let restored = restore_all(from, dir, &config).await;
+    if restored.is_err() {
+        for path in &taken {
+            // It was not there before.
+            let _ = fs::remove_file(path);
+        }
+    }
+    restored
+}
+
+async fn restore_all(from: &Path, dir: &Path, config: &Config) -> Result<Copied, BackupError> {
+    make_dir(dir)?;
+    let source = from.join(DATA).join(DATABASE);
+    let database = sqlite_config(config).filter(|_| source.exists());
+    if let Some(sqlite) = database.clone() {
+        make_dir(&config.store.path)?;
+        copy(&source, &sqlite.path)?;
+        SqliteStore::check(sqlite).await?;
+    }
+    let (identity, target) = (from.join(IDENTITY), &config.identity.path);
+    make_dir(target)?;
+    for name in present(&identity) {
+        copy(&identity.join(name), &target.join(name))?;
+    }
+    // Last, so that there is no relay until everything is in place.
+    copy(&from.join(CONFIG_FILE), &dir.join(CONFIG_FILE))?;
+    Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(target) })
+}
+
+fn present(identity: &Path) -> impl Iterator<Item = &'static str> {
+    IDENTITY_FILES.into_iter().filter(|name| identity.join(name).exists())
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn make_dir(path: &Path) -> Result<(), BackupError> {
+    make_private_dir(path).map_err(|error| BackupError::Write(path.to_path_buf(), error))
+}
+
+/// Copies a file, durably, to a new one that only its owner can read.
+fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let mut source = fs::File::open(from).map_err(|error| BackupError::Read(from.to_path_buf(), error))?;
+    let written = private_file(to).and_then(|mut target| {
+        io::copy(&mut source, &mut target)?;
+        target.sync_all()
+    });
+    written.map_err(|error| BackupError::Write(to.to_path_buf(), error))
+}

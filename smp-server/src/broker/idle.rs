@@ -1,0 +1,160 @@
+//! Deleting queues that nobody uses any more.
+
+use std::{sync::Arc, time::Duration};
+
+use smp_protocol::id::RecipientId;
+use tokio::time::sleep;
+
+use super::Broker;
+use crate::store::{Day, QueueChange, QueueId, QueueRecord, ServiceRole, StoreError};
+
+/// Queues that are deleted or looked at without a pause.
+const STEP: usize = 100;
+
+/// Pause after each step.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Deletes queues that were not used in the time before `now` (seconds since 1970) that the settings name.
+pub(super) struct IdleQueues {
+    /// The day on which subscriptions were noted as use.
+    noted: Option<Day>,
+}
+
+impl IdleQueues {
+    pub(super) fn new() -> Self {
+        Self { noted: None }
+    }
+
+    pub(super) async fn sweep(&mut self, broker: &Broker, age: Duration, now: u64) -> Result<(), StoreError> {
+        let today = Day::of(now);
+        // Some subscribe once and then wait for longer than that.
+        if self.noted != Some(today) {
+            note_subscribed(broker, today).await?;
+            note_services(broker, today).await?;
+            self.noted = Some(today);
+        }
+        let before = Day::of(now.saturating_sub(age.as_secs() / DAY * DAY));
+        loop {
+            let deleted = broker.store.delete_idle_queues(before, STEP).await?;
+            broker.metrics.queues_idle.inc_by(deleted.len() as u64);
+            for queue in &deleted {
+                broker.queue_deleted(queue, None);
+            }
+            if deleted.len() < STEP {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn note_subscribed(broker: &Broker, today: Day) -> Result<(), StoreError> {
+    for queues in broker.subscriptions.pages() {
+        for step in queues.chunks(STEP) {
+            for id in step {
+                if let Some(queue) = broker.store.find_queue(QueueId::Recipient(id)).await? {
+                    note(broker, &queue, today).await;
+                }
+            }
+            sleep(PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+async fn note_services(broker: &Broker, today: Day) -> Result<(), StoreError> {
+    for service in broker.services(ServiceRole::Messaging).ids() {
+        let mut after: Option<RecipientId> = None;
+        loop {
+            let role = ServiceRole::Messaging;
+            let page = broker.store.service_queue_page(&service, role, after.as_ref(), STEP).await?;
+            for queue in &page {
+                note(broker, queue, today).await;
+            }
+            if page.len() < STEP {
+                break;
+            }
+            after = page.last().map(|queue| queue.recipient_id.clone());
+            sleep(PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+async fn note(broker: &Broker, queue: &Arc<QueueRecord>, today: Day) {
+    if queue.updated != Some(today) {
+        // It may have been deleted meanwhile; otherwise it only seems to be idle for longer.
+        let _ = broker.store.update_queue(&queue.recipient_id, QueueChange::Used(today)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smp_crypto::{Ed25519PrivateKey, PrivateAuthKey, X25519PrivateKey};
+    use smp_protocol::{
+        command::{Command, NewQueue, SubscriptionMode},
+        id::EntityId,
+        message::BrokerMessage,
+    };
+    use smp_transport::client::{ClientConfig, RelayClient};
+
+    use super::*;
+    use crate::{Relay, broker::now, config::Config, init};
+
+    async fn subscribed_queue(client: &RelayClient) -> RecipientId {
+        let key: PrivateAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).into();
+        let new = Command::New(Box::new(NewQueue {
+            auth_key: key.public_key().into(),
+            dh_key: X25519PrivateKey::generate(&mut rand::rng()).public_key().into(),
+            password: None,
+            subscription: SubscriptionMode::Subscribe,
+            request: None,
+            notifier: None,
+        }));
+        match client.send(Some(&key), EntityId::empty(), new).await.unwrap() {
+            BrokerMessage::QueueIds(ids) => ids.recipient_id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn queues_are_deleted_when_nobody_has_used_them_and_nobody_is_subscribed() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = init::Options {
+            dir: dir.path().to_path_buf(),
+            hosts: vec!["127.0.0.1".parse().unwrap()],
+            port: 0,
+            password: None,
+        };
+        init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
+        let relay = Relay::start(Config::for_tests(dir.path())).await.unwrap();
+        let broker = relay.service.broker.clone();
+        let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();
+        let queue = subscribed_queue(&client).await;
+        let now = now();
+        let month = Duration::from_secs(30 * DAY);
+        let used = |days_ago| {
+            let day = QueueChange::Used(Day::of(now - days_ago * DAY));
+            broker.store.update_queue(&queue, day)
+        };
+        let exists = async || broker.store.find_queue(QueueId::Recipient(&queue)).await.unwrap().is_some();
+        used(90).await.unwrap();
+        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        assert!(exists().await, "it is subscribed");
+
+        drop((client, events));
+        while broker.subscriptions.count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        used(30).await.unwrap();
+        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        assert!(exists().await, "the month is not over");
+        used(31).await.unwrap();
+        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        assert!(!exists().await);
+        relay.shutdown().await.unwrap();
+    }
+}

@@ -1,0 +1,105 @@
+//! `smp-server status`
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use smp_server::{
+    config::{self, Overrides},
+    control::{Status, ask_status},
+};
+
+use super::Place;
+
+#[derive(Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<()> {
+    let config = config::load(&options.place.config(), &Overrides::default())?;
+    let socket = config.server.control_socket.context(
+        "the relay has no control socket (server.control_socket = \"off\"); set it and restart the relay",
+    )?;
+    let status = ask_status(&socket)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print!("{}", table(&status));
+    }
+    Ok(())
+}
+
+fn table(status: &Status) -> String {
+    let listens_on: Vec<String> = status.listens_on.iter().map(ToString::to_string).collect();
+    let store = &status.store;
+    let rows = [
+        ("version", status.version.clone()),
+        ("running for", format!("{} (process {})", uptime(status.uptime_seconds), status.process)),
+        ("listens on", listens_on.join(", ")),
+        ("connections", format!("{} of {}", status.connections, status.max_connections)),
+        (
+            "subscriptions",
+            format!("{}, to notifications {}", status.subscriptions, status.notification_subscriptions),
+        ),
+        ("queues", status.queues.to_string()),
+        ("messages held", status.messages.to_string()),
+        ("store", format!("{}, {} on disk", store.durability, size(store.disk_bytes))),
+        (
+            "waiting for disk",
+            format!("{} operations, {} of messages", store.waiting_operations, size(store.waiting_bytes)),
+        ),
+        ("memory", status.memory_bytes.map_or_else(|| "unknown".to_owned(), size)),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()
+}
+
+/// The two largest units.
+fn uptime(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, _, _) => format!("{d} d {h} h"),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    }
+}
+
+/// How to make a relay that may be running read its files again, for what other commands print.
+pub(super) fn reload_hint(config: &config::Config) -> String {
+    let status = config.server.control_socket.as_deref().map(ask_status);
+    match status {
+        Some(Ok(Status { process, .. })) => {
+            format!(
+                "The running relay takes it up when told to: kill -HUP {process} (systemctl reload smp-server)"
+            )
+        }
+        _ => "A running relay takes it up on SIGHUP (systemctl reload smp-server).".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(uptime(59), "59 s");
+        assert_eq!(uptime(61), "1 min 1 s");
+        assert_eq!(uptime(3_661), "1 h 1 min");
+        assert_eq!(uptime(3 * 86_400 + 7_200), "3 d 2 h");
+        assert_eq!(size(1_023), "1023 B");
+        assert_eq!(size(1_536), "1.5 KiB");
+        assert_eq!(size(5 << 30), "5.0 GiB");
+    }
+}

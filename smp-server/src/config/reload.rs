@@ -1,0 +1,124 @@
+//! Which settings a running relay takes over, and which need a restart.
+
+use super::Config;
+
+/// What was different when the settings were read again. Names of settings, never values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In force now; limits of one connection from the next connection on.
+    pub applied: Vec<&'static str>,
+    /// In force after a restart.
+    pub after_restart: Vec<&'static str>,
+}
+
+macro_rules! settings {
+    ($($when:ident $section:ident . $field:ident,)+) => {
+        impl Config {
+            /// Takes over from `new` what can change while the relay runs; the rest stays.
+            pub(crate) fn take_over(&mut self, new: Config) -> Changes {
+                let mut changes = Changes::default();
+                $(if self.$section.$field != new.$section.$field {
+                    settings!(@$when self, new, changes, $section.$field);
+                })+
+                changes
+            }
+        }
+
+        /// All settings, as they are written in the file: section and name.
+        #[cfg(test)]
+        const SETTINGS: &[(&str, &str)] = &[$((stringify!($section), stringify!($field)),)+];
+    };
+    (@now $old:ident, $new:ident, $changes:ident, $section:ident . $field:ident) => {
+        $old.$section.$field = $new.$section.$field;
+        $changes.applied.push(concat!(stringify!($section), ".", stringify!($field)));
+    };
+    (@restart $old:ident, $new:ident, $changes:ident, $section:ident . $field:ident) => {
+        $changes.after_restart.push(concat!(stringify!($section), ".", stringify!($field)));
+    };
+}
+
+settings! {
+    now server.hosts,
+    now server.port,
+    restart server.listen,
+    restart server.control_socket,
+    now server.min_version,
+    now server.max_version,
+    restart identity.path,
+    now queues.new_queues,
+    now queues.create_password,
+    restart queues.quota,
+    now queues.expire_messages,
+    now queues.expire_notifications,
+    now queues.delete_idle,
+    now queues.expiry_interval,
+    restart store.kind,
+    restart store.path,
+    restart store.durability,
+    restart store.queue_cache_mib,
+    restart store.body_cache_mib,
+    restart store.pending_mib,
+    restart store.patience,
+    restart store.overwrite_deleted,
+    now proxy.enabled,
+    now proxy.client_concurrency,
+    restart proxy.timeout,
+    restart proxy.retry_interval,
+    restart proxy.max_relays,
+    restart proxy.allow_private_hosts,
+    now limits.max_connections,
+    now limits.max_connections_per_address,
+    now limits.handshake_timeout,
+    now limits.idle_timeout,
+    now limits.idle_check_interval,
+    now limits.block_timeout,
+    now limits.max_pending_commands,
+    now limits.max_outgoing,
+    now limits.new_queues_per_minute,
+    now limits.failed_authorizations_per_minute,
+    restart limits.max_pending_notifications,
+    now limits.shutdown_timeout,
+    restart metrics.listen,
+    now log.level,
+    restart log.format,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::template;
+
+    #[test]
+    fn every_setting_of_the_file_is_listed() {
+        let text = template(&Config::default().server.hosts, 5223, None);
+        let mut section = String::new();
+        let mut count = 0;
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name.to_owned();
+            }
+            let Some((name, _)) = line.trim_start_matches("# ").split_once(" = ") else { continue };
+            if !section.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                assert!(SETTINGS.contains(&(&section, name)), "{section}.{name} is not in reload.rs");
+                count += 1;
+            }
+        }
+        assert_eq!(count, SETTINGS.len());
+    }
+
+    #[test]
+    fn what_needs_a_restart_stays_and_is_named() {
+        let mut config = Config::default();
+        let mut new = config.clone();
+        new.queues.new_queues = false;
+        new.store.path = PathBuf::from("/elsewhere");
+        let changes = config.take_over(new.clone());
+        assert_eq!(changes.applied, ["queues.new_queues"]);
+        assert_eq!(changes.after_restart, ["store.path"]);
+        assert!(!config.queues.new_queues);
+        assert_eq!(config.store.path, Config::default().store.path);
+        assert_eq!(config.take_over(new).applied, [""; 0], "only what is different is named");
+    }
+}

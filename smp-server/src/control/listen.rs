@@ -1,0 +1,83 @@
+//! The side that answers.
+
+use std::{
+    fs, io,
+    os::unix::{fs::PermissionsExt as _, net::UnixStream as Probe},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+    time::timeout,
+};
+
+use super::{MAX_QUESTION, Observer, STATUS};
+
+/// Programs that may wait to ask.
+const BACKLOG: i32 = 16;
+
+/// How long one question with its answer may take: they come one after the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause after an error of the system.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The socket of a running relay. Its file is removed when it is dropped.
+pub(crate) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Control {
+    /// Makes the socket. One that a killed relay has left is replaced, one that is in use is not.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        if Probe::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another smp-server listens there"));
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        // Before it listens nobody can connect.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { listener: UnixListener::from_std(socket.into())?, path: path.to_path_buf() })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // If it stays, the next relay replaces it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Answers, one question after the other, for ever.
+pub(crate) async fn serve(control: Control, observer: Arc<Observer>) {
+    loop {
+        match control.listener.accept().await {
+            // Who asks and does not listen to the answer is no concern of the relay.
+            Ok((stream, _)) => drop(timeout(PATIENCE, answer(stream, &observer)).await),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn answer(mut stream: UnixStream, observer: &Observer) -> io::Result<()> {
+    let (read, mut write) = stream.split();
+    let mut question = String::new();
+    BufReader::new(read.take(MAX_QUESTION)).read_line(&mut question).await?;
+    let answer = match question.trim_end() {
+        STATUS => serde_json::to_string(&observer.status())?,
+        _ => r#"{"error":"unknown question"}"#.to_owned(),
+    };
+    write.write_all(format!("{answer}\n").as_bytes()).await?;
+    write.shutdown().await
+}

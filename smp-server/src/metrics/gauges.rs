@@ -1,0 +1,51 @@
+//! Numbers of the moment: the same that `smp-server status` shows.
+
+use prometheus_client::{
+    metrics::gauge::Gauge,
+    registry::{Registry, Unit},
+};
+
+use super::SECONDS;
+use crate::control::Status;
+
+/// Reads one number.
+type Read = fn(&Status) -> u64;
+
+/// Name, help, unit, and where the number is.
+const GAUGES: [(&str, &str, Option<Unit>, Read); 11] = [
+    ("uptime", "Time since the start", Some(SECONDS), |s| s.uptime_seconds),
+    ("connections", "Connections", None, |s| s.connections as u64),
+    ("connections_max", "Connections that there may be", None, |s| s.max_connections as u64),
+    ("subscriptions", "Queues that are subscribed to", None, |s| s.subscriptions as u64),
+    ("notification_subscriptions", "Queues whose notifications are subscribed to", None, |s| {
+        s.notification_subscriptions as u64
+    }),
+    ("queues", "Queues", None, |s| s.queues),
+    ("messages", "Messages that wait for their recipients", None, |s| s.messages),
+    ("store_waiting_operations", "Operations that wait for the disk", None, |s| s.store.waiting_operations),
+    ("store_waiting", "Message bodies that wait for the disk", Some(Unit::Bytes), |s| s.store.waiting_bytes),
+    ("store_disk", "Size of the database and its log", Some(Unit::Bytes), |s| s.store.disk_bytes),
+    ("resident_memory", "Memory of the process", Some(Unit::Bytes), |s| s.memory_bytes.unwrap_or(0)),
+];
+
+pub(super) struct Gauges(Vec<(Gauge, Read)>);
+
+impl Gauges {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let register = |(name, help, unit, read): (&str, &str, Option<Unit>, Read)| {
+            let gauge = Gauge::default();
+            match unit {
+                Some(unit) => registry.register_with_unit(name, help, unit, gauge.clone()),
+                None => registry.register(name, help, gauge.clone()),
+            }
+            (gauge, read)
+        };
+        Self(GAUGES.into_iter().map(register).collect())
+    }
+
+    pub(super) fn set(&self, status: &Status) {
+        for (gauge, read) in &self.0 {
+            gauge.set(i64::try_from(read(status)).unwrap_or(i64::MAX));
+        }
+    }
+}

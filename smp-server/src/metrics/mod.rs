@@ -1,0 +1,84 @@
+//! Numbers for a monitoring system, in the OpenMetrics format that Prometheus reads. Counts, durations and sizes; labels are
+//! names of commands and errors only, never anything that belongs to a client or a queue.
+
+mod commands;
+mod gauges;
+mod serve;
+
+use std::fmt;
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::counter::Counter,
+    registry::{Registry, Unit},
+};
+
+use self::{commands::Commands, gauges::Gauges};
+pub(crate) use self::{
+    commands::Timer,
+    serve::{bind, serve},
+};
+use crate::control::Status;
+
+/// What all names begin with.
+const PREFIX: &str = "smp_server";
+
+/// What a relay counts.
+pub(crate) struct Metrics {
+    registry: Registry,
+    gauges: Gauges,
+    pub(crate) commands: Commands,
+    /// Connections that got a place.
+    pub(crate) accepted: Counter,
+    /// Connections that were closed at once because there was no place for them.
+    pub(crate) refused: Counter,
+    /// Connections that ended in their handshake.
+    pub(crate) failed_handshakes: Counter,
+    /// Messages put into queues.
+    pub(crate) messages_accepted: Counter,
+    /// Messages sent to their recipients, those included that were sent again.
+    pub(crate) messages_delivered: Counter,
+    /// Messages removed because nobody took them.
+    pub(crate) messages_expired: Counter,
+    /// Queues deleted because nobody used them.
+    pub(crate) queues_idle: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let gauges = Gauges::new(&mut registry);
+        let commands = Commands::new(&mut registry);
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        Self {
+            accepted: counter("connections_accepted", "Connections accepted"),
+            refused: counter("connections_refused", "Connections closed because there were too many"),
+            failed_handshakes: counter("handshakes_failed", "Connections that ended in their handshake"),
+            messages_accepted: counter("messages_accepted", "Messages put into queues"),
+            messages_delivered: counter("messages_delivered", "Messages sent to recipients"),
+            messages_expired: counter(
+                "messages_expired",
+                "Messages removed because nobody took them in time",
+            ),
+            queues_idle: counter("queues_idle_deleted", "Queues deleted because nobody used them"),
+            registry,
+            gauges,
+            commands,
+        }
+    }
+
+    /// All numbers as text, those of the moment taken from `status`.
+    pub(crate) fn text(&self, status: &Status) -> Result<String, fmt::Error> {
+        self.gauges.set(status);
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Seconds, as Prometheus wants them.
+const SECONDS: Unit = Unit::Seconds;

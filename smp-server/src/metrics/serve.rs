@@ -1,0 +1,73 @@
+//! The listener that the monitoring system asks, by HTTP.
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use hyper::{
+    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::control::Observer;
+
+/// Where the numbers are.
+const PATH: &str = "/metrics";
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long one request with its answer may take: they come one after the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause after an error of the system.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens for a monitoring system.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    if !address.ip().is_loopback() {
+        tracing::warn!("metrics.listen is not a loopback address: whoever reaches it can read the metrics");
+    }
+    Ok(listener)
+}
+
+/// Answers, one request after the other, for ever.
+pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => drop(timeout(PATIENCE, answer(stream, &observer)).await),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, observer: &Observer) {
+    let service = service_fn(async |request: Request<Incoming>| {
+        Ok::<_, Infallible>(respond(request.method(), request.uri().path(), observer))
+    });
+    // Who asks and does not listen to the answer is no concern of the relay.
+    let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn respond(method: &Method, path: &str, observer: &Observer) -> Response<String> {
+    let status = |code| {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = code;
+        response
+    };
+    match (method, path) {
+        (&Method::GET, PATH) => match observer.service.broker.metrics.text(&observer.status()) {
+            Ok(text) => {
+                let mut response = Response::new(text);
+                let kind = header::HeaderValue::from_static(CONTENT_TYPE);
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                response
+            }
+            Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR),
+        },
+        (_, PATH) => status(StatusCode::METHOD_NOT_ALLOWED),
+        _ => status(StatusCode::NOT_FOUND),
+    }
+}

@@ -1,0 +1,66 @@
+//! Taking over new settings and a new certificate while the relay runs.
+
+use smp_protocol::address::RelayAddress;
+use smp_transport::{
+    connection::RelayAcceptor,
+    identity::{RelayIdentity, files},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    config::{Changes, Config},
+    relay::{RunningRelay, StartError, acceptor_settings, warn_of_authority_key},
+};
+
+/// What a relay has taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The certificate was another one. Clients that are connected stay.
+    pub certificate: bool,
+    /// Settings that were different.
+    pub settings: Changes,
+}
+
+impl RunningRelay {
+    /// Takes over what can change while the relay runs, and reads the certificate and key again. Connections stay, with the
+    /// limits that they had. The log is the program's: a library has no level to change.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], for instance if the certificate belongs to another relay: then everything stays as it was.
+    pub fn reload(&mut self, config: Config) -> Result<Reloaded, StartError> {
+        config.validate()?;
+        let mut settings = (*self.service.broker.config()).clone();
+        let changes = settings.take_over(config);
+        let identity = files::load(&settings.identity.path, OffsetDateTime::now_utc())?;
+        if identity.fingerprint() != self.identity.fingerprint() {
+            return Err(StartError::OtherRelay(settings.identity.path));
+        }
+        // A mixture of both has to be possible too.
+        settings.validate()?;
+        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&settings))?;
+        let port = self.local_addrs().first().map_or(0, std::net::SocketAddr::port);
+        let address = settings.address(identity.fingerprint(), port)?;
+        warn_of_authority_key(&settings);
+        Ok(self.take_over(settings, changes, acceptor, identity, address))
+    }
+
+    /// From here on nothing can fail.
+    fn take_over(
+        &mut self,
+        settings: Config,
+        changes: Changes,
+        acceptor: RelayAcceptor,
+        identity: RelayIdentity,
+        address: RelayAddress,
+    ) -> Reloaded {
+        let limits = &settings.limits;
+        self.service.slots.set_bounds(limits.max_connections, limits.max_connections_per_address);
+        self.service.acceptor.replace(acceptor);
+        let certificate = identity.chain() != self.identity.chain();
+        self.identity = identity;
+        self.address = address;
+        self.service.broker.set_config(settings);
+        Reloaded { certificate, settings: changes }
+    }
+}

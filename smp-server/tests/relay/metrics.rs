@@ -1,0 +1,89 @@
+//! What a monitoring system is told.
+
+use std::net::SocketAddr;
+
+use smp_protocol::{command::Command, id::EntityId};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::support::{relay_with, send};
+
+async fn get(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{request} HTTP/1.1\r\nHost: relay\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[track_caller]
+fn number(text: &str, name: &str) -> f64 {
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn commands_and_messages_are_counted_and_nothing_is_named() {
+    let relay = relay_with(|config| config.metrics.listen = Some("127.0.0.1:0".parse().unwrap())).await;
+    let address = relay.running.metrics_addr().unwrap();
+    let client = relay.client().await;
+    let queue = client.queue().await;
+    for _ in 0..3 {
+        client.relay.send(None, EntityId::from(queue.sender()), send(b"hello")).await.unwrap();
+    }
+    client.relay.send(None, EntityId::from([9; 24]), send(b"nobody")).await.unwrap_err();
+    client.relay.send(None, EntityId::empty(), Command::Ping).await.unwrap();
+
+    let text = get(address, "GET /metrics").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(text.contains("application/openmetrics-text") && text.ends_with("# EOF\n"), "{text}");
+    for (name, expected) in [
+        ("smp_server_connections_accepted_total ", 1.0),
+        ("smp_server_connections ", 1.0),
+        ("smp_server_subscriptions ", 1.0),
+        ("smp_server_queues ", 1.0),
+        ("smp_server_messages ", 3.0),
+        ("smp_server_messages_accepted_total ", 3.0),
+        ("smp_server_messages_delivered_total ", 1.0),
+        ("smp_server_errors_total{error=\"AUTH\"} ", 1.0),
+        ("smp_server_command_duration_seconds_count{command=\"SEND\"} ", 4.0),
+        ("smp_server_command_duration_seconds_count{command=\"NEW\"} ", 1.0),
+    ] {
+        assert_eq!(number(&text, name), expected, "{name} {text}");
+    }
+    assert!(number(&text, "smp_server_resident_memory_bytes ") > 0.0);
+    let labels = text.split('{').skip(1).filter_map(|rest| rest.split('=').next());
+    let allowed = ["command", "error", "le"];
+    assert!(labels.clone().count() > 0 && labels.clone().all(|label| allowed.contains(&label)), "{text}");
+
+    assert!(get(address, "GET /").await.starts_with("HTTP/1.1 404"));
+    assert!(get(address, "POST /metrics").await.starts_with("HTTP/1.1 405"));
+    assert!(get(address, "nonsense").await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn the_dashboard_asks_for_what_there_is() {
+    let relay = relay_with(|config| config.metrics.listen = Some("127.0.0.1:0".parse().unwrap())).await;
+    let client = relay.client().await;
+    client.relay.send(None, EntityId::from([9; 24]), send(b"nobody")).await.unwrap_err();
+    let text = get(relay.running.metrics_addr().unwrap(), "GET /metrics").await;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/grafana.json");
+    let dashboard: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut count = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            let expression = target["expr"].as_str().unwrap();
+            let name = &expression[expression.find("smp_server_").unwrap()..expression.find('{').unwrap()];
+            assert!(
+                text.lines()
+                    .any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))),
+                "{name} in {text}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 20);
+}
