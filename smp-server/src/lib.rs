@@ -21,6 +21,8 @@
 //! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.
+//! * [`import`] takes over a relay of the reference implementation.
+//! * `page` shows people what this relay is, in their browsers.
 //!
 //! Invariants: a sender reads `OK` only when the message is kept; a queue has one message at a time with its recipient;
 //! no log, at any level, has an ID, a key or an address of a client.
@@ -55,9 +57,11 @@ mod broker;
 mod commands;
 pub mod config;
 pub mod control;
+pub mod import;
 pub mod init;
 mod listener;
 mod metrics;
+mod page;
 mod proxy;
 mod relay;
 mod reload;

@@ -26,6 +26,7 @@ use crate::{
     init::make_private_dir,
     listener::{Acceptor, BindError, Service, Slots, bind, listen},
     metrics,
+    page::{self, Site},
     store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
 };
 
@@ -76,6 +77,7 @@ pub struct RunningRelay {
     pub(crate) identity: RelayIdentity,
     local_addrs: Vec<SocketAddr>,
     metrics_addr: Option<SocketAddr>,
+    page_addr: Option<SocketAddr>,
     store: Arc<dyn Store>,
     pub(crate) service: Service,
     tasks: JoinSet<()>,
@@ -94,6 +96,8 @@ impl Relay {
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
         // Listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
+        let page = bind(config.page.listen.as_slice())?.pop();
+        let page_addr = page.as_ref().and_then(|page| page.local_addr().ok());
         let local_addrs: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let port = local_addrs.first().map_or(0, SocketAddr::port);
         let address = config.address(identity.fingerprint(), port)?;
@@ -116,6 +120,9 @@ impl Relay {
             tasks.spawn(listen(listener, service.clone()));
         }
         tasks.spawn(sweep(service.broker.clone()));
+        if let Some(page) = page {
+            tasks.spawn(page::serve(page, Site::new(service.broker.clone(), identity.fingerprint(), port)));
+        }
         let listens_on = local_addrs.clone();
         let observer = Arc::new(Observer { service: service.clone(), listens_on, started: Instant::now() });
         if let Some(path) = &service.broker.config().server.control_socket {
@@ -125,7 +132,7 @@ impl Relay {
         if let Some(listener) = metrics {
             tasks.spawn(metrics::serve(listener, observer));
         }
-        Ok(RunningRelay { address, local_addrs, metrics_addr, store, service, tasks, identity })
+        Ok(RunningRelay { address, local_addrs, metrics_addr, page_addr, store, service, tasks, identity })
     }
 }
 
@@ -146,6 +153,12 @@ impl RunningRelay {
     #[must_use]
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_addr
+    }
+
+    /// Where the information page is, if there is one.
+    #[must_use]
+    pub fn page_addr(&self) -> Option<SocketAddr> {
+        self.page_addr
     }
 
     /// Connections that there are now, those in their handshake included.

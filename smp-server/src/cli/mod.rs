@@ -3,6 +3,7 @@
 mod address;
 mod backup;
 mod cert;
+mod import;
 mod init;
 mod log;
 mod reload;
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// Set up a relay: keys, certificates and a configuration file in a directory of their own
     Init(init::Options),
+    /// Take over a relay of the reference implementation: its address, settings, queues and messages
+    Import(import::Options),
     /// Run the relay
     Start(start::Options),
     /// Show how the running relay is: connections, queues, messages, memory
@@ -83,6 +86,7 @@ fn is_root() -> bool {
 pub(crate) fn run() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Init(options) => init::run(options),
+        Command::Import(options) => import::run(options),
         Command::Start(options) => start::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Backup(options) => backup::backup(&options),

@@ -6,6 +6,7 @@
 
 mod limits;
 mod load;
+mod page;
 mod reload;
 mod template;
 mod text;
@@ -26,6 +27,7 @@ use smp_protocol::{
 pub use self::{
     limits::Limits,
     load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load, load_into},
+    page::Page,
     reload::Changes,
     template::template,
     text::{parse_duration, parse_password},
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: Limits,
     /// Numbers for a monitoring system.
     pub metrics: MetricsListener,
+    /// The page for people.
+    pub page: Page,
     /// What is written to the log.
     pub log: Log,
 }

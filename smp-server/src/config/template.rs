@@ -100,6 +100,23 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # Where Prometheus asks for http://ADDRESS:PORT/metrics, for example "127.0.0.1:9224". Counts, durations and sizes only.
 # listen = "off"
 
+[page]
+# A page for people's browsers, over plain HTTP: address, QR code, operator, limits. For example "127.0.0.1:8080", behind a
+# web server or an onion service that adds what is missing for the public.
+# listen = "off"
+# What it says about you; "" leaves a line out. A country is its two letter code.
+# operator = ""
+# operator_country = ""
+# website = ""
+# contact_email = ""
+# contact_simplex = ""
+# complaints_email = ""
+# complaints_simplex = ""
+# hosting = ""
+# hosting_country = ""
+# conditions = ""
+# source_code = ""
+
 [log]
 # "error", "warn", "info" or "debug". No level shows queue IDs, keys or addresses.
 # level = "info"

@@ -16,14 +16,14 @@ const BACKLOG: i32 = 1_024;
 pub enum BindError {
     /// Another program listens there.
     #[error(
-        "{0} is in use: stop the program that uses it, or set another port with --listen or server.listen"
+        "{0} is in use: stop the program that uses it, or set another port with --listen, server.listen or page.listen"
     )]
     InUse(SocketAddr),
     /// Low ports are for privileged programs.
     #[error("may not listen on {0}: choose a port from 1024 on, or allow low ports (CAP_NET_BIND_SERVICE)")]
     Denied(SocketAddr),
     /// It is no address of this machine.
-    #[error("cannot listen on {0}: it is not an address of this machine; see server.listen")]
+    #[error("cannot listen on {0}: it is not an address of this machine; see server.listen and page.listen")]
     NotLocal(SocketAddr),
     /// Anything else.
     #[error("cannot listen on {0}: {1}")]

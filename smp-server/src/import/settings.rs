@@ -1,0 +1,307 @@
+//! `smp-server.ini`: what of it our configuration has, too.
+
+use std::path::{Path, PathBuf};
+
+use smp_protocol::address::Host;
+
+use super::{
+    ini::{Entry, Ini},
+    report::ImportError,
+};
+use crate::config::{parse_password, template};
+
+/// How the old relay keeps messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MessageStore {
+    Memory,
+    Journal,
+}
+
+/// What the old relay's configuration says.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) messages: MessageStore,
+    /// Text of our configuration file.
+    pub(super) toml: String,
+    /// Sentences about settings that are not carried over.
+    pub(super) notes: Vec<String>,
+}
+
+/// Settings of the page, as they are called there and here.
+const PAGE: [(&str, &str); 10] = [
+    ("operator", "operator"),
+    ("operator_country", "operator_country"),
+    ("website", "website"),
+    ("admin_email", "contact_email"),
+    ("admin_simplex", "contact_simplex"),
+    ("complaints_email", "complaints_email"),
+    ("complaints_simplex", "complaints_simplex"),
+    ("hosting", "hosting"),
+    ("server_country", "hosting_country"),
+    ("usage_conditions", "conditions"),
+];
+
+/// Settings that say where or how the old relay works, which our defaults or this import take care of, with the value at which
+/// nothing is lost; `*` is any.
+const WITHOUT_LOSS: [(&str, &str, &str); 25] = [
+    ("STORE_LOG", "enable", "*"),
+    ("STORE_LOG", "store_queues", "*"),
+    ("STORE_LOG", "store_messages", "*"),
+    ("STORE_LOG", "restore_messages", "*"),
+    ("STORE_LOG", "expire_messages_on_start", "*"),
+    ("STORE_LOG", "expire_messages_on_send", "*"),
+    ("STORE_LOG", "expire_messages_days", "*"),
+    ("STORE_LOG", "expire_ntfs_hours", "*"),
+    ("STORE_LOG", "log_stats", "off"),
+    ("STORE_LOG", "db_deleted_ttl", "*"),
+    ("AUTH", "new_queues", "*"),
+    ("AUTH", "create_password", "*"),
+    ("TRANSPORT", "host", "*"),
+    ("TRANSPORT", "port", "*"),
+    ("TRANSPORT", "log_tls_errors", "off"),
+    ("TRANSPORT", "websockets", "off"),
+    ("PROXY", "client_concurrency", "*"),
+    ("PROXY", "host_mode", "public"),
+    ("PROXY", "required_host_mode", "off"),
+    ("PROXY", "socks_mode", "onion"),
+    ("INACTIVE_CLIENTS", "disconnect", "*"),
+    ("INACTIVE_CLIENTS", "ttl", "*"),
+    ("INACTIVE_CLIENTS", "check_interval", "*"),
+    ("INFORMATION", "hosting_type", "*"),
+    // It is the source code of the program that was replaced.
+    ("INFORMATION", "source_code", "*"),
+];
+
+/// Reads the old configuration and writes ours.
+pub(super) fn read(path: &Path, text: &str) -> Result<Settings, ImportError> {
+    let ini = Ini::read(text).map_err(|line| setting(path, line, "this is no setting".to_owned()))?;
+    let reader = Reader { path, ini: &ini };
+    if reader.text("STORE_LOG", "store_queues").is_some_and(|kind| kind != "memory") {
+        return Err(ImportError::Database(PathBuf::from(path)));
+    }
+    let messages = match reader.text("STORE_LOG", "store_messages") {
+        None | Some("memory") => MessageStore::Memory,
+        Some("journal") => MessageStore::Journal,
+        Some(_) => return Err(ImportError::Database(PathBuf::from(path))),
+    };
+    let toml = reader.configuration()?;
+    let notes = ini.entries().iter().filter(|entry| is_lost(entry)).map(note).collect();
+    Ok(Settings { messages, toml, notes })
+}
+
+fn is_lost(entry: &Entry) -> bool {
+    let is_page = entry.section == "INFORMATION" && PAGE.iter().any(|(name, _)| *name == entry.name);
+    let is_known = WITHOUT_LOSS.iter().any(|(section, name, value)| {
+        entry.section == *section && entry.name == *name && (*value == "*" || entry.value == *value)
+    });
+    !entry.value.is_empty() && !is_page && !is_known
+}
+
+/// The value is not repeated: it may be a password.
+fn note(entry: &Entry) -> String {
+    format!("line {}: [{}] {} was not carried over", entry.line, entry.section, entry.name)
+}
+
+fn setting(path: &Path, line: u64, message: String) -> ImportError {
+    ImportError::Setting { file: path.to_path_buf(), line, message }
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    ini: &'a Ini,
+}
+
+impl Reader<'_> {
+    fn text(&self, section: &str, name: &str) -> Option<&str> {
+        self.ini.get(section, name).map(|entry| entry.value.as_str())
+    }
+
+    /// The value of a setting, if it is there.
+    fn parsed<T>(
+        &self,
+        section: &str,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ImportError> {
+        let Some(entry) = self.ini.get(section, name) else { return Ok(None) };
+        let value = parse(&entry.value);
+        value.map(Some).map_err(|error| setting(self.path, entry.line, format!("{name}: {error}")))
+    }
+
+    fn on(&self, section: &str, name: &str) -> Result<Option<bool>, ImportError> {
+        self.parsed(section, name, |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("neither \"on\" nor \"off\"".to_owned()),
+        })
+    }
+
+    fn number(&self, section: &str, name: &str) -> Result<Option<u32>, ImportError> {
+        self.parsed(section, name, |text| text.parse().map_err(|_| "not a number".to_owned()))
+    }
+
+    fn configuration(&self) -> Result<String, ImportError> {
+        let hosts = self.parsed("TRANSPORT", "host", hosts)?;
+        let hosts = hosts.ok_or_else(|| {
+            setting(self.path, 1, "there is no `host` in [TRANSPORT]; add what clients use".to_owned())
+        })?;
+        let ports = self.parsed("TRANSPORT", "port", ports)?.unwrap_or_else(|| vec![5223]);
+        let password = self
+            .parsed("AUTH", "create_password", |text| parse_password(text).map(|_| text.to_owned()))?
+            .map(zeroize::Zeroizing::new);
+        let first = ports.first().copied().unwrap_or(5223);
+        let mut toml = template(&hosts, first, password.as_ref().map(|password| password.as_str()));
+        let listen = ports.iter().flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
+        set(&mut toml, "server", "listen", listen.collect::<Vec<_>>().into());
+        if let Some(new_queues) = self.on("AUTH", "new_queues")? {
+            set(&mut toml, "queues", "new_queues", new_queues.into());
+        }
+        if let Some(days) = self.number("STORE_LOG", "expire_messages_days")? {
+            set(&mut toml, "queues", "expire_messages", format!("{days}d").into());
+        }
+        if let Some(hours) = self.number("STORE_LOG", "expire_ntfs_hours")? {
+            set(&mut toml, "queues", "expire_notifications", format!("{hours}h").into());
+        }
+        if let Some(count) = self.number("PROXY", "client_concurrency")? {
+            set(&mut toml, "proxy", "client_concurrency", i64::from(count).into());
+        }
+        self.inactive_clients(&mut toml)?;
+        for (theirs, ours) in PAGE {
+            if let Some(value) = self.text("INFORMATION", theirs) {
+                set(&mut toml, "page", ours, value.into());
+            }
+        }
+        Ok(toml)
+    }
+
+    fn inactive_clients(&self, toml: &mut String) -> Result<(), ImportError> {
+        if self.on("INACTIVE_CLIENTS", "disconnect")? != Some(true) {
+            set(toml, "limits", "idle_timeout", "off".into());
+            return Ok(());
+        }
+        if let Some(seconds) = self.number("INACTIVE_CLIENTS", "ttl")? {
+            set(toml, "limits", "idle_timeout", format!("{seconds}s").into());
+        }
+        if let Some(seconds) = self.number("INACTIVE_CLIENTS", "check_interval")? {
+            set(toml, "limits", "idle_check_interval", format!("{seconds}s").into());
+        }
+        Ok(())
+    }
+}
+
+fn hosts(text: &str) -> Result<Vec<Host>, String> {
+    let host = |text: &str| {
+        text.trim().parse().map_err(|_| format!("\"{text}\" is neither a host name nor an IP address"))
+    };
+    text.split(',').map(host).collect()
+}
+
+fn ports(text: &str) -> Result<Vec<u16>, String> {
+    let port = |text: &str| text.trim().parse().map_err(|_| format!("\"{text}\" is not a port"));
+    text.split(',').map(port).collect()
+}
+
+/// Replaces the line of a setting, commented out or not, in a text made by [`template`].
+fn set(toml: &mut String, section: &str, name: &str, value: toml::Value) {
+    let header = format!("[{section}]");
+    let mut is_inside = false;
+    let mut lines: Vec<String> = Vec::new();
+    for line in toml.lines() {
+        if line.starts_with('[') {
+            is_inside = line == header;
+        }
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let is_it = is_inside && bare.split_once(" = ").is_some_and(|(key, _)| key == name);
+        lines.push(if is_it { format!("{name} = {value}") } else { line.to_owned() });
+    }
+    *toml = lines.join("\n") + "\n";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Config;
+
+    const FULL: &str = "[INFORMATION]\nsource_code = https://example.org\noperator = Someone \"Q\" & Co\noperator_country = SE\n\
+        admin_email = admin@relay.example\nhosting_type = virtual\n\n[STORE_LOG]\nstore_queues = memory\n\
+        store_messages = journal\nexpire_messages_days = 7\nexpire_ntfs_hours = 3\nlog_stats = on\n\n[AUTH]\nnew_queues = off\n\
+        create_password = s3cret\n\n[TRANSPORT]\nhost = relay.example,abc.onion\nport = 5223,443\nwebsockets = off\n\n\
+        [PROXY]\nclient_concurrency = 16\nsocks_proxy = localhost:9050\n\n[INACTIVE_CLIENTS]\ndisconnect = on\nttl = 7200\n\
+        check_interval = 600\n";
+
+    fn settings(text: &str) -> Result<(Settings, Config), ImportError> {
+        let settings = read(Path::new("smp-server.ini"), text)?;
+        let config: Config = toml::from_str(&settings.toml).unwrap();
+        Ok((settings, config))
+    }
+
+    #[test]
+    fn what_both_have_is_carried_over() {
+        let (settings, config) = settings(FULL).unwrap();
+        assert_eq!(settings.messages, MessageStore::Journal);
+        assert_eq!(config.server.hosts.len(), 2);
+        assert_eq!(config.server.listen.len(), 4);
+        assert_eq!(config.server.listen[2].port(), 443);
+        assert!(!config.queues.new_queues && config.queues.create_password.is_some());
+        assert_eq!(config.queues.expire_messages, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!(config.queues.expire_notifications, Duration::from_secs(3 * 3_600));
+        assert_eq!(config.limits.idle_timeout, Some(Duration::from_secs(7_200)));
+        assert_eq!(config.limits.idle_check_interval, Duration::from_secs(600));
+        assert_eq!(config.proxy.client_concurrency, 16);
+        assert_eq!(config.page.operator, "Someone \"Q\" & Co");
+        assert_eq!(config.page.contact_email, "admin@relay.example");
+        assert_eq!(config.page.listen, None);
+        let notes = settings.notes.join("\n");
+        assert!(notes.contains("log_stats") && notes.contains("socks_proxy"), "{notes}");
+        assert_eq!(settings.notes.len(), 2, "{notes}");
+        assert!(!notes.contains("s3cret"));
+    }
+
+    #[test]
+    fn every_setting_is_one_of_ours() {
+        // Otherwise `set` would not find its line.
+        let (settings, _) = settings(FULL).unwrap();
+        for (_, name) in PAGE {
+            assert!(settings.toml.contains(&format!("{name} = ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_gets_the_old_defaults() {
+        let (settings, config) = settings("[TRANSPORT]\nhost = relay.example\nport = 5223\n").unwrap();
+        assert_eq!(settings.messages, MessageStore::Memory);
+        assert_eq!(config.queues, Config::default().queues);
+        assert_eq!(config.limits.idle_timeout, None);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        for (text, line) in [
+            ("[TRANSPORT]\nhost = a b\n", 2),
+            ("[TRANSPORT]\nhost = a\nport = smp\n", 3),
+            ("[TRANSPORT]\nhost = a\n[AUTH]\nnew_queues = maybe\n", 4),
+            ("[TRANSPORT]\nhost = a\n[AUTH]\ncreate_password = a b\n", 4),
+            ("[TRANSPORT]\nport = 5223\n", 1),
+        ] {
+            match settings(text) {
+                Err(ImportError::Setting { line: found, .. }) => assert_eq!(found, line, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        let database = "[TRANSPORT]\nhost = a\n[STORE_LOG]\nstore_queues = database\n";
+        assert!(matches!(settings(database), Err(ImportError::Database(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_gives_a_readable_file(value in "\\PC{1,40}") {
+            let text = format!("[INFORMATION]\noperator = {value}\n[TRANSPORT]\nhost = a\n");
+            let (_, config) = settings(&text).unwrap();
+            prop_assert_eq!(config.page.operator, value.trim());
+        }
+    }
+}

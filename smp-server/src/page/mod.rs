@@ -1,0 +1,15 @@
+//! The information page: what people see who look at the relay with a browser. One page, without scripts and without
+//! anything from elsewhere; everything on it is public anyway.
+//!
+//! * `server` speaks HTTP, with bounds;
+//! * `site` keeps the page as long as the settings are the same;
+//! * `content` says what stands on it, `html` writes it down, `qr` draws the address.
+
+mod content;
+mod html;
+mod qr;
+mod server;
+mod site;
+
+pub(crate) use server::serve;
+pub(crate) use site::Site;

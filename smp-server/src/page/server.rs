@@ -1,0 +1,117 @@
+//! HTTP/1.1: one small answer per connection, in bounded time and memory.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use smp_crypto::hash::sha256;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{html::STYLE, site::Site};
+
+/// Connections at the same time; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 64;
+/// From the first byte of a connection to its last.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
+/// For the head of the request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of the head of a request, and header fields in it.
+const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
+/// After the system could not accept a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the page until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, site: Site) {
+    let site = Arc::new(site);
+    let headers = Arc::new(headers());
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        // It is never closed.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let (site, headers) = (site.clone(), headers.clone());
+        connections.spawn(async move {
+            // What went wrong is the browser's concern.
+            let _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, &site, &headers)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn answer_one(stream: TcpStream, site: &Site, headers: &HeaderMap) -> hyper::Result<()> {
+    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request, site, headers)));
+    http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+}
+
+/// The body of a request is not read.
+fn answer(request: &Request<Incoming>, site: &Site, headers: &HeaderMap) -> Response<String> {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, kind, text) = match (is_read, request.uri().path(), site.page()) {
+        (false, ..) => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "This page can only be read.\n".to_owned()),
+        (true, "/", Some(page)) => (StatusCode::OK, HTML, page.to_string()),
+        (true, "/", None) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "Try again later.\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, PLAIN, "There is nothing here but the page /.\n".to_owned()),
+    };
+    let mut response = Response::new(text);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers.clone();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Headers of every answer: the browser may apply the page's own style, and nothing else.
+fn headers() -> HeaderMap {
+    let style = standard_base64(&sha256(STYLE.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let mut headers: HeaderMap =
+        fixed.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers
+}
+
+/// Policies are written in the standard alphabet.
+fn standard_base64(bytes: &[u8]) -> String {
+    smp_crypto::base64url::encode(bytes).replace('-', "+").replace('_', "/")
+}

@@ -1,0 +1,36 @@
+//! The page that goes with the settings in force.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{content, html};
+use crate::{broker::Broker, config::Config};
+
+/// Makes the page, again when the settings have changed.
+pub(crate) struct Site {
+    broker: Arc<Broker>,
+    fingerprint: [u8; 32],
+    /// The port in the address, if the settings do not say another one.
+    port: u16,
+    page: Mutex<Option<(Arc<Config>, Arc<str>)>>,
+}
+
+impl Site {
+    pub(crate) fn new(broker: Arc<Broker>, fingerprint: [u8; 32], port: u16) -> Self {
+        Self { broker, fingerprint, port, page: Mutex::new(None) }
+    }
+
+    /// HTML of the page; `None` if the settings make no address.
+    pub(super) fn page(&self) -> Option<Arc<str>> {
+        let config = self.broker.config();
+        let mut kept = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, page)) = &*kept
+            && Arc::ptr_eq(of, &config)
+        {
+            return Some(page.clone());
+        }
+        let address = config.address(self.fingerprint, self.port).ok()?;
+        let page: Arc<str> = html::page(&content::of(&config, &address)).into();
+        *kept = Some((config, page.clone()));
+        Some(page)
+    }
+}

@@ -1,0 +1,230 @@
+//! The information page, over TCP and in a browser.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use smp_protocol::{command, id::EntityId, message::BrokerMessage};
+use smp_server::{
+    Relay, RunningRelay,
+    config::{Config, StoreKind, parse_password},
+    init,
+};
+use smp_transport::client::{ClientConfig, RelayClient};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn config(dir: &Path) -> Config {
+    let options = init::Options {
+        dir: dir.to_path_buf(),
+        hosts: vec!["127.0.0.1".parse().unwrap()],
+        port: 0,
+        password: None,
+    };
+    init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
+    let mut config = Config::for_tests(dir);
+    config.store.kind = StoreKind::Memory;
+    config.page.listen = Some("127.0.0.1:0".parse().unwrap());
+    config.page.operator = "Example <b>Operators</b> & Co".to_owned();
+    config.page.operator_country = "SE".to_owned();
+    config.page.website = "https://relay.example/about".to_owned();
+    config.page.contact_email = "admin@relay.example".to_owned();
+    config.page.hosting = "Example Hosting".to_owned();
+    config.page.source_code = "javascript:alert(1)".to_owned();
+    config
+}
+
+async fn relay(change: impl FnOnce(&mut Config)) -> (RunningRelay, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    change(&mut config);
+    (Relay::start(config).await.unwrap(), dir)
+}
+
+/// Sends these bytes, reads until the end.
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut answer)).await.expect("no end").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Status line with headers in lower case, and the body.
+async fn ask(address: SocketAddr, method: &str, path: &str) -> (String, String) {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let answer = exchange(address, request.as_bytes()).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn the_page_says_what_the_relay_is() {
+    let (relay, _dir) = relay(|_| ()).await;
+    let (head, body) = ask(relay.page_addr().unwrap(), "GET", "/").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert!(body.contains(&relay.address().to_string()));
+    for text in [
+        "<svg class=\"qr\"",
+        "Example &lt;b&gt;Operators&lt;/b&gt; &amp; Co (SE)",
+        "href=\"https://relay.example/about\"",
+        "href=\"mailto:admin@relay.example\"",
+        "<dd>javascript:alert(1)</dd>",
+        "<dd>open to everybody</dd>",
+        "<dd>128</dd>",
+        "<dd>21 days</dd>",
+        "<dd>6 to 19</dd>",
+    ] {
+        assert!(body.contains(text), "{text}");
+    }
+    relay.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_browser_may_do_nothing_but_show_it() {
+    let (relay, _dir) = relay(|_| ()).await;
+    for path in ["/", "/nothing"] {
+        let (head, body) = ask(relay.page_addr().unwrap(), "GET", path).await;
+        for header in [
+            "content-security-policy: default-src 'none'; style-src 'sha256-",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "x-frame-options: deny",
+        ] {
+            assert!(head.contains(header), "{path}: {header} in {head}");
+        }
+        assert!(!head.contains("set-cookie") && !head.contains("unsafe"), "{head}");
+        // Nothing is loaded: neither scripts, nor pictures, nor style sheets.
+        for tag in ["<script", "<img", "<link", "<iframe", "src=", "@import", "url(", " style=", " onload"] {
+            assert!(!body.contains(tag), "{path}: {tag}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn passwords_stay_secret() {
+    let (relay, _dir) = relay(|config| config.queues.create_password = parse_password("s3cret").ok()).await;
+    let (_, body) = ask(relay.page_addr().unwrap(), "GET", "/").await;
+    assert!(!body.contains("s3cret") && body.contains("<dd>with the password</dd>"));
+    assert!(body.contains(&relay.address().without_password().to_string()));
+}
+
+#[tokio::test]
+async fn other_requests_are_refused() {
+    let (relay, _dir) = relay(|_| ()).await;
+    let address = relay.page_addr().unwrap();
+    let (head, body) = ask(address, "HEAD", "/").await;
+    assert!(head.starts_with("http/1.1 200") && body.is_empty(), "{head}");
+    for path in ["/x", "/../etc/passwd", "/%2e%2e/identity/server.key"] {
+        assert!(ask(address, "GET", path).await.0.starts_with("http/1.1 404"), "{path}");
+    }
+    let (head, _) = ask(address, "POST", "/").await;
+    assert!(head.starts_with("http/1.1 405") && head.contains("allow: get, head"), "{head}");
+    let answer = exchange(address, b"\x16\x03\x01 this is no HTTP\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_may_not_be_large() {
+    let (relay, _dir) = relay(|_| ()).await;
+    let address = relay.page_addr().unwrap();
+    let many: String = (0..100).map(|n| format!("X-{n}: x\r\n")).collect();
+    for headers in [many, format!("X: {}\r\n", "x".repeat(15_000)) + "Y: " + &"y".repeat(5_000)] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // It may be refused while it is being written.
+        let _ = stream.write_all(format!("GET / HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.expect("no end");
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_disturb_the_relay() {
+    let (relay, _dir) = relay(|_| ()).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(relay.page_addr().unwrap()).await.unwrap());
+    }
+    let connected = RelayClient::connect(relay.address(), ClientConfig::default());
+    let (client, _events) = timeout(SOON, connected).await.unwrap().unwrap();
+    let pong = client.send(None, EntityId::empty(), command::Command::Ping).await.unwrap();
+    assert_eq!(pong, BrokerMessage::Pong);
+    // Those that wait are closed after a while, the others get their turn.
+    drop(silent);
+    assert!(ask(relay.page_addr().unwrap(), "GET", "/").await.0.starts_with("http/1.1 200"));
+}
+
+#[tokio::test]
+async fn without_the_setting_there_is_no_page() {
+    let (relay, _dir) = relay(|config| config.page.listen = None).await;
+    assert_eq!(relay.page_addr(), None);
+}
+
+/// The first of these programs that is installed.
+fn browser() -> Option<&'static str> {
+    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        found.is_ok_and(|status| status.success())
+    })
+}
+
+/// Runs a browser with a profile of its own, and returns what it prints.
+fn browse(browser: &str, url: &str, more: &[String]) -> (String, String) {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
+        .args(["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"])
+        .args(["--enable-logging=stderr", "--v=0"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .args(more)
+        .arg(url)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    (String::from_utf8_lossy(&output.stdout).into(), String::from_utf8_lossy(&output.stderr).into())
+}
+
+/// Set `SMP_PAGE_SCREENSHOTS` to a directory to look at the pictures.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_shows_it() {
+    let Some(browser) = browser() else {
+        println!("skipped: no Chromium is installed");
+        return;
+    };
+    let (relay, dir) = relay(|_| ()).await;
+    let url = format!("http://{}/", relay.page_addr().unwrap());
+    let (dom, log) = browse(browser, &url, &["--dump-dom".to_owned()]);
+    assert!(dom.contains(&relay.address().to_string()) && dom.contains("<svg"), "{dom}");
+    // A browser complains on its console if it may not apply or load something of the page.
+    assert!(!log.contains("Content Security Policy"), "{log}");
+    let wanted = std::env::var_os("SMP_PAGE_SCREENSHOTS").map(PathBuf::from);
+    let pictures = wanted.unwrap_or_else(|| dir.path().to_path_buf());
+    for (name, size, dark) in
+        [("light", "1000,1100", false), ("dark", "1000,1100", true), ("narrow", "500,1700", false)]
+    {
+        let picture = pictures.join(format!("{name}.png"));
+        let mut options =
+            vec![format!("--screenshot={}", picture.display()), format!("--window-size={size}")];
+        if dark {
+            options.push("--blink-settings=preferredColorScheme=0".to_owned());
+        }
+        browse(browser, &url, &options);
+        let bytes = std::fs::read(&picture).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
+        println!("{}: {} bytes", picture.display(), bytes.len());
+    }
+    relay.shutdown().await.unwrap();
+}
