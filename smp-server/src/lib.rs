@@ -68,6 +68,8 @@ mod reload;
 mod session;
 pub mod store;
 mod sync;
+#[cfg(test)]
+mod testing;
 
 pub use listener::BindError;
 pub use relay::{Relay, RunningRelay, StartError};

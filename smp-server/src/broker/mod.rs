@@ -155,6 +155,21 @@ impl Broker {
         }
     }
 
+    /// Takes [`Broker::subscribe_notifications`] back for a notifier that does not exist any more.
+    pub(crate) fn leave_notifications(
+        &self,
+        notifier: &Notifier,
+        service: Option<&ServiceId>,
+        session: &Session,
+    ) {
+        self.notifications.unsubscribe(&notifier.id, session);
+        session.leave_notifications(&notifier.id);
+        // If it was the service's before, that was undone when it was deleted.
+        if notifier.service.as_ref() != service {
+            self.left_service(service, ServiceRole::Notifier, IdsHash::of(notifier.id.as_bytes()));
+        }
+    }
+
     /// A queue of a service is subscribed by one of its sessions.
     pub(crate) fn join_service(
         &self,

@@ -233,6 +233,18 @@ impl<S: Subscriber> Subscriptions<S> {
         }
     }
 
+    /// The store has answered that there is no such queue. Returns whether the subscription was still there: it has
+    /// ended now.
+    pub(crate) fn gone(&self, queue: &RecipientId, ticket: &Ticket) -> bool {
+        let mut shard = lock(self.shard(queue));
+        let Slot::Occupied(slot) = shard.entry(queue.clone()) else { return false };
+        if slot.get().number != ticket.subscription {
+            return false;
+        }
+        slot.remove().session.leave(queue);
+        true
+    }
+
     /// The store has failed. The recipient still has what it had, or the session should be scheduled again, in a while.
     pub(crate) fn failed(&self, queue: &RecipientId, ticket: Ticket) {
         let mut shard = lock(self.shard(queue));

@@ -1,7 +1,7 @@
 //! Who may send a command: finds its queue and verifies the authorization.
 //!
 //! Whether the queue is unknown, the ID is one of another kind, or the key is another one: the answer is `AUTH`, after the
-//! same work.
+//! same work, reads from the disk included.
 
 use std::{slice, sync::Arc};
 
@@ -18,7 +18,7 @@ use super::{Context, is_contact};
 use crate::{
     auth::{Authorization, Proof, verify},
     session::store_error,
-    store::{QueueId, QueueMode, QueueRecord, ServiceRole},
+    store::{LookedUp, QueueId, QueueMode, QueueRecord, ServiceRole},
     sync::lock,
 };
 
@@ -71,32 +71,54 @@ pub(super) async fn authorize(
     match command {
         Command::Ping | Command::ProxySession { .. } | Command::ProxyForward { .. } => Ok(None),
         Command::New(request) => permit(cx, &[request.auth_key.0], proof, None),
-        Command::Send(..) => {
-            let queue = find(cx, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await?;
-            may_send(cx, queue, proof)
-        }
-        Command::SenderSecure(key) => {
-            let queue = find(cx, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await?;
-            may_secure(cx, queue, &key.0, proof)
-        }
-        Command::SecureAndGetLink(key) => {
-            let queue = find(cx, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await?;
-            may_secure(cx, queue, &key.0, proof)
-        }
-        Command::GetLink => {
-            let queue = find(cx, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await?;
-            queue.filter(|queue| is_contact(queue)).ok_or(ErrorType::Auth).map(Some)
-        }
-        Command::SubscribeNotifications => {
-            let queue = find(cx, QueueId::Notifier(&NotifierId::from(cx.entity_id.clone()))).await?;
-            let key = queue.as_ref().and_then(|queue| queue.notifier.as_ref()).map(|notifier| notifier.key);
-            permit(cx, key.as_slice(), proof, queue)
-        }
         Command::SubscribeAll(_) | Command::SubscribeAllNotifications(_) => is_of_service(cx, proof),
         // It has been taken out of its boxes before.
         Command::RelayForward(_) => Err(CommandError::Prohibited.into()),
+        Command::Send(..) | Command::SenderSecure(_) => {
+            on_queue(cx, command, proof, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await
+        }
+        Command::SecureAndGetLink(_) | Command::GetLink => {
+            on_queue(cx, command, proof, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await
+        }
+        Command::SubscribeNotifications => {
+            on_queue(cx, command, proof, QueueId::Notifier(&NotifierId::from(cx.entity_id.clone()))).await
+        }
+        _ => on_queue(cx, command, proof, QueueId::Recipient(&RecipientId::from(cx.entity_id.clone()))).await,
+    }
+}
+
+/// Authorizes a command about the queue with this ID.
+async fn on_queue(
+    cx: &Context,
+    command: &Command<'_>,
+    proof: &OwnedProof,
+    id: QueueId<'_>,
+) -> Result<Found, ErrorType> {
+    let store = &cx.broker.store;
+    let LookedUp { queue, asked_disk } = store.look_up(id).await.map_err(|error| store_error(&error))?;
+    let exists = queue.is_some();
+    let permitted = may_run(cx, command, proof, queue);
+    if permitted.is_err() && exists {
+        store.refuse(id, asked_disk).await.map_err(|error| store_error(&error))?;
+    }
+    permitted
+}
+
+fn may_run(
+    cx: &Context,
+    command: &Command<'_>,
+    proof: &OwnedProof,
+    queue: Found,
+) -> Result<Found, ErrorType> {
+    match command {
+        Command::Send(..) => may_send(cx, queue, proof),
+        Command::SenderSecure(key) | Command::SecureAndGetLink(key) => may_secure(cx, queue, &key.0, proof),
+        Command::GetLink => queue.filter(|queue| is_contact(queue)).ok_or(ErrorType::Auth).map(Some),
+        Command::SubscribeNotifications => {
+            let key = queue.as_ref().and_then(|queue| queue.notifier.as_ref()).map(|notifier| notifier.key);
+            permit(cx, key.as_slice(), proof, queue)
+        }
         _ => {
-            let queue = find(cx, QueueId::Recipient(&RecipientId::from(cx.entity_id.clone()))).await?;
             let keys = queue.as_ref().map_or(&[][..], |queue| &queue.recipient_keys).to_vec();
             permit(cx, &keys, proof, queue)
         }
@@ -139,10 +161,6 @@ fn is_of_service(cx: &Context, proof: &OwnedProof) -> Result<Found, ErrorType> {
         }
         _ => Err(ErrorType::Service),
     }
-}
-
-async fn find(cx: &Context, id: QueueId<'_>) -> Result<Found, ErrorType> {
-    cx.broker.store.find_queue(id).await.map_err(|error| store_error(&error))
 }
 
 /// Until a queue is secured anybody may send, but nobody with an authorization.

@@ -7,6 +7,13 @@ use crate::{
 };
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+    cx.session.note_deleting(&queue.recipient_id, true);
+    let outcome = delete(cx, queue).await;
+    cx.session.note_deleting(&queue.recipient_id, false);
+    outcome
+}
+
+async fn delete(cx: &Context, queue: &QueueRecord) -> Outcome {
     let deleted = cx.broker.store.delete_queue(&queue.recipient_id).await;
     let (record, _) = deleted.map_err(|error| store_error(&error))?;
     cx.session.forget_got(&record.recipient_id);

@@ -28,7 +28,7 @@ mod skey;
 mod sub;
 mod subs;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use smp_protocol::{
     command::Command,
@@ -45,7 +45,7 @@ pub(crate) use self::{
 use crate::{
     broker::{Broker, now},
     session::{Answer, Service, Session, store_error},
-    store::{Day, QueueChange, QueueMode, QueueRecord, QueueStatus, StoreError, Updated},
+    store::{Day, NewService, QueueChange, QueueMode, QueueRecord, QueueStatus, StoreError, Updated},
 };
 
 /// Whose command it is, and what it is about.
@@ -122,6 +122,30 @@ impl Context {
         self.service.as_ref().map(|service| &service.id)
     }
 
+    /// Has the store keep the service that sends it, which is about to have a queue.
+    ///
+    /// # Errors
+    ///
+    /// `SERVICE` if it has become another one since the handshake.
+    async fn keep_service(&self) -> Result<(), ErrorType> {
+        let Some(service) = self.service.as_ref().filter(|s| !s.is_kept.load(Ordering::Relaxed)) else {
+            return Ok(());
+        };
+        let new = NewService {
+            id: service.id.clone(),
+            role: service.role,
+            certificates: Vec::new(),
+            fingerprint: service.fingerprint.to_vec(),
+            created: Day::of(now()),
+        };
+        let kept = self.broker.store.service(new).await.map_err(|error| store_error(&error))?;
+        if kept != service.id {
+            return Err(ErrorType::Service);
+        }
+        service.is_kept.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Changes the queue's record and waits until that is durable.
     async fn change(&self, queue: &QueueRecord, change: QueueChange) -> Result<Updated, StoreError> {
         self.broker.store.update_queue(&queue.recipient_id, change).await
@@ -166,4 +190,31 @@ fn is_contact(queue: &QueueRecord) -> bool {
 /// Whether it is a queue of one connection that nobody else can send to.
 fn is_secured_messaging(queue: &QueueRecord) -> bool {
     queue.mode != Some(QueueMode::Contact) && queue.sender_key.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{session::Service, store::ServiceRole, testing};
+
+    /// Anybody can make certificates.
+    #[tokio::test]
+    async fn a_service_is_kept_when_it_gets_a_queue() {
+        let broker = testing::broker();
+        let (session, queue) = (testing::session(&broker), testing::queue(&broker).await);
+        let fingerprint = [9; 32];
+        let service = Service {
+            id: crate::session::id_of_new_service(&fingerprint),
+            role: ServiceRole::Messaging,
+            fingerprint,
+            key: smp_crypto::Ed25519PrivateKey::generate(&mut rand::rng()).public_key(),
+            is_kept: Arc::default(),
+        };
+        let mut cx = testing::context(&broker, &session, &queue.recipient_id);
+        cx.service = Some(service);
+        assert!(subs::run(&cx).await.is_ok());
+        assert_eq!(broker.store.counts().messaging_services, 0);
+        assert!(sub::run(&cx, &queue).await.is_ok());
+        assert_eq!(broker.store.counts().messaging_services, 1);
+    }
 }

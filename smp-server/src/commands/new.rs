@@ -40,6 +40,7 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
         tokio::time::sleep(wait).await;
     }
     let link = requested_link(cx, &request)?;
+    cx.keep_service().await?;
     let mut result = Err(StoreError::Duplicate);
     for _ in 0..ATTEMPTS {
         let (queue, ids) = build(&request, link.clone(), cx.service_id(), &mut rand::rng());

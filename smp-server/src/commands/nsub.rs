@@ -7,16 +7,45 @@ use smp_protocol::{error::ErrorType, message::BrokerMessage};
 use super::{Context, Outcome};
 use crate::{
     session::{Answer, Then, store_error},
-    store::{QueueChange, QueueRecord},
+    store::{QueueChange, QueueId, QueueRecord},
 };
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let notifier = queue.notifier.as_ref().ok_or(ErrorType::Auth)?;
     let service = cx.service_id();
     if notifier.service.as_ref() != service {
+        cx.keep_service().await?;
         let change = QueueChange::NotifierService(service.cloned());
         cx.change(queue, change).await.map_err(|error| store_error(&error))?;
     }
     cx.broker.subscribe_notifications(notifier, service, &cx.session);
+    // It may have been deleted before the subscription was there, so that this session was not told.
+    let found = cx.broker.store.find_queue(QueueId::Notifier(&notifier.id)).await;
+    if found.map_err(|error| store_error(&error))?.is_none() {
+        cx.broker.leave_notifications(notifier, service, &cx.session);
+        return Err(ErrorType::Auth);
+    }
     Ok(Answer::from(BrokerMessage::Subscribed(service.cloned())).then(Then::Notify(notifier.id.clone())))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing;
+
+    use super::*;
+
+    /// Another session deletes the queue after `NSUB` has found it, before the subscription is there.
+    #[tokio::test]
+    async fn a_notifier_that_is_deleted_meanwhile_is_unknown() {
+        let broker = testing::broker();
+        let (alice, phone) = (testing::session(&broker), testing::session(&broker));
+        let queue = testing::queue(&broker).await;
+        let notifier = &queue.notifier.as_ref().unwrap().id;
+        broker.store.delete_queue(&queue.recipient_id).await.unwrap();
+        broker.queue_deleted(&queue, Some(&phone));
+        let outcome = run(&testing::context(&broker, &alice, notifier), &queue).await;
+        assert!(matches!(outcome, Err(ErrorType::Auth)));
+        assert!(alice.joined().1.is_empty());
+        assert!(broker.notifications.remove(notifier).is_none());
+    }
 }

@@ -1,4 +1,5 @@
-//! `OFF`: the queue accepts no more messages; those that it has can still be received. Can be repeated.
+//! `OFF`: the queue accepts no more messages; those that it has can still be received. Can be repeated. A queue that the
+//! operator has blocked stays blocked.
 
 use super::{Context, Outcome};
 use crate::store::{QueueChange, QueueRecord, QueueStatus};

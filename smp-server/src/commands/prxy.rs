@@ -16,7 +16,7 @@ pub(super) async fn run(cx: &Context, relay: &RelayAddress, password: Option<Pas
     }
     // Never closed.
     let _turn = cx.session.forwarding.acquire().await;
-    let session = cx.broker.proxy.connect(relay).await?;
+    let session = cx.broker.proxy.connect(relay, &cx.session.new_relays).await?;
     Ok(BrokerMessage::ProxySessionKey {
         session_id: session.id.clone(),
         versions: session.versions,

@@ -20,6 +20,7 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     }
     let (previous, service) = (queue.recipient_service.as_ref(), cx.service_id());
     if previous != service {
+        cx.keep_service().await?;
         let change = QueueChange::RecipientService(service.cloned());
         cx.change(queue, change).await.map_err(|error| store_error(&error))?;
     }

@@ -10,7 +10,7 @@ use smp_protocol::{
 use super::{Context, Outcome};
 use crate::{
     session::{Answer, Then, store_error},
-    store::ServiceRole,
+    store::{self, ServiceRole, StoreError},
 };
 
 pub(super) async fn run(cx: &Context) -> Outcome {
@@ -21,7 +21,11 @@ pub(super) async fn run(cx: &Context) -> Outcome {
         return Ok(BrokerMessage::SubscribedAll(queues).into());
     }
     let stored = cx.broker.store.service_queues(&service.id, service.role).await;
-    let stored = stored.map_err(|error| store_error(&error))?;
+    let stored = match stored {
+        // Services are kept when they get their first queue.
+        Err(StoreError::NotFound) => store::ServiceQueues::default(),
+        stored => stored.map_err(|error| store_error(&error))?,
+    };
     let queues = ServiceQueues {
         count: i64::try_from(stored.count).unwrap_or(i64::MAX),
         ids_hash: IdsHash(stored.ids_hash),

@@ -233,8 +233,11 @@ pub struct Proxy {
     /// How long a relay that could not be reached is not tried again.
     #[serde(deserialize_with = "text::duration")]
     pub retry_interval: Duration,
-    /// Connections to other relays at the same time.
+    /// Connections to other relays at the same time; another one takes the place of the one that was not used for longest.
     pub max_relays: usize,
+    /// A connection to another relay that no client has used for this long is closed.
+    #[serde(deserialize_with = "text::duration")]
+    pub idle_timeout: Duration,
     /// Whether relays at loopback and private network addresses may be connected to.
     pub allow_private_hosts: bool,
 }
@@ -247,6 +250,7 @@ impl Default for Proxy {
             timeout: Duration::from_secs(15),
             retry_interval: Duration::from_secs(30),
             max_relays: 1_000,
+            idle_timeout: Duration::from_secs(600),
             allow_private_hosts: false,
         }
     }
@@ -364,6 +368,7 @@ impl Config {
                 self.proxy.client_concurrency == 0,
                 "proxy.client_concurrency is 0; to forbid forwarding set proxy.enabled = false",
             ),
+            (self.proxy.idle_timeout.is_zero(), "proxy.idle_timeout is 0; try \"10m\""),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),

@@ -64,6 +64,7 @@ settings! {
     now proxy.client_concurrency,
     restart proxy.timeout,
     restart proxy.retry_interval,
+    restart proxy.idle_timeout,
     restart proxy.max_relays,
     restart proxy.allow_private_hosts,
     restart page.listen,

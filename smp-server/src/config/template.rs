@@ -73,6 +73,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # timeout = "15s"
 # retry_interval = "30s"
 # max_relays = 1000
+# A connection to another relay that no client has used for this long is closed.
+# idle_timeout = "10m"
 # allow_private_hosts = false
 
 [limits]

@@ -18,11 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::bind::BindError;
 use self::{accept::Pause, slots::Slot};
 pub(crate) use self::{acceptor::Acceptor, bind::bind, slots::Slots};
-use crate::{
-    broker::{Broker, now},
-    session,
-    store::{Day, NewService},
-};
+use crate::{broker::Broker, session};
 
 /// What is needed to serve the clients of all listeners.
 #[derive(Clone)]
@@ -96,17 +92,12 @@ impl Service {
         drop(slot);
     }
 
-    /// Finds or makes the ID of a service. Its certificates are known by the fingerprint of the identity.
+    /// The ID of a service. Its certificates are known by the fingerprint of the identity. Anybody can make some: a new
+    /// service is not kept before it is allowed to have a queue.
     async fn register(&self, service: VerifiedService) -> Result<ServiceId, TransportError> {
         let role = session::service_role(service.role).ok_or(HandshakeError::BadService)?;
-        let new = NewService {
-            id: ServiceId::generate(&mut rand::rng()),
-            role,
-            certificates: Vec::new(),
-            fingerprint: service.fingerprint.to_vec(),
-            created: Day::of(now()),
-        };
-        let registered = self.broker.store.service(new).await;
-        registered.map_err(|_| HandshakeError::BadService.into())
+        let known = self.broker.store.find_service(&service.fingerprint, role).await;
+        let known = known.map_err(|_| HandshakeError::BadService)?;
+        Ok(known.unwrap_or_else(|| session::id_of_new_service(&service.fingerprint)))
     }
 }

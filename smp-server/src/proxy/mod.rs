@@ -1,14 +1,14 @@
 //! Sessions with other relays, over which the commands of clients are forwarded (protocol-spec chapter 5).
 //!
 //! All clients share one session with a relay, so that it cannot tell them apart. A relay that could not be reached is not
-//! tried again for a while.
+//! tried again for a while; a session that no client uses is closed.
 
 mod dial;
 mod errors;
+mod relays;
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
     sync::{Arc, Mutex},
 };
 
@@ -17,7 +17,7 @@ use smp_protocol::{
     address::RelayAddress,
     certificate::CertifiedKey,
     command::Command,
-    error::{ErrorType, ProxyError, TransportError},
+    error::{ErrorType, TransportError},
     id::{CorrelationId, EntityId, ProxySessionId, SessionId},
     key::ProxiedCommandKey,
     message::BrokerMessage,
@@ -27,32 +27,16 @@ use smp_protocol::{
 use smp_transport::client::{RelayClient, RelayEvents, Request};
 use tokio::time::Instant;
 
-use crate::{config, sync::lock};
+use self::relays::{Connection, Relays};
+use crate::{config, session::Pace, sync::lock};
+
+/// Relays without a session that one client may ask for in a minute; further ones wait.
+const NEW_RELAYS_PER_MINUTE: u32 = 60;
 
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
     settings: config::Proxy,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// By address, without password.
-    relays: HashMap<RelayAddress, Arc<Relay>>,
-    /// Those that are connected, by the ID that clients know.
-    sessions: HashMap<ProxySessionId, Arc<Session>>,
-}
-
-/// One other relay. Locked while it is connected to, so that this is done once for all clients who wait.
-#[derive(Default)]
-struct Relay(tokio::sync::Mutex<Connection>);
-
-#[derive(Default)]
-enum Connection {
-    #[default]
-    None,
-    Failed(Instant, ErrorType),
-    Connected(Arc<Session>),
+    relays: Relays,
 }
 
 /// A session with another relay.
@@ -65,26 +49,48 @@ pub(crate) struct Session {
     /// The other relay's key in this session, with its certificates.
     pub(crate) key: CertifiedKey,
     secret: BoxKey,
+    /// When a client has used it last.
+    used: Mutex<Instant>,
 }
 
 impl Proxy {
     pub(crate) fn new(settings: config::Proxy) -> Arc<Self> {
-        Arc::new(Self { settings, state: Mutex::default() })
+        Arc::new(Self { relays: Relays::new(settings.max_relays), settings })
     }
 
-    /// The session with a relay; connects if there is none.
-    pub(crate) async fn connect(self: &Arc<Self>, address: &RelayAddress) -> Result<Arc<Session>, ErrorType> {
-        let relay = self.relay(address)?;
+    /// A bound on how many relays one client asks for.
+    pub(crate) fn pace() -> Pace {
+        Pace::new(NEW_RELAYS_PER_MINUTE)
+    }
+
+    /// The session with a relay; connects if there is none. Relays that nobody has asked for come at the client's pace.
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        address: &RelayAddress,
+        pace: &Mutex<Pace>,
+    ) -> Result<Arc<Session>, ErrorType> {
+        let address = address.without_password();
+        let relay = match self.relays.known(&address) {
+            Some(relay) => relay,
+            None => {
+                let wait = lock(pace).turn(std::time::Instant::now());
+                tokio::time::sleep(wait).await;
+                self.relays.place(address.clone())?
+            }
+        };
         let mut connection = relay.0.lock().await;
         match &*connection {
-            Connection::Connected(session) if session.client.ended().is_none() => return Ok(session.clone()),
+            Connection::Connected(session) if session.client.ended().is_none() => {
+                session.note_use();
+                return Ok(session.clone());
+            }
             Connection::Failed(at, error) if at.elapsed() < self.settings.retry_interval => {
                 return Err(error.clone());
             }
             _ => {}
         }
-        let connected = match dial::dial(address, &self.settings).await {
-            Ok((client, events)) => self.start(client, events),
+        let connected = match dial::dial(&address, &self.settings).await {
+            Ok((client, events)) => self.start(address, client, events),
             Err(error) => Err(errors::of_connecting(&error)),
         };
         *connection = match &connected {
@@ -94,23 +100,12 @@ impl Proxy {
         connected
     }
 
-    /// The relay's place among those that were asked for. If there are too many, those without a session are forgotten.
-    fn relay(&self, address: &RelayAddress) -> Result<Arc<Relay>, ErrorType> {
-        let mut state = lock(&self.state);
-        let address = address.without_password();
-        if let Some(relay) = state.relays.get(&address) {
-            return Ok(relay.clone());
-        }
-        if state.relays.len() >= self.settings.max_relays {
-            state.relays.retain(|_, relay| relay.is_wanted(&self.settings));
-        }
-        if state.relays.len() >= self.settings.max_relays {
-            return Err(errors::network());
-        }
-        Ok(state.relays.entry(address).or_default().clone())
-    }
-
-    fn start(self: &Arc<Self>, client: RelayClient, events: RelayEvents) -> Result<Arc<Session>, ErrorType> {
+    fn start(
+        self: &Arc<Self>,
+        address: RelayAddress,
+        client: RelayClient,
+        events: RelayEvents,
+    ) -> Result<Arc<Session>, ErrorType> {
         let agreed = client.session();
         // What comes before cannot be forwarded.
         let forwarding = VersionRange::new(SmpVersion::SENDING_PROXY, SmpVersion::MAX);
@@ -124,9 +119,10 @@ impl Proxy {
             key: key.ok_or_else(|| errors::transport(TransportError::NoRelayAuth))?,
             client,
             id,
+            used: Mutex::new(Instant::now()),
         });
-        lock(&self.state).sessions.insert(session.proxy_id(), session.clone());
-        tokio::spawn(watch(self.clone(), session.proxy_id(), events));
+        self.relays.enter(&session);
+        tokio::spawn(watch(self.clone(), address, session.clone(), events));
         Ok(session)
     }
 
@@ -136,39 +132,46 @@ impl Proxy {
     ///
     /// `PROXY NO_SESSION` if there is none (any more).
     pub(crate) fn session(&self, id: &ProxySessionId) -> Result<Arc<Session>, ErrorType> {
-        let session = lock(&self.state).sessions.get(id).cloned();
-        session.ok_or_else(|| ErrorType::Proxy(Box::new(ProxyError::NoSession)))
+        self.relays.session(id)
     }
 
     /// Closes all sessions.
     pub(crate) fn close(&self) {
-        let mut state = lock(&self.state);
-        state.relays.clear();
-        for (_, session) in state.sessions.drain() {
-            session.client.close();
-        }
+        self.relays.close();
     }
 }
 
-impl Relay {
-    /// Whether it is connected, or being connected to, or has failed just now.
-    fn is_wanted(&self, settings: &config::Proxy) -> bool {
-        match self.0.try_lock().as_deref() {
-            Ok(Connection::Connected(session)) => session.client.ended().is_none(),
-            Ok(Connection::Failed(at, _)) => at.elapsed() < settings.retry_interval,
-            Ok(Connection::None) => false,
-            Err(_) => true,
+/// Ends a session that nobody uses, and forgets it when it ends. The other relay has nothing to say on its own.
+async fn watch(proxy: Arc<Proxy>, address: RelayAddress, session: Arc<Session>, mut events: RelayEvents) {
+    let idle_timeout = proxy.settings.idle_timeout;
+    loop {
+        let idle_at = session.used() + idle_timeout;
+        tokio::select! {
+            event = events.recv() => {
+                if event.is_err() {
+                    break;
+                }
+            }
+            () = tokio::time::sleep_until(idle_at) => {
+                if proxy.relays.remove_idle(&session, idle_at - idle_timeout) {
+                    session.client.close();
+                    break;
+                }
+            }
         }
     }
-}
-
-/// Forgets a session when it ends. The other relay has nothing to say on its own.
-async fn watch(proxy: Arc<Proxy>, id: ProxySessionId, mut events: RelayEvents) {
-    while events.recv().await.is_ok() {}
-    lock(&proxy.state).sessions.remove(&id);
+    proxy.relays.forget(&address, &session);
 }
 
 impl Session {
+    fn note_use(&self) {
+        *lock(&self.used) = Instant::now();
+    }
+
+    fn used(&self) -> Instant {
+        *lock(&self.used)
+    }
+
     fn proxy_id(&self) -> ProxySessionId {
         EntityId::new(self.id.as_bytes()).unwrap_or_default().into()
     }
@@ -192,7 +195,10 @@ impl Session {
         let command = Command::RelayForward(Cow::Owned(boxed));
         let mut request = Request::new(None, EntityId::empty(), command);
         request.correlation_id = Some(relay_corr_id.clone());
-        let answer = self.client.request(request).await.map_err(|error| errors::of_forwarding(&error))?;
+        self.note_use();
+        let answer = self.client.request(request).await;
+        self.note_use();
+        let answer = answer.map_err(|error| errors::of_forwarding(&error))?;
         let BrokerMessage::RelayResponse(boxed) = answer else { return Err(errors::unexpected()) };
         match ForwardedResponse::open(&self.secret, &relay_corr_id, &boxed) {
             Ok(response) if response.correlation_id == *corr_id => Ok(response.response.into_owned()),

@@ -1,6 +1,7 @@
 //! One connected client: a task that reads its commands and one that writes the answers.
 
 mod lanes;
+mod next;
 mod order;
 mod outbox;
 mod pace;
@@ -14,14 +15,14 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use smp_crypto::{BoxKey, Ed25519PublicKey, X25519PrivateKey};
+use smp_crypto::{BoxKey, Ed25519PublicKey, X25519PrivateKey, hash};
 use smp_protocol::{
     handshake,
-    id::{MessageId, NotifierId, RecipientId, ServiceId},
+    id::{ID_BYTES, MessageId, NotifierId, RecipientId, ServiceId},
     message::BrokerMessage,
     session::SessionParameters,
 };
@@ -29,12 +30,16 @@ use smp_transport::connection::{Connection, RelaySide};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-pub(crate) use self::reply::{Answer, Reply, Then, store_error};
-use self::{lanes::Lanes, outbox::Outbox, pace::Pace, reader::read, writer::Writer};
+use self::{lanes::Lanes, outbox::Outbox, reader::read, writer::Writer};
+pub(crate) use self::{
+    pace::Pace,
+    reply::{Answer, Reply, Then, store_error},
+};
 use crate::{
     auth::SessionKeys,
     broker::{Broker, Notification, NotificationSubscriber, Numbered, Subscriber},
     config::Config,
+    proxy::Proxy,
     store::ServiceRole,
     sync::lock,
 };
@@ -48,7 +53,8 @@ pub(crate) async fn serve(broker: Arc<Broker>, connection: Connection<RelaySide>
         proxy_secret: session.secret.map(|secret| secret.box_key()),
         service: side.service.and_then(|(verified, id)| {
             let role = service_role(verified.role)?;
-            Some(Service { id, role, fingerprint: verified.fingerprint, key: verified.key })
+            let (fingerprint, key) = (verified.fingerprint, verified.key);
+            Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
         }),
     };
     let session = Session::new(agreed, &broker);
@@ -80,6 +86,14 @@ pub(crate) fn service_role(role: handshake::ServiceRole) -> Option<ServiceRole> 
         handshake::ServiceRole::Notifier => Some(ServiceRole::Notifier),
         handshake::ServiceRole::Proxy => None,
     }
+}
+
+/// The ID that a service gets, unless it has another one: the same in all its sessions, before and after it is kept.
+pub(crate) fn id_of_new_service(fingerprint: &[u8; 32]) -> ServiceId {
+    let digest = hash::sha3_384(fingerprint);
+    let mut id = [0; ID_BYTES];
+    id.copy_from_slice(&digest[..ID_BYTES]);
+    ServiceId::from(id)
 }
 
 /// Ends the subscriptions of a session, in whatever way it ends.
@@ -117,6 +131,8 @@ pub(crate) struct Service {
     pub(crate) fingerprint: [u8; 32],
     /// Verifies its signatures in this session.
     pub(crate) key: Ed25519PublicKey,
+    /// Whether the store has it for sure.
+    pub(crate) is_kept: Arc<AtomicBool>,
 }
 
 /// A session's state, shared by its tasks and by the sessions that send to its queues.
@@ -140,12 +156,16 @@ pub(crate) struct Session {
     joined: Mutex<Option<Joined>>,
     /// Queues that are read by `GET`, with the message that was got.
     got: Mutex<HashMap<RecipientId, Option<MessageId>>>,
+    /// Queues that a command of this session deletes now.
+    deleting: Mutex<HashSet<RecipientId>>,
     /// Commands that are on their way to other relays.
     pub(crate) forwarding: Semaphore,
     /// How fast it creates queues.
     pub(crate) creation: Mutex<Pace>,
     /// How fast it may be refused.
     refusals: Mutex<Pace>,
+    /// How fast it asks for sessions with relays that nobody has asked for.
+    pub(crate) new_relays: Mutex<Pace>,
 }
 
 #[derive(Default)]
@@ -173,9 +193,11 @@ impl Session {
             active: Mutex::new(Instant::now()),
             joined: Mutex::new(Some(Joined::default())),
             got: Mutex::default(),
+            deleting: Mutex::default(),
             forwarding: Semaphore::new(config.proxy.client_concurrency),
             refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
             creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
+            new_relays: Mutex::new(Proxy::pace()),
             config,
         })
     }
@@ -212,6 +234,21 @@ impl Session {
         lock(&self.got).remove(queue);
     }
 
+    /// Notes that a command of this session starts, or no longer tries, to delete a queue.
+    pub(crate) fn note_deleting(&self, queue: &RecipientId, deleting: bool) {
+        let mut queues = lock(&self.deleting);
+        if deleting {
+            queues.insert(queue.clone());
+        } else {
+            queues.remove(queue);
+        }
+    }
+
+    /// Whether a command of this session deletes this queue now.
+    fn is_deleting(&self, queue: &RecipientId) -> bool {
+        lock(&self.deleting).contains(queue)
+    }
+
     /// Whether it is subscribed to anything: then it is not disconnected for being idle.
     fn has_subscriptions(&self) -> bool {
         self.service.is_some()
@@ -228,9 +265,10 @@ impl Session {
         }
     }
 
-    /// Refuses subscriptions from now on, and returns those that there are.
+    /// Refuses subscriptions from now on and drops what was to be sent. Returns the subscriptions that there are.
     pub(crate) fn end(&self) -> (HashSet<RecipientId>, HashSet<NotifierId>) {
         let joined = lock(&self.joined).take().unwrap_or_default();
+        self.outbox.end();
         (joined.queues, joined.notifiers)
     }
 }

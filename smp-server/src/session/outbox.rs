@@ -38,6 +38,8 @@ struct Queue {
     order: Order,
     /// Queues in which there may be a message; each at most once, because a subscription is scheduled once.
     scheduled: VecDeque<RecipientId>,
+    /// Nobody writes any more: nothing is taken in.
+    ended: bool,
 }
 
 /// What the writer takes out at once.
@@ -78,6 +80,9 @@ impl Outbox {
     fn change(&self, change: impl FnOnce(&mut Queue, &mut Next)) {
         let mut next = Next::default();
         let mut queue = lock(&self.queue);
+        if queue.ended {
+            return;
+        }
         change(&mut queue, &mut next);
         queue.replies.extend(next.send);
         queue.waiting.extend(next.wait);
@@ -91,7 +96,11 @@ impl Outbox {
 
     /// Notes that there may be a message in this queue.
     pub(crate) fn schedule(&self, queue: RecipientId) {
-        lock(&self.queue).scheduled.push_back(queue);
+        let mut inner = lock(&self.queue);
+        if !inner.ended {
+            inner.scheduled.push_back(queue);
+        }
+        drop(inner);
         self.filled.notify_one();
     }
 
@@ -123,15 +132,26 @@ impl Outbox {
         scheduled
     }
 
-    /// Resolves when nothing is scheduled.
-    pub(crate) async fn drained(&self) {
+    /// Resolves when nothing is scheduled. Returns `false` if nothing will be any more, because the session has ended.
+    pub(crate) async fn drained(&self) -> bool {
         loop {
             let drained = self.drained.notified();
-            if lock(&self.queue).scheduled.is_empty() {
-                return;
+            {
+                let queue = lock(&self.queue);
+                if queue.ended || queue.scheduled.is_empty() {
+                    return !queue.ended;
+                }
             }
             drained.await;
         }
+    }
+
+    /// The session has ended: drops what there is and what still comes.
+    pub(crate) fn end(&self) {
+        let dropped = std::mem::replace(&mut *lock(&self.queue), Queue { ended: true, ..Queue::default() });
+        self.drained.notify_waiters();
+        // Not under the lock: permits are given back.
+        drop(dropped);
     }
 
     /// Resolves when something was put in since the last call.
@@ -164,5 +184,26 @@ mod tests {
         assert!(outbox.has_overflown());
         assert_eq!(outbox.take(2).replies.len(), 2);
         assert_eq!(outbox.take(9).replies.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_an_outbox_learns_that_its_session_has_ended() {
+        let outbox = std::sync::Arc::new(Outbox::new(4));
+        assert!(outbox.drained().await);
+        outbox.schedule([1; 24].into());
+        let waiting = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.drained().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        outbox.event(event());
+        outbox.end();
+        assert!(!waiting.await.unwrap());
+        outbox.schedule([2; 24].into());
+        outbox.event(event());
+        assert!(outbox.take(9).replies.is_empty());
+        assert!(outbox.take_scheduled().is_none());
+        assert!(!outbox.drained().await);
     }
 }

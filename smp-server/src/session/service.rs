@@ -40,7 +40,9 @@ async fn deliver_pages(
                 broker.deliver_to_service(&queue, session);
             }
         }
-        session.outbox.drained().await;
+        if !session.outbox.drained().await {
+            break;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The task that writes answers and messages to a client.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use smp_protocol::{
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Session,
+    next::next_of,
     order::Waiting,
     outbox::Taken,
     reply::{Content, Delivery, Reply},
@@ -27,9 +28,6 @@ use crate::{
     metrics::Timer,
     store::{Message, MessageContent, StoreError},
 };
-
-/// After how long it is tried again to load a message if the store has failed.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Why writing has ended.
 #[derive(Debug, thiserror::Error)]
@@ -113,32 +111,11 @@ impl Writer {
         }
     }
 
-    /// Delivers the first message of a queue, if there is one and the session is still subscribed.
+    /// Sends what a scheduled queue has for the client, if anything.
     async fn deliver(&mut self, queue: &RecipientId) -> Result<bool, WriteError> {
-        let subscriptions = &self.broker.subscriptions;
-        let Some(ticket) = subscriptions.take(queue, &self.session) else { return Ok(false) };
-        match self.broker.store.first_message(queue).await {
-            Ok(first) => {
-                let deliver = subscriptions.loaded(queue, &ticket, first.as_ref().map(|first| &first.id));
-                let Some(message) = first.filter(|_| deliver) else { return Ok(false) };
-                let content = Content::Delivery(Delivery { recipient_dh: ticket.recipient_dh, message });
-                let corr_id = CorrelationId::empty();
-                self.put(Reply { corr_id, entity_id: queue.into(), content, permit: None, timer: None })
-                    .await?;
-                Ok(true)
-            }
-            // The queue is being deleted.
-            Err(StoreError::NotFound) => Ok(false),
-            Err(_) => {
-                subscriptions.failed(queue, ticket);
-                let (session, queue) = (self.session.clone(), queue.clone());
-                tokio::spawn(async move {
-                    tokio::time::sleep(RETRY).await;
-                    session.outbox.schedule(queue);
-                });
-                Ok(false)
-            }
-        }
+        let Some(reply) = next_of(&self.session, &self.broker, queue).await else { return Ok(false) };
+        self.put(reply).await?;
+        Ok(true)
     }
 
     /// Puts a transmission into the block; writes the block first if it has no room for it.

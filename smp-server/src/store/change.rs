@@ -23,7 +23,7 @@ pub enum QueueChange {
     SetLink(LinkId, LinkData),
     /// Removes the short link and its data (`LDEL`, first `SEND` to a secured queue); without one nothing changes.
     ClearLink,
-    /// Suspends (`OFF`), blocks or activates the queue.
+    /// Suspends (`OFF`), blocks or activates the queue. To suspend a blocked queue changes nothing.
     Status(QueueStatus),
     /// Associates the queue with a service for messages, or with none (`SUB`).
     RecipientService(Option<ServiceId>),
@@ -65,6 +65,11 @@ impl QueueRecord {
             QueueChange::ClearNotifier => record.notifier.take().is_some(),
             QueueChange::SetLink(id, data) => record.set_link(QueueLink::new(id.clone(), data))?,
             QueueChange::ClearLink => record.link.take().is_some(),
+            QueueChange::Status(QueueStatus::Suspended)
+                if matches!(record.status, QueueStatus::Blocked(_)) =>
+            {
+                false
+            }
             QueueChange::Status(status) => replace(&mut record.status, status),
             QueueChange::RecipientService(service) => replace(&mut record.recipient_service, service),
             QueueChange::NotifierService(service) => {

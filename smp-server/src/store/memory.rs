@@ -15,7 +15,7 @@ use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 use super::lock::{lock, read, write};
 use super::rules::{Admission, admit};
 use super::{
-    Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, Message, MessageContent,
+    Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, MessageContent,
     NewMessage, NewQueue, NewService, QueueChange, QueueContent, QueueId, QueueRecord, QueueStatus,
     ServiceQueues, ServiceRole, Store, StoreCounts, StoreError, StoreFuture, SweepPosition, Swept, Updated,
     rules,
@@ -243,6 +243,15 @@ impl Store for MemoryStore {
         ready(move || self.find(id))
     }
 
+    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp> {
+        ready(move || Ok(LookedUp { queue: self.find(id)?, asked_disk: false }))
+    }
+
+    /// All IDs are looked up in the same way.
+    fn refuse<'a>(&'a self, _: QueueId<'a>, _: bool) -> StoreFuture<'a, ()> {
+        ready(|| Ok(()))
+    }
+
     fn link_data<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<LinkData>> {
         ready(move || self.with(queue, |queue| queue.link_data.clone()))
     }
@@ -293,6 +302,17 @@ impl Store for MemoryStore {
         ready(move || {
             self.open()?;
             write(&self.index).service(service)
+        })
+    }
+
+    fn find_service<'a>(
+        &'a self,
+        fingerprint: &'a [u8],
+        role: ServiceRole,
+    ) -> StoreFuture<'a, Option<ServiceId>> {
+        ready(move || {
+            self.open()?;
+            read(&self.index).find_service(fingerprint, role)
         })
     }
 

@@ -69,6 +69,13 @@ pub trait Store: Send + Sync + 'static {
     /// Looks a queue up by one of its IDs; `None` if there is none. An ID of another kind finds nothing.
     fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>>;
 
+    /// [`Store::find_queue`] for a command that may be refused.
+    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp>;
+
+    /// To be awaited before a command is refused although [`Store::look_up`] has found its queue: takes as long as the
+    /// search for an unknown ID would have taken longer, so that the time does not tell that there is a queue.
+    fn refuse<'a>(&'a self, id: QueueId<'a>, asked_disk: bool) -> StoreFuture<'a, ()>;
+
     /// The data of a queue's short link; `None` if it has none.
     ///
     /// # Errors
@@ -142,6 +149,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::ServiceRole`] if the service has another role, [`StoreError::Duplicate`] if the new ID is taken.
     fn service(&self, service: NewService) -> StoreFuture<'_, ServiceId>;
 
+    /// The ID of the service with this certificate, if it was created.
+    ///
+    /// # Errors
+    /// [`StoreError::ServiceRole`] if the service has another role.
+    fn find_service<'a>(
+        &'a self,
+        fingerprint: &'a [u8],
+        role: ServiceRole,
+    ) -> StoreFuture<'a, Option<ServiceId>>;
+
     /// How many queues a service has, and the hash of their IDs.
     ///
     /// # Errors
@@ -195,6 +212,15 @@ pub trait Store: Send + Sync + 'static {
     fn abandon(&self) -> StoreFuture<'_, ()> {
         self.close()
     }
+}
+
+/// What a search has found, and how.
+#[derive(Debug, Clone)]
+pub struct LookedUp {
+    /// The queue, if there is one.
+    pub queue: Option<Arc<QueueRecord>>,
+    /// Whether memory did not have the answer.
+    pub asked_disk: bool,
 }
 
 /// How much a store holds, for statistics.

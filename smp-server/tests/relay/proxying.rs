@@ -189,3 +189,65 @@ async fn unknown_sessions_are_refused() {
     let answer = client.ask(None, EntityId::from([1; 24]), forward).await;
     assert_eq!(refused(answer), ErrorType::Proxy(Box::new(ProxyError::NoSession)));
 }
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_is_closed() {
+    let proxy = relay_with(|config| config.proxy.idle_timeout = Duration::from_millis(300)).await;
+    let destination = relay().await;
+    let client = proxy.client().await;
+    let address = destination.running.address();
+    let session = prxy(&client, address, None).await.unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let answer = pfwd(&client, &session, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+        assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth), "used, so not closed");
+    }
+    while destination.running.connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let answer = pfwd(&client, &session, None, EntityId::from([1; 24]), send(b"")).await;
+    assert_eq!(refused(answer), ErrorType::Proxy(Box::new(ProxyError::NoSession)));
+    assert_ne!(prxy(&client, address, None).await.unwrap().id, session.id);
+}
+
+#[tokio::test]
+async fn one_client_cannot_take_all_places_for_relays() {
+    let proxy = relay_with(|config| config.proxy.max_relays = 2).await;
+    let (one, two, three) = (relay().await, relay().await, relay().await);
+    let client = proxy.client().await;
+    let first = prxy(&client, one.running.address(), None).await.unwrap();
+    let network = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
+    // Nobody listens there. What failed goes first.
+    for port in 1..=5 {
+        let absent = changed(&one, |address| address.port = Some(port));
+        assert_eq!(proxy_error(prxy(&client, &absent, None).await), network);
+    }
+    let second = prxy(&client, two.running.address(), None).await.unwrap();
+    let answer = pfwd(&client, &first, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+    assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+    // Then the one that was used before the others.
+    let third = prxy(&client, three.running.address(), None).await.unwrap();
+    for session in [&first, &third] {
+        let answer = pfwd(&client, session, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+        assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+    }
+    let answer = pfwd(&client, &second, None, EntityId::from([1; 24]), send(b"")).await;
+    assert_eq!(refused(answer), ErrorType::Proxy(Box::new(ProxyError::NoSession)));
+}
+
+#[tokio::test]
+async fn relays_that_nobody_knew_are_asked_for_at_a_pace() {
+    let (proxy, destination) = (relay().await, relay().await);
+    let (client, other) = (proxy.client().await, proxy.client().await);
+    let start = std::time::Instant::now();
+    let attempts = (1..=61).map(|number| {
+        let absent = changed(&destination, |address| {
+            (address.port, address.fingerprint) = (Some(1), [number; 32]);
+        });
+        let client = &client;
+        async move { prxy(client, &absent, None).await.is_err() }
+    });
+    assert!(futures_util::future::join_all(attempts).await.into_iter().all(|failed| failed));
+    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(prxy(&other, destination.running.address(), None).await.is_ok(), "others have their own");
+}

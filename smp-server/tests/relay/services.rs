@@ -284,3 +284,21 @@ async fn older_services_are_told_less() {
     assert_eq!(answer, BrokerMessage::SubscribedAll(expected));
     service.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn a_service_has_its_id_before_it_has_a_queue() {
+    let (relay, identity) = (relay().await, identity());
+    let mut service = Service::connect(&relay, ServiceRole::Messaging, &identity).await;
+    let id = service.id();
+    assert_ne!(Service::connect(&relay, ServiceRole::Messaging, &self::identity()).await.id(), id);
+    let subs = Command::SubscribeAll(ServiceQueues::UNKNOWN);
+    let none = BrokerMessage::SubscribedAll(ServiceQueues { count: 0, ids_hash: IdsHash::default() });
+    assert_eq!(service.ask(None, id.clone(), &subs).await, none);
+    assert_eq!(service.event().await, (EntityId::empty(), BrokerMessage::AllDelivered));
+    let queue = service.create().await;
+    drop(service);
+    let mut service = Service::connect(&relay, ServiceRole::Messaging, &identity).await;
+    assert_eq!(service.id(), id);
+    let one = BrokerMessage::SubscribedAll(all_of(&[&queue.ids]));
+    assert_eq!(service.ask(None, id, &subs).await, one);
+}

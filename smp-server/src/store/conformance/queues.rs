@@ -127,6 +127,11 @@ pub(in crate::store) async fn changes_status(store: &dyn Store) {
         change(store, 1, QueueChange::Status(status.clone())).await.unwrap();
         assert_eq!(record(store, 1).await.status, status);
     }
+    let blocked = QueueStatus::Blocked(b"reason=spam".as_slice().into());
+    for status in [blocked.clone(), QueueStatus::Suspended] {
+        change(store, 1, QueueChange::Status(status)).await.unwrap();
+        assert_eq!(record(store, 1).await.status, blocked);
+    }
 }
 
 pub(in crate::store) async fn notes_the_day_of_use(store: &dyn Store) {

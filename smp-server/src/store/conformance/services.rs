@@ -33,8 +33,12 @@ fn notifiers(numbers: &[u32]) -> ServiceQueues {
 }
 
 pub(in crate::store) async fn are_known_by_their_certificate(store: &dyn Store) {
+    let found = async |number: u8, role| store.find_service(&[number; 64], role).await;
+    assert_eq!(found(1, ServiceRole::Messaging).await.unwrap(), None);
     let first = store.service(service(1, ServiceRole::Messaging)).await.unwrap();
     assert_eq!(first, id(1, 4));
+    assert_eq!(found(1, ServiceRole::Messaging).await.unwrap().as_ref(), Some(&first));
+    assert!(matches!(found(1, ServiceRole::Notifier).await, Err(StoreError::ServiceRole)));
     let again = NewService { id: id(9, 4), ..service(1, ServiceRole::Messaging) };
     assert_eq!(store.service(again).await.unwrap(), first);
     let other_role = NewService { id: id(9, 4), ..service(1, ServiceRole::Notifier) };

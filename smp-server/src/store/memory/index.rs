@@ -123,10 +123,19 @@ impl Index {
         }
     }
 
+    pub(super) fn find_service(
+        &self,
+        fingerprint: &[u8],
+        role: ServiceRole,
+    ) -> Result<Option<ServiceId>, StoreError> {
+        let Some(id) = self.fingerprints.get(fingerprint) else { return Ok(None) };
+        let same = self.services.get(id).is_some_and(|service| service.role == role);
+        if same { Ok(Some(id.clone())) } else { Err(StoreError::ServiceRole) }
+    }
+
     pub(super) fn service(&mut self, new: NewService) -> Result<ServiceId, StoreError> {
-        if let Some(id) = self.fingerprints.get(&new.fingerprint) {
-            let same = self.services.get(id).is_some_and(|service| service.role == new.role);
-            return if same { Ok(id.clone()) } else { Err(StoreError::ServiceRole) };
+        if let Some(id) = self.find_service(&new.fingerprint, new.role)? {
+            return Ok(id);
         }
         if self.services.contains_key(&new.id) {
             return Err(StoreError::Duplicate);

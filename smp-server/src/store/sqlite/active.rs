@@ -147,10 +147,14 @@ impl Active {
         }
     }
 
-    /// The queue was deleted. Its messages cannot be lost any more.
-    pub(super) fn deleted(&self, shared: &Shared) {
+    /// The queue was deleted, with so many messages on disk. Those that it had cannot be lost any more.
+    pub(super) fn deleted(&self, on_disk: u64, shared: &Shared) {
         let before = std::mem::replace(&mut *lock(&self.state), State::Absent);
-        let State::Loaded(queue) = before else { return };
+        let State::Loaded(queue) = before else {
+            // A write before it has failed: what only memory had is not counted any more.
+            shared.counts.messages.subtract(usize::try_from(on_disk).unwrap_or(usize::MAX));
+            return;
+        };
         shared.counts.messages.subtract(queue.len());
         shared.cache.messages.fetch_sub(queue.len(), Ordering::Relaxed);
         for entry in &queue.entries {

@@ -3,7 +3,7 @@
 //! A queue has at most one [`Active`] at a time, found by its recipient ID: that is what makes its lock a lock. One that
 //! nobody holds can go at any time, since what it says is on disk. The clock algorithm chooses which goes.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,9 +20,9 @@ const MESSAGE_COST: usize = 112;
 const CLOCK_STEPS: usize = 8;
 /// How many queues that have gone may be in the clock besides.
 const CLOCK_SLACK: usize = 1024;
-/// How many IDs are remembered that belong to no queue. Without that, asking twice for the same ID would tell by the
-/// time it takes whether there is such a queue: only an existing one would be in memory the second time.
-const ABSENT_IDS: usize = 16_384;
+/// How many IDs are remembered that the disk was asked for in vain. Without that, asking twice for the same ID would tell by
+/// the time it takes whether there is such a queue: only an existing one would be in memory the second time.
+const REFUSED_IDS: usize = 16_384;
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -40,16 +40,25 @@ struct Inner {
     links: HashMap<LinkId, RecipientId>,
     /// All keys of `queues`, and maybe some that have gone.
     clock: VecDeque<RecipientId>,
-    absent: Absent,
+    refused: Refused,
 }
 
-/// IDs that belong to no queue.
+/// IDs that the disk was asked for, but that gave nobody a queue. Both reasons share the places, so that neither is
+/// forgotten sooner.
 #[derive(Debug, Default)]
-struct Absent {
-    ids: HashSet<(Kind, EntityId)>,
+struct Refused {
+    ids: HashMap<(Kind, EntityId), Reason>,
     order: VecDeque<(Kind, EntityId)>,
     /// Changes whenever an ID may have come into use.
     generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// The ID belongs to no queue.
+    Absent,
+    /// A command about the queue was not authorized.
+    NotAuthorized,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,7 +69,7 @@ enum Kind {
     Link,
 }
 
-fn absent_key(id: QueueId<'_>) -> (Kind, EntityId) {
+fn id_key(id: QueueId<'_>) -> (Kind, EntityId) {
     match id {
         QueueId::Recipient(id) => (Kind::Recipient, id.into()),
         QueueId::Sender(id) => (Kind::Sender, id.into()),
@@ -94,14 +103,14 @@ impl Cache {
         };
         match found {
             Some(recipient) => Known::Queue(recipient.clone()),
-            None if inner.absent.ids.contains(&absent_key(id)) => Known::Absent,
-            None => Known::Nothing(inner.absent.generation),
+            None if inner.refused.ids.get(&id_key(id)) == Some(&Reason::Absent) => Known::Absent,
+            None => Known::Nothing(inner.refused.generation),
         }
     }
 
     /// The number for [`Cache::note_absent`] when an ID was found to be unknown without a look here.
     pub(super) fn generation(&self) -> u64 {
-        lock(&self.inner).absent.generation
+        lock(&self.inner).refused.generation
     }
 
     /// Messages of a queue were listed.
@@ -111,15 +120,15 @@ impl Cache {
 
     /// Remembers that an ID belongs to no queue, as was found on disk after [`Known::Nothing`].
     pub(super) fn note_absent(&self, id: QueueId<'_>, generation: u64) {
-        let absent = &mut lock(&self.inner).absent;
-        if absent.generation != generation || !absent.ids.insert(absent_key(id)) {
-            return;
+        let refused = &mut lock(&self.inner).refused;
+        if refused.generation == generation {
+            refused.note(id, Reason::Absent);
         }
-        absent.order.push_back(absent_key(id));
-        while absent.order.len() > ABSENT_IDS {
-            let Some(oldest) = absent.order.pop_front() else { return };
-            absent.ids.remove(&oldest);
-        }
+    }
+
+    /// Remembers that a command about an existing queue was refused. Returns whether that is new.
+    pub(super) fn note_refused(&self, id: QueueId<'_>) -> bool {
+        lock(&self.inner).refused.note(id, Reason::NotAuthorized)
     }
 
     /// The queue in use with this recipient ID; makes an empty one if there is none.
@@ -146,7 +155,7 @@ impl Cache {
     /// Notes that IDs of this queue have come into use.
     pub(super) fn appeared(&self, record: &QueueRecord) {
         let mut inner = lock(&self.inner);
-        inner.absent.generation += 1;
+        inner.refused.generation += 1;
         inner.forget_absent(QueueId::Recipient(&record.recipient_id));
         inner.forget_absent(QueueId::Sender(&record.sender_id));
         if let Some(notifier) = &record.notifier {
@@ -212,7 +221,7 @@ impl Cache {
     pub(super) fn entries(&self) -> usize {
         let inner = lock(&self.inner);
         let maps = inner.queues.len() + inner.senders.len() + inner.notifiers.len() + inner.links.len();
-        maps + inner.clock.len() + inner.absent.order.len()
+        maps + inner.clock.len() + inner.refused.order.len()
     }
 }
 
@@ -249,6 +258,21 @@ impl Inner {
     }
 
     fn forget_absent(&mut self, id: QueueId<'_>) {
-        self.absent.ids.remove(&absent_key(id));
+        self.refused.ids.remove(&id_key(id));
+    }
+}
+
+impl Refused {
+    /// Returns whether the ID is new.
+    fn note(&mut self, id: QueueId<'_>, reason: Reason) -> bool {
+        if self.ids.insert(id_key(id), reason).is_some() {
+            return false;
+        }
+        self.order.push_back(id_key(id));
+        while self.order.len() > REFUSED_IDS {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.ids.remove(&oldest);
+        }
+        true
     }
 }

@@ -58,9 +58,9 @@ pub use config::{DiskDurability, SqliteConfig};
 
 use super::lock::lock;
 use super::{
-    Acknowledged, AfterAck, Appended, Day, LinkData, Message, NewMessage, NewQueue, NewService, OpenError,
-    QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, Store, StoreCounts,
-    StoreError, StoreFuture, StoreLoad, SweepPosition, Swept, Updated,
+    Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Message, NewMessage, NewQueue, NewService,
+    OpenError, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, Store,
+    StoreCounts, StoreError, StoreFuture, StoreLoad, SweepPosition, Swept, Updated,
 };
 use reader::Reader;
 use shared::Shared;
@@ -133,7 +133,15 @@ impl Store for SqliteStore {
     }
 
     fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>> {
+        Box::pin(async move { Ok(self.find(id).await?.queue) })
+    }
+
+    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp> {
         Box::pin(self.find(id))
+    }
+
+    fn refuse<'a>(&'a self, id: QueueId<'a>, asked_disk: bool) -> StoreFuture<'a, ()> {
+        Box::pin(self.read_as_unknown(id, asked_disk))
     }
 
     fn link_data<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<LinkData>> {
@@ -184,6 +192,14 @@ impl Store for SqliteStore {
 
     fn service(&self, service: NewService) -> StoreFuture<'_, ServiceId> {
         Box::pin(self.find_or_create_service(service))
+    }
+
+    fn find_service<'a>(
+        &'a self,
+        fingerprint: &'a [u8],
+        role: ServiceRole,
+    ) -> StoreFuture<'a, Option<ServiceId>> {
+        Box::pin(self.find_service_id(fingerprint, role))
     }
 
     fn service_queues<'a>(

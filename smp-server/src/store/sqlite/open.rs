@@ -47,7 +47,7 @@ pub(super) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
         .connect_with(reader_options(config))
         .await
         .map_err(|error| failed(&config.path, error))?;
-    Ok(Opened { writer, reader: Reader { pool: reader }, lock })
+    Ok(Opened { writer, reader: Reader::new(reader), lock })
 }
 
 fn failed(path: &Path, reason: impl ToString) -> OpenError {

@@ -14,9 +14,9 @@ use super::rows::role_number;
 use crate::store::lock::lock;
 use crate::store::rules::is_well_formed;
 use crate::store::{
-    Acknowledged, AfterAck, Appended, Completion, Day, LinkData, Message, NewMessage, NewQueue, NewService,
-    QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError, SweepPosition,
-    Swept, Updated,
+    Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
+    NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError,
+    SweepPosition, Swept, Updated,
 };
 
 /// How often a command starts again when a failed write took the queue out of memory under it.
@@ -117,34 +117,48 @@ impl SqliteStore {
         Ok(record)
     }
 
-    pub(super) async fn find(&self, id: QueueId<'_>) -> Result<Option<Arc<QueueRecord>>> {
+    pub(super) async fn find(&self, id: QueueId<'_>) -> Result<LookedUp> {
         self.check_open()?;
+        let mut asked_disk = false;
         let recipient = match self.shared.cache.look_up(id) {
             Known::Queue(recipient) => recipient,
-            Known::Absent => return Ok(None),
-            Known::Nothing(generation) => match self.reader.resolve(id).await? {
-                Some(recipient) => recipient,
-                None => {
-                    // The reads that an existing queue would have cost.
-                    self.reader.queue(&RecipientId::empty()).await?;
-                    self.shared.cache.note_absent(id, generation);
-                    return Ok(None);
+            Known::Absent => return Ok(LookedUp { queue: None, asked_disk }),
+            Known::Nothing(generation) => {
+                asked_disk = true;
+                match self.reader.resolve(id).await? {
+                    Some(recipient) => recipient,
+                    None => {
+                        // The reads that an existing queue would have cost.
+                        self.reader.queue(&RecipientId::empty()).await?;
+                        self.shared.cache.note_absent(id, generation);
+                        return Ok(LookedUp { queue: None, asked_disk });
+                    }
                 }
-            },
+            }
         };
         let active = self.shared.cache.queue(&recipient);
         let record = match active.record() {
             Some(record) => record,
             None => {
+                asked_disk = true;
                 let _order = active.order.clone().lock_owned().await;
                 match self.load(&active).await {
                     Ok(record) => record,
-                    Err(StoreError::NotFound) => return Ok(None),
+                    Err(StoreError::NotFound) => return Ok(LookedUp { queue: None, asked_disk }),
                     Err(error) => return Err(error),
                 }
             }
         };
-        Ok(id.is_of(&record).then_some(record))
+        Ok(LookedUp { queue: id.is_of(&record).then_some(record), asked_disk })
+    }
+
+    /// The reads that an unknown ID would have cost. As with those, once: then it is remembered.
+    pub(super) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
+        if self.shared.cache.note_refused(id) && !asked_disk {
+            self.reader.resolve(id).await?;
+            self.reader.queue(&RecipientId::empty()).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn read_link_data(&self, id: &RecipientId) -> Result<Option<LinkData>> {
@@ -301,18 +315,25 @@ impl SqliteStore {
     }
 
     pub(super) async fn find_or_create_service(&self, new: NewService) -> Result<ServiceId> {
-        self.check_open()?;
-        let role = role_number(new.role);
-        let fingerprint = new.fingerprint.clone();
-        let mut found = self.reader.service(&fingerprint).await?;
-        if found.is_none() {
-            self.shared.outbox.change(ChangeKind::Service(new), None).await?;
-            found = self.reader.service(&fingerprint).await?;
+        let (role, fingerprint) = (new.role, new.fingerprint.clone());
+        if let Some(id) = self.find_service_id(&fingerprint, role).await? {
+            return Ok(id);
         }
-        match found {
-            Some((id, found)) if found == role => Ok(id),
+        self.shared.outbox.change(ChangeKind::Service(new), None).await?;
+        let found = self.find_service_id(&fingerprint, role).await?;
+        found.ok_or_else(|| StoreError::Unavailable(damaged("a service is missing that was just created")))
+    }
+
+    pub(super) async fn find_service_id(
+        &self,
+        fingerprint: &[u8],
+        role: ServiceRole,
+    ) -> Result<Option<ServiceId>> {
+        self.check_open()?;
+        match self.reader.service(fingerprint).await? {
+            Some((id, found)) if found == role_number(role) => Ok(Some(id)),
             Some(_) => Err(StoreError::ServiceRole),
-            None => Err(StoreError::Unavailable(damaged("a service is missing that was just created"))),
+            None => Ok(None),
         }
     }
 

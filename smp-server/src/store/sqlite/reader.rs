@@ -20,6 +20,8 @@ pub(super) type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) pool: SqlitePool,
+    #[cfg(test)]
+    searches: std::sync::atomic::AtomicUsize,
 }
 
 /// A queue as it is on disk.
@@ -35,8 +37,29 @@ fn read<T>(result: std::result::Result<T, StorageFault>) -> Result<T> {
 }
 
 impl Reader {
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Reader {
+            pool,
+            #[cfg(test)]
+            searches: Default::default(),
+        }
+    }
+
+    /// How many searches for queues there were.
+    #[cfg(test)]
+    pub(super) fn searches(&self) -> usize {
+        self.searches.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    fn count_search(&self) {
+        self.searches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// The recipient ID of the queue with this ID.
     pub(super) async fn resolve(&self, id: QueueId<'_>) -> Result<Option<RecipientId>> {
+        #[cfg(test)]
+        self.count_search();
         let (sql, id) = match id {
             QueueId::Recipient(id) => {
                 ("SELECT recipient_id FROM queues WHERE recipient_id = ?", id.as_bytes())
@@ -51,6 +74,8 @@ impl Reader {
 
     /// A queue and its messages, without their bodies. Does the same work if there is no such queue.
     pub(super) async fn queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
+        #[cfg(test)]
+        self.count_search();
         let mut connection = self.pool.acquire().await.map_err(unavailable)?;
         let sql = select_queues!("WHERE q.recipient_id = ?");
         let row =

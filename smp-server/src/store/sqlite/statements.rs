@@ -156,12 +156,14 @@ async fn update(
     Ok(Ok(1))
 }
 
+/// Returns how many messages were on disk.
 async fn delete(connection: &mut SqliteConnection, queue: i64, record: &QueueRecord) -> Result<u64> {
-    run(connection, query("DELETE FROM messages WHERE queue = ?").bind(queue)).await?;
+    let messages = run(connection, query("DELETE FROM messages WHERE queue = ?").bind(queue)).await?;
     clear_link(connection, queue).await?;
     let (ended, _) = association_changes(Some(record), None);
     associate(connection, &ended, &[]).await?;
-    run(connection, query("DELETE FROM queues WHERE queue = ?").bind(queue)).await
+    run(connection, query("DELETE FROM queues WHERE queue = ?").bind(queue)).await?;
+    Ok(messages)
 }
 
 /// Runs a statement that may meet an ID that is taken; it has then done nothing.

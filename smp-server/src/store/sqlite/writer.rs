@@ -252,7 +252,7 @@ impl Writer {
             }
             ChangeKind::Delete { record, .. } => {
                 if let Some(active) = active {
-                    active.deleted(shared);
+                    active.deleted(rows, shared);
                     shared.cache.remove(active, Some(&record));
                 }
                 shared.counts.queues.subtract(1);

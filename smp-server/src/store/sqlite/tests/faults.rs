@@ -135,6 +135,24 @@ async fn others_in_the_same_transaction_do_not_fail() {
     agree(store, &directory, &[]).await;
 }
 
+/// A message cannot be written, and the queue is deleted in the same transaction.
+#[tokio::test]
+async fn a_queue_that_is_deleted_after_a_failure_leaves_no_messages_in_the_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    send(&store, 1, 1).await.unwrap();
+    let failures = std::sync::atomic::AtomicU32::new(0);
+    store.shared.faults.set(move |stage| {
+        let fails = stage == Stage::Append && failures.fetch_add(1, Ordering::Relaxed) < 2;
+        fails.then_some(StorageFault::Full)
+    });
+    let failed = store.append(&id(1, 0), sent(2), None).await.unwrap().accepted().kept;
+    store.delete_queue(&id(1, 0)).await.unwrap();
+    assert!(is_unavailable(failed.await));
+    assert_eq!(store.counts().messages, 0);
+    store.close().await.unwrap();
+}
+
 /// A command whose connection is gone is finished by the writer, in memory too.
 #[tokio::test]
 async fn an_abandoned_command_leaves_no_contradiction() {

@@ -7,3 +7,4 @@ mod files;
 mod full_disk;
 mod pending;
 mod persistence;
+mod refusals;

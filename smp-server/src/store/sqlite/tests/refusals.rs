@@ -1,0 +1,49 @@
+//! Whether there is a queue cannot be told from how often the disk is asked before a command is refused.
+
+use super::super::cache::Known;
+use crate::store::conformance::{id, new_queue, sqlite_config};
+use crate::store::{QueueId, SqliteConfig, SqliteStore, Store};
+
+/// Searches for an ID as a command does that is not authorized. Returns how many times the disk was asked.
+async fn refused(store: &SqliteStore, queue: QueueId<'_>) -> usize {
+    let before = store.reader.searches();
+    let found = store.look_up(queue).await.unwrap();
+    if found.queue.is_some() {
+        store.refuse(queue, found.asked_disk).await.unwrap();
+    }
+    store.reader.searches() - before
+}
+
+#[tokio::test]
+async fn existing_queues_cost_the_reads_of_unknown_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = || SqliteConfig { queue_cache_bytes: 1 << 20, ..sqlite_config(&directory) };
+    let store = SqliteStore::open(config()).await.unwrap();
+    store.create_queue(new_queue(1)).await.unwrap();
+    store.create_queue(new_queue(2)).await.unwrap();
+    let (recipient, sender) = (id(1, 0), id(1, 1));
+    let (unknown_recipient, unknown_sender) = (id(7, 0), id(7, 1));
+    let recipients = [QueueId::Recipient(&recipient), QueueId::Recipient(&unknown_recipient)];
+    let senders = [QueueId::Sender(&sender), QueueId::Sender(&unknown_sender)];
+    assert!(matches!(store.shared.cache.look_up(recipients[0]), Known::Queue(_)), "in memory");
+    for [existing, unknown] in [recipients, senders] {
+        for time in 1..=3 {
+            let reads = refused(&store, unknown).await;
+            assert_eq!(reads > 0, time == 1);
+            assert_eq!(refused(&store, existing).await, reads);
+        }
+    }
+    store.close().await.unwrap();
+
+    let store = SqliteStore::open(config()).await.unwrap();
+    let (on_disk, used) = (id(1, 1), id(2, 1));
+    // Its owners use it.
+    assert!(store.look_up(QueueId::Sender(&used)).await.unwrap().asked_disk);
+    assert!(!store.look_up(QueueId::Sender(&used)).await.unwrap().asked_disk);
+    for _ in 1..=3 {
+        let reads = refused(&store, QueueId::Sender(&unknown_sender)).await;
+        assert_eq!(refused(&store, QueueId::Sender(&on_disk)).await, reads);
+        assert_eq!(refused(&store, QueueId::Sender(&used)).await, reads);
+    }
+    store.close().await.unwrap();
+}

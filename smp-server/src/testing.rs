@@ -1,0 +1,68 @@
+//! Sessions without connections, and queues, for unit tests.
+
+use std::{path::Path, sync::Arc};
+
+use smp_crypto::{DhSecret, Ed25519PrivateKey, PublicAuthKey, X25519PrivateKey};
+use smp_protocol::{
+    id::{CorrelationId, EntityId, NotifierId, RecipientId, SenderId, SessionId},
+    session::SessionParameters,
+    version::SmpVersion,
+};
+
+use crate::{
+    broker::Broker,
+    commands::Context,
+    config::Config,
+    session::{Agreed, Session},
+    store::{MemoryStore, NewQueue, Notifier, QueueMode, QueueRecord, QueueStatus},
+};
+
+/// A relay with a store in memory.
+pub(crate) fn broker() -> Arc<Broker> {
+    Arc::new(Broker::new(Config::for_tests(Path::new("unused")), Arc::new(MemoryStore::new(4))))
+}
+
+/// A session of a client.
+pub(crate) fn session(broker: &Broker) -> Arc<Session> {
+    let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
+    let private_key = X25519PrivateKey::generate(&mut rand::rng());
+    Session::new(Agreed { parameters, private_key, proxy_secret: None, service: None }, broker)
+}
+
+/// A command of that session.
+pub(crate) fn context(
+    broker: &Arc<Broker>,
+    session: &Arc<Session>,
+    entity_id: impl Into<EntityId>,
+) -> Context {
+    Context {
+        broker: broker.clone(),
+        session: session.clone(),
+        version: SmpVersion::MAX,
+        corr_id: CorrelationId::generate(&mut rand::rng()),
+        entity_id: entity_id.into(),
+        service: None,
+    }
+}
+
+/// A queue with a notifier, in the store.
+pub(crate) async fn queue(broker: &Broker) -> Arc<QueueRecord> {
+    let mut rng = rand::rng();
+    let key: PublicAuthKey = Ed25519PrivateKey::generate(&mut rng).public_key().into();
+    let dh = DhSecret::from_bytes([3; 32]);
+    let notifier = Notifier { id: NotifierId::generate(&mut rng), key, dh: dh.clone(), service: None };
+    let record = QueueRecord {
+        recipient_id: RecipientId::generate(&mut rng),
+        recipient_keys: vec![key],
+        recipient_dh: dh,
+        sender_id: SenderId::generate(&mut rng),
+        sender_key: None,
+        mode: Some(QueueMode::Messaging),
+        link: None,
+        notifier: Some(notifier),
+        status: QueueStatus::Active,
+        updated: None,
+        recipient_service: None,
+    };
+    broker.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
+}
