@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -16,7 +17,8 @@ use smp_protocol::id::{CorrelationId, EntityId, MessageId, SessionId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::session::SessionParameters;
 use smp_protocol::transmission::{
-    Authorization, BlockContent, CommandKey, authorize, prepare, read_commands, read_messages, write_message,
+    AUTHENTICATOR_BYTES, Authorization, BlockContent, CommandKey, authorize, read_commands, read_messages,
+    write_command, write_message,
 };
 use smp_protocol::version::SmpVersion;
 
@@ -51,9 +53,16 @@ fn setting() -> Setting {
 /// The authorization is made before: signing and hashing are cryptography.
 fn encode_send(setting: &Setting, content: &mut BlockContent) {
     let Setting { session, correlation_id, entity_id, authorization, send, .. } = setting;
-    let prepared = prepare(session, correlation_id, entity_id, send);
+    let authorize = |covered: &[u8]| {
+        black_box(covered);
+        Ok::<_, Infallible>(Some(authorization.clone()))
+    };
+    let length = AUTHENTICATOR_BYTES;
     content.clear();
-    content.push(|out| prepared.write(Some(authorization), session, out)).unwrap();
+    let write = |out: &mut Vec<u8>| {
+        write_command(session, correlation_id, entity_id, send, length, authorize, out).unwrap();
+    };
+    content.push(write).unwrap();
 }
 
 fn encode_message(setting: &Setting, content: &mut BlockContent) {

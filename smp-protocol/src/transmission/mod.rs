@@ -1,6 +1,7 @@
 //! Transmissions: commands and answers with authorization and IDs, and blocks of them (chapter `3-transmissions.md`).
 //!
-//! Writing: [`prepare`] a transmission, [`authorize`] what is to be authorized, and put both into a [`BlockContent`] (as much
+//! Writing: [`prepare`] a transmission, [`authorize`] what is to be authorized, and put both (or do all of it at once with
+//! [`write_command`]) into a [`BlockContent`] (as much
 //! as fits, in the given order) or a [`Batch`] (divided into blocks as the reference implementation does).
 //!
 //! Reading: [`read_commands`] on the relay, [`read_messages`] on the client. Both borrow from the block, and report what
@@ -36,7 +37,7 @@ pub use authorization::{
     ServiceVerifier, authorize, authorized_with_service,
 };
 pub use batch::{Batch, BatchPart, BlockContent, DoesNotFit, MAX_CONTENT, MAX_TRANSMISSIONS};
-pub use prepared::{Prepared, prepare, prepare_message, write_message};
+pub use prepared::{Prepared, prepare, prepare_message, write_command, write_message};
 pub use raw::{RawTransmission, Transmissions};
 pub use receive::{
     CommandTransmission, MessageTransmission, RefusedTransmission, read_commands, read_messages,
