@@ -7,6 +7,7 @@ use crate::error::{AgentError, LinkError, RelayError};
 use crate::events::Events;
 use crate::id::{ConnectionId, MessageId};
 use crate::network::{self, CommandError};
+use crate::store::Step;
 use crate::summary::{
     ConnectionStatus, ConnectionSummary, Invitation, connection_link, connection_short_link,
 };
@@ -21,9 +22,6 @@ use tokio_util::sync::DropGuard;
 
 /// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
 const CONFIRMATION_OVERHEAD: usize = 1024;
-/// How long hashes of messages are kept. Relays keep messages for 21 days at most by default.
-const KEEP_HASHES_SECONDS: i64 = 30 * 24 * 60 * 60;
-
 /// An agent: the connections in one data directory, and the tasks that keep them going.
 ///
 /// Clones share it. When the last one is dropped the tasks stop wherever they are, as after a crash; this loses nothing, but
@@ -46,7 +44,6 @@ impl Agent {
         let guard = core.stop_token().drop_guard();
         let mut step = core.step().await?;
         step.remove_unfinished_invitations().await?;
-        step.forget_hashes(now() - KEEP_HASHES_SECONDS).await?;
         let connections = step.busy_connections().await?;
         let relays = step.receiving_relays().await?;
         step.commit().await?;
@@ -57,6 +54,7 @@ impl Agent {
             core.wake(connection);
         }
         core.spawn(network::delete_queues(core.clone()));
+        core.spawn(network::give_up_what_is_old(core.clone()));
         core.queues_to_delete.notify_one();
         Ok((Self { core, _stop: Arc::new(guard) }, events))
     }
@@ -118,9 +116,9 @@ impl Agent {
             Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
         };
         if result.is_err() {
-            let mut step = self.core.step().await?;
-            step.remove(&connection).await?;
-            step.commit().await?;
+            // The queue may have been made.
+            let step = self.core.step().await?;
+            self.remove(step, &connection).await?;
         }
         Ok((connection.id, result?))
     }
@@ -263,10 +261,14 @@ impl Agent {
     pub async fn delete(&self, connection: ConnectionId) -> Result<(), AgentError> {
         let mut step = self.core.step().await?;
         let connection = step.get(connection).await?;
-        step.remove(&connection).await?;
-        self.core.commit(step, connection.id, &Effects::default()).await?;
+        self.remove(step, &connection).await
+    }
+
+    async fn remove(&self, mut step: Step, connection: &Connection) -> Result<(), AgentError> {
+        step.remove(connection).await?;
+        // Who looks for queues to delete waits for the end of this step.
         self.core.queues_to_delete.notify_one();
-        Ok(())
+        Ok(self.core.commit(step, connection.id, &Effects::default()).await?)
     }
 
     /// All connections, in the order in which they were made.

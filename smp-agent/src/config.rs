@@ -9,6 +9,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// Where the agent keeps its state. Created if it is missing; private to its user (0700), and used by one agent at a time.
+    /// A directory that has other files and that other users can open is refused.
     pub data_dir: PathBuf,
     /// Relays on which queues are made. One is chosen at random for each; a joining side prefers another than that of the
     /// invitation. Existing queues stay on their relays whatever is listed here.
@@ -58,6 +59,8 @@ pub struct Timeouts {
     pub quota_retry: Duration,
     /// Between keep-alive messages to an idle relay.
     pub ping: Duration,
+    /// For the inviting side to accept somebody who joined, from then on. Looked at once a day.
+    pub accept: Duration,
 }
 
 impl Default for Timeouts {
@@ -70,6 +73,7 @@ impl Default for Timeouts {
             retry_longest: Duration::from_secs(120),
             quota_retry: Duration::from_secs(300),
             ping: Duration::from_secs(60),
+            accept: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the public interface and the background tasks share.
 
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects, StateError};
+use crate::connection::{Connection, Effects, Phase, StateError};
 use crate::data_dir::DataDir;
 use crate::error::{AgentError, StorageError};
 use crate::event::Event;
@@ -52,7 +52,8 @@ impl Core {
         }))
     }
 
-    /// Stops the background tasks wherever they are, which loses nothing, and gives the data directory back.
+    /// Stops the background tasks wherever they are, which loses nothing and ends the sessions with relays, and gives the data
+    /// directory back.
     pub(crate) async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -94,12 +95,27 @@ impl Core {
         effects: &Effects,
     ) -> Result<(), StorageError> {
         step.add_effects(connection, effects, now()).await?;
-        step.commit().await?;
-        if !effects.events.is_empty() {
-            self.events_changed.send_replace(());
-        }
-        self.wake(connection);
-        Ok(())
+        self.finish(step, connection, effects.has_events()).await
+    }
+
+    /// Commits in a task of its own: a caller that gives up waiting may leave the step done or not, but not done without those
+    /// knowing whom it concerns.
+    async fn finish(
+        self: &Arc<Self>,
+        step: Step,
+        connection: ConnectionId,
+        events: bool,
+    ) -> Result<(), StorageError> {
+        let core = self.clone();
+        let done = tokio::spawn(async move {
+            step.commit().await?;
+            if events {
+                core.events_changed.send_replace(());
+            }
+            core.wake(connection);
+            Ok(())
+        });
+        done.await.unwrap_or(Err(StorageError::Database(sqlx::Error::WorkerCrashed)))
     }
 
     /// Writes a connection's whole state and ends the step.
@@ -110,12 +126,22 @@ impl Core {
         effects: &Effects,
     ) -> Result<(), StorageError> {
         step.save(connection).await?;
-        self.commit(step, connection.id, effects).await
+        step.add_effects(connection.id, effects, now()).await?;
+        let failed = connection.phase == Phase::Failed;
+        if failed {
+            step.give_up_outgoing(connection.id).await?;
+        }
+        self.finish(step, connection.id, failed || effects.has_events()).await
     }
 
     /// Tells the connection's worker that there is something to do.
     pub(crate) fn wake(self: &Arc<Self>, connection: ConnectionId) {
         self.workers.wake(self, connection);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_worker(&self, connection: ConnectionId) -> bool {
+        self.workers.has(connection)
     }
 
     /// Tells the connection's worker that a full queue has space again.

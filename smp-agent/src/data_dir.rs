@@ -19,10 +19,13 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the directory (0700) and its files (0600) where they are missing, and takes the lock.
+    /// Creates the directory (0700) and its files (0600) where they are missing, and takes the lock. Of a directory that exists
+    /// the permissions are narrowed if it is empty or has these files; another one is refused if others may use it.
     pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
         let unusable = |source: io::Error| AgentError::DataDirectory { path: path.to_path_buf(), source };
-        create_private_dir(path).map_err(unusable)?;
+        if !create_private_dir(path).map_err(unusable)? {
+            return Err(AgentError::OpenToOthers { path: path.to_path_buf() });
+        }
         let lock = open_private(&path.join(LOCK)).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -39,16 +42,27 @@ impl DataDir {
     }
 }
 
+/// False for a directory that others may use, and that is not ours to change: a shared one, or a home directory.
 #[cfg(unix)]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+fn create_private_dir(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+    let dir = std::fs::metadata(path)?;
+    if dir.mode() & 0o077 == 0 {
+        return Ok(true);
+    }
+    // Anybody could have put a file of this name into a shared directory.
+    let has_database = std::fs::metadata(path.join(DATABASE)).is_ok_and(|file| file.uid() == dir.uid());
+    let ours = has_database || std::fs::read_dir(path)?.next().is_none();
+    if ours {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(ours)
 }
 
 #[cfg(not(unix))]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
+fn create_private_dir(path: &Path) -> io::Result<bool> {
+    std::fs::create_dir_all(path).map(|()| true)
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
@@ -86,5 +100,28 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(dir.path()), 0o700);
         assert_eq!(mode(&held.database()), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn directory_with_other_files_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let set = |mode| std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let mode = || std::fs::metadata(dir.path()).unwrap().permissions().mode() & 0o7777;
+        std::fs::write(dir.path().join("photo"), "x").unwrap();
+        for shared in [0o755, 0o1777, 0o710] {
+            set(shared);
+            let error = DataDir::open(dir.path()).unwrap_err();
+            assert!(matches!(error, AgentError::OpenToOthers { .. }), "{error}");
+            assert_eq!(mode(), shared);
+            assert!(!dir.path().join(LOCK).exists());
+        }
+        set(0o700);
+        drop(DataDir::open(dir.path()).unwrap());
+        // Now it is ours.
+        set(0o755);
+        DataDir::open(dir.path()).unwrap();
+        assert_eq!(mode(), 0o700);
     }
 }

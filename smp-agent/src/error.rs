@@ -16,6 +16,12 @@ pub enum AgentError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Other users can look into the data directory, and it has files of others: its permissions are not changed.
+    #[error("other users can open {}, which has other files; choose an empty directory, or close it to them (chmod 700)", path.display())]
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another process, or another agent of this process, has the data directory open.
     #[error("the data directory {} is in use by another process; stop that one or choose another directory", path.display())]
     InUse {
@@ -169,6 +175,10 @@ pub enum ConnectionError {
     /// A queue of the connection does not exist any more, or is not ours.
     #[error("the other side deleted the connection, or its relay lost it; connect again")]
     QueueGone,
+    /// The inviting side did not accept for a very long time ([`Timeouts::accept`](crate::Timeouts::accept)). On old relays
+    /// this is also what becomes of somebody who joined second.
+    #[error("the other side did not accept, or somebody else used the invitation before; ask for a new one")]
+    NotAccepted,
     /// The peer speaks other versions than it announced.
     #[error(
         "the other side speaks a version of the protocol that this program does not; update the older side"
@@ -191,6 +201,9 @@ pub enum SendError {
     /// The relay refuses the message itself.
     #[error("the relay refused the message: {0}")]
     Refused(String),
+    /// The connection failed while the message waited. It may have reached the relay.
+    #[error("the connection failed before the message was known to be sent; connect again")]
+    ConnectionFailed,
 }
 
 /// Why something received could not be read. The connection goes on.

@@ -76,7 +76,8 @@ pub enum Event {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Something came that could not be read. The connection goes on.
+    /// Something came that could not be read. The connection goes on. More that comes before the application is done with this
+    /// is not told.
     ReceiveFailed {
         /// The connection.
         connection: ConnectionId,
@@ -142,7 +143,7 @@ pub enum Integrity {
     },
     /// Its number is lower than one that already came.
     BadNumber,
-    /// Its number is that of the last one.
+    /// Its number is that of the last one. No event says so: such a message is dropped.
     Duplicate,
     /// It is the next one by number, but names another one before it.
     BadHash,

@@ -59,13 +59,21 @@
 //! # What it protects, and what not
 //!
 //! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
-//! encrypted: who can read the file can read the conversation. What is deleted is overwritten. In memory, keys are wiped when they
-//! are dropped. Nothing is logged.
+//! encrypted: who can read the file can read the conversation.
+//!
+//! What is deleted is overwritten with zeros in the database file. Its write-ahead log may hold the content until SQLite writes over
+//! it or the agent is shut down, and file systems and flash disks may keep copies that no program reaches. In memory, the values
+//! that hold private keys, shared secrets and ratchet keys are wiped when they are dropped. Texts of messages, links, and the
+//! bytes that pass to and from SQLite are freed without being wiped. The agent logs nothing. The library beneath it gives the
+//! statements it runs, without any values, to a logger if the application has one.
 //!
 //! # What it does not do yet
 //!
 //! Contact addresses cannot be joined ([`LinkError`]); what is shown with a short link is not handed to the side that joins; a peer's offer to move to another queue is ignored, and it
 //! goes on with the present one; renegotiation of a broken ratchet is refused ([`ReceiveError::Unexpected`]).
+//!
+//! On a relay below version 9 a queue takes the confirmations of several people until one of them is accepted. The others learn
+//! nothing: their connections fail after [`Timeouts::accept`].
 //!
 //! # Where is what
 //!

@@ -22,6 +22,13 @@ pub(crate) struct Effects {
     pub(crate) resume: bool,
 }
 
+impl Effects {
+    /// Whether there is anything for the application.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty() || !self.receipts.is_empty()
+    }
+}
+
 /// A receipt of the peer's application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {

@@ -67,6 +67,13 @@ impl Connection {
         }
     }
 
+    /// The relay does not make the own queue: another one is to make one with other keys.
+    pub(crate) fn receive_elsewhere(&mut self, relay: &RelayAddress, rng: &mut impl CryptoRng) {
+        if let (Phase::Creating, Some(queue)) = (self.phase, &mut self.receive) {
+            *queue = ReceiveQueue::new(relay, queue.client_version, rng);
+        }
+    }
+
     fn make_link(&self, config: &AgentConfig) -> Result<String, StateError> {
         let address = self.receive.as_ref().and_then(ReceiveQueue::address).ok_or(StateError)?;
         let request = self.invitation_request(address, config.pq_keys_in_links, config)?;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::AgentConfig;
 use crate::error::{AgentError, ReceiveError};
-use crate::event::{Event, MessageOrigin, MessageTimes};
+use crate::event::{Event, Integrity, MessageOrigin, MessageTimes};
 use crate::id::MessageId;
 use rand::CryptoRng;
 use smp_protocol::agent::{
@@ -136,7 +136,9 @@ impl Connection {
         let hash = message_hash(&encoded);
         self.sent.append(number, hash);
         let message = (kind == OutgoingKind::Message).then(|| self.next_message());
-        effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
+        if self.agent_version >= RECEIPTS {
+            effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
+        }
         let notify = kind != OutgoingKind::Internal;
         effects.outgoing.push(Outgoing { kind, message, authorized: true, notify, body });
         Ok(())
@@ -163,6 +165,10 @@ impl Connection {
         };
         let number = header.message_id.0;
         let integrity = self.received.check(number, header.previous_hash.as_bytes());
+        if integrity == Integrity::Duplicate {
+            // It came in another encryption, perhaps for another queue.
+            return Ok(());
+        }
         let hash = message_hash(&plaintext);
         self.received.append(number, hash);
         match message {

@@ -215,6 +215,21 @@ fn messages_that_a_relay_lost_are_reported() {
 }
 
 #[test]
+fn repeated_number_is_not_shown_and_the_chain_goes_on() {
+    let mut pair = connected(&CASES[0]);
+    pair.send(Side::Alice, b"1");
+    let last = pair.alice.connection.sent.clone();
+    pair.send(Side::Alice, b"2");
+    let end = std::mem::replace(&mut pair.alice.connection.sent, last);
+    pair.send(Side::Alice, b"2 again");
+    pair.alice.connection.sent = end;
+    pair.send(Side::Alice, b"3");
+    pair.run();
+    assert_eq!(pair.messages(Side::Bob), [b"1", b"2", b"3"]);
+    assert_eq!(pair.trouble(), Vec::<Event>::new());
+}
+
+#[test]
 fn damaged_bodies_are_reported_and_do_no_harm() {
     let mut pair = connected(&CASES[0]);
     for body in [vec![], vec![0; 16], vec![1; 16000]] {

@@ -1,8 +1,8 @@
 //! What relays deliver: stored first, then acknowledged.
 
-use super::backoff::Backoff;
+use super::acknowledge::Acknowledgements;
 use super::relays::Relay;
-use super::session::{CommandError, Delivered, Deliveries, Session};
+use super::session::{Delivered, Deliveries, Session};
 use super::update::until_stored;
 use crate::connection::{Connection, Effects, Opened, StateError};
 use crate::core::{Core, now};
@@ -24,15 +24,18 @@ pub(super) async fn receive_all(
     session: &Arc<Session>,
     mut deliveries: Deliveries,
 ) -> RelayError {
+    let acknowledgements = Acknowledgements::default();
     loop {
         match deliveries.next().await {
             Ok(Delivered::Message(queue, id, body)) => {
                 let received = until_stored!(core, receive_or_skip(core, relay, &queue, &id, &body).await);
                 if let Some(key) = received {
-                    core.spawn(acknowledge(core.clone(), session.clone(), queue, key, id));
+                    acknowledgements.add(core, session, queue, key, id);
                 }
             }
-            Ok(Delivered::Deleted(queue)) => until_stored!(core, lost(core, relay, &queue).await),
+            Ok(Delivered::Deleted(queue)) => {
+                until_stored!(core, lost(core, relay, &queue, &ConnectionError::QueueGone).await);
+            }
             Err(error) => return error,
         }
     }
@@ -118,30 +121,17 @@ async fn is_repeated(step: &mut Step, id: ConnectionId, opened: &Opened) -> Resu
     }
 }
 
-/// The relay delivers the next message only after this. If the session ends before, the next one brings the message again.
-async fn acknowledge(
-    core: Arc<Core>,
-    session: Arc<Session>,
-    queue: RecipientId,
-    key: PrivateAuthKey,
-    message: MessageId,
-) {
-    let timeouts = &core.config.timeouts;
-    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
-    while let Err(CommandError::Again(_)) = session.acknowledge(&queue, &key, &message).await {
-        if session.has_ended() {
-            break;
-        }
-        backoff.pause().await;
-    }
-}
-
-/// The relay does not have our queue any more.
-pub(super) async fn lost(core: &Arc<Core>, relay: &Relay, queue: &RecipientId) -> Result<(), AgentError> {
+/// The relay does not have our queue any more, or does not let us receive in it.
+pub(super) async fn lost(
+    core: &Arc<Core>,
+    relay: &Relay,
+    queue: &RecipientId,
+    error: &ConnectionError,
+) -> Result<(), AgentError> {
     let mut step = core.step().await?;
     let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(()) };
     let mut effects = Effects::default();
-    connection.fail(ConnectionError::QueueGone, &mut effects);
+    connection.fail(error.clone(), &mut effects);
     Ok(core.save(step, &connection, &effects).await?)
 }
 

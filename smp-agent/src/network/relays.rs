@@ -6,7 +6,7 @@ use super::session::{CommandError, Deliveries, Session};
 use super::update::until_stored;
 use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::core::Core;
-use crate::error::{AgentError, RelayError};
+use crate::error::{AgentError, ConnectionError, RelayError};
 use crate::event::Event;
 use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
@@ -17,6 +17,8 @@ use tokio::sync::{Notify, watch};
 
 /// Queues that are subscribed at once.
 const SUBSCRIBE_BATCH: usize = 512;
+/// Why there is no session after the agent was shut down.
+const AGENT_STOPPED: &str = "the agent stopped";
 
 /// All relays that were needed since the agent was opened.
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl Relays {
         }
         let relay = Arc::new(Relay::new(address.clone()));
         relays.insert(address, relay.clone());
-        core.spawn(keep_connected(core.clone(), relay.clone()));
+        core.spawn(keep_connected(core.clone(), DownAtEnd(relay.clone())));
         relay
     }
 }
@@ -71,7 +73,7 @@ impl Relay {
         to_text(&self.address)
     }
 
-    /// The session, as soon as there is one with all queues of this relay subscribed.
+    /// The session, as soon as there is one. Queues of this relay may still have to be subscribed in it.
     pub(crate) async fn session(&self) -> Arc<Session> {
         let mut state = self.session.subscribe();
         self.wanted.notify_one();
@@ -110,7 +112,7 @@ impl Relay {
                 State::Connecting => {}
             }
             if state.changed().await.is_err() {
-                return Err(RelayError::Unreachable("the agent stopped".to_owned()));
+                return Err(RelayError::Unreachable(AGENT_STOPPED.to_owned()));
             }
         }
     }
@@ -142,13 +144,26 @@ impl Relay {
     }
 }
 
+/// Ends the session when the agent stops, though events may still hold the relay.
+struct DownAtEnd(Arc<Relay>);
+
+impl Drop for DownAtEnd {
+    fn drop(&mut self) {
+        let stopped = RelayError::Unreachable(AGENT_STOPPED.to_owned());
+        if let State::Up(session) = self.0.session.send_replace(State::Down(stopped)) {
+            session.close();
+        }
+    }
+}
+
 /// Connects, subscribes, receives; and again after each failure, less and less often.
-async fn keep_connected(core: Arc<Core>, relay: Arc<Relay>) {
+async fn keep_connected(core: Arc<Core>, relay: DownAtEnd) {
+    let relay = &relay.0;
     let timeouts = &core.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     let mut told_down = false;
     loop {
-        while !relay.is_wanted() && !until_stored!(&core, is_received(&core, &relay).await) {
+        while !relay.is_wanted() && !until_stored!(&core, is_received(&core, relay).await) {
             // Why it was down last says nothing when it is needed next.
             relay.session.send_replace(State::Connecting);
             relay.wanted.notified().await;
@@ -159,7 +174,7 @@ async fn keep_connected(core: Arc<Core>, relay: Arc<Relay>) {
                 told_down = false;
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
-                run_session(&core, &relay, &session, deliveries).await
+                run_session(&core, relay, &session, deliveries).await
             }
             Err(error) => error,
         };
@@ -214,6 +229,15 @@ async fn subscriptions(core: &Core, relay: &Relay) -> Result<Vec<Subscription>, 
     Ok(core.step().await?.subscriptions(&relay.address).await?)
 }
 
+/// Why a queue will not be subscribed later either. One such queue must not keep the others' relay from being up.
+fn final_refusal(error: &CommandError) -> Option<ConnectionError> {
+    match error {
+        CommandError::Again(_) => None,
+        CommandError::Auth => Some(ConnectionError::QueueGone),
+        error => Some(ConnectionError::Refused(error.to_string())),
+    }
+}
+
 /// Subscribes to queues. Returns those that have to be tried again.
 async fn subscribe(
     core: &Arc<Core>,
@@ -230,13 +254,26 @@ async fn subscribe(
         }
         let results = session.subscribe(&batch).await;
         for (queue, result) in batch.into_iter().zip(results) {
-            match result {
-                Ok(()) => {}
-                Err(CommandError::Auth) => {
-                    until_stored!(core, inbox::lost(core, relay, &queue.recipient_id).await);
+            let Err(error) = result else { continue };
+            match final_refusal(&error) {
+                Some(error) => {
+                    until_stored!(core, inbox::lost(core, relay, &queue.recipient_id, &error).await);
                 }
-                Err(_) => again.push(queue),
+                None => again.push(queue),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_temporary_errors_are_tried_again() {
+        assert_eq!(final_refusal(&CommandError::Again(RelayError::Timeout)), None);
+        assert_eq!(final_refusal(&CommandError::Auth), Some(ConnectionError::QueueGone));
+        let refused = ConnectionError::Refused("CMD PROHIBITED".to_owned());
+        assert_eq!(final_refusal(&CommandError::Refused("CMD PROHIBITED".to_owned())), Some(refused));
     }
 }

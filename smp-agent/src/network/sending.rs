@@ -4,7 +4,7 @@ use super::session::{CommandError, Session};
 use super::update::update;
 use super::worker::{Again, gone};
 use super::workers::Signals;
-use crate::connection::{Outgoing, OutgoingKind, SendQueue};
+use crate::connection::{Outgoing, OutgoingKind, Role, SendQueue};
 use crate::core::Core;
 use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
@@ -45,7 +45,7 @@ pub(super) async fn send(
     match failure {
         None => Ok(()),
         Some((_, CommandError::Again(_))) => Err(Again),
-        Some((_, CommandError::Quota)) => {
+        Some((stored, CommandError::Quota)) if stored.outgoing.kind != OutgoingKind::Confirmation => {
             wait_for_space(core, id, signals).await;
             Ok(())
         }
@@ -106,8 +106,13 @@ async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, er
         let auth = matches!(error, CommandError::Auth);
         match (stored.outgoing.kind, stored.outgoing.message) {
             (OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {
-                let error =
-                    if auth { gone(connection.role) } else { ConnectionError::Refused(error.to_string()) };
+                // Only others' confirmations can have filled the queue of an invitation.
+                let full = matches!(error, CommandError::Quota) && connection.role == Role::Joiner;
+                let error = if auth || full {
+                    gone(connection.role)
+                } else {
+                    ConnectionError::Refused(error.to_string())
+                };
                 connection.fail(error, effects);
             }
             (OutgoingKind::Message, Some(id)) => {

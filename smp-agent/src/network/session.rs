@@ -79,6 +79,11 @@ impl Session {
         self.client.ended().is_some()
     }
 
+    /// Ends the connection to the relay, whoever else holds this.
+    pub(super) fn close(&self) {
+        self.client.close();
+    }
+
     /// NEW: creates a messaging queue, subscribed in this session; with what belongs to a short link if there is an offer.
     pub(crate) async fn create_queue(
         &self,

@@ -136,7 +136,8 @@ async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), A
     }
 }
 
-/// Nobody knows the reply queue before it is made, so it may as well be made elsewhere.
+/// Nobody knows the reply queue before it is made, so it may as well be made elsewhere. The answer that was lost may have been
+/// that it is made here: two relays that compare what they have must not find the same keys.
 async fn choose_other_relay(core: &Arc<Core>, connection: &Connection, queue: &ReceiveQueue) {
     let others: Vec<_> = core
         .config
@@ -147,9 +148,7 @@ async fn choose_other_relay(core: &Arc<Core>, connection: &Connection, queue: &R
         .collect();
     let Some(other) = others.choose(&mut rand::rng()) else { return };
     update(core, connection.id, &[], &|connection, _| {
-        if let (Phase::Creating, Some(queue)) = (connection.phase, &mut connection.receive) {
-            queue.relay = other.clone();
-        }
+        connection.receive_elsewhere(other, &mut rand::rng());
         Ok(())
     })
     .await;

@@ -50,6 +50,11 @@ impl Workers {
         self.lock().remove(&connection);
     }
 
+    #[cfg(test)]
+    pub(crate) fn has(&self, connection: ConnectionId) -> bool {
+        self.lock().contains_key(&connection)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Signals>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -170,6 +170,17 @@ impl Step {
         Ok(ids.into_iter().map(ConnectionId::new).collect())
     }
 
+    /// The connections that were joined before a time, in seconds since 1970, and still wait to be accepted.
+    pub(crate) async fn joined_before(&mut self, before: i64) -> Result<Vec<ConnectionId>, StorageError> {
+        let ids: Vec<i64> =
+            sqlx::query_scalar("SELECT id FROM connections WHERE phase = ? AND created_at < ?")
+                .bind(Phase::AwaitingReply.name())
+                .bind(before)
+                .fetch_all(self.db())
+                .await?;
+        Ok(ids.into_iter().map(ConnectionId::new).collect())
+    }
+
     /// Removes a connection with its messages and events. Its queue is left to be deleted at the relay.
     pub(crate) async fn remove(&mut self, connection: &Connection) -> Result<(), StorageError> {
         if let Some(queue) = &connection.receive {

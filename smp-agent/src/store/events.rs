@@ -20,6 +20,9 @@ impl Step {
         connection: ConnectionId,
         event: &Event,
     ) -> Result<(), StorageError> {
+        if matches!(event, Event::ReceiveFailed { .. }) && self.has_receive_failure(connection).await? {
+            return Ok(());
+        }
         let content = serde_json::to_string(event).map_err(|_| damaged("content"))?;
         sqlx::query("INSERT INTO events (connection_id, message_id, content, body) VALUES (?, ?, ?, ?)")
             .bind(connection.number())
@@ -29,6 +32,13 @@ impl Step {
             .execute(self.db())
             .await?;
         Ok(())
+    }
+
+    /// Whoever can write to a queue can fill it with what cannot be read: it is told once until the application is done with that.
+    async fn has_receive_failure(&mut self, connection: ConnectionId) -> Result<bool, StorageError> {
+        let sql = r#"SELECT EXISTS (SELECT 1 FROM events
+            WHERE connection_id = ? AND message_id IS NULL AND content LIKE '{"ReceiveFailed"%')"#;
+        Ok(sqlx::query_scalar(sql).bind(connection.number()).fetch_one(self.db()).await?)
     }
 
     /// The first events after a place in the sequence.

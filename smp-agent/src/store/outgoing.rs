@@ -3,7 +3,7 @@
 use super::Step;
 use super::columns::{column, damaged};
 use crate::connection::{Outgoing, OutgoingKind, Receipt, SentMessage};
-use crate::error::StorageError;
+use crate::error::{SendError, StorageError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use sqlx::sqlite::SqliteRow;
@@ -55,6 +55,21 @@ impl Step {
         Ok(result.rows_affected() > 0)
     }
 
+    /// Removes all bodies of a connection that failed, and tells which messages were among them.
+    pub(crate) async fn give_up_outgoing(&mut self, connection: ConnectionId) -> Result<(), StorageError> {
+        let sql =
+            "SELECT message_id FROM outgoing WHERE connection_id = ? AND message_id IS NOT NULL ORDER BY id";
+        let messages: Vec<i64> =
+            sqlx::query_scalar(sql).bind(connection.number()).fetch_all(self.db()).await?;
+        for message in messages {
+            let (id, error) = (MessageId::new(message), SendError::ConnectionFailed);
+            self.add_event(connection, &Event::SendFailed { connection, id, error }).await?;
+        }
+        let sql = "DELETE FROM outgoing WHERE connection_id = ?";
+        sqlx::query(sql).bind(connection.number()).execute(self.db()).await?;
+        Ok(())
+    }
+
     pub(super) async fn add_sent(
         &mut self,
         connection: ConnectionId,
@@ -74,34 +89,40 @@ impl Step {
         Ok(())
     }
 
-    /// Makes an event of a receipt. A second one for the same message says nothing new.
+    /// Makes an event of a receipt. After one with the right hash the message is forgotten; of those with another hash only
+    /// the first is told, and the right one may follow.
     pub(super) async fn add_receipt(
         &mut self,
         connection: ConnectionId,
         receipt: &Receipt,
     ) -> Result<(), StorageError> {
-        if let Some(sent) = self.take_sent(connection, receipt.number).await? {
-            let matches = receipt.hash == sent.hash;
-            self.add_event(connection, &Event::Receipt { connection, id: sent.message, matches }).await?;
+        let matches = self.has_sent(connection, receipt).await?;
+        let sql = if matches {
+            "DELETE FROM sent_messages WHERE connection_id = ? AND number = ? RETURNING message_id"
+        } else {
+            "UPDATE sent_messages SET mismatch_told = 1
+             WHERE connection_id = ? AND number = ? AND mismatch_told = 0 RETURNING message_id"
+        };
+        let message: Option<i64> = sqlx::query_scalar(sql)
+            .bind(connection.number())
+            .bind(receipt.number)
+            .fetch_optional(self.db())
+            .await?;
+        if let Some(message) = message {
+            let id = MessageId::new(message);
+            self.add_event(connection, &Event::Receipt { connection, id, matches }).await?;
         }
         Ok(())
     }
 
-    async fn take_sent(
-        &mut self,
-        connection: ConnectionId,
-        number: i64,
-    ) -> Result<Option<SentMessage>, StorageError> {
-        let row = sqlx::query(
-            "DELETE FROM sent_messages WHERE connection_id = ? AND number = ? RETURNING message_id, hash",
-        )
-        .bind(connection.number())
-        .bind(number)
-        .fetch_optional(self.db())
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let hash = column::<&[u8]>(&row, "hash")?.try_into().map_err(|_| damaged("hash"))?;
-        Ok(Some(SentMessage { number, message: MessageId::new(column(&row, "message_id")?), hash }))
+    async fn has_sent(&mut self, connection: ConnectionId, receipt: &Receipt) -> Result<bool, StorageError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM sent_messages WHERE connection_id = ? AND number = ? AND hash = ?)";
+        let sent = sqlx::query_scalar(sql)
+            .bind(connection.number())
+            .bind(receipt.number)
+            .bind(receipt.hash.as_slice());
+        Ok(sent.fetch_one(self.db()).await?)
     }
 
     /// Whether this encrypted message was received before; if not, it is now.

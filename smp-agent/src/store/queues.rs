@@ -24,6 +24,7 @@ impl Step {
                 recipient_id, sender_id, mode, relay_secret, e2e_secret, sender_key, link_id)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (connection_id) DO UPDATE SET relay = excluded.relay, client_version = excluded.client_version,
+                recipient_key = excluded.recipient_key, relay_dh_key = excluded.relay_dh_key, e2e_key = excluded.e2e_key,
                 recipient_id = excluded.recipient_id, sender_id = excluded.sender_id, mode = excluded.mode,
                 relay_secret = excluded.relay_secret, e2e_secret = excluded.e2e_secret,
                 sender_key = excluded.sender_key, link_id = excluded.link_id",

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::agent::Agent;
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects, Phase};
+use crate::connection::{Connection, Effects, Phase, Receipt, ReceiveQueue, SentMessage};
 use crate::core::now;
 use crate::error::{AgentError, ConnectionError, StorageError};
 use crate::event::Event;
@@ -11,9 +11,14 @@ use crate::id::ConnectionId;
 use crate::{ConnectionStatus, MessageId};
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId};
 use std::path::Path;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// More pages than the test needs.
 const MANY_PAGES: i64 = 1 << 20;
+/// Nothing here takes that long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn open(dir: &Path) -> (Agent, crate::Events) {
     Agent::open(AgentConfig::new(dir, Vec::new())).await.unwrap()
@@ -173,4 +178,112 @@ async fn short_link_is_kept_until_it_is_fetched() {
     step.save(&connection).await.unwrap();
     step.commit().await.unwrap();
     assert!(load(&store, id).await.link_fetch.is_none());
+}
+
+/// Polls a future at most this often, then drops it.
+async fn poll_some<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending if left == 1 => Poll::Ready(None),
+        Poll::Pending => {
+            left -= 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn worker_learns_of_a_message_whose_sender_gave_up_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    // How often it is polled before the commit is not always the same.
+    let mut polls = 1;
+    for _ in 0..200 {
+        let (store, connection) = connected(&agent).await;
+        let sent = poll_some(agent.send(connection.id, b"x"), polls).await;
+        let waiting = store.step().await.unwrap().outgoing(connection.id, 1).await.unwrap();
+        match sent {
+            Some(_) => polls -= 1,
+            None if waiting.is_empty() => polls += 1,
+            None => {
+                let woken = async {
+                    while !agent.core().has_worker(connection.id) {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                };
+                return timeout(PATIENCE, woken).await.unwrap();
+            }
+        }
+    }
+    panic!("never given up between the commit and the end of the call");
+}
+
+#[tokio::test]
+async fn receipt_with_another_hash_is_told_once_and_the_right_one_may_follow() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, connection) = connected(&agent).await;
+    let connection = connection.id;
+    let id = MessageId::new(1);
+    let sent = SentMessage { number: 7, message: id, hash: [1; 32] };
+    let mut step = store.step().await.unwrap();
+    step.add_effects(connection, &Effects { sent: vec![sent], ..Effects::default() }, now()).await.unwrap();
+    for hash in [2, 2, 3, 1, 1, 2] {
+        let receipts = vec![Receipt { number: 7, hash: vec![hash; 32] }];
+        step.add_effects(connection, &Effects { receipts, ..Effects::default() }, now()).await.unwrap();
+    }
+    let events: Vec<_> =
+        step.events_after(0, 10).await.unwrap().into_iter().map(|stored| stored.event).collect();
+    assert_eq!(events, [false, true].map(|matches| Event::Receipt { connection, id, matches }));
+}
+
+#[tokio::test]
+async fn queue_that_is_made_elsewhere_has_other_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, mut connection) = connected(&agent).await;
+    connection.phase = Phase::Creating;
+    let keys = |connection: &Connection| {
+        let queue = connection.receive.as_ref().unwrap();
+        let ReceiveQueue { recipient_key, relay_dh_key, e2e_key, .. } = queue;
+        [recipient_key.to_der().to_vec(), relay_dh_key.as_bytes().to_vec(), e2e_key.as_bytes().to_vec()]
+    };
+    let (before, relay) = (keys(&connection), connection.send.as_ref().unwrap().relay.clone());
+    connection.receive_elsewhere(&relay, &mut rand::rng());
+    let after = keys(&connection);
+    for (before, after) in before.iter().zip(&after) {
+        assert_ne!(before, after);
+    }
+    let mut step = store.step().await.unwrap();
+    step.save(&connection).await.unwrap();
+    step.commit().await.unwrap();
+    let read = load(&store, connection.id).await;
+    assert_eq!(keys(&read), after);
+    assert_eq!(read.receive.unwrap().relay, relay);
+}
+
+#[tokio::test]
+async fn hashes_are_kept_for_receipts_and_repetitions_and_not_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (store, mut connection) = connected(&agent).await;
+    let (id, config) = (connection.id, AgentConfig::new("unused", Vec::new()));
+    let mut effects = Effects::default();
+    connection.send_message(b"x", &config, &mut rand::rng(), &mut effects).unwrap();
+    assert_eq!(effects.sent.len(), 1);
+    let number = effects.sent[0].number;
+    let receipt = |hash: [u8; 32]| Receipt { number, hash: hash.to_vec() };
+    let receipts = Effects { receipts: vec![receipt(effects.sent[0].hash)], ..Effects::default() };
+    let mut step = store.step().await.unwrap();
+    step.add_effects(id, &effects, 1000).await.unwrap();
+    assert!(!step.is_repeated(id, &[1; 32], 1000).await.unwrap());
+    step.forget_hashes(1000).await.unwrap();
+    assert!(step.is_repeated(id, &[1; 32], 1000).await.unwrap());
+    step.forget_hashes(1001).await.unwrap();
+    assert!(!step.is_repeated(id, &[1; 32], 1000).await.unwrap());
+    step.add_effects(id, &receipts, 1000).await.unwrap();
+    assert!(step.events_after(0, 10).await.unwrap().is_empty());
 }

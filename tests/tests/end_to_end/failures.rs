@@ -1,11 +1,14 @@
 //! What goes wrong is said clearly, and loses nothing.
 
-use crate::harness::{Peer, TestRelay, config, connect, finish, numbers};
+use crate::harness::{Peer, TestRelay, config, connect, finish, numbers, soon};
 use smp_agent::{
     Agent, AgentError, ConnectionError, ConnectionStatus, Event, LinkError, RelayError, SendError,
 };
 use smp_protocol::address::Password;
 use smp_server::config::StoreKind;
+use std::time::Duration;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invitation_works_once() {
@@ -32,6 +35,31 @@ async fn invitation_works_once_on_old_relays_too() {
     let joined = mallory.agent.join(&link.to_string(), b"mallory").await.unwrap();
     let expected = Event::ConnectionFailed { connection: joined, error: ConnectionError::InvitationUsed };
     assert_eq!(mallory.next().await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invitation_whose_queue_others_have_filled_is_used() {
+    let relay = TestRelay::start_with(|config| {
+        config.server.max_version = 6;
+        config.queues.quota = 1;
+    })
+    .await;
+    let (alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    alice.stop().await;
+    // The first confirmation waits for Alice, and there is no space for another one.
+    let expected = ConnectionError::InvitationUsed;
+    let mut joined = Vec::new();
+    for _ in 0..2 {
+        joined.push(bob.agent.join(&link.to_string(), b"bob").await.unwrap());
+    }
+    match bob.next().await {
+        Event::ConnectionFailed { connection, error } => {
+            assert!(joined.contains(&connection));
+            assert_eq!(error, expected);
+        }
+        event => panic!("{event:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,4 +197,55 @@ async fn relay_that_lost_its_queues_is_told() {
     assert_eq!(alice.agent.connections().await.unwrap()[0].status, ConnectionStatus::Failed);
     alice.agent.delete(a).await.unwrap();
     assert!(alice.agent.connections().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_agent_leaves_its_relays_though_its_events_are_held() {
+    let relay = TestRelay::start().await;
+    for shut_down in [true, false] {
+        // What the agent connects to, and ends when the agent does.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut address = relay.address();
+        let target = format!("127.0.0.1:{}", address.port_or_default());
+        address.port = Some(listener.local_addr().unwrap().port());
+        let through = tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(target).await.unwrap();
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path(), &[]);
+        config.relays.push(address);
+        let (agent, _events) = Agent::open(config).await.unwrap();
+        agent.create_invitation().await.unwrap();
+        if shut_down {
+            agent.shutdown().await;
+        }
+        drop(agent);
+        soon("end of the connection", through).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn second_joiner_on_an_old_relay_is_given_up_after_a_time() {
+    let relay = TestRelay::start_old().await;
+    let (mut alice, bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let mallory = Peer::open_with(&[&relay], |config| config.timeouts.accept = Duration::ZERO).await;
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    alice.until(|event| matches!(event, Event::Confirmation { .. })).await;
+    // Alice has not accepted, so the queue is not secured yet and takes Mallory's confirmation too.
+    let joined = mallory.agent.join(&link.to_string(), b"mallory").await.unwrap();
+    let given_up = async {
+        let mut mallory = mallory;
+        loop {
+            // What is old is looked for when the agent is opened, by the second.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            mallory = mallory.crash().await;
+            if let Some(Event::ConnectionFailed { connection, error }) = mallory.next_of(joined).await {
+                return (connection, error);
+            }
+        }
+    };
+    assert_eq!(soon("end of the attempt", given_up).await, (joined, ConnectionError::NotAccepted));
 }

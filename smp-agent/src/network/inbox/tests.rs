@@ -5,7 +5,7 @@ use crate::agent::Agent;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects};
 use crate::core::{Core, now};
-use crate::error::{AgentError, ConnectionError, ReceiveError, StorageError};
+use crate::error::{AgentError, ConnectionError, ReceiveError, SendError, StorageError};
 use crate::event::{Event, Integrity};
 use crate::network::Relay;
 use smp_protocol::body::ReceivedBody;
@@ -130,6 +130,27 @@ async fn unreadable_message_is_acknowledged_and_told() {
 }
 
 #[tokio::test]
+async fn many_unreadable_messages_are_told_once_until_that_is_done() {
+    let mut scene = Scene::new().await;
+    let connection = scene.bob.id;
+    for round in 1..3 {
+        for _ in 0..5 {
+            let body = (0..100).map(|_| rand::random()).collect();
+            assert!(scene.receive(&(MessageId::generate(&mut rand::rng()), body)).await.unwrap());
+        }
+        let mut step = scene.core.store.step().await.unwrap();
+        let stored = step.events_after(0, 10).await.unwrap();
+        let expected = Event::ReceiveFailed { connection, error: ReceiveError::Decryption };
+        assert!(matches!(&stored[..], [one] if one.event == expected), "round {round}: {stored:?}");
+        step.remove_event(stored[0].sequence).await.unwrap();
+        step.commit().await.unwrap();
+    }
+    let readable = scene.alice_sends(b"still here");
+    assert!(scene.receive(&readable).await.unwrap());
+    assert!(matches!(&scene.events().await[..], [Event::Message { .. }]));
+}
+
+#[tokio::test]
 async fn drained_queue_is_told_to_its_sender() {
     let scene = Scene::new().await;
     let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
@@ -152,10 +173,34 @@ async fn message_for_an_unreadable_connection_stays_on_the_relay() {
 }
 
 #[tokio::test]
+async fn messages_that_wait_when_the_connection_fails_are_given_up() {
+    let scene = Scene::new().await;
+    let connection = scene.bob.id;
+    let mut messages = Vec::new();
+    for _ in 0..3 {
+        messages.push(scene.agent.send(connection, b"too late").await.unwrap());
+    }
+    let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
+    assert!(scene.receive(&quota).await.unwrap());
+    for _ in 0..2 {
+        lost(&scene.core, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
+    }
+    let failed = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
+    let given_up = messages.into_iter().map(|id| Event::SendFailed {
+        connection,
+        id,
+        error: SendError::ConnectionFailed,
+    });
+    assert_eq!(scene.events().await, std::iter::once(failed).chain(given_up).collect::<Vec<_>>());
+    let mut step = scene.core.store.step().await.unwrap();
+    assert!(step.outgoing(connection, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn lost_queue_fails_the_connection_once() {
     let scene = Scene::new().await;
     for _ in 0..2 {
-        lost(&scene.core, &scene.relay, &scene.queue()).await.unwrap();
+        lost(&scene.core, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
     }
     let connection = scene.bob.id;
     let expected = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
