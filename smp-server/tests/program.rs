@@ -193,6 +193,8 @@ async fn a_copy_of_a_running_relay_can_be_restored() {
     }
     let again = error(&run(&["backup", text(&copy), "--dir", text(&relay)]));
     assert!(again.contains("exists already"), "{again}");
+    let nowhere = error(&run(&["backup", text(&relay.join("smp-server.toml/copy")), "--dir", text(&relay)]));
+    assert_eq!(nowhere.matches("os error").count(), 1, "{nowhere}");
     // What comes after the copy is not in it.
     client.send(None, EntityId::from(&queue.ids.sender_id), message(5)).await.unwrap();
     let occupied = error(&run(&["restore", text(&copy), "--dir", text(&relay)]));
