@@ -1,4 +1,5 @@
-//! Commands about one queue are run one after the other; commands about others do not wait for them.
+//! Commands about one queue are run one after the other, and refusals wait for their turn; commands about others do not
+//! wait for them.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,33 +8,54 @@ use std::{
 
 use smp_protocol::id::EntityId;
 
+use super::reply::Reply;
 use super::run::Request;
 use crate::sync::lock;
 
-/// Commands that wait for an earlier one about the same queue. Only queues with a command that is being run have a lane.
+/// What has its turn in a lane.
+pub(super) enum Work {
+    /// A command.
+    Run(Box<Request>),
+    /// The answer to a transmission that is not run.
+    Answer(Reply),
+}
+
+/// What waits for an earlier command about the same queue. Only queues with a command that is being run have a lane.
 #[derive(Default)]
-pub(crate) struct Lanes(Mutex<HashMap<EntityId, VecDeque<Request>>>);
+pub(crate) struct Lanes(Mutex<HashMap<EntityId, VecDeque<Work>>>);
 
 impl Lanes {
-    /// Puts the request behind those of its lane; gives it back if none is being run.
+    /// Puts the command behind what is in its lane; gives it back if none is being run there.
     pub(super) fn join(&self, request: Request) -> Option<Request> {
-        let Some(lane) = &request.lane else { return Some(request) };
-        match lock(&self.0).get_mut(lane) {
+        let mut lanes = lock(&self.0);
+        match request.lane.as_ref().and_then(|lane| lanes.get_mut(lane)) {
             Some(waiting) => {
-                waiting.push_back(request);
+                waiting.push_back(Work::Run(Box::new(request)));
                 None
             }
             None => Some(request),
         }
     }
 
-    /// A request of this lane goes on being run.
+    /// Puts an answer behind what is in its lane; gives it back if no command is being run there.
+    pub(super) fn join_answer(&self, lane: Option<&EntityId>, reply: Reply) -> Option<Reply> {
+        let mut lanes = lock(&self.0);
+        match lane.and_then(|lane| lanes.get_mut(lane)) {
+            Some(waiting) => {
+                waiting.push_back(Work::Answer(reply));
+                None
+            }
+            None => Some(reply),
+        }
+    }
+
+    /// A command of this lane goes on being run.
     pub(super) fn occupy(&self, lane: EntityId) {
         lock(&self.0).insert(lane, VecDeque::new());
     }
 
     /// It is done: the next one of the lane, if there is one.
-    pub(super) fn next(&self, lane: &EntityId) -> Option<Request> {
+    pub(super) fn next(&self, lane: &EntityId) -> Option<Work> {
         let mut lanes = lock(&self.0);
         let next = lanes.get_mut(lane)?.pop_front();
         if next.is_none() {

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Session,
+    lanes::Work,
     reply::{Answer, Content, Reply, Then},
     service::{deliver_all, notify_all},
 };
@@ -42,18 +43,21 @@ pub(super) struct Request {
 impl Session {
     /// Answers a transmission that cannot be read.
     pub(super) fn refuse(&self, refused: RefusedTransmission, permit: OwnedSemaphorePermit) {
-        let lane = Some(refused.entity_id.clone()).filter(|id| !id.is_empty());
-        self.outbox.answer(
-            lane,
-            None,
-            Reply {
-                corr_id: refused.correlation_id,
-                entity_id: refused.entity_id,
-                content: Content::Message(refused.error.into()),
-                permit: Some(permit),
-                timer: None,
-            },
-        );
+        self.answer_in_turn(Reply {
+            corr_id: refused.correlation_id,
+            entity_id: refused.entity_id,
+            content: Content::Message(refused.error.into()),
+            permit: Some(permit),
+            timer: None,
+        });
+    }
+
+    /// Answers what is not run, as soon as what is before it about the same queue is done.
+    fn answer_in_turn(&self, reply: Reply) {
+        let lane = Some(reply.entity_id.clone()).filter(|id| !id.is_empty());
+        if let Some(reply) = self.lanes.join_answer(lane.as_ref(), reply) {
+            self.outbox.answer(lane, None, reply);
+        }
     }
 
     /// Runs a command as soon as those before it about the same queue are done.
@@ -71,12 +75,7 @@ impl Session {
                 }
             }
             Err((content, permit)) => {
-                let lane = Some(entity_id.clone()).filter(|id| !id.is_empty());
-                self.outbox.answer(
-                    lane,
-                    None,
-                    Reply { corr_id, entity_id, content, permit: Some(permit), timer: None },
-                );
+                self.answer_in_turn(Reply { corr_id, entity_id, content, permit: Some(permit), timer: None });
             }
         }
     }
@@ -139,8 +138,11 @@ impl Session {
         let finish = async move {
             first.await;
             let Some(lane) = lane else { return };
-            while let Some(request) = session.lanes.next(&lane) {
-                run(session.clone(), broker.clone(), request).await;
+            while let Some(work) = session.lanes.next(&lane) {
+                match work {
+                    Work::Run(request) => run(session.clone(), broker.clone(), *request).await,
+                    Work::Answer(reply) => session.outbox.answer(Some(lane.clone()), None, reply),
+                }
             }
         };
         // Also when the client has gone: what it has asked for is done.
