@@ -13,6 +13,8 @@ macro_rules! keys_by_algorithm {
     ($(#[$doc:meta])* $public:ident, $(#[$private_doc:meta])* $private:ident,
      $($variant:ident($public_key:ident, $private_key:ident)),*) => {
         $(#[$doc])*
+        ///
+        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $public {
             $(#[doc = concat!("An ", stringify!($variant), " key.")] $variant($public_key)),*
@@ -67,6 +69,8 @@ macro_rules! keys_by_algorithm {
         })*
 
         $(#[$private_doc])*
+        ///
+        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $private {
             $(#[doc = concat!("An ", stringify!($variant), " key.")] $variant($private_key)),*

@@ -32,6 +32,8 @@ const STEP_INFO: &[u8] = b"SimpleXSbChain";
 
 /// A block cannot be read: it is damaged, of another session, out of order, or not padded content. Close the
 /// connection; the protocol's name for this is `LARGE_MSG`.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the transport block cannot be read")]
 pub struct UnreadableBlock;
@@ -42,6 +44,8 @@ secret_bytes!(
 );
 
 /// Key and nonce of one block.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockKey {
     /// Key, for `secret_box`.
@@ -51,6 +55,8 @@ pub struct BlockKey {
 }
 
 /// The two chain keys of a session.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainKeys {
     /// For blocks that the relay sends.
@@ -95,6 +101,8 @@ impl ChainKey {
 }
 
 /// The chain of the blocks that we send.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealingChain(ChainKey);
 
@@ -137,6 +145,8 @@ impl SealingChain {
 }
 
 /// The chain of the blocks that we receive.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpeningChain(ChainKey);
 

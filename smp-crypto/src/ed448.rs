@@ -6,6 +6,8 @@ use crate::Algorithm;
 use crate::key_types::{private_key_encodings, public_key_encodings};
 
 /// A public Ed448 key: 57 bytes, 69 in DER.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ed448PublicKey([u8; 57]);
 
@@ -27,6 +29,8 @@ impl Ed448PublicKey {
 /// A private Ed448 key: 57 bytes (the seed), 73 in DER.
 ///
 /// Only the seed is kept: what is derived from it for signing would stay in memory, as `crrl` does not overwrite it.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Ed448PrivateKey([u8; 57]);
 

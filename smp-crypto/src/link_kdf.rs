@@ -35,6 +35,8 @@ impl LinkKey {
 }
 
 /// What is derived for a contact link.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactLink {
     /// Id under which the relay holds the link data: 24 bytes.

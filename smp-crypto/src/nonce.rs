@@ -5,6 +5,8 @@ use std::fmt;
 /// A nonce of XSalsa20-Poly1305: 24 bytes.
 ///
 /// It must not be used twice with the same key. Correlation ids and message ids serve as nonces too.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce([u8; Self::SIZE]);
 

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::{Algorithm, SignatureError};
 
 /// A signature. Its algorithm is not encoded: it follows from the size.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Signature {
     /// 64 bytes.

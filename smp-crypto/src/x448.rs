@@ -7,6 +7,8 @@ use crate::Algorithm;
 use crate::key_types::{private_key_encodings, public_key_encodings, secret_bytes};
 
 /// A public X448 key: 56 bytes, 68 in DER.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct X448PublicKey([u8; 56]);
 
@@ -15,6 +17,8 @@ public_key_encodings!(X448PublicKey, Algorithm::X448, 56, 68);
 /// A private X448 key: 56 bytes, 72 in DER.
 ///
 /// The bytes are kept and encoded as they are; they are clamped only where they are used.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct X448PrivateKey([u8; 56]);
 

@@ -44,6 +44,8 @@ impl Bytes {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        ///
+        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Clone)]
         pub struct $name(Bytes);
 

@@ -7,6 +7,8 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader};
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident($key:ty)) => {
         $(#[$doc])*
+        ///
+        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name(pub $key);
 

@@ -83,6 +83,8 @@ fn response_nonce(correlation_id: &CorrelationId) -> Nonce {
 }
 
 /// What a proxy makes of `PFWD`.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedTransmission<'a> {
     /// That of `PFWD`.
@@ -96,6 +98,8 @@ pub struct ForwardedTransmission<'a> {
 }
 
 /// What a destination relay answers to a proxy.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedResponse<'a> {
     /// That of `PFWD`.

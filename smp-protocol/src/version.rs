@@ -5,6 +5,8 @@ use std::fmt;
 use crate::encoding::{Decode, DecodeError, Encode, Reader, TextDecode, TextEncode, TextReader};
 
 /// A version of one of the protocols: 2 bytes, or a decimal number in text.
+///
+/// Source: chapter 10 (`protocol-spec/10-versions.md`).
 pub trait Version:
     Copy + Ord + fmt::Debug + Encode + TextEncode + TextDecode + for<'a> Decode<'a> + From<u16> + Into<u16>
 {
@@ -13,6 +15,8 @@ pub trait Version:
 macro_rules! version {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        ///
+        /// Source: chapter 10 (`protocol-spec/10-versions.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub u16);
 
@@ -131,6 +135,8 @@ impl RatchetVersion {
 }
 
 /// From one version to another one that is not smaller, both included. Binary: both numbers; text: `6-19`, or `6` for one version.
+///
+/// Source: chapter 10 (`protocol-spec/10-versions.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VersionRange<V> {
     min: V,

@@ -40,6 +40,8 @@ impl SharedHeaderKey {
 }
 
 /// What both sides know once they have each other's keys.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
     /// `AD`.
@@ -55,6 +57,8 @@ pub struct Agreement {
 }
 
 /// The private keys of the side that invites (`rk1`, `rk2`); kept until the other side's have come.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedKeys {
     /// First key: goes into the associated data.
@@ -66,6 +70,8 @@ pub struct OfferedKeys {
 }
 
 /// The private keys of the side that joins (`spk1`, `spk2`); kept as long as its confirmation may be sent again.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoiningKeys {
     /// First key: goes into the associated data.
@@ -77,6 +83,8 @@ pub struct JoiningKeys {
 }
 
 /// The private side of an answer about the KEM.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoiningKem {
     /// Nothing was offered, or both sides propose at once: here is a key.

@@ -7,6 +7,8 @@ use crate::security_code::SecurityCode;
 /// `AD`: the raw first public key of the side that joined, then the first one of the side that invited. 112 bytes.
 ///
 /// It is the same on both sides and never changes, unless the ratchet is agreed anew.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct AssociatedData([u8; Self::SIZE]);
 

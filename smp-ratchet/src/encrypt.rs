@@ -8,6 +8,8 @@ use crate::message_key::MessageKey;
 use crate::ratchet::{Ratchet, RatchetState, SendingChain};
 
 /// How to encrypt a message.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncryptOptions {
     /// Length of the body before encryption, in bytes: the text, two bytes of length, fill. All messages of one
@@ -25,6 +27,8 @@ pub struct EncryptOptions {
 }
 
 /// An encrypted message and what to store before it is sent.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone)]
 #[must_use = "store the ratchet before the message is sent, or its key will be used again"]
 pub struct Encrypted {

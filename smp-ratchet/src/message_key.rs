@@ -7,6 +7,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{DecryptError, EncryptError};
 
 /// `mk` with its initialisation vector: what opens one message body, and nothing else.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageKey {
     key: AesKey,

@@ -14,6 +14,8 @@ use crate::root_key::RootKey;
 use crate::security_code::SecurityCode;
 
 /// The version in use and the newest one that we speak.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RatchetVersions {
     /// What messages are sent in. Receiving can raise it.
@@ -23,6 +25,8 @@ pub struct RatchetVersions {
 }
 
 /// The chain that we send.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendingChain {
     /// `DHRr`: the key of the other side that this chain was made with.
@@ -34,6 +38,8 @@ pub struct SendingChain {
 }
 
 /// The chain that we receive.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivingChain {
     /// `CKr`.
@@ -43,6 +49,8 @@ pub struct ReceivingChain {
 }
 
 /// The KEM's part of the ratchet: present while post-quantum encryption is on or proposed.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetKem {
     /// `PQRs`: the key that our headers offer.
@@ -52,6 +60,8 @@ pub struct RatchetKem {
 }
 
 /// An encapsulation to the other side's key.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedKem {
     /// `PQRr`: the key that was offered.
@@ -66,6 +76,8 @@ pub struct AcceptedKem {
 ///
 /// Its fields are public so that a state can be imported from and compared with another implementation's;
 /// otherwise [`Ratchet`] is what you want. The names in capitals are those of the specification.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetState {
     /// Versions in use and supported.

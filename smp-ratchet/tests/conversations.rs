@@ -242,7 +242,7 @@ fn run(file: &str, count: usize) {
         println!("{}", text(&case["name"]));
         conversation.run(case);
     }
-    println!("{file}: {} cases", cases.len());
+    report(&format!("{file}: {} cases", cases.len()));
     assert_eq!((cases.len(), conversation.cases.len()), (count, count));
 }
 
@@ -267,3 +267,10 @@ conversations!(
     ratchet_many_skipped 45,
     ratchet_many_skipped_previous 24,
 );
+
+/// Prints how much ran, also where the test harness captures what tests print.
+fn report(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
+}

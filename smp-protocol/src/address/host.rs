@@ -9,6 +9,8 @@ use crate::encoding::{
 };
 
 /// A name of at most 255 bytes that can stand in an address. Built by reading a [`Host`].
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostName(String);
 
@@ -20,6 +22,8 @@ impl HostName {
 }
 
 /// Where a relay can be reached.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
     /// An IPv4 address.

@@ -22,6 +22,8 @@ pub const FINGERPRINT_BYTES: usize = 32;
 /// How to find a relay and how to recognise it.
 ///
 /// The binary form has no password: see [`RelayAddress::encode`].
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RelayAddress {
     /// SHA-256 of the DER of the relay's identity certificate.

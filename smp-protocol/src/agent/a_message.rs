@@ -7,6 +7,8 @@ use crate::encoding::{Decode, DecodeError, Encode, LargeString, NonEmpty, Reader
 use crate::key::SenderAuthKey;
 
 /// A message between two agents of one connection.
+///
+/// Source: chapter 6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AMessage<'a> {
     /// `HELLO`, `H`: the queue is secured; ends the older way of connecting.
@@ -30,6 +32,8 @@ pub enum AMessage<'a> {
 }
 
 /// That a message was received.
+///
+/// Source: chapter 6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageReceipt<'a> {
     /// The number that its sender gave it.
@@ -41,6 +45,8 @@ pub struct MessageReceipt<'a> {
 }
 
 /// An offered queue.
+///
+/// Source: chapter 6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueReplacement {
     /// The new queue.
@@ -50,6 +56,8 @@ pub struct QueueReplacement {
 }
 
 /// An accepted queue, with the key that the sender will use.
+///
+/// Source: chapter 6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueKey {
     /// The new queue; its DH key is the *sender's* for the box of the queue.
@@ -59,6 +67,8 @@ pub struct QueueKey {
 }
 
 /// A secured queue.
+///
+/// Source: chapter 6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueReady {
     /// Which one.

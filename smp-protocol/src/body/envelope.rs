@@ -15,6 +15,8 @@ pub const MESSAGE_PADDED_LENGTH: usize = 16000;
 pub const CONFIRMATION_PADDED_LENGTH: usize = 15904;
 
 /// The body of `SEND`: a public header, a nonce, and the box of a padded [`ClientMessage`].
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientEnvelope<'a> {
     /// The version that both agents agreed on for this queue.
@@ -28,6 +30,8 @@ pub struct ClientEnvelope<'a> {
 }
 
 /// What is in the box.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientMessage<'a> {
     /// What else the recipient must know.
@@ -37,6 +41,8 @@ pub struct ClientMessage<'a> {
 }
 
 /// The header inside the box.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateHeader {
     /// `K`: the key with which the recipient must secure the queue.

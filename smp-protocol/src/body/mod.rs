@@ -32,6 +32,8 @@ pub fn max_message_length(version: SmpVersion) -> usize {
 }
 
 /// Why an encrypted body cannot be used.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BodyError {
     /// It cannot be decrypted: the key, the nonce or the body is wrong.

@@ -10,6 +10,8 @@ use crate::id::MessageId;
 pub const META_PADDED_LENGTH: usize = 128;
 
 /// Which message a notification is about; only the recipient can read it.
+///
+/// Source: chapter 5 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationMeta {
     /// The message.

@@ -11,6 +11,8 @@ use crate::encoding::{Decode, DecodeError, Encode, LargeString, NonEmpty, Reader
 pub const MAX_CHAIN: usize = 4;
 
 /// One or more certificates in DER, leaf first. Written as a count byte and the certificates with two length bytes each.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateChain(NonEmpty<LargeString<'static>>);
 

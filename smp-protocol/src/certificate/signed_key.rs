@@ -9,6 +9,8 @@ use crate::error::HandshakeError;
 /// A signed public key, as DER: `SEQUENCE { SEQUENCE { SubjectPublicKeyInfo }, algorithm, signature }`.
 ///
 /// The additional SEQUENCE around the key is part of what is signed. Written with two length bytes in front.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedKey {
     der: Vec<u8>,

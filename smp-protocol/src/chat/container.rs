@@ -7,6 +7,8 @@ use time::format_description::well_known::Rfc3339;
 use super::{ChatError, MessageContent, SharedMessageId};
 
 /// The parameters of `x.msg.new`.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageContainer {
@@ -25,6 +27,8 @@ pub struct MessageContainer {
 }
 
 /// A quoted message: which one, and what it said according to the one who quotes it (nobody checks).
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quote {
     /// Which message.
@@ -34,6 +38,8 @@ pub struct Quote {
 }
 
 /// Which message is quoted.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageReference {
     /// Its shared ID.
@@ -45,6 +51,8 @@ pub struct MessageReference {
 }
 
 /// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOffer {
     /// The name that the sender gave. Never use it as a path.

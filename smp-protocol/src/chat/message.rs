@@ -10,6 +10,8 @@ use super::{
 };
 
 /// A chat message.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatMessage {
     /// The versions that its sender speaks: remember the latest of a contact.
@@ -21,6 +23,8 @@ pub struct ChatMessage {
 }
 
 /// What a message is about.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ChatEvent {
@@ -66,6 +70,8 @@ pub enum ChatEvent {
 }
 
 /// The parameters of `x.contact`.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ContactRequest {

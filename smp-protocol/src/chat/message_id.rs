@@ -10,6 +10,8 @@ use crate::base64url;
 /// Shared message ID: random bytes chosen by the sender, by which messages are edited, quoted and deleted.
 ///
 /// We make 12 bytes; any length is read. In JSON it is base64url with padding.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SharedMessageId(Vec<u8>);
 

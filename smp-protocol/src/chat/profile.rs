@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// A profile. Nothing in it is verified: two contacts may have the same name.
+///
+/// Source: chapter 9 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -29,6 +29,8 @@ use crate::key::{
 use crate::version::SmpVersion;
 
 /// A command of a client. Bodies are borrowed from the block that they were read from.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
     /// `NEW`: create a queue. Answer: `IDS`.

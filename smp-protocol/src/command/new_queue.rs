@@ -15,6 +15,8 @@ use crate::version::SmpVersion;
 /// | 9 to 14 | optional | `T` for messaging, `F` for all else (read as contact) |
 /// | 15, 16 | optional | optional request |
 /// | 17 to 19 | optional | optional request, optional notifier credentials |
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewQueue<'a> {
     /// Authorizes this command and those that follow.
@@ -32,6 +34,8 @@ pub struct NewQueue<'a> {
 }
 
 /// Whether `NEW` also subscribes.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionMode {
     /// `S`: create and subscribe.
@@ -41,6 +45,8 @@ pub enum SubscriptionMode {
 }
 
 /// What a queue is for.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueMode {
     /// `M`: messages of one sender, who can secure the queue.
@@ -50,6 +56,8 @@ pub enum QueueMode {
 }
 
 /// What kind of queue is wanted.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueRequest<'a> {
     /// A messaging queue, with the data of a one-time link. The relay chooses the link ID.
@@ -59,6 +67,8 @@ pub enum QueueRequest<'a> {
 }
 
 /// Link data for a new queue.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkRequest<'a> {
     /// The sender ID that the queue must get: the first 24 bytes of the SHA3-384 of the command's correlation ID.
@@ -68,6 +78,8 @@ pub struct LinkRequest<'a> {
 }
 
 /// Keys that allow notifications.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifierCredentials {
     /// Authorizes `NSUB`.

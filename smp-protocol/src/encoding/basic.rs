@@ -211,6 +211,8 @@ impl TextDecode for UnixSeconds {
 }
 
 /// A time in its ISO 8601 text form `2023-11-14T22:13:20.5Z`, UTC, up to nanoseconds without zeros at the end.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UtcTime(OffsetDateTime);
 

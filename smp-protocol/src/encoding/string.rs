@@ -113,6 +113,8 @@ impl<const N: usize> From<[u8; N]> for ShortString<'static> {
 }
 
 /// All bytes up to the end of the input, without a length.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Tail<'a>(pub Cow<'a, [u8]>);
 
@@ -135,6 +137,8 @@ impl<'a> Decode<'a> for Tail<'a> {
 }
 
 /// UTF-8 text of at most 255 bytes in the form of a short string.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ShortText<'a>(Cow<'a, str>);
 
@@ -179,6 +183,8 @@ impl<'a> Decode<'a> for ShortText<'a> {
 /// Text of at most 255 characters up to U+00FF, one byte each, in the form of a short string.
 ///
 /// Only the texts inside `BROKER` errors have this form.
+///
+/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Latin1Text(Vec<u8>);
 

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use crate::encoding::{DecodeError, Reader};
 
 /// The content of a `BLOCKED` error.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockingInfo {
     /// Why it was blocked.
@@ -16,6 +18,8 @@ pub struct BlockingInfo {
 }
 
 /// Why a queue or link was blocked.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockingReason {
     /// Unwanted messages.
@@ -25,6 +29,8 @@ pub enum BlockingReason {
 }
 
 /// Asks the client not to use this relay for new queues for some time.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct ClientNotice {
     /// For how many seconds; without it for good.

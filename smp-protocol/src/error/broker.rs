@@ -6,6 +6,8 @@ use super::{ErrorType, TransportError, after_space};
 use crate::encoding::{Decode, DecodeError, Encode, Latin1Text, Reader};
 
 /// Why a proxy did not get the answer of the destination relay.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProxyError {
     /// The destination relay answered with this error.
@@ -53,6 +55,8 @@ impl ProxyError {
 }
 
 /// Why a relay could not be reached or used.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BrokerErrorType {
     /// Its answer cannot be read.
@@ -111,6 +115,8 @@ impl Decode<'_> for BrokerErrorType {
 }
 
 /// Why there is no connection.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NetworkError {
     /// The host does not accept connections.

@@ -11,6 +11,8 @@ use crate::session::{Session, SessionParameters};
 use crate::version::{SmpVersion, VersionRange};
 
 /// What the client knows before the handshake.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone)]
 pub struct Client<'a> {
     /// What it speaks.
@@ -30,6 +32,8 @@ pub struct Client<'a> {
 }
 
 /// What a service needs to present itself.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceCredentials<'a> {
     /// What it does.

@@ -9,6 +9,8 @@ use crate::id::{ServiceId, SessionId};
 use crate::version::{SmpVersion, VersionRange};
 
 /// The first message, from the relay.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayHello {
     /// What the relay speaks.
@@ -21,6 +23,8 @@ pub struct RelayHello {
 }
 
 /// The second message, from the client.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHello {
     /// The version that the client chose.
@@ -36,6 +40,8 @@ pub struct ClientHello {
 }
 
 /// How a client presents itself as a service.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientService {
     /// What it does.
@@ -45,6 +51,8 @@ pub struct ClientService {
 }
 
 /// What a service does.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceRole {
     /// `M`: receives messages.
@@ -56,6 +64,8 @@ pub enum ServiceRole {
 }
 
 /// The third message, from the relay to services only.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceResponse {
     /// The service is known under this ID, which is the entity ID of its commands.

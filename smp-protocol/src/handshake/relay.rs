@@ -57,6 +57,8 @@ pub fn agree(
 }
 
 /// A service whose certificates and key belong together.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedService {
     /// What it does.

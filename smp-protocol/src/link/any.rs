@@ -6,6 +6,8 @@ use std::str::FromStr;
 use super::{ConnectionRequest, LinkError, ShortLink};
 
 /// A link of any kind, as people pass it on.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionLink {
     /// A full link.

@@ -5,6 +5,8 @@ use thiserror::Error;
 use crate::encoding::DecodeError;
 
 /// A text is not a link that can be used. Ask for the link again: it was damaged on its way, or is something else.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LinkError {

@@ -12,6 +12,8 @@ const RECORD_OVERHEAD: usize = 3 + Ed25519PublicKey::DER_SIZE + Ed25519PublicKey
 pub const MAX_OWNER_ID: usize = MAX_SHORT_STRING - RECORD_OVERHEAD;
 
 /// That an owner may sign user data: authorized by the root key, or by an owner listed before.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerAuth {
     owner_id: Vec<u8>,
@@ -20,6 +22,8 @@ pub struct OwnerAuth {
 }
 
 /// A list of owners is not valid, so nothing that they signed is.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OwnerError {
     /// The root key needs no authorization and must not be listed.

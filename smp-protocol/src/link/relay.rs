@@ -4,6 +4,8 @@ use crate::address::{FINGERPRINT_BYTES, Host, RelayAddress, decode_port, encode_
 use crate::encoding::{Decode, DecodeError, Encode, NonEmpty, Reader};
 
 /// The relay of a short link. For relays that every application knows, only a host is written.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShortLinkRelay {
     /// Its hosts, or only the first of them.

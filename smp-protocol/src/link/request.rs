@@ -14,6 +14,8 @@ use crate::version::{AgentVersion, VersionRange};
 const MIN_CONTACT_VERSION: AgentVersion = AgentVersion(2);
 
 /// What somebody needs to know to connect, once.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitationRequest {
     /// The agent versions of the side that invites.
@@ -28,6 +30,8 @@ pub struct InvitationRequest {
 
 /// What somebody needs to know to send a request to connect, any number of times. The ratchet's parameters come from
 /// the other side, in [`AgentEnvelope::Invitation`](crate::agent::AgentEnvelope::Invitation).
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactRequest {
     /// The agent versions of the address's owner.
@@ -41,6 +45,8 @@ pub struct ContactRequest {
 /// A connection request of either kind: what a full link says.
 ///
 /// `Display` writes the `simplex:` form; [`ConnectionRequest::to_uri`] any.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionRequest {
     /// `invitation`: for one use.

@@ -6,6 +6,8 @@ use crate::address::Host;
 use crate::encoding::{DecodeError, TextDecode, TextReader};
 
 /// The beginning of a full link. Nothing depends on it but what is opened when somebody clicks on it.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum LinkScheme {
     /// `simplex:`: opens an application that is installed.
@@ -17,6 +19,8 @@ pub enum LinkScheme {
 }
 
 /// The server of a web page.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WebServer {
     /// Its host.

@@ -15,6 +15,8 @@ pub const FIXED_DATA_LENGTH: usize = 2008;
 pub const USER_DATA_LENGTH: usize = 13_784;
 
 /// Link data could not be made, or must not be used.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LinkDataError {
     /// The data does not fit: shorten the user data.

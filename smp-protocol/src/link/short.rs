@@ -13,6 +13,8 @@ use crate::encoding::{Decode, DecodeError, Encode, NonEmpty, Reader, TextDecode,
 use crate::id::LinkId;
 
 /// The beginning of a short link.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ShortLinkScheme {
     /// `simplex:`, with all hosts of the relay among the parameters.
@@ -23,6 +25,8 @@ pub enum ShortLinkScheme {
 }
 
 /// What is behind a reusable short link.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContactKind {
     /// `a`: a person.
@@ -57,6 +61,8 @@ impl ContactKind {
 }
 
 /// A short link for one use. Who has it can read the link data, and connect.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitationShortLink {
     /// Where the data is.
@@ -68,6 +74,8 @@ pub struct InvitationShortLink {
 }
 
 /// A short link for any number of uses.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactShortLink {
     /// To what.
@@ -79,6 +87,8 @@ pub struct ContactShortLink {
 }
 
 /// A short link of either kind. `Display` writes the `https:` form.
+///
+/// Source: chapter 8 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShortLink {
     /// For one use.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::encoding::{Decode, DecodeError, Encode, Reader, UtcTime, from_text, to_text};
 
 /// The state of a queue.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueInfo {
     /// Whether the queue is secured with a sender's key.
@@ -26,6 +28,8 @@ pub struct QueueInfo {
 }
 
 /// The state of a subscription.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionInfo {
     /// What the subscription is doing.
@@ -37,6 +41,8 @@ pub struct SubscriptionInfo {
 }
 
 /// What a subscription is doing.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SubscriptionThread {
@@ -51,6 +57,8 @@ pub enum SubscriptionThread {
 }
 
 /// What is said about a message.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageInfo {
     /// Its ID in base64.
@@ -65,6 +73,8 @@ pub struct MessageInfo {
 }
 
 /// What a message in a queue is.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MessageKind {

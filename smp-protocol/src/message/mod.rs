@@ -23,6 +23,8 @@ use crate::key::RelayNotificationDhKey;
 use crate::version::{SmpVersion, VersionRange};
 
 /// A message of a relay. Bodies are borrowed from the block that they were read from.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerMessage<'a> {
     /// `IDS`: the queue has been created. Sent without entity ID.

@@ -15,6 +15,8 @@ use crate::version::SmpVersion;
 /// | 15 | optional mode, optional link ID |
 /// | 16 | optional mode, optional link ID, optional service ID |
 /// | 17 to 19 | optional mode, optional link ID, optional service ID, optional notifier credentials |
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueIds {
     /// For the recipient's commands.
@@ -34,6 +36,8 @@ pub struct QueueIds {
 }
 
 /// What the recipient needs for notifications.
+///
+/// Source: chapter 4 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayNotifierCredentials {
     /// For the notification server's `NSUB`.

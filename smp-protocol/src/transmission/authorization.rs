@@ -17,6 +17,8 @@ pub const SERVICE_SIGNATURE_BYTES: usize = Ed25519PublicKey::SIGNATURE_SIZE;
 const ED448_SIGNATURE_BYTES: usize = smp_crypto::Ed448PublicKey::SIGNATURE_SIZE;
 
 /// The authorization of a command, ready to be sent.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// By the key of the queue, or of the service in `SUBS` and `NSUBS`.
@@ -59,6 +61,8 @@ impl Authorization {
 }
 
 /// The key that authorizes a command.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub enum CommandKey<'a> {
     /// Signs, or agrees with the relay's key for an authenticator.
@@ -70,6 +74,8 @@ pub enum CommandKey<'a> {
 }
 
 /// Signs commands of a service next to the key of the queue.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceSigner<'a> {
     /// SHA-256 of the service's identity certificate.
@@ -79,6 +85,8 @@ pub struct ServiceSigner<'a> {
 }
 
 /// Verifies commands of a service.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceVerifier<'a> {
     /// SHA-256 of the service's identity certificate.
@@ -124,6 +132,8 @@ pub fn authorize(
 }
 
 /// A received authorization; it has the size of one, more is not known yet.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizationRef<'a> {
     /// An Ed25519 signature.

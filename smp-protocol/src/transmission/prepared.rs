@@ -14,6 +14,8 @@ use crate::session::SessionParameters;
 const HEAD_LENGTH: usize = 256;
 
 /// A transmission without authorization.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prepared {
     /// The session ID, then all the rest.

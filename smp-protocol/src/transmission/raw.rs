@@ -8,6 +8,8 @@ use crate::error::TransportError;
 use crate::session::SessionParameters;
 
 /// The transmissions in the content of a block, which has been checked to its last byte.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone)]
 pub struct Transmissions<'a> {
     count: u8,
@@ -51,6 +53,8 @@ impl<'a> Iterator for Transmissions<'a> {
 impl ExactSizeIterator for Transmissions<'_> {}
 
 /// The parts of a transmission.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone, Copy)]
 pub struct RawTransmission<'a> {
     /// Signature or authenticator, of any size; often empty.

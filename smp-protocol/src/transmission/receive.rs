@@ -12,6 +12,8 @@ use crate::message::BrokerMessage;
 use crate::session::SessionParameters;
 
 /// A command as the relay received it. Its authorization has not been verified.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct CommandTransmission<'a> {
     /// The answer must have the same.
@@ -53,6 +55,8 @@ impl CommandTransmission<'_> {
 }
 
 /// What the relay must answer to a transmission that it does not accept.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedTransmission {
     /// Empty if it could not be read.
@@ -74,6 +78,8 @@ impl RefusedTransmission {
 }
 
 /// A message as the client received it.
+///
+/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageTransmission<'a> {
     /// That of the command, or empty.

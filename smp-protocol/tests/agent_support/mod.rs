@@ -30,7 +30,7 @@ pub fn run_all(file: &str, sha256: &str, run: impl Fn(&str, &Value)) {
             std::panic::resume_unwind(panic);
         }
     }
-    println!("{file}: {} cases", cases.len());
+    report(&format!("{file}: {} cases", cases.len()));
     for (kind, count) in kinds {
         println!("  {kind}: {count}");
     }
@@ -144,4 +144,11 @@ pub fn assert_same_error(ours: DecodeError, reference: &str) {
         other => panic!("unknown error of the reference: {other}"),
     };
     assert!(expected.contains(&ours), "{ours:?} where the reference says {reference}");
+}
+
+/// Prints how much ran, also where the test harness captures what tests print.
+fn report(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
 }

@@ -46,7 +46,7 @@ pub fn run(file: &str, mut check: impl FnMut(&str, &Value)) {
     for case in &cases {
         check(text(&case["kind"]), case);
     }
-    println!("{file}: {} cases", cases.len());
+    report(&format!("{file}: {} cases", cases.len()));
 }
 
 /// The bytes 00 01 .. fa 00 01 ..
@@ -190,4 +190,11 @@ pub fn read_result<'c, 'a, T: smp_protocol::encoding::Decode<'a>>(
         (Ok(_), None) => panic!("accepted, but {result} is expected"),
         (Err(error), Some(_)) => panic!("refused: {error}, but {result} is expected"),
     }
+}
+
+/// Prints how much ran, also where the test harness captures what tests print.
+fn report(line: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
 }
