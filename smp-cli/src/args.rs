@@ -59,7 +59,7 @@ pub(crate) struct InitArgs {
     /// The name that your contacts see.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
-    /// A relay for your incoming messages: smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]. May be repeated; one is picked per contact.
+    /// A relay for your incoming messages, `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`. May be repeated; one is picked per contact.
     #[arg(long = "relay", value_name = "ADDRESS", required = true)]
     pub(crate) relays: Vec<String>,
 }

@@ -18,7 +18,7 @@ const SIGNIFICANCE: f64 = 1e-4;
 /// It creates queues of its own and needs nothing but the address. Ends with exit code 1 if a check fails.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Address of the relay: smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]
+    /// Address of the relay, `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`
     address: RelayAddress,
     /// Versions to check: one, or the first and the last
     #[arg(long, value_name = "6-19", default_value = "6-19", value_parser = parse_versions)]
