@@ -14,8 +14,8 @@ use smp_server::Relay;
 use smp_server::config::{CONFIG_FILE, Overrides, load};
 use smp_server::init::{Options, create};
 use time::OffsetDateTime;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// The test that is the relay when started as a child.
 pub const CHILD_TEST: &str = "relay_process";
@@ -31,6 +31,8 @@ pub struct RelayProcess {
     dir: PathBuf,
     address: RelayAddress,
     child: Option<Child>,
+    /// Held open: the test program writes to it after a minute, and would end if nobody could read.
+    output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl RelayProcess {
@@ -43,7 +45,7 @@ impl RelayProcess {
         let hosts = vec![Host::Ipv4(Ipv4Addr::LOCALHOST)];
         let options = Options { dir: dir.to_owned(), hosts, port, password: None };
         let created = create(&options, OffsetDateTime::now_utc(), rng)?;
-        let mut relay = Self { dir: dir.to_owned(), address: created.address, child: None };
+        let mut relay = Self { dir: dir.to_owned(), address: created.address, child: None, output: None };
         relay.start().await?;
         Ok(relay)
     }
@@ -75,6 +77,7 @@ impl RelayProcess {
             }
         }
         ensure!(ready, "the relay ended before it listened");
+        self.output = Some(lines);
         Ok(())
     }
 
