@@ -61,7 +61,8 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
     let mut sent = [[0; LANES]; 2];
     for (side, tasks) in senders.into_iter().enumerate() {
         for (lane, task) in tasks.into_iter().enumerate() {
-            sent[side][lane] = task.await??;
+            let sender = tokio::time::timeout(PATIENCE, task).await;
+            sent[side][lane] = sender.context("a sender waits for OK for too long")???;
         }
     }
     // What Alice sent, Bob receives.
