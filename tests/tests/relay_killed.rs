@@ -51,20 +51,22 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
 
     let stop = Arc::new(AtomicBool::new(false));
     let senders = [alice.start_sending(&stop), bob.start_sending(&stop)];
-    let receivers = [alice.start_receiving(), bob.start_receiving()];
+    let mut receivers = [alice.start_receiving(), bob.start_receiving()];
     for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(rng.random_range(LIFETIME))).await;
         relay.kill().await?;
         relay.start().await?;
     }
     stop.store(true, Ordering::Relaxed);
-    let mut sent = [[0; LANES]; 2];
-    for (side, tasks) in senders.into_iter().enumerate() {
-        for (lane, task) in tasks.into_iter().enumerate() {
-            let sender = tokio::time::timeout(PATIENCE, task).await;
-            sent[side][lane] = sender.context("a sender waits for OK for too long")???;
+    let sent = match all_sent(senders).await {
+        Ok(sent) => sent,
+        Err(error) => {
+            for receiver in &mut receivers {
+                receiver.failure().await?;
+            }
+            return Err(error);
         }
-    }
+    };
     // What Alice sent, Bob receives.
     for (mut receiver, sent) in receivers.into_iter().zip([sent[1], sent[0]]) {
         receiver.until_received(sent).await?;
@@ -88,6 +90,21 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
     bob.agent.shutdown().await;
     relay.kill().await
 }
+
+/// Waits until all has been handed over that the senders had begun with; returns how much it is, by side and lane.
+async fn all_sent(senders: [Vec<Sender>; 2]) -> anyhow::Result<[[u64; LANES]; 2]> {
+    let mut sent = [[0; LANES]; 2];
+    for (side, tasks) in senders.into_iter().enumerate() {
+        for (lane, task) in tasks.into_iter().enumerate() {
+            let sender = tokio::time::timeout(PATIENCE, task).await;
+            sent[side][lane] = sender.context("a sender waits for OK for too long")???;
+        }
+    }
+    Ok(sent)
+}
+
+/// A task that sends, and returns how many messages.
+type Sender = tokio::task::JoinHandle<anyhow::Result<u64>>;
 
 /// One of the two agents, with its end of every lane.
 struct Side {
@@ -136,7 +153,7 @@ impl Side {
     }
 
     /// Sends numbers on every lane until told to stop; each task returns how many.
-    fn start_sending(&self, stop: &Arc<AtomicBool>) -> Vec<tokio::task::JoinHandle<anyhow::Result<u64>>> {
+    fn start_sending(&self, stop: &Arc<AtomicBool>) -> Vec<Sender> {
         let lanes = self.lanes.iter().zip(&self.window);
         lanes
             .map(|(lane, window)| {
@@ -159,7 +176,9 @@ impl Side {
         let (progress, received) = mpsc::unbounded_channel();
         let events = self.events.take();
         let (lanes, window, ok) = (self.lanes.clone(), self.window.clone(), self.ok.clone());
+        let at_end = CloseAtEnd(window.clone());
         let task = tokio::spawn(async move {
+            let _at_end = at_end;
             let mut events = events.context("events are taken")?;
             let mut next = [0_u64; LANES];
             while let Some(delivery) = events.next().await? {
@@ -191,12 +210,27 @@ impl Side {
     }
 }
 
+/// Lets the senders fail rather than wait when nobody counts what got `OK` any more.
+struct CloseAtEnd(Vec<Arc<Semaphore>>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|window| window.close());
+    }
+}
+
 struct Receiver {
     received: mpsc::UnboundedReceiver<[u64; LANES]>,
     task: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Receiver {
+    /// Why the task ended, if it has or is about to.
+    async fn failure(&mut self) -> anyhow::Result<()> {
+        let task = self.task.as_mut().context("the receiver ended")?;
+        tokio::time::timeout(Duration::from_secs(1), task).await.unwrap_or(Ok(Ok(())))?
+    }
+
     async fn until_received(&mut self, expected: [u64; LANES]) -> anyhow::Result<()> {
         let mut last = [0; LANES];
         while last != expected {
