@@ -55,8 +55,11 @@ pub struct Timeouts {
     pub retry_first: Duration,
     /// The longest time between two attempts.
     pub retry_longest: Duration,
-    /// Between attempts to send to a full queue. The recipient usually tells earlier that it has space again.
-    pub quota_retry: Duration,
+    /// Before the first new attempt to send to a full queue; doubled after each further one. The recipient usually tells
+    /// earlier that it has space again.
+    pub quota_first: Duration,
+    /// The longest time between two attempts to send to a full queue.
+    pub quota_longest: Duration,
     /// Between keep-alive messages to an idle relay.
     pub ping: Duration,
     /// For the inviting side to accept somebody who joined, from then on. Looked at once a day.
@@ -71,7 +74,8 @@ impl Default for Timeouts {
             create: Duration::from_secs(30),
             retry_first: Duration::from_millis(500),
             retry_longest: Duration::from_secs(120),
-            quota_retry: Duration::from_secs(300),
+            quota_first: Duration::from_secs(2),
+            quota_longest: Duration::from_secs(300),
             ping: Duration::from_secs(60),
             accept: Duration::from_secs(30 * 24 * 60 * 60),
         }

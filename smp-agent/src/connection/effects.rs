@@ -18,7 +18,7 @@ pub(crate) struct Effects {
     pub(crate) receipts: Vec<Receipt>,
     /// Changes of the keys of skipped messages.
     pub(crate) skipped: Vec<SkippedChange>,
-    /// The peer's queue has space again.
+    /// The peer's queue may have space again.
     pub(crate) resume: bool,
 }
 

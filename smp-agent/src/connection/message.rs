@@ -109,6 +109,8 @@ impl Connection {
         }
         let address = self.receive.as_ref().and_then(super::ReceiveQueue::address).ok_or(StateError)?;
         let message = AMessage::QueueContinue(address.sender_queue());
+        // The peer's queue may be full too: then this waits behind what waits there, and so does the peer's word for us.
+        effects.resume = true;
         self.send_agent_message(&message, OutgoingKind::Internal, config, rng, effects)
     }
 

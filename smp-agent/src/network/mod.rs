@@ -8,6 +8,7 @@ mod inbox;
 mod relays;
 mod sending;
 mod session;
+mod space;
 mod update;
 mod worker;
 mod workers;

@@ -2,8 +2,7 @@
 
 use super::session::{CommandError, Session};
 use super::update::update;
-use super::worker::{Again, gone};
-use super::workers::Signals;
+use super::worker::{Later, gone};
 use crate::connection::{Outgoing, OutgoingKind, Role, SendQueue};
 use crate::core::Core;
 use crate::error::{ConnectionError, SendError};
@@ -11,7 +10,6 @@ use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::store::StoredOutgoing;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Bodies whose delivery is stored in one step, when that many wait.
@@ -24,10 +22,9 @@ const BATCH_TIME: Duration = Duration::from_millis(50);
 pub(super) async fn send(
     core: &Arc<Core>,
     id: ConnectionId,
-    signals: &Signals,
     batch: &[StoredOutgoing],
     queue: &SendQueue,
-) -> Result<(), Again> {
+) -> Result<(), Later> {
     let session = core.relay(&queue.relay).session().await;
     let (begun, mut delivered) = (Instant::now(), 0);
     let mut failure = None;
@@ -41,31 +38,18 @@ pub(super) async fn send(
             break;
         }
     }
-    store_delivered(core, id, signals, &batch[..delivered]).await;
+    store_delivered(core, id, &batch[..delivered]).await;
     match failure {
-        None => Ok(()),
-        Some((_, CommandError::Again(_))) => Err(Again),
-        Some((stored, CommandError::Quota)) if stored.outgoing.kind != OutgoingKind::Confirmation => {
-            wait_for_space(core, id, signals).await;
-            Ok(())
-        }
-        Some((stored, error)) => {
-            give_up(core, id, stored, &error).await;
-            Ok(())
-        }
+        // What fails after a success is tried again at once, at the head of the next batch.
+        Some((stored, error)) if delivered == 0 => refused(core, id, stored, &error).await,
+        _ => Ok(()),
     }
 }
 
-async fn store_delivered(
-    core: &Arc<Core>,
-    id: ConnectionId,
-    signals: &Signals,
-    delivered: &[StoredOutgoing],
-) {
+async fn store_delivered(core: &Arc<Core>, id: ConnectionId, delivered: &[StoredOutgoing]) {
     if delivered.is_empty() {
         return;
     }
-    signals.told_full.store(false, Ordering::Relaxed);
     let rows: Vec<_> = delivered.iter().map(|stored| stored.row).collect();
     update(core, id, &rows, &|connection, effects| {
         for stored in delivered {
@@ -87,17 +71,19 @@ async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) ->
     }
 }
 
-async fn wait_for_space(core: &Arc<Core>, id: ConnectionId, signals: &Signals) {
-    if !signals.told_full.swap(true, Ordering::Relaxed) {
-        update(core, id, &[], &|connection, effects| {
-            effects.events.push(Event::QuotaExceeded { connection: connection.id });
+async fn refused(
+    core: &Arc<Core>,
+    id: ConnectionId,
+    stored: &StoredOutgoing,
+    error: &CommandError,
+) -> Result<(), Later> {
+    match error {
+        CommandError::Again(_) => Err(Later::Again),
+        CommandError::Quota if stored.outgoing.kind != OutgoingKind::Confirmation => Err(Later::Full),
+        error => {
+            give_up(core, id, stored, error).await;
             Ok(())
-        })
-        .await;
-    }
-    tokio::select! {
-        () = signals.resume.notified() => {}
-        () = tokio::time::sleep(core.config.timeouts.quota_retry) => {}
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::sending::{SEND_BATCH, send};
 use super::session::CommandError;
+use super::space::Space;
 use super::update::{until_stored, update};
 use super::workers::Signals;
 use crate::connection::{Command, Connection, Phase, ReceiveQueue, Role, SendQueue};
@@ -29,6 +30,7 @@ enum Work {
 pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>) {
     let timeouts = &core.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    let mut space = Space::new(timeouts);
     loop {
         let result = match until_stored!(&core, next_work(&core, id).await) {
             Work::Gone => break core.forget_worker(id),
@@ -40,17 +42,26 @@ pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>
             Work::Command(Command::CreateQueue, connection) => create_queue(&core, &connection).await,
             Work::Command(Command::SecureOwn, connection) => secure_own(&core, &connection).await,
             Work::Command(Command::SecurePeer, connection) => secure_peer(&core, &connection).await,
-            Work::Send(outgoing, queue) => send(&core, id, &signals, &outgoing, &queue).await,
+            Work::Send(outgoing, queue) => send(&core, id, &outgoing, &queue).await,
         };
         match result {
-            Ok(()) => backoff.reset(),
-            Err(Again) => backoff.pause().await,
+            Ok(()) => {
+                backoff.reset();
+                space.found();
+            }
+            Err(Later::Again) => backoff.pause().await,
+            Err(Later::Full) => space.wait(&core, id, &signals).await,
         }
     }
 }
 
 /// It did not work this time.
-pub(super) struct Again;
+pub(super) enum Later {
+    /// It may work the next time.
+    Again,
+    /// The peer's queue is full.
+    Full,
+}
 
 async fn next_work(core: &Core, id: ConnectionId) -> Result<Work, AgentError> {
     let mut step = core.step().await?;
@@ -68,11 +79,11 @@ async fn next_work(core: &Core, id: ConnectionId) -> Result<Work, AgentError> {
     }
 }
 
-fn receive_queue(connection: &Connection) -> Result<&ReceiveQueue, Again> {
-    connection.receive.as_ref().ok_or(Again)
+fn receive_queue(connection: &Connection) -> Result<&ReceiveQueue, Later> {
+    connection.receive.as_ref().ok_or(Later::Again)
 }
 
-async fn fail(core: &Arc<Core>, id: ConnectionId, error: ConnectionError) -> Result<(), Again> {
+async fn fail(core: &Arc<Core>, id: ConnectionId, error: ConnectionError) -> Result<(), Later> {
     update(core, id, &[], &|connection, effects| {
         connection.fail(error.clone(), effects);
         Ok(())
@@ -82,8 +93,8 @@ async fn fail(core: &Arc<Core>, id: ConnectionId, error: ConnectionError) -> Res
 }
 
 /// LKEY. Repeated with the same key it is answered by the same data again.
-async fn fetch_link(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
-    let fetch = connection.link_fetch.as_ref().ok_or(Again)?;
+async fn fetch_link(core: &Arc<Core>, connection: &Connection) -> Result<(), Later> {
+    let fetch = connection.link_fetch.as_ref().ok_or(Later::Again)?;
     let session = core.relay(&fetch.relay).session().await;
     if !session.has_short_links() {
         return fail(core, connection.id, ConnectionError::RelayTooOld).await;
@@ -96,14 +107,14 @@ async fn fetch_link(core: &Arc<Core>, connection: &Connection) -> Result<(), Aga
             .await;
             Ok(())
         }
-        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Again(_)) => Err(Later::Again),
         Err(CommandError::Auth) => fail(core, connection.id, gone(connection.role)).await,
         Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
     }
 }
 
 /// NEW for the reply queue. If its answer is lost the queue is made again; the first one stays unused on its relay.
-async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), Later> {
     let queue = receive_queue(connection)?;
     let relay = core.relay(&queue.relay);
     let created = match relay.session_or_error().await {
@@ -124,14 +135,14 @@ async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), A
         }
         Err(CommandError::Again(_)) => {
             choose_other_relay(core, connection, queue).await;
-            Err(Again)
+            Err(Later::Again)
         }
         Err(error) if core.config.relays.len() < 2 => {
             fail(core, connection.id, ConnectionError::Refused(error.to_string())).await
         }
         Err(_) => {
             choose_other_relay(core, connection, queue).await;
-            Err(Again)
+            Err(Later::Again)
         }
     }
 }
@@ -155,7 +166,7 @@ async fn choose_other_relay(core: &Arc<Core>, connection: &Connection, queue: &R
 }
 
 /// KEY. Repeated with the same key it is answered by OK again.
-async fn secure_own(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
+async fn secure_own(core: &Arc<Core>, connection: &Connection) -> Result<(), Later> {
     let queue = receive_queue(connection)?;
     let session = core.relay(&queue.relay).session().await;
     match session.secure_by_recipient(queue).await {
@@ -166,15 +177,15 @@ async fn secure_own(core: &Arc<Core>, connection: &Connection) -> Result<(), Aga
             .await;
             Ok(())
         }
-        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Again(_)) => Err(Later::Again),
         Err(CommandError::Auth) => fail(core, connection.id, ConnectionError::QueueGone).await,
         Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
     }
 }
 
 /// SKEY. Repeated with the same key it is answered by OK again.
-async fn secure_peer(core: &Arc<Core>, connection: &Connection) -> Result<(), Again> {
-    let queue = connection.send.as_ref().ok_or(Again)?;
+async fn secure_peer(core: &Arc<Core>, connection: &Connection) -> Result<(), Later> {
+    let queue = connection.send.as_ref().ok_or(Later::Again)?;
     let session = core.relay(&queue.relay).session().await;
     match session.secure_by_sender(queue).await {
         Ok(()) => {
@@ -184,7 +195,7 @@ async fn secure_peer(core: &Arc<Core>, connection: &Connection) -> Result<(), Ag
             .await;
             Ok(())
         }
-        Err(CommandError::Again(_)) => Err(Again),
+        Err(CommandError::Again(_)) => Err(Later::Again),
         Err(CommandError::Auth) => fail(core, connection.id, gone(connection.role)).await,
         Err(error) => fail(core, connection.id, ConnectionError::Refused(error.to_string())).await,
     }

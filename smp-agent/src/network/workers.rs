@@ -4,7 +4,6 @@ use super::worker;
 use crate::core::Core;
 use crate::id::ConnectionId;
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -19,10 +18,8 @@ pub(crate) struct Workers {
 pub(super) struct Signals {
     /// There may be something to do.
     pub(super) work: Notify,
-    /// The peer's queue has space again.
+    /// The peer's queue may have space again.
     pub(super) resume: Notify,
-    /// The application knows that the peer's queue is full.
-    pub(super) told_full: AtomicBool,
 }
 
 impl Workers {
@@ -38,7 +35,7 @@ impl Workers {
         core.spawn(worker::run(core.clone(), connection, signals));
     }
 
-    /// Tells a connection's worker that the peer's queue has space again.
+    /// Tells a connection's worker that the peer's queue may have space again.
     pub(crate) fn resume(&self, connection: ConnectionId) {
         if let Some(signals) = self.lock().get(&connection) {
             signals.resume.notify_one();

@@ -9,6 +9,8 @@ mod short_invitations;
 mod short_links;
 
 use harness::{Peer, TestRelay, connect, finish, numbers};
+use std::time::Duration;
+
 use smp_agent::{ConnectionId, ConnectionStatus, Event};
 
 type Connections = (ConnectionId, ConnectionId);
@@ -150,6 +152,39 @@ async fn full_queue_is_waited_for() {
     // Far less than the time between attempts passes: the recipient says that there is space.
     let mut bob = Peer::reopen(off).await;
     assert_eq!(bob.texts(12).await, numbers(0..12));
+}
+
+/// Each one's word that there is space again has to wait, as its messages do, for space in the other's queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_filled_each_others_queues_go_on() {
+    let mut first = TestRelay::start_with(|config| config.queues.quota = 4).await;
+    let second = TestRelay::start_with(|config| config.queues.quota = 4).await;
+    let mut alice =
+        Peer::open_with(&[&first], |config| config.timeouts.retry_first = Duration::from_secs(3)).await;
+    let mut bob = Peer::open(&[&second]).await;
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    let alice_off = alice.stop().await;
+    fill(&mut bob, b).await;
+    let bob_off = bob.stop().await;
+    // Alice writes without having read.
+    first.kill().await;
+    let mut alice = Peer::reopen(alice_off).await;
+    fill(&mut alice, a).await;
+    let mut bob = Peer::reopen(bob_off).await;
+    assert_eq!(bob.texts(4).await, numbers(0..4));
+    // Bob is back first, and finds the queue full that Alice is about to read.
+    first.restart().await;
+    bob.until(|event| matches!(event, Event::QuotaExceeded { .. })).await;
+    assert_eq!(alice.texts(12).await, numbers(0..12));
+    assert_eq!(bob.texts(8).await, numbers(4..12));
+}
+
+/// Sends twelve messages to a queue that holds four.
+async fn fill(sender: &mut Peer, connection: ConnectionId) {
+    for text in numbers(0..12) {
+        sender.agent.send(connection, text.as_bytes()).await.unwrap();
+    }
+    sender.until(|event| matches!(event, Event::QuotaExceeded { .. })).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
