@@ -143,8 +143,6 @@ pub enum Integrity {
     },
     /// Its number is lower than one that already came.
     BadNumber,
-    /// Its number is that of the last one. No event says so: such a message is dropped.
-    Duplicate,
     /// It is the next one by number, but names another one before it.
     BadHash,
 }

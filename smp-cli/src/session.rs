@@ -240,7 +240,7 @@ impl Session {
 /// What is wrong with the chain of messages, in words.
 fn gap(integrity: Integrity) -> Option<String> {
     match integrity {
-        Integrity::Ok | Integrity::Duplicate => None,
+        Integrity::Ok => None,
         Integrity::Skipped { first, last } if first == last => {
             Some("one message before the next one is missing".to_owned())
         }

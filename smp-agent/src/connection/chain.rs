@@ -23,19 +23,19 @@ impl ChainEnd {
         self.hash = hash.to_vec();
     }
 
-    /// Whether a received message with this number continues the chain.
-    pub(crate) fn check(&self, number: i64, previous_hash: &[u8]) -> Integrity {
+    /// Whether a received message with this number continues the chain. None if it is the last one once more.
+    pub(crate) fn check(&self, number: i64, previous_hash: &[u8]) -> Option<Integrity> {
         let expected = self.next_number();
         if number == self.number {
-            Integrity::Duplicate
+            None
         } else if number < self.number {
-            Integrity::BadNumber
+            Some(Integrity::BadNumber)
         } else if number > expected {
-            Integrity::Skipped { first: expected, last: number - 1 }
+            Some(Integrity::Skipped { first: expected, last: number - 1 })
         } else if previous_hash != self.hash {
-            Integrity::BadHash
+            Some(Integrity::BadHash)
         } else {
-            Integrity::Ok
+            Some(Integrity::Ok)
         }
     }
 }
@@ -48,12 +48,13 @@ mod tests {
     fn recognises_what_does_not_continue_the_chain() {
         let mut end = ChainEnd::default();
         end.append(1, [7; 32]);
-        assert_eq!(end.check(2, &[7; 32]), Integrity::Ok);
-        assert_eq!(end.check(2, &[8; 32]), Integrity::BadHash);
-        assert_eq!(end.check(1, &[]), Integrity::Duplicate);
-        assert_eq!(end.check(0, &[]), Integrity::BadNumber);
-        assert_eq!(end.check(i64::MIN, &[]), Integrity::BadNumber);
-        assert_eq!(end.check(5, &[7; 32]), Integrity::Skipped { first: 2, last: 4 });
-        assert_eq!(end.check(i64::MAX, &[7; 32]), Integrity::Skipped { first: 2, last: i64::MAX - 1 });
+        let skipped = |last| Integrity::Skipped { first: 2, last };
+        assert_eq!(end.check(2, &[7; 32]), Some(Integrity::Ok));
+        assert_eq!(end.check(2, &[8; 32]), Some(Integrity::BadHash));
+        assert_eq!(end.check(1, &[]), None);
+        assert_eq!(end.check(0, &[]), Some(Integrity::BadNumber));
+        assert_eq!(end.check(i64::MIN, &[]), Some(Integrity::BadNumber));
+        assert_eq!(end.check(5, &[7; 32]), Some(skipped(4)));
+        assert_eq!(end.check(i64::MAX, &[7; 32]), Some(skipped(i64::MAX - 1)));
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::AgentConfig;
 use crate::error::{AgentError, ReceiveError};
-use crate::event::{Event, Integrity, MessageOrigin, MessageTimes};
+use crate::event::{Event, MessageOrigin, MessageTimes};
 use crate::id::MessageId;
 use rand::CryptoRng;
 use smp_protocol::agent::{
@@ -166,11 +166,10 @@ impl Connection {
             return Err(ReceiveError::Malformed);
         };
         let number = header.message_id.0;
-        let integrity = self.received.check(number, header.previous_hash.as_bytes());
-        if integrity == Integrity::Duplicate {
+        let Some(integrity) = self.received.check(number, header.previous_hash.as_bytes()) else {
             // It came in another encryption, perhaps for another queue.
             return Ok(());
-        }
+        };
         let hash = message_hash(&plaintext);
         self.received.append(number, hash);
         match message {
