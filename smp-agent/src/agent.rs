@@ -3,18 +3,15 @@
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
 use crate::core::{Core, now};
-use crate::error::{AgentError, LinkError, RelayError};
+use crate::error::{AgentError, LinkError};
 use crate::events::Events;
 use crate::id::{ConnectionId, MessageId};
-use crate::network::{self, CommandError};
-use crate::store::Step;
-use crate::summary::{
-    ConnectionStatus, ConnectionSummary, Invitation, connection_link, connection_short_link,
-};
-use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use crate::invite::invite;
+use crate::network;
+use crate::summary::{ConnectionStatus, ConnectionSummary, Invitation};
+use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::connection_info_length;
-use smp_protocol::encoding::to_text;
 use smp_protocol::link::{ConnectionLink, UserData};
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
@@ -65,7 +62,7 @@ impl Agent {
     /// [`AgentError::NoRelay`]; [`AgentError::Relay`] with the last relay that was tried if none makes a queue now;
     /// [`AgentError::Storage`].
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
-        let (connection, invitation) = self.invite(None).await?;
+        let (connection, invitation) = invite(&self.core, None).await?;
         Ok((connection, invitation.full))
     }
 
@@ -84,76 +81,7 @@ impl Agent {
         if shown.len() > MAX_SHOWN_LENGTH {
             return Err(too_large());
         }
-        self.invite(Some(UserData::new(shown).map_err(|_| too_large())?)).await
-    }
-
-    async fn invite(&self, shown: Option<UserData>) -> Result<(ConnectionId, Invitation), AgentError> {
-        let mut relays = self.core.config.relays.clone();
-        relays.shuffle(&mut rand::rng());
-        let mut failure = AgentError::NoRelay;
-        for relay in relays {
-            match self.invite_at(&relay, shown.clone()).await {
-                Err(error @ AgentError::Relay { .. }) => failure = error,
-                result => return result,
-            }
-        }
-        Err(failure)
-    }
-
-    async fn invite_at(
-        &self,
-        relay: &RelayAddress,
-        shown: Option<UserData>,
-    ) -> Result<(ConnectionId, Invitation), AgentError> {
-        let config = &self.core.config;
-        let mut connection = Connection::invite(config, relay, shown.is_some(), &mut rand::rng());
-        let mut step = self.core.step().await?;
-        step.insert(&mut connection, now()).await?;
-        step.commit().await?;
-        let limit = config.timeouts.create;
-        let result = match tokio::time::timeout(limit, self.make_queue(&mut connection, shown)).await {
-            Ok(result) => result,
-            Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
-        };
-        if result.is_err() {
-            // The queue may have been made.
-            let step = self.core.step().await?;
-            self.remove(step, &connection).await?;
-        }
-        Ok((connection.id, result?))
-    }
-
-    /// NEW on the connection's relay. If the answer is lost the queue stays unused on the relay.
-    async fn make_queue(
-        &self,
-        connection: &mut Connection,
-        shown: Option<UserData>,
-    ) -> Result<Invitation, AgentError> {
-        let id = connection.id;
-        let damaged = |StateError| AgentError::Encryption(id);
-        let queue = connection.receive.as_ref().ok_or(StateError).map_err(damaged)?;
-        let relay = self.core.relay(&queue.relay);
-        let failed = |error| relay_failed(&relay.address, error);
-        let session = relay.session_now().await.map_err(failed)?;
-        let config = &self.core.config;
-        let shown = shown.filter(|_| session.has_short_links());
-        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut rand::rng()));
-        let offer = offer.transpose().map_err(damaged)?.flatten();
-        let password = self.core.password(&queue.relay);
-        let created = session.create_queue(queue, password, offer.as_ref()).await;
-        let created = created.map_err(|error| failed(creation_error(error)))?;
-        let mut effects = Effects::default();
-        connection.queue_created(created.clone(), config, &mut rand::rng(), &mut effects).map_err(damaged)?;
-        if let Some(offer) = offer {
-            connection.offer_stored(offer);
-        }
-        let step = self.core.step().await?;
-        self.core.save(step, connection, &effects).await?;
-        if let Some(queue) = &connection.receive {
-            relay.subscribe_new(&self.core, &session, queue, &created);
-        }
-        let full = connection_link(connection).ok_or(AgentError::Encryption(id))?;
-        Ok(Invitation { full, short: connection_short_link(connection) })
+        invite(&self.core, Some(UserData::new(shown).map_err(|_| too_large())?)).await
     }
 
     /// Joins an invitation, by its full or its short link. The connection is stored, and is made in the background:
@@ -261,14 +189,7 @@ impl Agent {
     pub async fn delete(&self, connection: ConnectionId) -> Result<(), AgentError> {
         let mut step = self.core.step().await?;
         let connection = step.get(connection).await?;
-        self.remove(step, &connection).await
-    }
-
-    async fn remove(&self, mut step: Step, connection: &Connection) -> Result<(), AgentError> {
-        step.remove(connection).await?;
-        // Who looks for queues to delete waits for the end of this step.
-        self.core.queues_to_delete.notify_one();
-        Ok(self.core.commit(step, connection.id, &Effects::default()).await?)
+        self.core.remove(step, &connection).await
     }
 
     /// All connections, in the order in which they were made.
@@ -311,16 +232,4 @@ fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
         return Err(AgentError::TooLarge { size: info.len(), limit });
     }
     Ok(())
-}
-
-fn creation_error(error: CommandError) -> RelayError {
-    match error {
-        CommandError::Again(error) => error,
-        CommandError::Auth => RelayError::NotAllowed,
-        other => RelayError::Refused(other.to_string()),
-    }
-}
-
-fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
-    AgentError::Relay { relay: to_text(&relay.without_password()), error }
 }

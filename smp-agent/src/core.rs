@@ -144,6 +144,18 @@ impl Core {
         self.workers.has(connection)
     }
 
+    /// Removes a connection, with everything that belongs to it. Its queue is deleted at the relay as soon as possible.
+    pub(crate) async fn remove(
+        self: &Arc<Self>,
+        mut step: Step,
+        connection: &Connection,
+    ) -> Result<(), AgentError> {
+        step.remove(connection).await?;
+        // Who looks for queues to delete waits for the end of this step.
+        self.queues_to_delete.notify_one();
+        Ok(self.commit(step, connection.id, &Effects::default()).await?)
+    }
+
     /// Tells the connection's worker that a full queue has space again.
     pub(crate) fn resume(&self, connection: ConnectionId) {
         self.workers.resume(connection);

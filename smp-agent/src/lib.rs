@@ -89,6 +89,7 @@ mod error;
 mod event;
 mod events;
 mod id;
+mod invite;
 mod network;
 mod store;
 mod summary;
