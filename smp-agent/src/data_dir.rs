@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the database inside the data directory.
-const DATABASE: &str = "agent.sqlite3";
+pub(crate) const DATABASE: &str = "agent.sqlite3";
 /// Name of the lock file inside the data directory.
 const LOCK: &str = "agent.lock";
 

@@ -26,7 +26,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_between_steps(connection)))
             .connect_with(options)
             .await?;
         sqlx::migrate!().run(&pool).await.map_err(|error| match error {
@@ -73,7 +74,7 @@ impl Store {
 
     /// Begins a step, after those before it have ended.
     pub(crate) async fn step(&self) -> Result<Step, StorageError> {
-        Ok(Step(self.pool.begin().await?))
+        Ok(Step(self.pool.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     /// Waits for the running step, then closes the file.
@@ -83,6 +84,8 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) async fn limit_pages(&self, pages: i64) {
+        let options = (*self.pool.connect_options()).clone();
+        self.pool.set_connect_options(options.pragma("max_page_count", pages.to_string()));
         self.execute(&format!("PRAGMA max_page_count = {pages}")).await;
     }
 
@@ -90,6 +93,14 @@ impl Store {
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
     }
+}
+
+/// Whether the next step would be a transaction. After a full disk SQLite undoes a transaction by itself, which sqlx does not
+/// notice: it would take the next steps for parts of that one, and commit none of them. Such a connection is replaced.
+async fn is_between_steps(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // The end of a dropped step is only on its way: wait for it.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 impl Step {

@@ -5,11 +5,14 @@ use crate::agent::Agent;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, Phase, Receipt, ReceiveQueue, SentMessage};
 use crate::core::now;
+use crate::data_dir::DATABASE;
 use crate::error::{AgentError, ConnectionError, StorageError};
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::{ConnectionStatus, MessageId};
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::path::Path;
 use std::task::Poll;
 use std::time::Duration;
@@ -100,6 +103,14 @@ async fn full_disk_undoes_the_step_and_the_next_one_goes_on() {
     let message = agent.send(id, b"space again").await.unwrap();
     assert_eq!(message.number(), stored + 1);
     assert_eq!(load(&store, id).await.sent.number, before.sent.number + 1);
+    assert_eq!(waiting_in_file(dir.path()).await, stored + 1);
+}
+
+/// What is to be sent, as the next process finds it if this one is killed now.
+async fn waiting_in_file(dir: &Path) -> i64 {
+    let options = SqliteConnectOptions::new().filename(dir.join(DATABASE)).read_only(true);
+    let mut other = options.connect().await.unwrap();
+    sqlx::query_scalar("SELECT count(*) FROM outgoing").fetch_one(&mut other).await.unwrap()
 }
 
 #[tokio::test]
