@@ -3,7 +3,7 @@
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
 use crate::core::{Core, now};
-use crate::error::{AgentError, LinkError};
+use crate::error::{AgentError, ConnectionError, LinkError};
 use crate::events::Events;
 use crate::id::{ConnectionId, MessageId};
 use crate::invite::invite;
@@ -130,7 +130,8 @@ impl Agent {
     }
 
     /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation). `own_info` is what they
-    /// get to know. Accepting again changes nothing.
+    /// get to know. [`Event::Connected`](crate::Event::Connected) or
+    /// [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells what came of it. Accepting again changes nothing.
     ///
     /// # Errors
     /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if nobody has joined; [`AgentError::TooLarge`];
@@ -151,9 +152,11 @@ impl Agent {
         }
         check_info(&connection, own_info)?;
         let mut effects = Effects::default();
-        connection
-            .accept(own_info, &self.core.config, &mut rand::rng(), &mut effects)
-            .map_err(|StateError| AgentError::Encryption(connection.id))?;
+        let accepted = connection.accept(own_info, &self.core.config, &mut rand::rng(), &mut effects);
+        if let Err(StateError) = accepted {
+            effects = Effects::default();
+            connection.fail(ConnectionError::Encryption, &mut effects);
+        }
         Ok(self.core.save(step, &connection, &effects).await?)
     }
 

@@ -71,7 +71,12 @@ impl Connection {
         if !versions.ratchet.contains(parameters.version) {
             return Err(ReceiveError::Version);
         }
-        let pq_support = self.pq_support && pq_possible(confirmation.agent_version, parameters.version);
+        let pq_possible = pq_possible(confirmation.agent_version, parameters.version);
+        if parameters.kem.is_some() && !pq_possible {
+            // Nobody who speaks these versions sends such keys, and there would be no room for ours in the answer.
+            return Err(ReceiveError::Version);
+        }
+        let pq_support = self.pq_support && pq_possible;
         let ratchet_versions =
             RatchetVersions { current: parameters.version, max_supported: versions.ratchet.max() };
         let ratchet =

@@ -3,7 +3,7 @@
 mod pair;
 mod short_link;
 
-use super::{Connection, Phase};
+use super::{Connection, Effects, Phase};
 use crate::config::AgentConfig;
 use crate::error::{LinkError, ReceiveError};
 use crate::event::{Event, Integrity};
@@ -193,6 +193,19 @@ fn joiner_sends_before_it_is_accepted() {
     pair.send(Side::Alice, b"late");
     pair.run();
     assert_eq!(pair.messages(Side::Bob), [b"late".to_vec()]);
+    assert_eq!(pair.trouble(), Vec::<Event>::new());
+}
+
+#[test]
+fn keys_that_the_versions_do_not_know_are_refused() {
+    let mut pair = case("", pq_in_link, same, [true, true]).pair();
+    let mut hostile = pair.confirmation();
+    hostile.agent_version = AgentVersion(4);
+    let (mut effects, rng) = (Effects::default(), &mut rand::rng());
+    let refused = pair.alice.connection.confirmed(hostile, &config(), rng, &mut effects);
+    assert_eq!(refused, Err(ReceiveError::Version));
+    pair.run();
+    assert_eq!(pair.alice.phase(), Phase::Connected);
     assert_eq!(pair.trouble(), Vec::<Event>::new());
 }
 

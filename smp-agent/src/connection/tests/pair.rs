@@ -1,5 +1,6 @@
 //! Alice, Bob and what lies between them, stepped by hand.
 
+use super::super::confirmation::Confirmation;
 use super::super::{
     Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, LinkOffer, Opened, Outgoing, Phase,
     ReceiveQueue, SendQueue,
@@ -170,6 +171,17 @@ impl Pair {
     /// Until nothing happens any more.
     pub(super) fn run(&mut self) {
         while self.step(Side::Alice) | self.step(Side::Bob) {}
+    }
+
+    /// Bob's confirmation, on its way to Alice.
+    pub(super) fn confirmation(&mut self) -> Confirmation {
+        while self.queues[0].bodies.is_empty() {
+            assert!(self.step(Side::Bob));
+        }
+        match self.alice.connection.open(&self.queues[0].bodies[0]) {
+            Ok(Opened::Confirmation(confirmation)) => *confirmation,
+            _ => panic!("no confirmation"),
+        }
     }
 
     fn step(&mut self, side: Side) -> bool {
