@@ -192,6 +192,23 @@ pub enum ConnectionError {
     Encryption,
 }
 
+/// Why nothing comes on a connection. Sending is not concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SubscriptionError {
+    /// The own relay does not know the queue, or does not know it as ours. It is asked again in each new session.
+    #[error(
+        "your relay does not know the queue in which the contact writes to you; if it was restored from an older copy, \
+         delete the connection and connect again"
+    )]
+    Unknown,
+    /// Another session has taken the queue. It is taken back after some time.
+    #[error("another program receives in your place; is there a copy of the data directory in use?")]
+    Taken,
+    /// The own relay refuses. It is asked again in each new session.
+    #[error("your relay does not deliver what the contact writes: {0}")]
+    Refused(String),
+}
+
 /// Why a message was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum SendError {

@@ -1,10 +1,10 @@
 //! What an application learns from its agent.
 
-use crate::error::{ConnectionError, ReceiveError, RelayError, SendError};
+use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, SubscriptionError};
 use crate::id::{ConnectionId, MessageId};
 use serde::{Deserialize, Serialize};
 
-/// Something that happened. All but the relay and storage events are kept until the application is
+/// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept until the application is
 /// [done](crate::Delivery::done) with them, and come again after a restart until then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -91,6 +91,13 @@ pub enum Event {
         /// Why.
         error: ConnectionError,
     },
+    /// Nothing comes on the connection until this changes. The agent tries again by itself.
+    ReceivingStopped {
+        /// The connection.
+        connection: ConnectionId,
+        /// Why.
+        error: SubscriptionError,
+    },
     /// A relay is connected again, and all queues on it are subscribed.
     RelayUp {
         /// Its address, without the password.
@@ -160,6 +167,7 @@ impl Event {
             | Self::Receipt { connection, .. }
             | Self::QuotaExceeded { connection }
             | Self::ReceiveFailed { connection, .. }
+            | Self::ReceivingStopped { connection, .. }
             | Self::ConnectionFailed { connection, .. } => Some(*connection),
             Self::RelayUp { .. } | Self::RelayDown { .. } | Self::StorageFailed { .. } => None,
         }

@@ -4,7 +4,7 @@ use crate::connection::{Connection, Effects, StateError};
 use crate::core::{Core, now};
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
-use crate::network::CommandError;
+use crate::network::creation_error;
 use crate::summary::{Invitation, connection_link, connection_short_link};
 use rand::seq::SliceRandom as _;
 use smp_protocol::address::RelayAddress;
@@ -84,14 +84,6 @@ async fn make_queue(
     }
     let full = connection_link(connection).ok_or(AgentError::Encryption(id))?;
     Ok(Invitation { full, short: connection_short_link(connection) })
-}
-
-fn creation_error(error: CommandError) -> RelayError {
-    match error {
-        CommandError::Again(error) => error,
-        CommandError::Auth => RelayError::NotAllowed,
-        other => RelayError::Refused(other.to_string()),
-    }
 }
 
 fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {

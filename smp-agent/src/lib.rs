@@ -96,7 +96,10 @@ mod summary;
 
 pub use agent::Agent;
 pub use config::{AgentConfig, Timeouts, Versions};
-pub use error::{AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError};
+pub use error::{
+    AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,
+    SubscriptionError,
+};
 pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Events};
 pub use id::{ConnectionId, MessageId};

@@ -61,15 +61,25 @@ pub(crate) enum OutgoingKind {
     Hello,
     /// A message of the application.
     Message,
-    /// Receipts and what the agents say to each other.
-    Internal,
+    /// A_RCVD: the application has a message.
+    Receipt,
+    /// A_QCONT: the own queue has space again.
+    Continue,
+}
+
+impl OutgoingKind {
+    /// Whether it waits for the peer's attention: a push notification is sent.
+    pub(crate) fn notifies(self) -> bool {
+        !matches!(self, Self::Receipt | Self::Continue)
+    }
 }
 
 names!(OutgoingKind {
     Confirmation = "confirmation",
     Hello = "hello",
     Message = "message",
-    Internal = "internal",
+    Receipt = "receipt",
+    Continue = "continue",
 });
 
 /// Where an application message stands in the chain of sent messages.

@@ -94,7 +94,7 @@ impl Connection {
             info: LargeString::default(),
         };
         let message = AMessage::Received(NonEmpty::one(receipt));
-        self.send_agent_message(&message, OutgoingKind::Internal, config, rng, effects)
+        self.send_agent_message(&message, OutgoingKind::Receipt, config, rng, effects)
     }
 
     /// The own queue was full and the application has taken what was in it: the peer may send again.
@@ -111,7 +111,7 @@ impl Connection {
         let message = AMessage::QueueContinue(address.sender_queue());
         // The peer's queue may be full too: then this waits behind what waits there, and so does the peer's word for us.
         effects.resume = true;
-        self.send_agent_message(&message, OutgoingKind::Internal, config, rng, effects)
+        self.send_agent_message(&message, OutgoingKind::Continue, config, rng, effects)
     }
 
     pub(super) fn send_agent_message(
@@ -141,7 +141,7 @@ impl Connection {
         if self.agent_version >= RECEIPTS {
             effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
         }
-        let notify = kind != OutgoingKind::Internal;
+        let notify = kind.notifies();
         effects.outgoing.push(Outgoing { kind, message, authorized: true, notify, body });
         Ok(())
     }

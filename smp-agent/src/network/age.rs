@@ -12,8 +12,10 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long hashes of messages are kept. Relays keep messages for 21 days at most by default.
 const KEEP_HASHES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How long relays are asked to delete a queue. Those that have not answered by then are gone.
+const KEEP_DELETED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Forgets hashes and gives up connections, now and once a day.
+/// Forgets hashes, queues to delete and connections, now and once a day.
 pub(crate) async fn give_up_what_is_old(core: Arc<Core>) {
     loop {
         for connection in until_stored!(&core, forget(&core).await) {
@@ -29,10 +31,11 @@ pub(crate) async fn give_up_what_is_old(core: Arc<Core>) {
     }
 }
 
-/// Forgets hashes. Returns the joined connections whose time is over.
+/// Forgets hashes and queues. Returns the joined connections whose time is over.
 async fn forget(core: &Core) -> Result<Vec<ConnectionId>, AgentError> {
     let mut step = core.step().await?;
     step.forget_hashes(before(KEEP_HASHES)).await?;
+    step.forget_deleted_queues(before(KEEP_DELETED)).await?;
     let overdue = step.joined_before(before(core.config.timeouts.accept)).await?;
     step.commit().await?;
     Ok(overdue)

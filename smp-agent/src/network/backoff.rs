@@ -30,6 +30,14 @@ impl Backoff {
         tokio::time::sleep(wait).await;
     }
 
+    /// Starts again with the first time, if a success lasted longer than what would be waited now: who connects us only to
+    /// leave at once is not asked again at once.
+    pub(crate) fn reset_after(&mut self, lasted: Duration) {
+        if lasted > self.next {
+            self.reset();
+        }
+    }
+
     /// Starts again with the first time, after a success.
     pub(crate) fn reset(&mut self) {
         self.next = self.first;
@@ -49,6 +57,10 @@ mod tests {
             assert!(wait <= Duration::from_millis(full) && wait >= Duration::from_millis(full / 2));
         }
         backoff.reset();
+        assert!(backoff.wait(&mut rng) <= Duration::from_millis(100));
+        backoff.reset_after(Duration::from_millis(150));
+        assert!(backoff.wait(&mut rng) >= Duration::from_millis(100));
+        backoff.reset_after(Duration::from_secs(1));
         assert!(backoff.wait(&mut rng) <= Duration::from_millis(100));
     }
 }

@@ -4,12 +4,12 @@ use super::acknowledge::Acknowledgements;
 use super::relays::Relay;
 use super::session::{Delivered, Deliveries, Session};
 use super::update::until_stored;
-use crate::connection::{Connection, Effects, Opened, StateError};
+use crate::connection::{Connection, Effects, Opened, OutgoingKind, StateError};
 use crate::core::{Core, now};
-use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError};
+use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError, SubscriptionError};
 use crate::event::{Event, MessageTimes};
 use crate::id::ConnectionId;
-use crate::store::Step;
+use crate::store::{Step, Subscription};
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::id::{MessageId, RecipientId};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// It never waits for an answer of the relay: answers may be behind messages that wait for it.
 pub(super) async fn receive_all(
     core: &Arc<Core>,
-    relay: &Relay,
+    relay: &Arc<Relay>,
     session: &Arc<Session>,
     mut deliveries: Deliveries,
 ) -> RelayError {
@@ -35,6 +35,12 @@ pub(super) async fn receive_all(
             }
             Ok(Delivered::Deleted(queue)) => {
                 until_stored!(core, lost(core, relay, &queue, &ConnectionError::QueueGone).await);
+            }
+            Ok(Delivered::Taken(queue)) => {
+                let error = SubscriptionError::Taken;
+                if let Some(queue) = until_stored!(core, tell_stopped(core, relay, &queue, &error).await) {
+                    relay.subscribe_again(core, session, queue);
+                }
             }
             Err(error) => return error,
         }
@@ -73,6 +79,10 @@ async fn receive(
     };
     let mut effects = Effects::default();
     match open(&connection, id, body) {
+        // Relays may say so again; the peer needs to know once.
+        Ok(Content::Quota) if step.waiting(connection.id, OutgoingKind::Continue).await? > 0 => {
+            effects.resume = true;
+        }
         Ok(Content::Quota) => {
             let drained = connection.queue_drained(&core.config, &mut rand::rng(), &mut effects);
             drained.or_else(|StateError| broken(&mut connection, &mut effects))?;
@@ -121,7 +131,22 @@ async fn is_repeated(step: &mut Step, id: ConnectionId, opened: &Opened) -> Resu
     }
 }
 
-/// The relay does not have our queue any more, or does not let us receive in it.
+/// Tells the application that nothing comes in a queue. Returns the queue if it is ours still.
+pub(super) async fn tell_stopped(
+    core: &Arc<Core>,
+    relay: &Relay,
+    queue: &RecipientId,
+    error: &SubscriptionError,
+) -> Result<Option<Subscription>, AgentError> {
+    let mut step = core.step().await?;
+    let Some(connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(None) };
+    core.tell(Event::ReceivingStopped { connection: connection.id, error: error.clone() });
+    let recipient_id = queue.clone();
+    let key = connection.receive.map(|queue| queue.recipient_key);
+    Ok(key.map(|recipient_key| Subscription { recipient_id, recipient_key }))
+}
+
+/// The relay deleted our queue.
 pub(super) async fn lost(
     core: &Arc<Core>,
     relay: &Relay,

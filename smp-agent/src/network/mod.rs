@@ -16,5 +16,5 @@ mod workers;
 pub(crate) use age::give_up_what_is_old;
 pub(crate) use deletion::delete_queues;
 pub(crate) use relays::{Relay, Relays};
-pub(crate) use session::CommandError;
+pub(crate) use session::creation_error;
 pub(crate) use workers::Workers;

@@ -6,13 +6,14 @@ use super::session::{CommandError, Deliveries, Session};
 use super::update::until_stored;
 use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::core::Core;
-use crate::error::{AgentError, ConnectionError, RelayError};
+use crate::error::{AgentError, RelayError, SubscriptionError};
 use crate::event::Event;
 use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::encoding::to_text;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
 /// Queues that are subscribed at once.
@@ -139,6 +140,23 @@ impl Relay {
         });
     }
 
+    /// Subscribes again to a queue that was taken from this session, after some time: another program that does the same must
+    /// not be answered in the same instant.
+    pub(super) fn subscribe_again(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        session: &Arc<Session>,
+        queue: Subscription,
+    ) {
+        let (core_, relay, session) = (core.clone(), self.clone(), session.clone());
+        core.spawn(async move {
+            tokio::time::sleep(core_.config.timeouts.retry_longest).await;
+            if !session.has_ended() {
+                subscribe(&core_, &relay, &session, vec![queue]).await;
+            }
+        });
+    }
+
     fn is_wanted(&self) -> bool {
         self.session.receiver_count() > 0
     }
@@ -170,11 +188,13 @@ async fn keep_connected(core: Arc<Core>, relay: DownAtEnd) {
         }
         let error = match Session::connect(&relay.address, &core.config).await {
             Ok((session, deliveries)) => {
-                backoff.reset();
+                let begun = Instant::now();
                 told_down = false;
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
-                run_session(&core, relay, &session, deliveries).await
+                let error = run_session(&core, relay, &session, deliveries).await;
+                backoff.reset_after(begun.elapsed());
+                error
             }
             Err(error) => error,
         };
@@ -197,7 +217,7 @@ async fn is_received(core: &Core, relay: &Relay) -> Result<bool, AgentError> {
 /// Subscribes and receives, until the session ends.
 async fn run_session(
     core: &Arc<Core>,
-    relay: &Relay,
+    relay: &Arc<Relay>,
     session: &Arc<Session>,
     deliveries: Deliveries,
 ) -> RelayError {
@@ -229,12 +249,12 @@ async fn subscriptions(core: &Core, relay: &Relay) -> Result<Vec<Subscription>, 
     Ok(core.step().await?.subscriptions(&relay.address).await?)
 }
 
-/// Why a queue will not be subscribed later either. One such queue must not keep the others' relay from being up.
-fn final_refusal(error: &CommandError) -> Option<ConnectionError> {
+/// Why a queue will not be subscribed in this session. One such queue must not keep the others' relay from being up.
+fn refusal(error: &CommandError) -> Option<SubscriptionError> {
     match error {
         CommandError::Again(_) => None,
-        CommandError::Auth => Some(ConnectionError::QueueGone),
-        error => Some(ConnectionError::Refused(error.to_string())),
+        CommandError::Auth => Some(SubscriptionError::Unknown),
+        error => Some(SubscriptionError::Refused(error.to_string())),
     }
 }
 
@@ -255,9 +275,9 @@ async fn subscribe(
         let results = session.subscribe(&batch).await;
         for (queue, result) in batch.into_iter().zip(results) {
             let Err(error) = result else { continue };
-            match final_refusal(&error) {
+            match refusal(&error) {
                 Some(error) => {
-                    until_stored!(core, inbox::lost(core, relay, &queue.recipient_id, &error).await);
+                    until_stored!(core, inbox::tell_stopped(core, relay, &queue.recipient_id, &error).await);
                 }
                 None => again.push(queue),
             }
@@ -271,9 +291,9 @@ mod tests {
 
     #[test]
     fn only_temporary_errors_are_tried_again() {
-        assert_eq!(final_refusal(&CommandError::Again(RelayError::Timeout)), None);
-        assert_eq!(final_refusal(&CommandError::Auth), Some(ConnectionError::QueueGone));
-        let refused = ConnectionError::Refused("CMD PROHIBITED".to_owned());
-        assert_eq!(final_refusal(&CommandError::Refused("CMD PROHIBITED".to_owned())), Some(refused));
+        assert_eq!(refusal(&CommandError::Again(RelayError::Timeout)), None);
+        assert_eq!(refusal(&CommandError::Auth), Some(SubscriptionError::Unknown));
+        let refused = SubscriptionError::Refused("CMD PROHIBITED".to_owned());
+        assert_eq!(refusal(&CommandError::Refused("CMD PROHIBITED".to_owned())), Some(refused));
     }
 }

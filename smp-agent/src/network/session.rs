@@ -42,6 +42,8 @@ pub(super) enum Delivered {
     Message(RecipientId, MessageId, Vec<u8>),
     /// The relay deleted the queue.
     Deleted(RecipientId),
+    /// Another session has taken the queue.
+    Taken(RecipientId),
 }
 
 /// A session with a relay.
@@ -247,7 +249,8 @@ impl Deliveries {
                             return Ok(Delivered::Message(queue, id, body.into_owned()));
                         }
                         Ok(BrokerMessage::Deleted) => return Ok(Delivered::Deleted(queue)),
-                        // END and what belongs to services, or late answers of no interest.
+                        Ok(BrokerMessage::End) => return Ok(Delivered::Taken(queue)),
+                        // What belongs to services, or late answers of no interest.
                         Ok(_) | Err(_) => {}
                     }
                 }
@@ -270,6 +273,15 @@ impl From<ClientError> for CommandError {
             ClientError::TooLarge | ClientError::Authorization(_) => Self::Refused(error.to_string()),
             other => Self::Again(relay_error(other)),
         }
+    }
+}
+
+/// Why a queue was not made.
+pub(crate) fn creation_error(error: CommandError) -> RelayError {
+    match error {
+        CommandError::Again(error) => error,
+        CommandError::Auth => RelayError::NotAllowed,
+        other => RelayError::Refused(other.to_string()),
     }
 }
 

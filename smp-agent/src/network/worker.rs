@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::sending::{SEND_BATCH, send};
-use super::session::CommandError;
+use super::session::{CommandError, creation_error};
 use super::space::Space;
 use super::update::{until_stored, update};
 use super::workers::Signals;
@@ -12,6 +12,7 @@ use crate::error::{AgentError, ConnectionError};
 use crate::id::ConnectionId;
 use crate::store::StoredOutgoing;
 use rand::seq::IndexedRandom as _;
+use smp_protocol::address::RelayAddress;
 use std::sync::Arc;
 
 /// What a connection needs next.
@@ -31,6 +32,7 @@ pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>
     let timeouts = &core.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     let mut space = Space::new(timeouts);
+    let mut refused = Vec::new();
     loop {
         let result = match until_stored!(&core, next_work(&core, id).await) {
             Work::Gone => break core.forget_worker(id),
@@ -39,7 +41,9 @@ pub(super) async fn run(core: Arc<Core>, id: ConnectionId, signals: Arc<Signals>
                 Ok(())
             }
             Work::Command(Command::FetchLink, connection) => fetch_link(&core, &connection).await,
-            Work::Command(Command::CreateQueue, connection) => create_queue(&core, &connection).await,
+            Work::Command(Command::CreateQueue, connection) => {
+                create_queue(&core, &connection, &mut refused).await
+            }
             Work::Command(Command::SecureOwn, connection) => secure_own(&core, &connection).await,
             Work::Command(Command::SecurePeer, connection) => secure_peer(&core, &connection).await,
             Work::Send(outgoing, queue) => send(&core, id, &outgoing, &queue).await,
@@ -113,8 +117,13 @@ async fn fetch_link(core: &Arc<Core>, connection: &Connection) -> Result<(), Lat
     }
 }
 
-/// NEW for the reply queue. If its answer is lost the queue is made again; the first one stays unused on its relay.
-async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), Later> {
+/// NEW for the reply queue, on one relay after the other until one makes it or all have `refused`. If an answer is lost the
+/// queue is made again; the first one stays unused on its relay.
+async fn create_queue(
+    core: &Arc<Core>,
+    connection: &Connection,
+    refused: &mut Vec<RelayAddress>,
+) -> Result<(), Later> {
     let queue = receive_queue(connection)?;
     let relay = core.relay(&queue.relay);
     let created = match relay.session_or_error().await {
@@ -134,35 +143,41 @@ async fn create_queue(core: &Arc<Core>, connection: &Connection) -> Result<(), L
             Ok(())
         }
         Err(CommandError::Again(_)) => {
-            choose_other_relay(core, connection, queue).await;
+            choose_other_relay(core, connection, queue, refused).await;
             Err(Later::Again)
         }
-        Err(error) if core.config.relays.len() < 2 => {
-            fail(core, connection.id, ConnectionError::Refused(error.to_string())).await
-        }
-        Err(_) => {
-            choose_other_relay(core, connection, queue).await;
-            Err(Later::Again)
+        Err(error) => {
+            refused.push(queue.relay.clone());
+            if choose_other_relay(core, connection, queue, refused).await {
+                return Err(Later::Again);
+            }
+            let error = creation_error(error).to_string();
+            fail(core, connection.id, ConnectionError::Refused(error)).await
         }
     }
 }
 
 /// Nobody knows the reply queue before it is made, so it may as well be made elsewhere. The answer that was lost may have been
-/// that it is made here: two relays that compare what they have must not find the same keys.
-async fn choose_other_relay(core: &Arc<Core>, connection: &Connection, queue: &ReceiveQueue) {
-    let others: Vec<_> = core
-        .config
-        .relays
-        .iter()
-        .map(|relay| relay.without_password())
-        .filter(|relay| *relay != queue.relay)
-        .collect();
-    let Some(other) = others.choose(&mut rand::rng()) else { return };
+/// that it is made here: two relays that compare what they have must not find the same keys. False if there is no other relay.
+async fn choose_other_relay(
+    core: &Arc<Core>,
+    connection: &Connection,
+    queue: &ReceiveQueue,
+    refused: &[RelayAddress],
+) -> bool {
+    let relays = core.config.relays.iter().map(RelayAddress::without_password);
+    let others = relays.filter(|relay| *relay != queue.relay && !refused.contains(relay));
+    // No relay shall see both directions if that can be had.
+    let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
+    let (same, apart): (Vec<_>, Vec<_>) = others.partition(|relay| Some(relay.fingerprint) == theirs);
+    let choices = if apart.is_empty() { same } else { apart };
+    let Some(other) = choices.choose(&mut rand::rng()) else { return false };
     update(core, connection.id, &[], &|connection, _| {
         connection.receive_elsewhere(other, &mut rand::rng());
         Ok(())
     })
     .await;
+    true
 }
 
 /// KEY. Repeated with the same key it is answered by OK again.

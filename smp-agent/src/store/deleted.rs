@@ -3,6 +3,7 @@
 use super::Step;
 use super::columns::{private_auth_key, read, relay, relay_column};
 use crate::connection::ReceiveQueue;
+use crate::core::now;
 use crate::error::StorageError;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
@@ -19,10 +20,13 @@ pub(crate) struct DeletedQueue {
 impl Step {
     pub(super) async fn add_deleted_queue(&mut self, queue: &ReceiveQueue) -> Result<(), StorageError> {
         let Some(created) = &queue.created else { return Ok(()) };
-        sqlx::query("INSERT INTO deleted_queues (relay, recipient_id, recipient_key) VALUES (?, ?, ?)")
+        let sql =
+            "INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_at) VALUES (?, ?, ?, ?)";
+        sqlx::query(sql)
             .bind(relay_column(&queue.relay))
             .bind(created.recipient_id.as_bytes().to_vec())
             .bind(queue.recipient_key.to_der().to_vec())
+            .bind(now())
             .execute(self.db())
             .await?;
         Ok(())
@@ -41,6 +45,13 @@ impl Step {
                 })
             })
             .collect()
+    }
+
+    /// Forgets the queues that were deleted before a time: their relays have not answered since.
+    pub(crate) async fn forget_deleted_queues(&mut self, before: i64) -> Result<(), StorageError> {
+        let sql = "DELETE FROM deleted_queues WHERE deleted_at < ?";
+        sqlx::query(sql).bind(before).execute(self.db()).await?;
+        Ok(())
     }
 
     /// Forgets a queue that its relay does not have any more.

@@ -49,6 +49,16 @@ impl Step {
         rows.iter().map(stored_outgoing).collect()
     }
 
+    /// How many bodies of a kind wait to be sent on a connection.
+    pub(crate) async fn waiting(
+        &mut self,
+        connection: ConnectionId,
+        kind: OutgoingKind,
+    ) -> Result<i64, StorageError> {
+        let sql = "SELECT count(*) FROM outgoing WHERE connection_id = ? AND kind = ?";
+        Ok(sqlx::query_scalar(sql).bind(connection.number()).bind(kind.name()).fetch_one(self.db()).await?)
+    }
+
     /// Removes a body that needs not be sent any more. False if it was not there.
     pub(crate) async fn remove_outgoing(&mut self, row: i64) -> Result<bool, StorageError> {
         let result = sqlx::query("DELETE FROM outgoing WHERE id = ?").bind(row).execute(self.db()).await?;

@@ -3,6 +3,7 @@
 use crate::harness::{Peer, TestRelay, config, connect, finish, numbers, soon};
 use smp_agent::{
     Agent, AgentError, ConnectionError, ConnectionStatus, Event, LinkError, RelayError, SendError,
+    SubscriptionError,
 };
 use smp_protocol::address::Password;
 use smp_server::config::StoreKind;
@@ -180,14 +181,58 @@ async fn too_large_messages_are_refused_before_they_are_numbered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn relay_that_lost_its_queues_is_told() {
     let mut relay = TestRelay::start_with(|config| config.store.kind = StoreKind::Memory).await;
-    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
-    let (a, _) = connect(&mut alice, &mut bob).await;
+    let other = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&other]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
     relay.restart().await;
-    let expected = Event::ConnectionFailed { connection: a, error: ConnectionError::QueueGone };
+    let expected = Event::ReceivingStopped { connection: a, error: SubscriptionError::Unknown };
     assert_eq!(alice.next().await, expected);
-    assert_eq!(alice.agent.connections().await.unwrap()[0].status, ConnectionStatus::Failed);
+    // The other direction goes on.
+    alice.agent.send(a, b"do you hear me?").await.unwrap();
+    assert_eq!(bob.texts(1).await, ["do you hear me?"]);
+    let id = bob.agent.send(b, b"yes").await.unwrap();
+    let failed = bob.until(|event| matches!(event, Event::SendFailed { .. })).await;
+    assert_eq!(failed, Event::SendFailed { connection: b, id, error: SendError::QueueGone });
     alice.agent.delete(a).await.unwrap();
     assert!(alice.agent.connections().await.unwrap().is_empty());
+}
+
+/// A copy of the data directory is no good idea, but must not make the original deaf for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue_that_another_program_took_is_told_and_taken_back() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    let (alice_config, dir) = alice.stop().await;
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let mut copy_config = alice_config.clone();
+    copy_config.data_dir = copy.path().to_owned();
+    let mut alice = Peer::reopen((alice_config, dir)).await;
+    alice.agent.send(a, b"here").await.unwrap();
+    assert_eq!(bob.texts(1).await, ["here"]);
+    let copy = Peer::reopen((copy_config, copy)).await;
+    let taken = alice.until(|event| matches!(event, Event::ReceivingStopped { .. })).await;
+    assert_eq!(taken, Event::ReceivingStopped { connection: a, error: SubscriptionError::Taken });
+    copy.stop().await;
+    bob.agent.send(b, b"who is there?").await.unwrap();
+    assert_eq!(alice.texts(1).await, ["who is there?"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joiner_whose_relays_all_refuse_is_told() {
+    let open = TestRelay::start().await;
+    let closed = || TestRelay::start_with(|config| config.queues.new_queues = false);
+    let (one, other) = (closed().await, closed().await);
+    let (alice, mut bob) = (Peer::open(&[&open]).await, Peer::open(&[&one, &other]).await);
+    let (_, link) = alice.agent.create_invitation().await.unwrap();
+    let connection = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
+    let failed = bob.until(|event| matches!(event, Event::ConnectionFailed { .. })).await;
+    let error = ConnectionError::Refused(RelayError::NotAllowed.to_string());
+    assert_eq!(failed, Event::ConnectionFailed { connection, error });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
