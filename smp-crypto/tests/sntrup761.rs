@@ -4,9 +4,11 @@
 
 use base64::Engine;
 use serde_json::Value;
+use smp_crypto::hash::sha256;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/sntrup761.json");
+const SUMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/SHA256SUMS");
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sntrup761_published.json");
 
 fn cases(path: &str) -> Vec<Value> {
@@ -72,6 +74,11 @@ fn large(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn reference_vectors() {
+    let line = format!("{}  sntrup761.json", hex::encode(sha256(&std::fs::read(VECTORS).unwrap())));
+    assert!(
+        std::fs::read_to_string(SUMS).unwrap().lines().any(|known| known == line),
+        "the file has changed"
+    );
     let cases = cases(VECTORS);
     let intact = cases.iter().find(|case| case["name"] == "decapsulation_damaged_none").unwrap();
     for case in &cases {

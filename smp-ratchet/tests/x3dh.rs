@@ -5,7 +5,7 @@
 #[allow(dead_code, unreachable_pub)]
 mod reference;
 
-use reference::{agreement, bytes, cases, number, private_key, text, version};
+use reference::{agreement, bytes, cases, mutation, number, private_key, text, version};
 use serde_json::Value;
 use smp_crypto::sntrup761::{KemCiphertext, KemPublicKey};
 use smp_crypto::x448::X448PublicKey;
@@ -39,6 +39,8 @@ fn agreement_refused(case: &Value) {
 /// function used only in the reference's tests, does not know that its length takes two bytes.
 fn header_length(case: &Value, state: &RatchetState) {
     let version = version(&case["version"]);
+    let pq = if case["pq_support"].as_bool().unwrap() { "_pq" } else { "" };
+    assert_eq!(case["name"], format!("header_length_v{}{pq}", version.0));
     let mut state = state.clone();
     state.versions = RatchetVersions { current: version, max_supported: version };
     state.pq_supported = case["pq_support"].as_bool().unwrap();
@@ -78,22 +80,27 @@ fn message_header(case: &Value) {
     }
 }
 
+fn run(case: &Value, bob: &RatchetState) {
+    match text(&case["kind"]) {
+        "agreement" => drop(agreement::run(case)),
+        "agreement_refused" => agreement_refused(case),
+        "header_length" => header_length(case, bob),
+        "message_header" => message_header(case),
+        kind => panic!("unknown kind {kind}"),
+    }
+}
+
 #[test]
 fn ratchet_x3dh() {
     let cases = cases("ratchet_x3dh.json");
     let bob = reference::state_from_json(&cases[0]["bob_ratchet"]);
     for case in &cases {
         println!("{}", text(&case["name"]));
-        match text(&case["kind"]) {
-            "agreement" => drop(agreement::run(case)),
-            "agreement_refused" => agreement_refused(case),
-            "header_length" => header_length(case, &bob),
-            "message_header" => message_header(case),
-            kind => panic!("unknown kind {kind}"),
-        }
+        run(case, &bob);
     }
     report(&format!("ratchet_x3dh.json: {} cases", cases.len()));
     assert_eq!(cases.len(), 18);
+    mutation::every_change_is_noticed("ratchet_x3dh.json", &cases, |changed| run(&changed, &bob));
 }
 
 /// Prints how much ran, also where the test harness captures what tests print.

@@ -8,7 +8,8 @@ use smp_crypto::block_chain::{
 use smp_crypto::{Nonce, SecretBoxKey};
 
 use crate::support::{
-    array, assert_bytes, bytes, bytes_or_ramp, every_change_is_noticed, named, run, size, text, x25519_pair,
+    array, assert_bytes, bytes, bytes_or_ramp, every_change_is_noticed, load, named, run, size, text,
+    x25519_pair,
 };
 
 #[test]
@@ -170,10 +171,7 @@ fn receive_failure(case: &Value, file: &Value) {
 /// All recorded blocks of a direction, one after the other with the same two chains.
 #[test]
 fn chains_go_on_through_all_blocks() {
-    let file: Value = {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/block_encryption.json");
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    };
+    let file = load("block_encryption.json");
     for direction in ["server_to_client", "client_to_server"] {
         let mut sealing = SealingChain::new(first_chain_key(&file, direction));
         let mut opening = OpeningChain::new(first_chain_key(&file, direction));

@@ -47,9 +47,14 @@ pub(crate) fn every_change_is_noticed(file_name: &str, check: Check) {
     assert!(unnoticed.is_empty(), "{unnoticed:#?}");
 }
 
-fn load(file_name: &str) -> Value {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/");
-    serde_json::from_slice(&std::fs::read(format!("{folder}{file_name}")).unwrap()).unwrap()
+/// A file, which must be as it was made.
+pub(crate) fn load(file_name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors");
+    let content = std::fs::read(format!("{folder}/{file_name}")).unwrap();
+    let line = format!("{}  {file_name}", hex::encode(hash::sha256(&content)));
+    let sums = std::fs::read_to_string(format!("{folder}/SHA256SUMS")).unwrap();
+    assert!(sums.lines().any(|known| known == line), "{file_name} has changed");
+    serde_json::from_slice(&content).unwrap()
 }
 
 /// JSON pointers of all values that are neither objects nor arrays.

@@ -1,6 +1,8 @@
 //! The reference's JSON form of ratchets and the vectors' form of everything else, for tests only.
 
 pub mod agreement;
+pub mod conversation;
+pub mod mutation;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Map, Value, json};
 use smp_crypto::aes_gcm::{AesIv, AesKey};
+use smp_crypto::hash::sha256;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
 use smp_crypto::x448::{X448PrivateKey, X448PublicKey};
 use smp_protocol::version::RatchetVersion;
@@ -17,10 +20,14 @@ use smp_ratchet::{
     RootKey, SendingChain, SendingChainKey, SendingHeaderKey, SkippedKey, SkippedKeyId, SkippedKeys,
 };
 
-/// The cases of a file.
+/// The cases of a file, which must be as it was made.
 pub fn cases(file: &str) -> Vec<Value> {
-    let path = format!("{}/../protocol-spec/vectors/{file}", env!("CARGO_MANIFEST_DIR"));
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors");
+    let content = std::fs::read(format!("{folder}/{file}")).unwrap();
+    let line = format!("{}  {file}", hex::encode(sha256(&content)));
+    let sums = std::fs::read_to_string(format!("{folder}/SHA256SUMS")).unwrap();
+    assert!(sums.lines().any(|known| known == line), "{file} has changed");
+    let file: Value = serde_json::from_slice(&content).unwrap();
     file["cases"].as_array().unwrap().clone()
 }
 
@@ -34,8 +41,9 @@ pub fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
-/// A version.
+/// A version, of those that the vectors are about.
 pub fn version(value: &Value) -> RatchetVersion {
+    assert!((1..=3).contains(&number(value)), "no such version: {value}");
     RatchetVersion(number(value).try_into().unwrap())
 }
 
@@ -55,7 +63,7 @@ pub fn bytes(value: &Value) -> Vec<u8> {
 fn digest(bytes: &[u8]) -> Value {
     json!({
         "length": bytes.len(),
-        "sha256": hex::encode(smp_crypto::hash::sha256(bytes)),
+        "sha256": hex::encode(sha256(bytes)),
         "first64": hex::encode(&bytes[..64]),
         "last64": hex::encode(&bytes[bytes.len() - 64..]),
     })
