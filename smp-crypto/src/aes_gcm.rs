@@ -23,7 +23,7 @@ pub const TAG_SIZE: usize = 16;
 
 /// Why a text was not sealed or opened.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.9 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AesGcmError {
     /// Key, vector, associated data, ciphertext and tag do not belong together: drop the message.
@@ -37,25 +37,25 @@ pub enum AesGcmError {
 
 /// A 32-byte AES-256 key. Use one key with one initialisation vector at most once.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.9 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct AesKey([u8; KEY_SIZE]);
 
 /// A 16-byte initialisation vector.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.9 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AesIv(pub [u8; IV_SIZE]);
 
 /// A 12-byte initialisation vector.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.9 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShortAesIv(pub [u8; SHORT_IV_SIZE]);
 
 /// A 16-byte authentication tag.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.9 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AesTag(pub [u8; TAG_SIZE]);
 

@@ -13,8 +13,6 @@ macro_rules! keys_by_algorithm {
     ($(#[$doc:meta])* $public:ident, $(#[$private_doc:meta])* $private:ident,
      $($variant:ident($public_key:ident, $private_key:ident)),*) => {
         $(#[$doc])*
-        ///
-        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $public {
             $(#[doc = concat!("An ", stringify!($variant), " key.")] $variant($public_key)),*
@@ -69,8 +67,6 @@ macro_rules! keys_by_algorithm {
         })*
 
         $(#[$private_doc])*
-        ///
-        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $private {
             $(#[doc = concat!("An ", stringify!($variant), " key.")] $variant($private_key)),*
@@ -113,8 +109,12 @@ macro_rules! keys_by_algorithm {
 
 keys_by_algorithm!(
     /// A public key that authorizes commands: it verifies signatures, or (X25519, from version 7) authenticators.
+    ///
+    /// Source: section 1.4 (`protocol-spec/1-primitives.md`) and section 3.1 (`protocol-spec/3-transmissions.md`).
     PublicAuthKey,
     /// A private key that authorizes commands.
+    ///
+    /// Source: section 3.1 (`protocol-spec/3-transmissions.md`).
     PrivateAuthKey,
     X25519(X25519PublicKey, X25519PrivateKey),
     Ed25519(Ed25519PublicKey, Ed25519PrivateKey),
@@ -123,8 +123,12 @@ keys_by_algorithm!(
 
 keys_by_algorithm!(
     /// A public key that verifies signatures: of certificates, services, links.
+    ///
+    /// Source: section 1.4 (`protocol-spec/1-primitives.md`).
     PublicSignatureKey,
     /// A private key that signs.
+    ///
+    /// Source: section 1.4 (`protocol-spec/1-primitives.md`).
     PrivateSignatureKey,
     Ed25519(Ed25519PublicKey, Ed25519PrivateKey),
     Ed448(Ed448PublicKey, Ed448PrivateKey)

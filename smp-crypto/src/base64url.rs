@@ -18,7 +18,7 @@ const fn engine(padding: DecodePaddingMode) -> GeneralPurpose {
 
 /// The text is not base64url.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.2 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not base64url text")]
 pub struct Base64Error;

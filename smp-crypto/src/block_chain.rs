@@ -25,6 +25,8 @@ pub const MAX_CONTENT: usize = BLOCK_SIZE - CONTENT_OFFSET;
 pub const MAX_PLAIN_CONTENT: usize = BLOCK_SIZE - LENGTH_SIZE;
 
 /// A transport block.
+///
+/// Source: chapter 2 (`protocol-spec/2-transport.md`).
 pub type Block = [u8; BLOCK_SIZE];
 
 const INIT_INFO: &[u8] = b"SimpleXSbChainInit";
@@ -33,19 +35,21 @@ const STEP_INFO: &[u8] = b"SimpleXSbChain";
 /// A block cannot be read: it is damaged, of another session, out of order, or not padded content. Close the
 /// connection; the protocol's name for this is `LARGE_MSG`.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.6 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the transport block cannot be read")]
 pub struct UnreadableBlock;
 
 secret_bytes!(
     /// The state of a chain: 32 bytes.
+    ///
+    /// Source: section 2.6 (`protocol-spec/2-transport.md`).
     ChainKey, 32
 );
 
 /// Key and nonce of one block.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.6 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockKey {
     /// Key, for `secret_box`.
@@ -56,7 +60,7 @@ pub struct BlockKey {
 
 /// The two chain keys of a session.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.6 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainKeys {
     /// For blocks that the relay sends.
@@ -102,7 +106,7 @@ impl ChainKey {
 
 /// The chain of the blocks that we send.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.6 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealingChain(ChainKey);
 
@@ -146,7 +150,7 @@ impl SealingChain {
 
 /// The chain of the blocks that we receive.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.6 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpeningChain(ChainKey);
 

@@ -30,20 +30,28 @@ use crate::{Nonce, OpenError, TooLongError};
 pub const TAG_SIZE: usize = 16;
 
 /// The tag of a box.
+///
+/// Source: section 1.6 (`protocol-spec/1-primitives.md`).
 pub type Tag = [u8; TAG_SIZE];
 
 secret_bytes!(
     /// Output of X25519: 32 bytes.
+    ///
+    /// Source: section 1.6 (`protocol-spec/1-primitives.md`).
     DhSecret, 32
 );
 
 secret_bytes!(
     /// A key for the protocol's `secret_box`: 32 bytes that were derived or chosen at random.
+    ///
+    /// Source: section 1.6 (`protocol-spec/1-primitives.md`).
     SecretBoxKey, 32
 );
 
 secret_bytes!(
     /// A key ready for sealing and opening boxes: HSalsa20 of a [`DhSecret`] or [`SecretBoxKey`].
+    ///
+    /// Source: section 1.6 (`protocol-spec/1-primitives.md`).
     BoxKey, 32
 );
 

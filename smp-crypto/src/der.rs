@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Algorithm of a key.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// Key agreement on Curve25519 (RFC 7748), keys of 32 bytes.

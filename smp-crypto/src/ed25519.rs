@@ -7,7 +7,7 @@ use crate::key_types::{private_key_encodings, public_key_encodings};
 
 /// A public Ed25519 key: 32 bytes, 44 in DER.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ed25519PublicKey([u8; 32]);
 
@@ -30,7 +30,7 @@ impl Ed25519PublicKey {
 
 /// A private Ed25519 key: 32 bytes (the seed), 48 in DER.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone)]
 pub struct Ed25519PrivateKey(SigningKey);
 

@@ -7,7 +7,7 @@ use crate::key_types::{private_key_encodings, public_key_encodings};
 
 /// A public Ed448 key: 57 bytes, 69 in DER.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ed448PublicKey([u8; 57]);
 
@@ -30,7 +30,7 @@ impl Ed448PublicKey {
 ///
 /// Only the seed is kept: what is derived from it for signing would stay in memory, as `crrl` does not overwrite it.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Ed448PrivateKey([u8; 57]);
 

@@ -4,7 +4,7 @@ use crate::Algorithm;
 
 /// Why bytes or text are not a key.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Raw key bytes of another size: they are no key of the wanted algorithm.
@@ -28,7 +28,7 @@ pub enum KeyError {
 
 /// Why a signature was refused when it was read.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Signatures have 64 (Ed25519) or 114 (Ed448) bytes.
@@ -38,7 +38,7 @@ pub enum SignatureError {
 
 /// Why a box could not be opened. The caller learns nothing about the content in either case.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.6 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The tag does not belong to these bytes, this key and this nonce: the box is damaged or not meant for us.
@@ -52,7 +52,7 @@ pub enum OpenError {
 
 /// Content does not fit into the size that it should be padded to: send less.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.5 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("content of {length} bytes is over the limit of {limit}")]
 pub struct TooLongError {

@@ -7,6 +7,8 @@ use crate::{BoxKey, DhSecret, SecretBoxKey, hash};
 
 secret_bytes!(
     /// A secret made of a [`DhSecret`] and the secret of a key encapsulation: 32 bytes.
+    ///
+    /// Source: section 1.6 (`protocol-spec/1-primitives.md`).
     HybridSecret, 32
 );
 

@@ -7,6 +7,8 @@ use crate::{Nonce, SecretBoxKey};
 
 secret_bytes!(
     /// The secret in a short link: SHA3-256 of the fixed link data (without its signature), 32 bytes.
+    ///
+    /// Source: section 8.3 (`protocol-spec/8-links.md`).
     LinkKey, 32
 );
 
@@ -36,7 +38,7 @@ impl LinkKey {
 
 /// What is derived for a contact link.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactLink {
     /// Id under which the relay holds the link data: 24 bytes.

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// It must not be used twice with the same key. Correlation ids and message ids serve as nonces too.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.6 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce([u8; Self::SIZE]);
 

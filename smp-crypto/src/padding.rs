@@ -12,7 +12,7 @@ pub const FILL: u8 = b'#';
 
 /// These bytes are not padded content: shorter than the length in front says, or without one.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.5 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not padded content")]
 pub struct UnpadError;

@@ -6,7 +6,7 @@ use crate::{Algorithm, SignatureError};
 
 /// A signature. Its algorithm is not encoded: it follows from the size.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Signature {
     /// 64 bytes.

@@ -25,7 +25,7 @@ const ENCODED_SMALL_SIZE: usize = 191;
 
 /// The bytes have another size than the value they should be: refuse what contained them.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{actual} bytes where sntrup761 needs {expected}")]
 pub struct KemSizeError {
@@ -37,25 +37,25 @@ pub struct KemSizeError {
 
 /// A 1,158-byte encapsulation key. Any bytes of that size are accepted.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct KemPublicKey(Box<[u8; PUBLIC_KEY_SIZE]>);
 
 /// A 1,763-byte decapsulation key, which contains its public key. Wiped when dropped.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone)]
 pub struct KemPrivateKey(Box<Zeroizing<[u8; PRIVATE_KEY_SIZE]>>);
 
 /// A 1,039-byte encapsulated secret. Any bytes of that size are accepted.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct KemCiphertext(Box<[u8; CIPHERTEXT_SIZE]>);
 
 /// A 32-byte shared secret, wiped when dropped.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct KemSharedSecret([u8; SHARED_SECRET_SIZE]);
 

@@ -7,7 +7,7 @@ use crate::{Algorithm, DhSecret};
 
 /// A public X25519 key: 32 bytes, 44 in DER.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct X25519PublicKey([u8; 32]);
 
@@ -17,7 +17,7 @@ public_key_encodings!(X25519PublicKey, Algorithm::X25519, 32, 44);
 ///
 /// The bytes are kept and encoded as they are; they are clamped only where they are used.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone)]
 pub struct X25519PrivateKey(StaticSecret);
 

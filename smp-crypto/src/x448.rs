@@ -8,7 +8,7 @@ use crate::key_types::{private_key_encodings, public_key_encodings, secret_bytes
 
 /// A public X448 key: 56 bytes, 68 in DER.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct X448PublicKey([u8; 56]);
 
@@ -18,7 +18,7 @@ public_key_encodings!(X448PublicKey, Algorithm::X448, 56, 68);
 ///
 /// The bytes are kept and encoded as they are; they are clamped only where they are used.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.4 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
 pub struct X448PrivateKey([u8; 56]);
 
@@ -26,6 +26,8 @@ private_key_encodings!(X448PrivateKey, Algorithm::X448, 56, 72);
 
 secret_bytes! {
     /// What two X448 keys agree on, 56 bytes. It is not uniform: derive keys from it.
+    ///
+    /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
     X448Secret, 56
 }
 

@@ -44,8 +44,6 @@ impl Bytes {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        ///
-        /// Source: chapter 1 (`protocol-spec/1-primitives.md`).
         #[derive(Clone)]
         pub struct $name(Bytes);
 
@@ -168,42 +166,62 @@ macro_rules! id {
 
 id!(
     /// The ID in the third part of a transmission, before it is known of which kind it is. Empty where a command has none.
+    ///
+    /// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
     EntityId
 );
 id!(
     /// The ID under which its recipient knows a queue.
+    ///
+    /// Source: section 4.1 (`protocol-spec/4-commands.md`).
     RecipientId
 );
 id!(
     /// The ID under which its sender knows a queue.
+    ///
+    /// Source: section 4.1 (`protocol-spec/4-commands.md`).
     SenderId
 );
 id!(
     /// The ID under which a notification server knows a queue.
+    ///
+    /// Source: section 4.1 (`protocol-spec/4-commands.md`).
     NotifierId
 );
 id!(
     /// The ID of the data of a short link.
+    ///
+    /// Source: section 4.1 (`protocol-spec/4-commands.md`).
     LinkId
 );
 id!(
     /// The ID that a relay gave to a service certificate.
+    ///
+    /// Source: section 2.5 (`protocol-spec/2-transport.md`).
     ServiceId
 );
 id!(
     /// The ID of a session between a client and a destination relay through a proxy: the destination's session ID.
+    ///
+    /// Source: section 4.5 (`protocol-spec/4-commands.md`).
     ProxySessionId
 );
 id!(
     /// The ID of a message in a queue, also the nonce of its body's box.
+    ///
+    /// Source: section 5.2 (`protocol-spec/5-messages.md`).
     MessageId
 );
 id!(
     /// Ties an answer to its command; empty in what a relay sends on its own. Also a nonce: never use one twice.
+    ///
+    /// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
     CorrelationId
 );
 id!(
     /// The ID of a TLS session: `tls-unique`, 32 bytes in TLS 1.3 with the only suite of the protocol.
+    ///
+    /// Source: section 2.3 (`protocol-spec/2-transport.md`).
     SessionId
 );
 

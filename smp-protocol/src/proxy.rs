@@ -84,7 +84,7 @@ fn response_nonce(correlation_id: &CorrelationId) -> Nonce {
 
 /// What a proxy makes of `PFWD`.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.4 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedTransmission<'a> {
     /// That of `PFWD`.
@@ -99,7 +99,7 @@ pub struct ForwardedTransmission<'a> {
 
 /// What a destination relay answers to a proxy.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.4 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardedResponse<'a> {
     /// That of `PFWD`.

@@ -9,7 +9,7 @@ use crate::version::{SmpVersion, VersionRange};
 /// What reading and writing transmissions depends on. Also that of a session between proxy and destination relay, for
 /// commands that are forwarded in it.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.7 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionParameters {
     /// The version of commands and transmissions.
@@ -32,7 +32,7 @@ impl SessionParameters {
 
 /// A session, from either side.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.7 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone)]
 pub struct Session {
     /// Version and session ID.

@@ -6,7 +6,7 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader, TextDecode, TextEncod
 
 /// A version of one of the protocols: 2 bytes, or a decimal number in text.
 ///
-/// Source: chapter 10 (`protocol-spec/10-versions.md`).
+/// Source: section 1.3 (`protocol-spec/1-primitives.md`).
 pub trait Version:
     Copy + Ord + fmt::Debug + Encode + TextEncode + TextDecode + for<'a> Decode<'a> + From<u16> + Into<u16>
 {
@@ -15,8 +15,6 @@ pub trait Version:
 macro_rules! version {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        ///
-        /// Source: chapter 10 (`protocol-spec/10-versions.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub u16);
 
@@ -68,18 +66,26 @@ macro_rules! version {
 
 version!(
     /// Version of the transport and the commands between client and relay; we speak 6 to 19.
+    ///
+    /// Source: section 10.1 (`protocol-spec/10-versions.md`).
     SmpVersion
 );
 version!(
     /// Version of the client messages inside `SEND`; we speak 1 to 4.
+    ///
+    /// Source: section 10.3 (`protocol-spec/10-versions.md`).
     SmpClientVersion
 );
 version!(
     /// Version of the agent messages; we speak 2 to 7.
+    ///
+    /// Source: section 10.4 (`protocol-spec/10-versions.md`).
     AgentVersion
 );
 version!(
     /// Version of the end-to-end ratchet; we speak 2 to 3.
+    ///
+    /// Source: section 10.5 (`protocol-spec/10-versions.md`).
     RatchetVersion
 );
 
@@ -136,7 +142,7 @@ impl RatchetVersion {
 
 /// From one version to another one that is not smaller, both included. Binary: both numbers; text: `6-19`, or `6` for one version.
 ///
-/// Source: chapter 10 (`protocol-spec/10-versions.md`).
+/// Source: section 1.3 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VersionRange<V> {
     min: V,

@@ -9,7 +9,7 @@ use crate::version::SmpVersion;
 
 /// One line of the table.
 ///
-/// Source: chapter 10 (`protocol-spec/10-versions.md`).
+/// Source: section 10.2 (`protocol-spec/10-versions.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<T> {
     /// The command or answer.

@@ -26,6 +26,8 @@ const INFO: &[u8] = b"SimpleXX3DH";
 
 secret! {
     /// A header key that the sides share, before it is clear for whom it is a sending one. 32 bytes.
+    ///
+    /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
     SharedHeaderKey, 32
 }
 
@@ -41,7 +43,7 @@ impl SharedHeaderKey {
 
 /// What both sides know once they have each other's keys.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
     /// `AD`.
@@ -58,7 +60,7 @@ pub struct Agreement {
 
 /// The private keys of the side that invites (`rk1`, `rk2`); kept until the other side's have come.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedKeys {
     /// First key: goes into the associated data.
@@ -71,7 +73,7 @@ pub struct OfferedKeys {
 
 /// The private keys of the side that joins (`spk1`, `spk2`); kept as long as its confirmation may be sent again.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoiningKeys {
     /// First key: goes into the associated data.
@@ -84,7 +86,7 @@ pub struct JoiningKeys {
 
 /// The private side of an answer about the KEM.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoiningKem {
     /// Nothing was offered, or both sides propose at once: here is a key.

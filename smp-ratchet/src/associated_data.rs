@@ -8,7 +8,7 @@ use crate::security_code::SecurityCode;
 ///
 /// It is the same on both sides and never changes, unless the ratchet is agreed anew.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct AssociatedData([u8; Self::SIZE]);
 

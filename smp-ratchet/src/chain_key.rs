@@ -10,11 +10,15 @@ const INFO: &[u8] = b"SimpleXChainRatchet";
 
 secret! {
     /// `CKs`: the key from which the keys of our next messages come, 32 bytes.
+    ///
+    /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     SendingChainKey, 32
 }
 
 secret! {
     /// `CKr`: the key from which the keys of the other side's next messages come, 32 bytes.
+    ///
+    /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     ReceivingChainKey, 32
 }
 

@@ -13,7 +13,7 @@ use crate::step::ratchet_step;
 
 /// A message whose header is open: it says which stored key is needed for the body, if any.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone)]
 pub struct OpenedHeader<'r, 'm> {
     ratchet: &'r Ratchet,
@@ -33,7 +33,7 @@ enum Chain {
 
 /// What decryption leaves behind. It has happened, also if the text could not be read.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug)]
 #[must_use = "store the ratchet and the change of the skipped keys, whatever the plaintext is"]
 pub struct Decrypted {

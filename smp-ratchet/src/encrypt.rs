@@ -9,7 +9,7 @@ use crate::ratchet::{Ratchet, RatchetState, SendingChain};
 
 /// How to encrypt a message.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.4 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncryptOptions {
     /// Length of the body before encryption, in bytes: the text, two bytes of length, fill. All messages of one
@@ -28,7 +28,7 @@ pub struct EncryptOptions {
 
 /// An encrypted message and what to store before it is sent.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone)]
 #[must_use = "store the ratchet before the message is sent, or its key will be used again"]
 pub struct Encrypted {

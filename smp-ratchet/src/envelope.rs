@@ -23,7 +23,7 @@ pub(crate) fn padded_header_length(version: RatchetVersion, pq_supported: bool) 
 
 /// What a message says about the ratchet of its sender: 79 bytes or more, always sent encrypted.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHeader {
     /// The newest ratchet version that the sender speaks.

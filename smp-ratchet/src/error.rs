@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why a message could not be encrypted. The ratchet is as it was.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum EncryptError {
     /// This side was invited to receive first, and nothing has come yet: keep the message until something has.
@@ -28,7 +28,7 @@ pub enum EncryptError {
 /// [`OpenedHeader::decrypt`](crate::OpenedHeader::decrypt) itself, it leaves the ratchet as it was;
 /// in [`Decrypted::plaintext`](crate::Decrypted::plaintext), the ratchet has moved and must be stored.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecryptError {
     /// Not a ratchet message, or its authentic header is not one: drop it. (`CryptoHeaderError`.)
@@ -63,7 +63,7 @@ pub enum DecryptError {
 
 /// Why two sides' keys do not give a ratchet. Refuse the request that they came with.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AgreementError {
     /// An encapsulation key was accepted that was not offered, or an invitation accepts one.
@@ -74,7 +74,7 @@ pub enum AgreementError {
 
 /// Why stored bytes are not a state of this crate. They were damaged, or written by a newer version of it.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("not a stored ratchet state that this version can read")]
 pub struct StateError;

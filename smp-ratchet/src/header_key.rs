@@ -12,6 +12,8 @@ use crate::secret::secret;
 
 secret! {
     /// `HKs`, and as next key `NHKs`: encrypts the headers of one chain that we send. 32 bytes.
+    ///
+    /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     SendingHeaderKey, 32
 }
 
@@ -19,6 +21,8 @@ secret! {
     /// `HKr`, and as next key `NHKr`: opens the headers of one chain that we receive. 32 bytes.
     ///
     /// Skipped message keys are kept under the header key of their chain.
+    ///
+    /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     ReceivingHeaderKey, 32
 }
 

@@ -11,7 +11,7 @@ use crate::ratchet_key::RatchetPrivateKey;
 /// It is a trait of its own so that recorded conversations can be repeated: the ratchet takes whatever keys it
 /// is given and is otherwise deterministic.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 pub trait KeySource {
     /// `GENERATE_DH`.
     fn ratchet_key(&mut self) -> RatchetPrivateKey;

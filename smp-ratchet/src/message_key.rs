@@ -8,7 +8,7 @@ use crate::error::{DecryptError, EncryptError};
 
 /// `mk` with its initialisation vector: what opens one message body, and nothing else.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageKey {
     key: AesKey,

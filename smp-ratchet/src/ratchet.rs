@@ -15,7 +15,7 @@ use crate::security_code::SecurityCode;
 
 /// The version in use and the newest one that we speak.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RatchetVersions {
     /// What messages are sent in. Receiving can raise it.
@@ -26,7 +26,7 @@ pub struct RatchetVersions {
 
 /// The chain that we send.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendingChain {
     /// `DHRr`: the key of the other side that this chain was made with.
@@ -39,7 +39,7 @@ pub struct SendingChain {
 
 /// The chain that we receive.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivingChain {
     /// `CKr`.
@@ -50,7 +50,7 @@ pub struct ReceivingChain {
 
 /// The KEM's part of the ratchet: present while post-quantum encryption is on or proposed.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.4 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetKem {
     /// `PQRs`: the key that our headers offer.
@@ -61,7 +61,7 @@ pub struct RatchetKem {
 
 /// An encapsulation to the other side's key.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.4 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedKem {
     /// `PQRr`: the key that was offered.
@@ -77,7 +77,7 @@ pub struct AcceptedKem {
 /// Its fields are public so that a state can be imported from and compared with another implementation's;
 /// otherwise [`Ratchet`] is what you want. The names in capitals are those of the specification.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetState {
     /// Versions in use and supported.
@@ -114,10 +114,12 @@ pub struct RatchetState {
     pub next_receiving_header_key: ReceivingHeaderKey,
 }
 
-/// One side of a double ratchet (spec chapter `7-ratchet.md`).
+/// One side of a double ratchet.
 ///
 /// A `Ratchet` is a value: encrypting and decrypting leave it as it is and return the one that follows. Store that
 /// one, in the same transaction as what it made or read, and only then send or use the message.
+///
+/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ratchet {
     pub(crate) state: RatchetState,

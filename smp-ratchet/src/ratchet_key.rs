@@ -4,7 +4,7 @@ use smp_crypto::x448::{X448PrivateKey, X448PublicKey, X448Secret};
 
 /// `DHRs`: our current ratchet key pair. The public half is kept, it goes into every header.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RatchetPrivateKey {
     private: X448PrivateKey,
@@ -13,13 +13,13 @@ pub struct RatchetPrivateKey {
 
 /// The public half of our ratchet key, as it is sent.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RatchetPublicKey(pub X448PublicKey);
 
 /// `DHRr`: the other side's ratchet key, as it came in a header or in the agreement.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemoteRatchetKey(pub X448PublicKey);
 

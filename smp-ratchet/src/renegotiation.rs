@@ -9,7 +9,7 @@ use crate::agreement::key_pair_hash;
 
 /// SHA-256 of two public keys, 32 bytes. An agent remembers those that it has answered, to answer each only once.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RatchetKeyHash(pub [u8; 32]);
 
@@ -23,7 +23,7 @@ impl RatchetKeyHash {
 
 /// Which part a side plays in the new agreement.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.7 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RenegotiationRole {
     /// As the side that invited: [`OfferedKeys::ratchet`](crate::OfferedKeys::ratchet), then wait for a message.

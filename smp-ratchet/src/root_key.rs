@@ -13,6 +13,8 @@ const INFO: &[u8] = b"SimpleXRootRatchet";
 
 secret! {
     /// `RK`: 32 bytes. Each ratchet step replaces it twice, first for receiving, then for sending.
+    ///
+    /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     RootKey, 32
 }
 

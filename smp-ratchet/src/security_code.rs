@@ -13,7 +13,7 @@ const GROUP: usize = 5;
 /// Both sides print it as one big-endian number in decimal, without leading zeros, in groups of five digits
 /// from the left: up to 78 digits, the last group may be shorter. SimpleX apps show the same text.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 9.5 (`protocol-spec/9-chat.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecurityCode([u8; 32]);
 

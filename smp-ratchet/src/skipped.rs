@@ -8,7 +8,7 @@ pub const MAX_SKIPPED: u32 = 512;
 
 /// Which skipped message a key is for: the header key of its chain (32 bytes) and its number in the chain.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedKeyId {
     /// The header key of the chain.
@@ -19,7 +19,7 @@ pub struct SkippedKeyId {
 
 /// A row to store: the key of one message that was left out.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedKey {
     /// Under what to find it.
@@ -30,7 +30,7 @@ pub struct SkippedKey {
 
 /// What to change in the stored skipped keys, together with the ratchet.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SkippedChange {
     /// Nothing.
@@ -44,7 +44,7 @@ pub enum SkippedChange {
 
 /// All skipped keys of a ratchet in memory: for applications without a database, and for tests.
 ///
-/// Source: chapter 7 (`protocol-spec/7-ratchet.md`).
+/// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SkippedKeys(Vec<SkippedKey>);
 

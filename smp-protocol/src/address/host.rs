@@ -10,7 +10,7 @@ use crate::encoding::{
 
 /// A name of at most 255 bytes that can stand in an address. Built by reading a [`Host`].
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.10 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HostName(String);
 
@@ -23,7 +23,7 @@ impl HostName {
 
 /// Where a relay can be reached.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.10 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
     /// An IPv4 address.

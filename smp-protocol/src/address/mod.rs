@@ -23,7 +23,7 @@ pub const FINGERPRINT_BYTES: usize = 32;
 ///
 /// The binary form has no password: see [`RelayAddress::encode`].
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.10 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RelayAddress {
     /// SHA-256 of the DER of the relay's identity certificate.

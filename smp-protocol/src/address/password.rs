@@ -14,7 +14,7 @@ use crate::encoding::{
 /// Text is taken as its UTF-8 bytes. An empty password can be sent but not be read from a text.
 /// Comparison takes the same time wherever the passwords differ.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.10 (`protocol-spec/1-primitives.md`).
 #[derive(Clone)]
 pub struct Password(Zeroizing<Vec<u8>>);
 

@@ -8,7 +8,7 @@ use crate::key::SenderAuthKey;
 
 /// A message between two agents of one connection.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.3 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AMessage<'a> {
     /// `HELLO`, `H`: the queue is secured; ends the older way of connecting.
@@ -33,7 +33,7 @@ pub enum AMessage<'a> {
 
 /// That a message was received.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.6 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageReceipt<'a> {
     /// The number that its sender gave it.
@@ -46,7 +46,7 @@ pub struct MessageReceipt<'a> {
 
 /// An offered queue.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.8 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueReplacement {
     /// The new queue.
@@ -57,7 +57,7 @@ pub struct QueueReplacement {
 
 /// An accepted queue, with the key that the sender will use.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.8 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueKey {
     /// The new queue; its DH key is the *sender's* for the box of the queue.
@@ -68,7 +68,7 @@ pub struct QueueKey {
 
 /// A secured queue.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.8 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueReady {
     /// Which one.

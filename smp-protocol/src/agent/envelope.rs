@@ -9,7 +9,7 @@ use crate::version::AgentVersion;
 
 /// The body of a client message. Encrypted in it is an encoded [`AgentMessage`](super::AgentMessage).
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.1 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentEnvelope<'a> {
     /// `C`: confirms a queue. Holds `ConnectionInfo` or `ConnectionInfoReply`.

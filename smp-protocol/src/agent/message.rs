@@ -12,7 +12,7 @@ use crate::encoding::{Decode, DecodeError, Encode, NonEmpty, Reader, ShortString
 /// The sender's confirmation is number 1, without saying so, and an [`AgentEnvelope::RatchetKey`](super::AgentEnvelope)
 /// takes a number too: the first [`AMessage`] has number 2 and the hash of the encoded connection information.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.3 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AgentMessageId(pub i64);
 
@@ -37,7 +37,7 @@ pub fn message_hash(encoded: &[u8]) -> [u8; 32] {
 
 /// In front of every [`AMessage`].
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.3 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHeader<'a> {
     /// The number of this message.
@@ -77,7 +77,7 @@ impl<'a> Decode<'a> for MessageHeader<'a> {
 
 /// What is inside of an [`AgentEnvelope`](super::AgentEnvelope).
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.3 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentMessage<'a> {
     /// `I`: information about the side that invited, in its confirmation.

@@ -18,7 +18,7 @@ pub(super) const QUEUE_MODES: SmpClientVersion = SmpClientVersion(4);
 
 /// Where to send to a queue, and with which key to agree the key of its box.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.4 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueAddress {
     /// The relay. A password in it is never written.
@@ -49,7 +49,7 @@ impl QueueAddress {
 ///
 /// Not every mode can be written for every range of versions; see [`QueueInfo`] for how that shows.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.4 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUri {
     /// The client versions that the recipient speaks.
@@ -71,7 +71,7 @@ impl QueueUri {
 /// Versions below 4 cannot write every address: version 1 has one host only, contact mode is not written below
 /// version 4 and messaging mode not below 3. What is not written is read back as absent.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.4 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueInfo {
     /// The agreed client version.
@@ -82,7 +82,7 @@ pub struct QueueInfo {
 
 /// Which queue: its relay and the sender's ID.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.4 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SenderQueueAddress {
     /// The relay; the binary form has no password.

@@ -14,7 +14,7 @@ const POST_QUANTUM: RatchetVersion = RatchetVersion(3);
 
 /// What of the KEM may stand in ratchet parameters: [`ProposedKem`] or [`AnyKem`], depending on who sends them.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub trait KemParameters: Sized + sealed::Sealed {
     /// The encapsulation in reply to the other side's key.
     fn ciphertext(&self) -> Option<&KemCiphertext>;
@@ -32,13 +32,13 @@ mod sealed {
 
 /// A key that the other side may encapsulate to: in invitations and in [`AgentEnvelope::RatchetKey`](super::AgentEnvelope).
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProposedKem(pub KemPublicKey);
 
 /// A key, with or without an encapsulation to the other side's key: in confirmations.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnyKem {
     /// Only a key: the other side had none.
@@ -96,7 +96,7 @@ impl From<ProposedKem> for AnyKem {
 
 /// Ratchet parameters of one agreed version.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetParameters<K> {
     /// The version of the ratchet.
@@ -111,7 +111,7 @@ pub struct RatchetParameters<K> {
 
 /// Ratchet parameters offered for a range of versions: in invitations. The text form is the value of `e2e=` in links.
 ///
-/// Source: chapter 6 (`protocol-spec/6-agent.md`).
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatchetParametersUri<K> {
     /// The versions of the ratchet that its maker speaks.
@@ -125,8 +125,12 @@ pub struct RatchetParametersUri<K> {
 }
 
 /// What the side that joins sends in its confirmation.
+///
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub type SentRatchetParameters = RatchetParameters<AnyKem>;
 /// What either side sends to agree a new ratchet.
+///
+/// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub type ReceivedRatchetParameters = RatchetParameters<ProposedKem>;
 
 impl<K> RatchetParametersUri<K> {

@@ -16,7 +16,7 @@ pub const CONFIRMATION_PADDED_LENGTH: usize = 15904;
 
 /// The body of `SEND`: a public header, a nonce, and the box of a padded [`ClientMessage`].
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.1 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientEnvelope<'a> {
     /// The version that both agents agreed on for this queue.
@@ -31,7 +31,7 @@ pub struct ClientEnvelope<'a> {
 
 /// What is in the box.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.1 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientMessage<'a> {
     /// What else the recipient must know.
@@ -42,7 +42,7 @@ pub struct ClientMessage<'a> {
 
 /// The header inside the box.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.1 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateHeader {
     /// `K`: the key with which the recipient must secure the queue.

@@ -11,7 +11,7 @@ pub const META_PADDED_LENGTH: usize = 128;
 
 /// Which message a notification is about; only the recipient can read it.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.3 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationMeta {
     /// The message.

@@ -21,7 +21,7 @@ pub const RECEIVED_ENCRYPTED_LENGTH: usize = TAG_SIZE + RECEIVED_PADDED_LENGTH;
 
 /// What a relay delivers to the recipient of a queue.
 ///
-/// Source: chapter 5 (`protocol-spec/5-messages.md`).
+/// Source: section 5.2 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceivedBody<'a> {
     /// A message of the sender.

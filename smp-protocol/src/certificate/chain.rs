@@ -12,7 +12,7 @@ pub const MAX_CHAIN: usize = 4;
 
 /// One or more certificates in DER, leaf first. Written as a count byte and the certificates with two length bytes each.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.2 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateChain(NonEmpty<LargeString<'static>>);
 

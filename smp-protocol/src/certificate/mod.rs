@@ -14,7 +14,7 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader};
 
 /// A certificate chain and a key that is signed with the key of its first certificate.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertifiedKey {
     /// The chain, leaf first.

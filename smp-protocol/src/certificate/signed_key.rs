@@ -10,7 +10,7 @@ use crate::error::HandshakeError;
 ///
 /// The additional SEQUENCE around the key is part of what is signed. Written with two length bytes in front.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedKey {
     der: Vec<u8>,

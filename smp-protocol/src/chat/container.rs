@@ -8,7 +8,7 @@ use super::{ChatError, MessageContent, SharedMessageId};
 
 /// The parameters of `x.msg.new`.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageContainer {
@@ -28,7 +28,7 @@ pub struct MessageContainer {
 
 /// A quoted message: which one, and what it said according to the one who quotes it (nobody checks).
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quote {
     /// Which message.
@@ -39,7 +39,7 @@ pub struct Quote {
 
 /// Which message is quoted.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageReference {
     /// Its shared ID.
@@ -52,7 +52,7 @@ pub struct MessageReference {
 
 /// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileOffer {
     /// The name that the sender gave. Never use it as a path.

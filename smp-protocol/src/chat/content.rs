@@ -6,7 +6,7 @@ use super::ChatError;
 
 /// The kind of a message's content (`type`).
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContentKind {
@@ -64,7 +64,7 @@ impl ContentKind {
 
 /// The content of a message: any kind is read, with its text; what else belongs to the kind is kept as it came.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageContent {

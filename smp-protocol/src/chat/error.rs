@@ -5,7 +5,7 @@ use thiserror::Error;
 /// A received body, or one message of a batch, could not be read. Show the conversation partner's message as
 /// unreadable and go on: the connection is not affected.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.2 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChatError {
@@ -34,7 +34,7 @@ pub enum ChatError {
 
 /// A message could not be sent as it is.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.2 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChatEncodeError {

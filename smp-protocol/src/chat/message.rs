@@ -11,7 +11,7 @@ use super::{
 
 /// A chat message.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.3 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatMessage {
     /// The versions that its sender speaks: remember the latest of a contact.
@@ -24,7 +24,7 @@ pub struct ChatMessage {
 
 /// What a message is about.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ChatEvent {
@@ -71,7 +71,7 @@ pub enum ChatEvent {
 
 /// The parameters of `x.contact`.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ContactRequest {

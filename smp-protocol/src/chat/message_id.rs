@@ -11,7 +11,7 @@ use crate::base64url;
 ///
 /// We make 12 bytes; any length is read. In JSON it is base64url with padding.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.3 (`protocol-spec/9-chat.md`).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SharedMessageId(Vec<u8>);
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// A profile. Nothing in it is verified: two contacts may have the same name.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -7,13 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A chat protocol version.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.3 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChatVersion(pub u16);
 
 /// A range of chat versions, both ends included, minimum not above maximum. Text: `1-9`, or `1` for a single version.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.3 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChatVersionRange {
     min: ChatVersion,
@@ -70,7 +70,7 @@ impl fmt::Display for ChatVersionRange {
 
 /// The text is not a version range. Treat the message as unreadable.
 ///
-/// Source: chapter 9 (`protocol-spec/9-chat.md`).
+/// Source: section 9.3 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a chat version range")]
 pub struct BadChatVersionRange;

@@ -6,7 +6,7 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader};
 ///
 /// Written as `T` or `F`. Further characters up to the next space are flags of the future: they are read and dropped.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.3 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageFlags {
     /// Whether the recipient should be notified (`NMSG`).

@@ -2,7 +2,9 @@
 
 use crate::encoding::{Decode, DecodeError, Encode, LargeString, Reader};
 
-/// Both encrypted parts of the data of a link; the relay cannot read them (chapter `8-links.md`).
+/// Both encrypted parts of the data of a link; the relay cannot read them: what is in them is in section 8.3.
+///
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkData<'a> {
     /// The part that never changes.

@@ -16,7 +16,7 @@ use crate::version::SmpVersion;
 /// | 15, 16 | optional | optional request |
 /// | 17 to 19 | optional | optional request, optional notifier credentials |
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewQueue<'a> {
     /// Authorizes this command and those that follow.
@@ -35,7 +35,7 @@ pub struct NewQueue<'a> {
 
 /// Whether `NEW` also subscribes.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionMode {
     /// `S`: create and subscribe.
@@ -46,7 +46,7 @@ pub enum SubscriptionMode {
 
 /// What a queue is for.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueMode {
     /// `M`: messages of one sender, who can secure the queue.
@@ -57,7 +57,7 @@ pub enum QueueMode {
 
 /// What kind of queue is wanted.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueRequest<'a> {
     /// A messaging queue, with the data of a one-time link. The relay chooses the link ID.
@@ -68,7 +68,7 @@ pub enum QueueRequest<'a> {
 
 /// Link data for a new queue.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkRequest<'a> {
     /// The sender ID that the queue must get: the first 24 bytes of the SHA3-384 of the command's correlation ID.
@@ -79,7 +79,7 @@ pub struct LinkRequest<'a> {
 
 /// Keys that allow notifications.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifierCredentials {
     /// Authorizes `NSUB`.

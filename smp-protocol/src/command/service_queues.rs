@@ -13,7 +13,7 @@ pub const IDS_HASH_BYTES: usize = 16;
 
 /// XOR of the MD5 of the IDs of queues, in any order. It shows drift; it is no protection against anybody.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct IdsHash(pub [u8; IDS_HASH_BYTES]);
 
@@ -61,7 +61,7 @@ impl Decode<'_> for IdsHash {
 /// The parameters of `SUBS`, `NSUBS`, `SOKS` and `ENDS`. Before version 19 there is no hash, and no parameter at all in the
 /// commands: then they are read as zeros and the count -1.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ServiceQueues {
     /// How many queues there are.

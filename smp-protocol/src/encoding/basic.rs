@@ -174,7 +174,9 @@ impl<A: TextDecode, B: TextDecode> TextDecode for (A, B) {
     }
 }
 
-/// A time in whole seconds since 1970-01-01 00:00 UTC, 8 bytes (chapter `1-primitives.md`, system time).
+/// A time in whole seconds since 1970-01-01 00:00 UTC, 8 bytes (`systemTime`).
+///
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnixSeconds(pub i64);
 
@@ -212,7 +214,7 @@ impl TextDecode for UnixSeconds {
 
 /// A time in its ISO 8601 text form `2023-11-14T22:13:20.5Z`, UTC, up to nanoseconds without zeros at the end.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UtcTime(OffsetDateTime);
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Why bytes or text are not an encoding of the wanted type. There is nothing to retry: the peer sent something else.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The input ends inside the value.
@@ -20,7 +20,7 @@ pub enum DecodeError {
 
 /// A string or list that does not fit in its length field. Shorten it, it cannot be sent.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{length} bytes or items are too many, {maximum} is the maximum")]
 pub struct TooLong {
@@ -32,7 +32,7 @@ pub struct TooLong {
 
 /// A text with characters that its encoding cannot carry, or too many of them. Use other text.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the text cannot be encoded: it is too long or has characters outside of the allowed set")]
 pub struct InvalidText;

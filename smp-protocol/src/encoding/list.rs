@@ -7,13 +7,13 @@ pub const MAX_ITEMS: usize = 255;
 
 /// 0 to 255 items: a count byte, then the items.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct List<T>(Vec<T>);
 
 /// 1 to 255 items: a count byte that is not 0, then the items. In text, items are separated by commas.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NonEmpty<T>(Vec<T>);
 

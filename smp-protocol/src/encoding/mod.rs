@@ -40,7 +40,7 @@ pub use text::{TextDecode, TextEncode, TextReader, from_text, to_text};
 
 /// A value with one binary encoding. Encoding cannot fail: a value that cannot be written cannot be built.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 pub trait Encode {
     /// Appends the encoding to `out`.
     fn encode(&self, out: &mut Vec<u8>);
@@ -48,7 +48,7 @@ pub trait Encode {
 
 /// A value that can be read from its binary encoding, borrowing long parts from the input where its type does.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 pub trait Decode<'a>: Sized {
     /// Reads one value and leaves what follows it in `input`.
     fn decode(input: &mut Reader<'a>) -> Result<Self, DecodeError>;

@@ -9,7 +9,7 @@ use super::{Decode, DecodeError, Length};
 /// Every method either returns what it read and moves on, or returns an error and leaves the position undefined:
 /// after an error the input is of no further use.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     rest: &'a [u8],

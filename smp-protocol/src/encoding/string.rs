@@ -96,11 +96,15 @@ macro_rules! byte_string {
 }
 
 byte_string!(
-    /// 0 to 255 bytes with a length byte in front (chapter `1-primitives.md`, `shortString`).
+    /// 0 to 255 bytes with a length byte in front (`shortString`).
+    ///
+    /// Source: section 1.1 (`protocol-spec/1-primitives.md`).
     ShortString, MAX_SHORT_STRING, u8, short
 );
 byte_string!(
-    /// 0 to 65535 bytes with two length bytes in front (chapter `1-primitives.md`, `largeString`).
+    /// 0 to 65535 bytes with two length bytes in front (`largeString`).
+    ///
+    /// Source: section 1.1 (`protocol-spec/1-primitives.md`).
     LargeString, MAX_LARGE_STRING, u16, large
 );
 
@@ -114,7 +118,7 @@ impl<const N: usize> From<[u8; N]> for ShortString<'static> {
 
 /// All bytes up to the end of the input, without a length.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Tail<'a>(pub Cow<'a, [u8]>);
 
@@ -138,7 +142,7 @@ impl<'a> Decode<'a> for Tail<'a> {
 
 /// UTF-8 text of at most 255 bytes in the form of a short string.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.1 (`protocol-spec/1-primitives.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ShortText<'a>(Cow<'a, str>);
 
@@ -184,7 +188,7 @@ impl<'a> Decode<'a> for ShortText<'a> {
 ///
 /// Only the texts inside `BROKER` errors have this form.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Latin1Text(Vec<u8>);
 

@@ -7,7 +7,7 @@ use crate::base64url;
 
 /// A value with a text form.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.2 (`protocol-spec/1-primitives.md`).
 pub trait TextEncode {
     /// Appends the text form to `out`.
     fn text_encode(&self, out: &mut String);
@@ -15,7 +15,7 @@ pub trait TextEncode {
 
 /// A value that can be read from its text form.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.2 (`protocol-spec/1-primitives.md`).
 pub trait TextDecode: Sized {
     /// Reads one value and leaves what follows it in `input`.
     fn text_decode(input: &mut TextReader<'_>) -> Result<Self, DecodeError>;
@@ -45,7 +45,7 @@ pub(crate) fn from_text_bytes<T: TextDecode>(text: &[u8]) -> Result<T, DecodeErr
 
 /// The unread rest of a text. It is `Copy`, so that a reader can look ahead with a copy of it.
 ///
-/// Source: chapter 1 (`protocol-spec/1-primitives.md`).
+/// Source: section 1.2 (`protocol-spec/1-primitives.md`).
 #[derive(Clone, Copy)]
 pub struct TextReader<'a> {
     rest: &'a [u8],

@@ -8,7 +8,7 @@ use crate::encoding::{DecodeError, Reader};
 
 /// The content of a `BLOCKED` error.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockingInfo {
     /// Why it was blocked.
@@ -19,7 +19,7 @@ pub struct BlockingInfo {
 
 /// Why a queue or link was blocked.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockingReason {
     /// Unwanted messages.
@@ -30,7 +30,7 @@ pub enum BlockingReason {
 
 /// Asks the client not to use this relay for new queues for some time.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct ClientNotice {
     /// For how many seconds; without it for good.

@@ -7,7 +7,7 @@ use crate::encoding::{Decode, DecodeError, Encode, Latin1Text, Reader};
 
 /// Why a proxy did not get the answer of the destination relay.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProxyError {
     /// The destination relay answered with this error.
@@ -56,7 +56,7 @@ impl ProxyError {
 
 /// Why a relay could not be reached or used.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BrokerErrorType {
     /// Its answer cannot be read.
@@ -116,7 +116,7 @@ impl Decode<'_> for BrokerErrorType {
 
 /// Why there is no connection.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NetworkError {
     /// The host does not accept connections.

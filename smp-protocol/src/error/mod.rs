@@ -20,7 +20,7 @@ pub const MAX_NESTING: usize = 16;
 
 /// What went wrong, as a relay says it.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ErrorType {
     /// The block, or an authorization in it, is not what it should be. Close the connection.
@@ -72,7 +72,7 @@ pub enum ErrorType {
 
 /// What is wrong with a command.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum CommandError {
     /// There is no command of this name.

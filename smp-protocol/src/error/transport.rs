@@ -7,7 +7,7 @@ use crate::encoding::{Decode, DecodeError, Reader};
 
 /// Why a connection cannot be made or used. Sent in the third handshake message and in `PROXY BROKER TRANSPORT`.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TransportError {
     /// A block cannot be read. Close the connection.
@@ -32,7 +32,7 @@ pub enum TransportError {
 
 /// Why a handshake failed.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HandshakeError {
     /// A handshake message cannot be read.

@@ -12,7 +12,7 @@ use crate::version::{SmpVersion, VersionRange};
 
 /// What the client knows before the handshake.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone)]
 pub struct Client<'a> {
     /// What it speaks.
@@ -33,7 +33,7 @@ pub struct Client<'a> {
 
 /// What a service needs to present itself.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceCredentials<'a> {
     /// What it does.

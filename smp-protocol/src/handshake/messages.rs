@@ -10,7 +10,7 @@ use crate::version::{SmpVersion, VersionRange};
 
 /// The first message, from the relay.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayHello {
     /// What the relay speaks.
@@ -24,7 +24,7 @@ pub struct RelayHello {
 
 /// The second message, from the client.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHello {
     /// The version that the client chose.
@@ -41,7 +41,7 @@ pub struct ClientHello {
 
 /// How a client presents itself as a service.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientService {
     /// What it does.
@@ -52,7 +52,7 @@ pub struct ClientService {
 
 /// What a service does.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceRole {
     /// `M`: receives messages.
@@ -65,7 +65,7 @@ pub enum ServiceRole {
 
 /// The third message, from the relay to services only.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceResponse {
     /// The service is known under this ID, which is the entity ID of its commands.

@@ -58,7 +58,7 @@ pub fn agree(
 
 /// A service whose certificates and key belong together.
 ///
-/// Source: chapter 2 (`protocol-spec/2-transport.md`).
+/// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedService {
     /// What it does.

@@ -9,11 +9,13 @@ use crate::id::SenderId;
 use crate::version::{AgentVersion, VersionRange};
 
 /// An ID that ties a link to something of the application: 0 to 255 bytes.
+///
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 pub type LinkEntityId = ShortString<'static>;
 
 /// The part of link data that never changes: the link key is its hash, so a link cannot be made to mean another thing.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FixedLinkData {
     /// The agent versions of the owner.
@@ -36,7 +38,7 @@ impl FixedLinkData {
 
 /// The part of link data that its owners may replace.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserLinkData {
     /// Of an invitation.
@@ -57,7 +59,7 @@ pub enum UserLinkData {
 
 /// What may change of a contact address.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserContactData {
     /// Whether requests may be sent to the queue in the fixed data; otherwise only through [`Self::relays`].
@@ -92,7 +94,7 @@ impl UserLinkData {
 
 /// Both parts of link data, decrypted and verified; see also [`OpenedLinkData::is_at`]. Encrypted they are [`command::LinkData`](crate::command::LinkData).
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenedLinkData {
     /// The part that never changes.

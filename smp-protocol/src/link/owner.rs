@@ -13,7 +13,7 @@ pub const MAX_OWNER_ID: usize = MAX_SHORT_STRING - RECORD_OVERHEAD;
 
 /// That an owner may sign user data: authorized by the root key, or by an owner listed before.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerAuth {
     owner_id: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct OwnerAuth {
 
 /// A list of owners is not valid, so nothing that they signed is.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum OwnerError {
     /// The root key needs no authorization and must not be listed.

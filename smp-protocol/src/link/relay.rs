@@ -5,7 +5,7 @@ use crate::encoding::{Decode, DecodeError, Encode, NonEmpty, Reader};
 
 /// The relay of a short link. For relays that every application knows, only a host is written.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShortLinkRelay {
     /// Its hosts, or only the first of them.

@@ -15,7 +15,7 @@ const MIN_CONTACT_VERSION: AgentVersion = AgentVersion(2);
 
 /// What somebody needs to know to connect, once.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitationRequest {
     /// The agent versions of the side that invites.
@@ -31,7 +31,7 @@ pub struct InvitationRequest {
 /// What somebody needs to know to send a request to connect, any number of times. The ratchet's parameters come from
 /// the other side, in [`AgentEnvelope::Invitation`](crate::agent::AgentEnvelope::Invitation).
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactRequest {
     /// The agent versions of the address's owner.
@@ -46,7 +46,7 @@ pub struct ContactRequest {
 ///
 /// `Display` writes the `simplex:` form; [`ConnectionRequest::to_uri`] any.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionRequest {
     /// `invitation`: for one use.

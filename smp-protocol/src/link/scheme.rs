@@ -7,7 +7,7 @@ use crate::encoding::{DecodeError, TextDecode, TextReader};
 
 /// The beginning of a full link. Nothing depends on it but what is opened when somebody clicks on it.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum LinkScheme {
     /// `simplex:`: opens an application that is installed.
@@ -20,7 +20,7 @@ pub enum LinkScheme {
 
 /// The server of a web page.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WebServer {
     /// Its host.

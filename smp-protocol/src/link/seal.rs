@@ -16,7 +16,7 @@ pub const USER_DATA_LENGTH: usize = 13_784;
 
 /// Link data could not be made, or must not be used.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LinkDataError {
     /// The data does not fit: shorten the user data.

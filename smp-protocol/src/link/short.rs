@@ -14,7 +14,7 @@ use crate::id::LinkId;
 
 /// The beginning of a short link.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ShortLinkScheme {
     /// `simplex:`, with all hosts of the relay among the parameters.
@@ -26,7 +26,7 @@ pub enum ShortLinkScheme {
 
 /// What is behind a reusable short link.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContactKind {
     /// `a`: a person.
@@ -62,7 +62,7 @@ impl ContactKind {
 
 /// A short link for one use. Who has it can read the link data, and connect.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvitationShortLink {
     /// Where the data is.
@@ -75,7 +75,7 @@ pub struct InvitationShortLink {
 
 /// A short link for any number of uses.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactShortLink {
     /// To what.
@@ -88,7 +88,7 @@ pub struct ContactShortLink {
 
 /// A short link of either kind. `Display` writes the `https:` form.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShortLink {
     /// For one use.

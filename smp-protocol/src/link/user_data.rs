@@ -10,7 +10,7 @@ const LONG_FORM: u8 = 0xff;
 /// What the owner of a link wants to show to those who open it: a profile, for instance. At most 65535 bytes; what
 /// really fits depends on the other parts of the link data.
 ///
-/// Source: chapter 8 (`protocol-spec/8-links.md`).
+/// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserData(LargeString<'static>);
 

@@ -7,7 +7,7 @@ use crate::encoding::{Decode, DecodeError, Encode, Reader, UtcTime, from_text, t
 
 /// The state of a queue.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueInfo {
     /// Whether the queue is secured with a sender's key.
@@ -29,7 +29,7 @@ pub struct QueueInfo {
 
 /// The state of a subscription.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionInfo {
     /// What the subscription is doing.
@@ -42,7 +42,7 @@ pub struct SubscriptionInfo {
 
 /// What a subscription is doing.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SubscriptionThread {
@@ -58,7 +58,7 @@ pub enum SubscriptionThread {
 
 /// What is said about a message.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageInfo {
     /// Its ID in base64.
@@ -74,7 +74,7 @@ pub struct MessageInfo {
 
 /// What a message in a queue is.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MessageKind {

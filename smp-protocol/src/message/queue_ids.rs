@@ -16,7 +16,7 @@ use crate::version::SmpVersion;
 /// | 16 | optional mode, optional link ID, optional service ID |
 /// | 17 to 19 | optional mode, optional link ID, optional service ID, optional notifier credentials |
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueIds {
     /// For the recipient's commands.
@@ -37,7 +37,7 @@ pub struct QueueIds {
 
 /// What the recipient needs for notifications.
 ///
-/// Source: chapter 4 (`protocol-spec/4-commands.md`).
+/// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayNotifierCredentials {
     /// For the notification server's `NSUB`.

@@ -7,6 +7,8 @@ use crate::version::SmpVersion;
 macro_rules! tags {
     ($($tag:ident($pattern:pat) = $name:literal),+ $(,)?) => {
         /// Which message it is, without its parameters.
+        ///
+        /// Source: section 10.2 (`protocol-spec/10-versions.md`).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum MessageTag {
             $(

@@ -18,7 +18,7 @@ const ED448_SIGNATURE_BYTES: usize = smp_crypto::Ed448PublicKey::SIGNATURE_SIZE;
 
 /// The authorization of a command, ready to be sent.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.1 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// By the key of the queue, or of the service in `SUBS` and `NSUBS`.
@@ -62,7 +62,7 @@ impl Authorization {
 
 /// The key that authorizes a command.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.1 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub enum CommandKey<'a> {
     /// Signs, or agrees with the relay's key for an authenticator.
@@ -75,7 +75,7 @@ pub enum CommandKey<'a> {
 
 /// Signs commands of a service next to the key of the queue.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.2 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceSigner<'a> {
     /// SHA-256 of the service's identity certificate.
@@ -86,7 +86,7 @@ pub struct ServiceSigner<'a> {
 
 /// Verifies commands of a service.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.2 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceVerifier<'a> {
     /// SHA-256 of the service's identity certificate.
@@ -133,7 +133,7 @@ pub fn authorize(
 
 /// A received authorization; it has the size of one, more is not known yet.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.1 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizationRef<'a> {
     /// An Ed25519 signature.

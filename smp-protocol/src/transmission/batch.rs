@@ -18,7 +18,7 @@ const LENGTH_BYTES: usize = 2;
 
 /// Why a transmission was not added.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DoesNotFit {
     /// There is no room left: send what there is, and add the transmission to the next block.
@@ -31,7 +31,7 @@ pub enum DoesNotFit {
 
 /// The content of one block, filled in the order in which transmissions are added. Reuse it: it keeps its memory.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone)]
 pub struct BlockContent {
     bytes: Vec<u8>,
@@ -104,7 +104,7 @@ impl BlockContent {
 
 /// Many transmissions, divided into blocks from the last one: the first block is the one that is not full.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone, Default)]
 pub struct Batch {
     /// Transmissions with their lengths.
@@ -122,7 +122,7 @@ impl fmt::Debug for Batch {
 
 /// A part of a [`Batch`].
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchPart<'a> {
     /// The content of one block.

@@ -15,7 +15,7 @@ const HEAD_LENGTH: usize = 256;
 
 /// A transmission without authorization.
 ///
-/// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
+/// Source: section 3.3 (`protocol-spec/3-transmissions.md`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Prepared {
     /// The session ID, then all the rest.
