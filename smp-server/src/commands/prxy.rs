@@ -16,7 +16,9 @@ pub(super) async fn run(cx: &Context, relay: &RelayAddress, password: Option<Pas
     }
     // Never closed.
     let _turn = cx.session.forwarding.acquire().await;
-    let session = cx.broker.proxy.connect(relay, &cx.session.new_relays).await?;
+    let session = cx.broker.proxy.connect(relay, &cx.session.new_relays).await;
+    cx.broker.metrics.forwarding.session(cx.broker.proxy.is_own(relay), &session);
+    let session = session?;
     Ok(BrokerMessage::ProxySessionKey {
         session_id: session.id.clone(),
         versions: session.versions,

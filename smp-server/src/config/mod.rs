@@ -7,6 +7,7 @@
 mod limits;
 mod load;
 mod page;
+mod proxy;
 mod reload;
 mod template;
 mod text;
@@ -28,6 +29,7 @@ pub use self::{
     limits::Limits,
     load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load, load_into},
     page::Page,
+    proxy::{DomainSuffix, HostMode, Proxy, SocksMode, SocksProxy},
     reload::Changes,
     template::template,
     text::{parse_duration, parse_password},
@@ -219,43 +221,6 @@ pub enum Durability {
     Memory,
 }
 
-/// `[proxy]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Proxy {
-    /// Whether clients may send to other relays through this one.
-    pub enabled: bool,
-    /// Commands of one client that are on their way to other relays at the same time; further ones wait.
-    pub client_concurrency: usize,
-    /// How long to wait for another relay: to connect, and for each answer.
-    #[serde(deserialize_with = "text::duration")]
-    pub timeout: Duration,
-    /// How long a relay that could not be reached is not tried again.
-    #[serde(deserialize_with = "text::duration")]
-    pub retry_interval: Duration,
-    /// Connections to other relays at the same time; another one takes the place of the one that was not used for longest.
-    pub max_relays: usize,
-    /// A connection to another relay that no client has used for this long is closed.
-    #[serde(deserialize_with = "text::duration")]
-    pub idle_timeout: Duration,
-    /// Whether relays at loopback and private network addresses may be connected to.
-    pub allow_private_hosts: bool,
-}
-
-impl Default for Proxy {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            client_concurrency: 32,
-            timeout: Duration::from_secs(15),
-            retry_interval: Duration::from_secs(30),
-            max_relays: 1_000,
-            idle_timeout: Duration::from_secs(600),
-            allow_private_hosts: false,
-        }
-    }
-}
-
 /// `[metrics]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -364,15 +329,10 @@ impl Config {
                 "queues.delete_idle is less than \"1d\"; use is noted by the day",
             ),
             (self.queues.expiry_interval.is_zero(), "queues.expiry_interval is 0; try \"1h\""),
-            (
-                self.proxy.client_concurrency == 0,
-                "proxy.client_concurrency is 0; to forbid forwarding set proxy.enabled = false",
-            ),
-            (self.proxy.idle_timeout.is_zero(), "proxy.idle_timeout is 0; try \"10m\""),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),
-            None => self.limits.validate(),
+            None => self.proxy.validate().and_then(|()| self.limits.validate()),
         }
     }
 }

@@ -69,13 +69,27 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 [proxy]
 # Whether clients may send to other relays through this one, which hides their IP addresses from those.
 # enabled = true
+# Commands of one client that may be on their way to other relays; further ones wait.
 # client_concurrency = 32
+# How long to wait for another relay: to connect, and for each answer. Tor takes its time: with socks try "30s".
 # timeout = "15s"
+# A relay that could not be reached is not tried again for this time.
 # retry_interval = "30s"
+# Connections to other relays; another one takes the place of the one that was not used for longest.
 # max_relays = 1000
 # A connection to another relay that no client has used for this long is closed.
 # idle_timeout = "10m"
+# Whether relays at loopback and private addresses may be connected to. Anybody who may use the proxy could.
 # allow_private_hosts = false
+# SOCKS5 proxy (that of Tor, say) through which relays with onion hosts are reached, for example "127.0.0.1:9050".
+# socks = "off"
+# What goes through it: "onion" hosts only, or "always". It is the one that looks up the names that it gets.
+# socks_mode = "onion"
+# Which hosts of a relay that has both are tried first, "public" or "onion"; and whether the others are not tried at all.
+# host_mode = "public"
+# required_host_mode = false
+# Domains of your own relays, for example ["example.org"]. The metrics count them apart; nothing else changes.
+# own_domains = []
 
 [limits]
 # max_connections = 20000

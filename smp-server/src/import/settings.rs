@@ -8,7 +8,7 @@ use super::{
     ini::{Entry, Ini},
     report::ImportError,
 };
-use crate::config::{parse_password, template};
+use crate::config::{DomainSuffix, SocksProxy, parse_password, template};
 
 /// How the old relay keeps messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const PAGE: [(&str, &str); 10] = [
 
 /// Settings that say where or how the old relay works, which our defaults or this import take care of, with the value at which
 /// nothing is lost; `*` is any.
-const WITHOUT_LOSS: [(&str, &str, &str); 25] = [
+const WITHOUT_LOSS: [(&str, &str, &str); 27] = [
     ("STORE_LOG", "enable", "*"),
     ("STORE_LOG", "store_queues", "*"),
     ("STORE_LOG", "store_messages", "*"),
@@ -61,9 +61,11 @@ const WITHOUT_LOSS: [(&str, &str, &str); 25] = [
     ("TRANSPORT", "log_tls_errors", "off"),
     ("TRANSPORT", "websockets", "off"),
     ("PROXY", "client_concurrency", "*"),
-    ("PROXY", "host_mode", "public"),
-    ("PROXY", "required_host_mode", "off"),
-    ("PROXY", "socks_mode", "onion"),
+    ("PROXY", "host_mode", "*"),
+    ("PROXY", "required_host_mode", "*"),
+    ("PROXY", "socks_proxy", "*"),
+    ("PROXY", "socks_mode", "*"),
+    ("PROXY", "own_server_domains", "*"),
     ("INACTIVE_CLIENTS", "disconnect", "*"),
     ("INACTIVE_CLIENTS", "ttl", "*"),
     ("INACTIVE_CLIENTS", "check_interval", "*"),
@@ -94,7 +96,9 @@ fn is_lost(entry: &Entry) -> bool {
     let is_known = WITHOUT_LOSS.iter().any(|(section, name, value)| {
         entry.section == *section && entry.name == *name && (*value == "*" || entry.value == *value)
     });
-    !entry.value.is_empty() && !is_page && !is_known
+    let is_user_lost =
+        (entry.section.as_str(), entry.name.as_str()) == ("PROXY", "socks_proxy") && has_user(&entry.value);
+    !entry.value.is_empty() && !is_page && (!is_known || is_user_lost)
 }
 
 /// The value is not repeated: it may be a password.
@@ -162,9 +166,7 @@ impl Reader<'_> {
         if let Some(hours) = self.number("STORE_LOG", "expire_ntfs_hours")? {
             set(&mut toml, "queues", "expire_notifications", format!("{hours}h").into());
         }
-        if let Some(count) = self.number("PROXY", "client_concurrency")? {
-            set(&mut toml, "proxy", "client_concurrency", i64::from(count).into());
-        }
+        self.proxy(&mut toml)?;
         self.inactive_clients(&mut toml)?;
         for (theirs, ours) in PAGE {
             if let Some(value) = self.text("INFORMATION", theirs) {
@@ -172,6 +174,30 @@ impl Reader<'_> {
             }
         }
         Ok(toml)
+    }
+
+    fn proxy(&self, toml: &mut String) -> Result<(), ImportError> {
+        if let Some(count) = self.number("PROXY", "client_concurrency")? {
+            set(toml, "proxy", "client_concurrency", i64::from(count).into());
+        }
+        let without_user = self.text("PROXY", "socks_proxy").is_some_and(|text| !has_user(text));
+        let socks = if without_user { self.parsed("PROXY", "socks_proxy", socks)? } else { None };
+        if let Some(socks) = &socks {
+            set(toml, "proxy", "socks", socks.as_str().into());
+        }
+        // Without a proxy they mean nothing there, and are refused here.
+        for mode in ["socks_mode", "host_mode"].into_iter().filter(|_| socks.is_some()) {
+            if let Some(value) = self.parsed("PROXY", mode, |text| known_mode(mode, text))? {
+                set(toml, "proxy", mode, value.into());
+            }
+        }
+        if let Some(required) = self.on("PROXY", "required_host_mode")? {
+            set(toml, "proxy", "required_host_mode", required.into());
+        }
+        if let Some(domains) = self.parsed("PROXY", "own_server_domains", own_domains)? {
+            set(toml, "proxy", "own_domains", domains.into());
+        }
+        Ok(())
     }
 
     fn inactive_clients(&self, toml: &mut String) -> Result<(), ImportError> {
@@ -201,6 +227,30 @@ fn ports(text: &str) -> Result<Vec<u16>, String> {
     text.split(',').map(port).collect()
 }
 
+/// Whether it has a user and a password, which ours cannot have.
+fn has_user(socks: &str) -> bool {
+    socks.rfind('@').is_some_and(|at| at > 0)
+}
+
+/// There host and port may be missing, and `@` says that there is no user.
+fn socks(text: &str) -> Result<SocksProxy, String> {
+    let text = text.strip_prefix('@').unwrap_or(text);
+    let text =
+        if text.is_empty() || text.starts_with(':') { format!("127.0.0.1{text}") } else { text.to_owned() };
+    SocksProxy::parse(&text).or_else(|error| SocksProxy::parse(&format!("{text}:9050")).map_err(|_| error))
+}
+
+fn known_mode(name: &str, text: &str) -> Result<String, String> {
+    match (name, text) {
+        ("socks_mode", "onion" | "always") | ("host_mode", "public" | "onion") => Ok(text.to_owned()),
+        _ => Err(format!("\"{text}\" is not known")),
+    }
+}
+
+fn own_domains(text: &str) -> Result<Vec<String>, String> {
+    text.split_whitespace().map(|text| DomainSuffix::parse(text).map(|_| text.to_owned())).collect()
+}
+
 /// Replaces the line of a setting, commented out or not, in a text made by [`template`].
 fn set(toml: &mut String, section: &str, name: &str, value: toml::Value) {
     let header = format!("[{section}]");
@@ -224,13 +274,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, HostMode, SocksMode};
 
     const FULL: &str = "[INFORMATION]\nsource_code = https://example.org\noperator = Someone \"Q\" & Co\noperator_country = SE\n\
         admin_email = admin@relay.example\nhosting_type = virtual\n\n[STORE_LOG]\nstore_queues = memory\n\
         store_messages = journal\nexpire_messages_days = 7\nexpire_ntfs_hours = 3\nlog_stats = on\n\n[AUTH]\nnew_queues = off\n\
         create_password = s3cret\n\n[TRANSPORT]\nhost = relay.example,abc.onion\nport = 5223,443\nwebsockets = off\n\n\
-        [PROXY]\nclient_concurrency = 16\nsocks_proxy = localhost:9050\n\n[INACTIVE_CLIENTS]\ndisconnect = on\nttl = 7200\n\
+        [PROXY]\nclient_concurrency = 16\nsocks_proxy = localhost:9050\nsocks_mode = always\nhost_mode = onion\n\
+        required_host_mode = on\nown_server_domains = a.example b.example\n\n[INACTIVE_CLIENTS]\ndisconnect = on\nttl = 7200\n\
         check_interval = 600\n";
 
     fn settings(text: &str) -> Result<(Settings, Config), ImportError> {
@@ -252,13 +303,34 @@ mod tests {
         assert_eq!(config.limits.idle_timeout, Some(Duration::from_secs(7_200)));
         assert_eq!(config.limits.idle_check_interval, Duration::from_secs(600));
         assert_eq!(config.proxy.client_concurrency, 16);
+        assert_eq!(config.proxy.socks, SocksProxy::parse("localhost:9050").ok());
+        assert_eq!((config.proxy.socks_mode, config.proxy.host_mode), (SocksMode::Always, HostMode::Onion));
+        assert!(config.proxy.required_host_mode);
+        assert_eq!(config.proxy.own_domains.len(), 2);
         assert_eq!(config.page.operator, "Someone \"Q\" & Co");
         assert_eq!(config.page.contact_email, "admin@relay.example");
         assert_eq!(config.page.listen, None);
         let notes = settings.notes.join("\n");
-        assert!(notes.contains("log_stats") && notes.contains("socks_proxy"), "{notes}");
-        assert_eq!(settings.notes.len(), 2, "{notes}");
+        assert!(notes.contains("log_stats"), "{notes}");
+        assert_eq!(settings.notes.len(), 1, "{notes}");
         assert!(!notes.contains("s3cret"));
+    }
+
+    #[test]
+    fn socks_proxies_are_carried_over_unless_they_have_users() {
+        for (theirs, ours) in
+            [("127.0.0.1", "127.0.0.1:9050"), (":9150", "127.0.0.1:9150"), ("@10.0.0.1:1", "10.0.0.1:1")]
+        {
+            let text = format!("[TRANSPORT]\nhost = a\n[PROXY]\nsocks_proxy = {theirs}\n");
+            let (settings, config) = settings(&text).unwrap();
+            assert_eq!(config.proxy.socks.unwrap().as_str(), ours);
+            assert!(settings.notes.is_empty());
+        }
+        let text =
+            "[TRANSPORT]\nhost = a\n[PROXY]\nsocks_proxy = user:secret@tor:9050\nsocks_mode = always\n";
+        let (settings, config) = settings(text).unwrap();
+        assert_eq!(config.proxy, crate::config::Proxy::default());
+        assert_eq!(settings.notes, ["line 4: [PROXY] socks_proxy was not carried over"]);
     }
 
     #[test]
@@ -286,6 +358,9 @@ mod tests {
             ("[TRANSPORT]\nhost = a\n[AUTH]\nnew_queues = maybe\n", 4),
             ("[TRANSPORT]\nhost = a\n[AUTH]\ncreate_password = a b\n", 4),
             ("[TRANSPORT]\nport = 5223\n", 1),
+            ("[TRANSPORT]\nhost = a\n[PROXY]\nsocks_proxy = a b\n", 4),
+            ("[TRANSPORT]\nhost = a\n[PROXY]\nsocks_proxy = :9050\nsocks_mode = never\n", 5),
+            ("[TRANSPORT]\nhost = a\n[PROXY]\nown_server_domains = *.example\n", 4),
         ] {
             match settings(text) {
                 Err(ImportError::Setting { line: found, .. }) => assert_eq!(found, line, "{text}"),

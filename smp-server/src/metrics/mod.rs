@@ -1,7 +1,8 @@
 //! Numbers for a monitoring system, in the OpenMetrics format that Prometheus reads. Counts, durations and sizes; labels are
-//! names of commands and errors only, never anything that belongs to a client or a queue.
+//! names of commands, errors and outcomes only, never anything that belongs to a client or a queue.
 
 mod commands;
+mod forwarding;
 mod gauges;
 mod serve;
 
@@ -13,7 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use self::{commands::Commands, gauges::Gauges};
+use self::{commands::Commands, forwarding::Forwarding, gauges::Gauges};
 pub(crate) use self::{
     commands::Timer,
     serve::{bind, serve},
@@ -28,6 +29,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     gauges: Gauges,
     pub(crate) commands: Commands,
+    pub(crate) forwarding: Forwarding,
     /// Connections that got a place.
     pub(crate) accepted: Counter,
     /// Connections that were closed at once because there was no place for them.
@@ -49,6 +51,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         let gauges = Gauges::new(&mut registry);
         let commands = Commands::new(&mut registry);
+        let forwarding = Forwarding::new(&mut registry);
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -68,6 +71,7 @@ impl Metrics {
             registry,
             gauges,
             commands,
+            forwarding,
         }
     }
 

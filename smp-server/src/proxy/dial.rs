@@ -1,11 +1,12 @@
 //! Connecting to other relays, but not to whatever else is in the networks of this one.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    io,
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-use smp_protocol::address::{DEFAULT_PORT, RelayAddress};
+use smp_protocol::address::{DEFAULT_PORT, Host, RelayAddress};
 use smp_transport::{
     client::{ClientConfig, ClientError, RelayClient, RelayEvents},
     connection::ConnectionError,
@@ -15,53 +16,124 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::config;
+use super::{networks::is_public, socks::Socks};
+use crate::config::{self, HostMode, SocksMode};
 
 /// Tried in this order if the address has no port.
 const PORTS: [u16; 2] = [DEFAULT_PORT, 443];
+
+/// Why there is no session.
+#[derive(Debug)]
+pub(super) enum DialError {
+    /// The relay has no host that this one may connect to.
+    Host,
+    /// None of them works.
+    Client(ClientError),
+}
+
+/// How to get to a host.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Direct,
+    Socks(&'a Socks),
+}
 
 /// Connects to the first host of the address that works.
 pub(super) async fn dial(
     address: &RelayAddress,
     settings: &config::Proxy,
-) -> Result<(RelayClient, RelayEvents), ClientError> {
+    socks: Option<&Socks>,
+) -> Result<(RelayClient, RelayEvents), DialError> {
     let deadline = Instant::now() + settings.timeout;
-    match timeout_at(deadline, dial_hosts(address, settings)).await {
+    match timeout_at(deadline, dial_hosts(address, settings, socks)).await {
         Ok(result) => result,
-        Err(_) => Err(ClientError::Timeout(settings.timeout)),
+        Err(_) => Err(DialError::Client(ClientError::Timeout(settings.timeout))),
     }
 }
 
 async fn dial_hosts(
     address: &RelayAddress,
     settings: &config::Proxy,
-) -> Result<(RelayClient, RelayEvents), ClientError> {
+    socks: Option<&Socks>,
+) -> Result<(RelayClient, RelayEvents), DialError> {
     let ports: &[u16] = address.port.as_ref().map_or(&PORTS, std::slice::from_ref);
-    let mut failure = ClientError::OnionOnly;
-    for host in address.hosts.as_slice().iter().filter(|host| !host.is_onion()) {
+    let mut failure = DialError::Host;
+    for host in hosts(address, settings) {
+        let Some(way) = way(host, settings, socks) else { continue };
         for port in ports {
-            match dial_host(&host.to_string(), *port, address.fingerprint, settings).await {
+            match dial_host(host, *port, way, address.fingerprint, settings).await {
                 Ok(connected) => return Ok(connected),
-                Err(error) => failure = error,
+                Err(error) => failure = DialError::Client(error),
             }
         }
     }
     Err(failure)
 }
 
+/// The hosts that may be tried, in this order.
+fn hosts<'a>(address: &'a RelayAddress, settings: &config::Proxy) -> Vec<&'a Host> {
+    let onions_first = settings.host_mode == HostMode::Onion;
+    let (mut hosts, others): (Vec<_>, Vec<_>) =
+        address.hosts.iter().partition(|host| host.is_onion() == onions_first);
+    if !settings.required_host_mode {
+        hosts.extend(others);
+    }
+    hosts
+}
+
+/// An onion host is nothing that this machine could look up: without a SOCKS proxy there is no way to it.
+fn way<'a>(host: &Host, settings: &config::Proxy, socks: Option<&'a Socks>) -> Option<Way<'a>> {
+    match socks {
+        Some(socks) if host.is_onion() || settings.socks_mode == SocksMode::Always => Some(Way::Socks(socks)),
+        _ if host.is_onion() => None,
+        _ => Some(Way::Direct),
+    }
+}
+
 async fn dial_host(
-    host: &str,
+    host: &Host,
     port: u16,
+    way: Way<'_>,
     fingerprint: [u8; 32],
     settings: &config::Proxy,
 ) -> Result<(RelayClient, RelayEvents), ClientError> {
-    let lost = |error: std::io::Error| ClientError::Connection(ConnectionError::from(error));
-    let addresses = lookup_host((host, port)).await.map_err(lost)?;
-    let allowed: Vec<SocketAddr> =
-        addresses.filter(|address| settings.allow_private_hosts || is_public(address.ip())).collect();
-    let stream = TcpStream::connect(allowed.as_slice()).await.map_err(lost)?;
-    stream.set_nodelay(true).map_err(lost)?;
+    let stream = match way {
+        Way::Direct => open(host, port, settings).await,
+        Way::Socks(socks) => open_through(socks, host, port, settings).await,
+    };
+    let stream = stream.map_err(|error| ClientError::Connection(ConnectionError::from(error)))?;
     RelayClient::connect_over(stream, fingerprint, client_config(settings.timeout)).await
+}
+
+async fn open(host: &Host, port: u16, settings: &config::Proxy) -> io::Result<TcpStream> {
+    let host = host.to_string();
+    let addresses = lookup_host((host.as_str(), port)).await?;
+    let allowed: Vec<SocketAddr> = addresses.filter(|address| is_allowed(address.ip(), settings)).collect();
+    let stream = TcpStream::connect(allowed.as_slice()).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Names are the SOCKS proxy's to look up, so that only it can say which networks they may lead to.
+async fn open_through(
+    socks: &Socks,
+    host: &Host,
+    port: u16,
+    settings: &config::Proxy,
+) -> io::Result<TcpStream> {
+    let ip: Option<IpAddr> = match host {
+        Host::Ipv4(address) => Some((*address).into()),
+        Host::Ipv6(address) => Some((*address).into()),
+        Host::Onion(_) | Host::Domain(_) => None,
+    };
+    if ip.is_some_and(|ip| !is_allowed(ip, settings)) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    socks.open(&host.to_string(), port).await
+}
+
+fn is_allowed(address: IpAddr, settings: &config::Proxy) -> bool {
+    settings.allow_private_hosts || is_public(address)
 }
 
 fn client_config(timeout: Duration) -> ClientConfig {
@@ -73,101 +145,53 @@ fn client_config(timeout: Duration) -> ClientConfig {
     }
 }
 
-/// Whether it is an address of the internet at large, rather than of this machine or its own networks.
-fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    let shared = first == 100 && (64..128).contains(&second);
-    // The last 16 networks are reserved; broadcast is among them.
-    let reserved = first >= 240;
-    !(first == 0
-        || shared
-        || reserved
-        || address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast())
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let is_site_local = address.segments()[0] & 0xffc0 == 0xfec0;
-    !(address.is_unspecified()
-        || address.is_loopback()
-        || address.is_multicast()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || is_site_local)
-        && embedded(address).is_none_or(is_public_v4)
-}
-
-/// The IPv4 address that a gateway makes of it: NAT64 (RFC 6052), 6to4 (RFC 3056), and IPv4-compatible addresses.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let bits = address.to_bits();
-    let [first, second, third, ..] = address.segments();
-    match (first, second) {
-        // NAT64 with a prefix of this network (RFC 8215): where the address is in it, only the gateway knows.
-        (0x0064, 0xff9b) if third == 1 => Some(Ipv4Addr::UNSPECIFIED),
-        (0x0064, 0xff9b) => Some(Ipv4Addr::from_bits(bits as u32)),
-        (0x2002, _) => Some(Ipv4Addr::from_bits((bits >> 80) as u32)),
-        _ if bits >> 32 == 0 => Some(Ipv4Addr::from_bits(bits as u32)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SocksProxy;
+
+    fn address(hosts: &str) -> RelayAddress {
+        format!("smp://{}@{hosts}", smp_crypto::base64url::encode(&[7; 32])).parse().unwrap()
+    }
+
+    fn tried(settings: &config::Proxy, hosts_: &str) -> Vec<String> {
+        let address = address(hosts_);
+        let socks = settings.socks.clone().map(Socks::new);
+        let found = hosts(&address, settings).into_iter().filter_map(|host| {
+            let way = match way(host, settings, socks.as_ref())? {
+                Way::Direct => "direct",
+                Way::Socks(_) => "socks",
+            };
+            Some(format!("{host} {way}"))
+        });
+        found.collect()
+    }
 
     #[test]
-    fn own_networks_are_not_public() {
-        for address in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.1.1",
-            "172.16.0.1",
-            "169.254.169.254",
-            "100.64.0.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::1",
-            "::",
-            "fe80::1",
-            "fd00::1",
-            "ff02::1",
-            "::ffff:10.0.0.1",
-            "240.0.0.1",
-            "254.1.2.3",
-            "fec0::1",
-            "feff::1",
-            "::10.0.0.1",
-            "::127.0.0.1",
-            "64:ff9b::10.0.0.1",
-            "64:ff9b::169.254.169.254",
-            "64:ff9b:1::8.8.8.8",
-            "2002:a00:1::1",
-            "2002:7f00:1::",
-        ] {
-            assert!(!is_public(address.parse().unwrap()), "{address}");
-        }
-        for address in [
-            "192.0.1.1",
-            "8.8.8.8",
-            "100.128.0.1",
-            "2a00::1",
-            "::ffff:8.8.8.8",
-            "::8.8.8.8",
-            "64:ff9b::8.8.8.8",
-            "2002:808:808::1",
-            "2606:4700::1",
-        ] {
-            assert!(is_public(address.parse().unwrap()), "{address}");
+    fn hosts_are_tried_as_the_settings_say() {
+        let none = config::Proxy::default();
+        assert_eq!(tried(&none, "a.onion,b"), ["b direct"]);
+        assert_eq!(tried(&none, "a.onion"), [""; 0]);
+        let socks = config::Proxy { socks: SocksProxy::parse("127.0.0.1:9050").ok(), ..none };
+        assert_eq!(tried(&socks, "a.onion,b"), ["b direct", "a.onion socks"]);
+        let always = config::Proxy { socks_mode: SocksMode::Always, ..socks.clone() };
+        assert_eq!(tried(&always, "a.onion,b"), ["b socks", "a.onion socks"]);
+        let onion = config::Proxy { host_mode: HostMode::Onion, ..socks.clone() };
+        assert_eq!(tried(&onion, "b,a.onion"), ["a.onion socks", "b direct"]);
+        let required = config::Proxy { required_host_mode: true, ..onion };
+        assert_eq!(tried(&required, "b,a.onion"), ["a.onion socks"]);
+        assert_eq!(tried(&required, "b"), [""; 0]);
+        let public = config::Proxy { required_host_mode: true, ..socks };
+        assert_eq!(tried(&public, "a.onion"), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn private_addresses_are_not_asked_of_the_socks_proxy() {
+        let settings = config::Proxy::default();
+        let socks = Socks::new(SocksProxy::parse("127.0.0.1:1").unwrap());
+        for host in ["127.0.0.1", "10.0.0.1", "::1"] {
+            let error = open_through(&socks, &host.parse().unwrap(), 5223, &settings).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{host}");
         }
     }
 }

@@ -6,6 +6,8 @@ use smp_protocol::{
 };
 use smp_transport::{client::ClientError, connection::ConnectionError};
 
+use super::dial::DialError;
+
 fn broker(error: BrokerErrorType) -> ErrorType {
     ErrorType::Proxy(Box::new(ProxyError::Broker(error)))
 }
@@ -26,9 +28,15 @@ pub(super) fn unexpected() -> ErrorType {
 }
 
 /// Why there is no session.
-pub(super) fn of_connecting(error: &ClientError) -> ErrorType {
+pub(super) fn of_connecting(error: &DialError) -> ErrorType {
     match error {
-        ClientError::OnionOnly => broker(BrokerErrorType::Host),
+        DialError::Host => broker(BrokerErrorType::Host),
+        DialError::Client(error) => of_client(error),
+    }
+}
+
+fn of_client(error: &ClientError) -> ErrorType {
+    match error {
         ClientError::WrongRelay { .. } => transport(HandshakeError::Identity.into()),
         ClientError::Version { .. } => transport(TransportError::Version),
         ClientError::Connection(ConnectionError::Handshake(error)) => transport(*error),

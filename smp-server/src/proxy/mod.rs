@@ -5,7 +5,9 @@
 
 mod dial;
 mod errors;
+mod networks;
 mod relays;
+mod socks;
 
 use std::{
     borrow::Cow,
@@ -27,7 +29,10 @@ use smp_protocol::{
 use smp_transport::client::{RelayClient, RelayEvents, Request};
 use tokio::time::Instant;
 
-use self::relays::{Connection, Relays};
+use self::{
+    relays::{Connection, Relays},
+    socks::Socks,
+};
 use crate::{config, session::Pace, sync::lock};
 
 /// Relays without a session that one client may ask for in a minute; further ones wait.
@@ -36,6 +41,7 @@ const NEW_RELAYS_PER_MINUTE: u32 = 60;
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
     settings: config::Proxy,
+    socks: Option<Socks>,
     relays: Relays,
 }
 
@@ -48,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) versions: VersionRange<SmpVersion>,
     /// The other relay's key in this session, with its certificates.
     pub(crate) key: CertifiedKey,
+    /// Whether the other relay is of the same operator.
+    pub(crate) is_own: bool,
     secret: BoxKey,
     /// When a client has used it last.
     used: Mutex<Instant>,
@@ -55,7 +63,13 @@ pub(crate) struct Session {
 
 impl Proxy {
     pub(crate) fn new(settings: config::Proxy) -> Arc<Self> {
-        Arc::new(Self { relays: Relays::new(settings.max_relays), settings })
+        let (socks, relays) = (settings.socks.clone().map(Socks::new), Relays::new(settings.max_relays));
+        Arc::new(Self { settings, socks, relays })
+    }
+
+    /// Whether a relay is of the same operator as this one.
+    pub(crate) fn is_own(&self, address: &RelayAddress) -> bool {
+        self.settings.is_own(address)
     }
 
     /// A bound on how many relays one client asks for.
@@ -89,7 +103,7 @@ impl Proxy {
             }
             _ => {}
         }
-        let connected = match dial::dial(&address, &self.settings).await {
+        let connected = match dial::dial(&address, &self.settings, self.socks.as_ref()).await {
             Ok((client, events)) => self.start(address, client, events),
             Err(error) => Err(errors::of_connecting(&error)),
         };
@@ -114,6 +128,7 @@ impl Proxy {
         let secret = agreed.secret.as_ref().map(|secret| secret.box_key());
         let key = client.side().relay_key.clone();
         let session = Arc::new(Session {
+            is_own: self.is_own(&address),
             versions: versions.ok_or_else(|| errors::transport(TransportError::Version))?,
             secret: secret.ok_or_else(|| errors::transport(TransportError::NoRelayAuth))?,
             key: key.ok_or_else(|| errors::transport(TransportError::NoRelayAuth))?,

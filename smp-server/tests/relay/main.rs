@@ -8,6 +8,7 @@ mod links;
 mod messages;
 mod metrics;
 mod notifications;
+mod onion;
 mod proxying;
 mod queues;
 mod refusals;

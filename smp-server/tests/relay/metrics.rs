@@ -8,9 +8,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{relay_with, send};
+use crate::{
+    proxying::{pfwd, prxy},
+    support::{relay_with, send},
+};
 
-async fn get(address: SocketAddr, request: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("{request} HTTP/1.1\r\nHost: relay\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -19,7 +22,7 @@ async fn get(address: SocketAddr, request: &str) -> String {
 }
 
 #[track_caller]
-fn number(text: &str, name: &str) -> f64 {
+pub(crate) fn number(text: &str, name: &str) -> f64 {
     let line =
         text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}"));
     line.trim().parse().unwrap()
@@ -69,6 +72,8 @@ async fn the_dashboard_asks_for_what_there_is() {
     let relay = relay_with(|config| config.metrics.listen = Some("127.0.0.1:0".parse().unwrap())).await;
     let client = relay.client().await;
     client.relay.send(None, EntityId::from([9; 24]), send(b"nobody")).await.unwrap_err();
+    let session = prxy(&client, relay.running.address(), None).await.unwrap();
+    pfwd(&client, &session, None, EntityId::from([9; 24]), send(b"nobody")).await.unwrap();
     let text = get(relay.running.metrics_addr().unwrap(), "GET /metrics").await;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/grafana.json");
     let dashboard: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

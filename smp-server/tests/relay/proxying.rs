@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// A session of a proxy with a destination, as the sender knows it.
-struct Session {
+pub(crate) struct Session {
     id: SessionId,
     versions: VersionRange<SmpVersion>,
     key: X25519PublicKey,
 }
 
-async fn prxy(
+pub(crate) async fn prxy(
     client: &Client,
     relay: &RelayAddress,
     password: Option<Password>,
@@ -45,7 +45,7 @@ async fn prxy(
     }
 }
 
-async fn pfwd(
+pub(crate) async fn pfwd(
     client: &Client,
     session: &Session,
     key: Option<&PrivateAuthKey>,
@@ -65,7 +65,7 @@ async fn pfwd(
     }
 }
 
-fn proxy_error(answer: Result<Session, ClientError>) -> ProxyError {
+pub(crate) fn proxy_error(answer: Result<Session, ClientError>) -> ProxyError {
     match refused(answer.map(|_| BrokerMessage::Ok)) {
         ErrorType::Proxy(error) => *error,
         other => panic!("{other:?}"),
