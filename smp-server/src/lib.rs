@@ -17,7 +17,7 @@
 //! * `commands` has the rules.
 //! * `broker` knows subscriptions, notifications and services; in memory only, clients subscribe again after a restart.
 //! * [`backup`] copies a relay, also while it runs.
-//! * [`control`] answers `smp-server status`.
+//! * [`control`] answers `smp-server status`, and blocks queues for the operator.
 //! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.

@@ -217,7 +217,7 @@ fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) 
             tasks.spawn(control::serve(control, observer));
         }
         Err(error) => tracing::warn!(
-            "`smp-server status` will not work: cannot listen at {}: {error}; see server.control_socket",
+            "`smp-server status` and `block` will not work: cannot listen at {}: {error}; see server.control_socket",
             path.display()
         ),
     }

@@ -371,6 +371,56 @@ async fn a_new_certificate_is_taken_up_and_the_address_stays() {
     assert_eq!(started.exit_code(), Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_blocks_unblocks_and_deletes_a_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let mut started = start(dir.path(), 0);
+    let (client, _events) = connect(&started.address).await;
+    let queue = create(&client).await;
+    let id = smp_crypto::base64url::encode_unpadded(queue.ids.sender_id.as_bytes());
+    let on = |more: &[&str]| run(&[more, &["--dir", text(dir.path())]].concat());
+    let said = |more: &[&str]| {
+        let output = on(more);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let answered = || async {
+        match client.send(None, EntityId::from(&queue.ids.sender_id), message(1)).await {
+            Ok(_) => "OK".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let ordered = said(&["block", &id, "--reason", "spam", "--notice", "7d"]);
+    assert_eq!(ordered, "blocked: reason=spam,notice={\"ttl\":604800}\n");
+    assert!(answered().await.contains("BLOCKED"), "{}", answered().await);
+    assert!(said(&["block", &id, "--reason", "content"]).contains("before: reason=spam"));
+    assert!(said(&["block", &id, "--reason", "content"]).contains("nothing to do"));
+    assert_eq!(said(&["unblock", &id]), "unblocked (before: reason=content)\n");
+    assert!(said(&["unblock", &id]).contains("nothing to do"));
+    assert_eq!(answered().await, "OK");
+    assert!(error(&on(&["delete", &id])).contains("--yes"));
+    assert_eq!(said(&["delete", &id, "--yes"]), "deleted, with 1 message\n");
+    for arguments in [&["unblock", id.as_str()][..], &["block", "-hAA", "--reason", "spam"]] {
+        assert!(error(&on(arguments)).contains("no queue with this ID"));
+    }
+    for (arguments, wanted) in [
+        (&["block", id.as_str()][..], "--reason"),
+        (&["block", id.as_str(), "--reason", "fun"], "spam, content"),
+        (&["block", "no ID", "--reason", "spam"], "neither an ID"),
+        (&["block", id.as_str(), "--reason", "spam", "--notice", "soon"], "not a duration"),
+    ] {
+        let output = on(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && errors.contains(wanted), "{errors}");
+    }
+    let log = fs::read_to_string(dir.path().join(LOG)).unwrap();
+    assert!(log.contains("blocked by the operator") && !log.contains(&id), "{log}");
+    started.signal("-TERM");
+    assert_eq!(started.exit_code(), Some(0));
+    assert!(error(&on(&["unblock", &id])).contains("not running"));
+}
+
 struct Queue {
     key: PrivateAuthKey,
     ids: QueueIds,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "relay/blocking.rs"]
+mod blocking;
 #[path = "relay/forwarding.rs"]
 mod forwarding;
 #[path = "relay/links.rs"]

@@ -14,6 +14,7 @@ use std::{
 
 use smp_protocol::{
     command::IdsHash,
+    error::{BlockingInfo, ErrorType},
     id::{EntityId, ServiceId},
     message::BrokerMessage,
 };
@@ -103,6 +104,16 @@ impl Broker {
         if let Some(notifier) = &queue.notifier {
             self.notifier_deleted(notifier, session);
         }
+    }
+
+    /// Tells whoever is subscribed to a queue that the operator has blocked it. The subscription stays: if the queue is
+    /// unblocked, messages go on.
+    pub(crate) fn queue_blocked(&self, queue: &QueueRecord, info: BlockingInfo) {
+        let id = &queue.recipient_id;
+        let service = queue.recipient_service.as_ref();
+        let service = service.and_then(|service| self.messaging_services.session(service));
+        let message = BrokerMessage::Error(ErrorType::Blocked(info));
+        tell(&id.into(), &message, [self.subscriptions.subscriber(id), service], None);
     }
 
     /// Ends the subscription to a notifier that was deleted; its session is told unless it is `session`.

@@ -135,6 +135,11 @@ impl<S: Subscriber> Subscriptions<S> {
         Some(removed)
     }
 
+    /// Who is subscribed to a queue.
+    pub(crate) fn subscriber(&self, queue: &RecipientId) -> Option<Arc<S>> {
+        lock(self.shard(queue)).get(queue).map(|subscription| subscription.session.clone())
+    }
+
     /// Ends the subscription if it is this session's.
     pub(crate) fn unsubscribe(&self, queue: &RecipientId, session: &S) {
         let mut shard = lock(self.shard(queue));

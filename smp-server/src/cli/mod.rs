@@ -6,6 +6,7 @@ mod cert;
 mod import;
 mod init;
 mod log;
+mod queue;
 mod reload;
 mod start;
 mod status;
@@ -41,6 +42,12 @@ enum Command {
     /// Renew the certificate of the relay
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Block a queue, for instance after a complaint: nobody can send to it or receive from it
+    Block(queue::BlockOptions),
+    /// Undo `block`
+    Unblock(queue::Queue),
+    /// Delete a queue with its messages, for good
+    Delete(queue::DeleteOptions),
     /// Print the address of the relay, for clients
     Address(Place),
 }
@@ -92,6 +99,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),
         Command::Cert(command) => cert::run(&command),
+        Command::Block(options) => queue::block(options),
+        Command::Unblock(queue) => queue::unblock(queue),
+        Command::Delete(options) => queue::delete(options),
         Command::Address(place) => address::run(&place),
     }
 }

@@ -1,13 +1,13 @@
 //! `smp-server status`
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use smp_server::{
-    config::{self, Overrides},
+    config,
     control::{Status, ask_status},
 };
 
-use super::Place;
+use super::{Place, queue};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -19,11 +19,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let config = config::load(&options.place.config(), &Overrides::default())?;
-    let socket = config.server.control_socket.context(
-        "the relay has no control socket (server.control_socket = \"off\"); set it and restart the relay",
-    )?;
-    let status = ask_status(&socket)?;
+    let status = ask_status(&queue::control_socket(&options.place)?)?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
     } else {

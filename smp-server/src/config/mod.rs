@@ -74,7 +74,7 @@ pub struct Server {
     pub port: u16,
     /// IP addresses and ports to accept connections on. Port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
-    /// The Unix socket where `smp-server status` asks a running relay. `"off"` for none.
+    /// The Unix socket where `smp-server status`, `block` and the like reach a running relay. `"off"` for none.
     #[serde(deserialize_with = "text::optional_path")]
     pub control_socket: Option<PathBuf>,
     /// The oldest SMP version to offer, from 6.

@@ -24,7 +24,7 @@ hosts = {hosts}
 # port = 0
 # Where connections are accepted. Add "0.0.0.0:443" and "[::]:443" to be reachable through strict firewalls.
 listen = ["0.0.0.0:{port}", "[::]:{port}"]
-# Where `smp-server status` asks the running relay; "off" for nowhere.
+# Where `smp-server status`, `block`, `unblock` and `delete` reach the running relay; "off" for nowhere.
 # control_socket = "control.sock"
 # Range of protocol versions that is offered.
 # min_version = 6

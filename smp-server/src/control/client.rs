@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use super::{STATUS, Status};
+use serde::de::DeserializeOwned;
+
+use super::{QueueAnswer, QueueId, QueueOrder, Status, question::Question};
 
 /// How long to wait for a relay that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,7 +42,20 @@ pub enum ControlError {
 ///
 /// [`ControlError`]
 pub fn ask_status(socket: &Path) -> Result<Status, ControlError> {
-    let answer = ask(socket).map_err(|error| match error.kind() {
+    ask(socket, &Question::Status)
+}
+
+/// Has the relay whose control socket this is do something with a queue. The answer comes once that is durable.
+///
+/// # Errors
+///
+/// [`ControlError`]
+pub fn order_queue(socket: &Path, queue: QueueId, order: QueueOrder) -> Result<QueueAnswer, ControlError> {
+    ask(socket, &Question::Queue(queue, order))
+}
+
+fn ask<T: DeserializeOwned>(socket: &Path, question: &Question) -> Result<T, ControlError> {
+    let answer = exchange(socket, question).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             ControlError::NotRunning(socket.to_path_buf())
         }
@@ -50,11 +65,11 @@ pub fn ask_status(socket: &Path) -> Result<Status, ControlError> {
     serde_json::from_slice(&answer).map_err(|_| ControlError::Answer(socket.to_path_buf()))
 }
 
-fn ask(socket: &Path) -> io::Result<Vec<u8>> {
+fn exchange(socket: &Path, question: &Question) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(format!("{STATUS}\n").as_bytes())?;
+    stream.write_all(format!("{question}\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
     Ok(answer)

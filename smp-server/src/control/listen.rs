@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{MAX_QUESTION, Observer, STATUS};
+use super::{MAX_QUESTION, Observer, question::Question, queues};
 
 /// Programs that may wait to ask.
 const BACKLOG: i32 = 16;
@@ -74,9 +74,12 @@ async fn answer(mut stream: UnixStream, observer: &Observer) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut question = String::new();
     BufReader::new(read.take(MAX_QUESTION)).read_line(&mut question).await?;
-    let answer = match question.trim_end() {
-        STATUS => serde_json::to_string(&observer.status())?,
-        _ => r#"{"error":"unknown question"}"#.to_owned(),
+    let answer = match Question::read(&question) {
+        Some(Question::Status) => serde_json::to_string(&observer.status())?,
+        Some(Question::Queue(id, order)) => {
+            serde_json::to_string(&queues::carry_out(&observer.service.broker, &id, &order).await)?
+        }
+        None => r#"{"error":"unknown question"}"#.to_owned(),
     };
     write.write_all(format!("{answer}\n").as_bytes()).await?;
     write.shutdown().await

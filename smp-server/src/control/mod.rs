@@ -1,15 +1,30 @@
-//! The control socket: how `smp-server status` asks a relay that is running on the same machine.
+//! The control socket: how `smp-server status`, `block`, `unblock` and `delete` reach a relay that is running on the same
+//! machine.
 //!
-//! A Unix socket that only its owner can connect to (mode 0600). A client sends one line with the name of a question and
-//! gets one line of JSON. There is one question: `status`, answered by [`Status`].
+//! A Unix socket that only its owner can connect to (mode 0600). A client sends one line with a question and gets one line of
+//! JSON:
+//!
+//! | question | answer |
+//! |---|---|
+//! | `status` | [`Status`] |
+//! | `block <queue> reason=spam` or `reason=content`, maybe with `,notice={"ttl":<seconds>}` or `,notice={}` behind it | [`QueueAnswer`] |
+//! | `unblock <queue>` | [`QueueAnswer`] |
+//! | `delete <queue>` | [`QueueAnswer`] |
+//! | anything else | an object with `error` |
+//!
+//! `<queue>` is the sender ID of a queue or the ID of its short link, in base64url.
 
 mod client;
 mod listen;
 mod memory;
+mod question;
+mod queues;
 mod status;
 
 pub use self::{
-    client::{ControlError, ask_status},
+    client::{ControlError, ask_status, order_queue},
+    question::{QueueId, QueueOrder},
+    queues::{QueueAnswer, QueueState},
     status::{Status, StoreStatus},
 };
 pub(crate) use self::{
@@ -18,8 +33,5 @@ pub(crate) use self::{
     status::Observer,
 };
 
-/// The question for [`Status`], as it is sent, with a line break behind it.
-const STATUS: &str = "status";
-
-/// Longest question and its line break, in bytes.
-const MAX_QUESTION: u64 = 64;
+/// Longest question and its line break, in bytes: an ID can have 255 bytes.
+const MAX_QUESTION: u64 = 512;

@@ -44,6 +44,8 @@ pub(crate) struct Metrics {
     pub(crate) messages_expired: Counter,
     /// Queues deleted because nobody used them.
     pub(crate) queues_idle: Counter,
+    /// Queues that the operator has blocked.
+    pub(crate) queues_blocked: Counter,
 }
 
 impl Metrics {
@@ -67,6 +69,7 @@ impl Metrics {
                 "messages_expired",
                 "Messages removed because nobody took them in time",
             ),
+            queues_blocked: counter("queues_blocked", "Queues blocked by the operator"),
             queues_idle: counter("queues_idle_deleted", "Queues deleted because nobody used them"),
             registry,
             gauges,

@@ -18,7 +18,7 @@ use smp_transport::client::{ClientConfig, ClientError, Request};
 
 use crate::support::{Client, relay, send, x25519};
 
-async fn proxy(relay: &crate::support::TestRelay) -> Client {
+pub(crate) async fn proxy(relay: &crate::support::TestRelay) -> Client {
     relay.client_with(ClientConfig { proxy: true, ..ClientConfig::default() }).await.unwrap()
 }
 
@@ -65,7 +65,7 @@ impl Sealed {
 }
 
 /// Sends a command through `proxy` as a sender would, and returns the answer.
-async fn forward(
+pub(crate) async fn forward(
     proxy: &Client,
     version: u16,
     key: Option<&PrivateAuthKey>,

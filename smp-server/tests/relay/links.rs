@@ -50,6 +50,13 @@ async fn create(
     (key.clone(), answer)
 }
 
+/// A contact queue with a link.
+pub(crate) async fn contact_link(client: &Client) -> (LinkId, QueueIds) {
+    let id = link_id();
+    let (_, ids) = create(client, |link| QueueRequest::Contact(Some((id.clone(), link))), true).await;
+    (id, ids.unwrap())
+}
+
 #[tokio::test]
 async fn a_contact_link_is_read_by_anybody_and_changed_by_its_owner() {
     let relay = relay().await;
