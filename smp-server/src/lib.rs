@@ -72,5 +72,6 @@ mod sync;
 mod testing;
 
 pub use listener::BindError;
+pub use page::PageTlsError;
 pub use relay::{Relay, RunningRelay, StartError};
 pub use reload::Reloaded;

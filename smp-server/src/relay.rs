@@ -26,7 +26,7 @@ use crate::{
     init::make_private_dir,
     listener::{Acceptor, BindError, Service, Slots, bind, listen},
     metrics,
-    page::{self, Site},
+    page::{self, PageTls, PageTlsError, Site},
     store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
 };
 
@@ -62,6 +62,9 @@ pub enum StartError {
     /// The address for the monitoring system cannot be listened on.
     #[error("cannot listen on {0} for metrics: {1}; see metrics.listen")]
     Metrics(SocketAddr, #[source] std::io::Error),
+    /// The certificate of the information page cannot be used.
+    #[error(transparent)]
+    Page(#[from] PageTlsError),
     /// The TLS library refuses the identity.
     #[error("cannot serve with the relay's identity: {0}")]
     Tls(#[from] ConnectionError),
@@ -78,6 +81,7 @@ pub struct RunningRelay {
     local_addrs: Vec<SocketAddr>,
     metrics_addr: Option<SocketAddr>,
     page_addr: Option<SocketAddr>,
+    pub(crate) page_tls: PageTls,
     store: Arc<dyn Store>,
     pub(crate) service: Service,
     tasks: JoinSet<()>,
@@ -94,6 +98,7 @@ impl Relay {
         let identity = files::load(&config.identity.path, OffsetDateTime::now_utc())?;
         warn_of_authority_key(&config);
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
+        let page_tls = PageTls::new(page::load_tls(&config.page)?);
         // Listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
         let page = bind(config.page.listen.as_slice())?.pop();
@@ -121,7 +126,8 @@ impl Relay {
         }
         tasks.spawn(sweep(service.broker.clone()));
         if let Some(page) = page {
-            tasks.spawn(page::serve(page, Site::new(service.broker.clone(), identity.fingerprint(), port)));
+            let site = Site::new(service.broker.clone(), identity.fingerprint(), port);
+            tasks.spawn(page::serve(page, site, page_tls.clone()));
         }
         let listens_on = local_addrs.clone();
         let observer = Arc::new(Observer { service: service.clone(), listens_on, started: Instant::now() });
@@ -132,7 +138,17 @@ impl Relay {
         if let Some(listener) = metrics {
             tasks.spawn(metrics::serve(listener, observer));
         }
-        Ok(RunningRelay { address, local_addrs, metrics_addr, page_addr, store, service, tasks, identity })
+        Ok(RunningRelay {
+            address,
+            local_addrs,
+            metrics_addr,
+            page_addr,
+            page_tls,
+            store,
+            service,
+            tasks,
+            identity,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::{Changes, Config},
+    page,
     relay::{RunningRelay, StartError, acceptor_settings, warn_of_authority_key},
 };
 
@@ -17,13 +18,15 @@ use crate::{
 pub struct Reloaded {
     /// The certificate was another one. Clients that are connected stay.
     pub certificate: bool,
+    /// The certificate of the page was another one, or there was none before, or is none now.
+    pub page_certificate: bool,
     /// Settings that were different.
     pub settings: Changes,
 }
 
 impl RunningRelay {
-    /// Takes over what can change while the relay runs, and reads the certificate and key again. Connections stay, with the
-    /// limits that they had. The log is the program's: a library has no level to change.
+    /// Takes over what can change while the relay runs, and reads the certificates and keys again, those of the page too.
+    /// Connections stay, with the limits that they had. The log is the program's: a library has no level to change.
     ///
     /// # Errors
     ///
@@ -39,21 +42,23 @@ impl RunningRelay {
         // A mixture of both has to be possible too.
         settings.validate()?;
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&settings))?;
+        let page_tls = page::load_tls(&settings.page)?;
         let port = self.local_addrs().first().map_or(0, std::net::SocketAddr::port);
         let address = settings.address(identity.fingerprint(), port)?;
         warn_of_authority_key(&settings);
-        Ok(self.take_over(settings, changes, acceptor, identity, address))
+        let page_certificate = self.page_tls.replace(page_tls);
+        let certificate = self.take_over(settings, acceptor, identity, address);
+        Ok(Reloaded { certificate, page_certificate, settings: changes })
     }
 
-    /// From here on nothing can fail.
+    /// From here on nothing can fail. Returns whether the certificate is another one.
     fn take_over(
         &mut self,
         settings: Config,
-        changes: Changes,
         acceptor: RelayAcceptor,
         identity: RelayIdentity,
         address: RelayAddress,
-    ) -> Reloaded {
+    ) -> bool {
         let limits = &settings.limits;
         self.service.slots.set_bounds(limits.max_connections, limits.max_connections_per_address);
         self.service.acceptor.replace(acceptor);
@@ -61,6 +66,6 @@ impl RunningRelay {
         self.identity = identity;
         self.address = address;
         self.service.broker.set_config(settings);
-        Reloaded { certificate, settings: changes }
+        certificate
     }
 }

@@ -6,16 +6,19 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName};
 use smp_protocol::{command, id::EntityId, message::BrokerMessage};
 use smp_server::{
     Relay, RunningRelay,
     config::{Config, StoreKind, parse_password},
     init,
 };
-use smp_transport::client::{ClientConfig, RelayClient};
+use smp_transport::client::{self, RelayClient};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::{
@@ -23,6 +26,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -158,13 +162,102 @@ async fn connections_that_say_nothing_do_not_disturb_the_relay() {
     for _ in 0..100 {
         silent.push(TcpStream::connect(relay.page_addr().unwrap()).await.unwrap());
     }
-    let connected = RelayClient::connect(relay.address(), ClientConfig::default());
+    let connected = RelayClient::connect(relay.address(), client::ClientConfig::default());
     let (client, _events) = timeout(SOON, connected).await.unwrap().unwrap();
     let pong = client.send(None, EntityId::empty(), command::Command::Ping).await.unwrap();
     assert_eq!(pong, BrokerMessage::Pong);
     // Those that wait are closed after a while, the others get their turn.
     drop(silent);
     assert!(ask(relay.page_addr().unwrap(), "GET", "/").await.0.starts_with("http/1.1 200"));
+}
+
+/// Files of a certificate for this machine that signs itself.
+fn certificate(dir: &Path, name: &str) -> (PathBuf, PathBuf, CertificateDer<'static>) {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let files = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
+    std::fs::write(&files.0, made.cert.pem()).unwrap();
+    std::fs::write(&files.1, made.signing_key.serialize_pem()).unwrap();
+    (files.0, files.1, made.cert.der().clone())
+}
+
+/// Asks for the page over HTTPS, as somebody who trusts this certificate alone.
+async fn ask_https(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    let mut answer = String::new();
+    timeout(SOON, stream.read_to_string(&mut answer)).await.expect("no end")?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn with_a_certificate_it_is_https_and_a_new_one_is_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate_file, key_file, first) = certificate(dir.path(), "page");
+    let mut config = config(dir.path());
+    config.page.tls_certificate = Some(certificate_file.clone());
+    config.page.tls_key = Some(key_file.clone());
+    let mut relay = Relay::start(config.clone()).await.unwrap();
+    let address = relay.page_addr().unwrap();
+    let answer = ask_https(address, &first).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("<svg"), "{answer}");
+    assert!(answer.to_lowercase().contains("content-security-policy: default-src 'none'"), "{answer}");
+    // Without TLS there is no answer.
+    assert!(!exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.contains("HTTP"));
+
+    // A certificate without its key changes nothing.
+    let (_, _, second) = certificate(dir.path(), "next");
+    std::fs::copy(dir.path().join("next.crt"), &certificate_file).unwrap();
+    let error = relay.reload(config.clone()).unwrap_err().to_string();
+    assert!(error.contains("page.crt") && error.contains("page.key"), "{error}");
+    assert!(ask_https(address, &first).await.is_ok());
+    std::fs::copy(dir.path().join("next.key"), &key_file).unwrap();
+    assert!(relay.reload(config.clone()).unwrap().page_certificate);
+    assert!(!relay.reload(config.clone()).unwrap().page_certificate, "the same");
+    assert!(ask_https(address, &second).await.is_ok() && ask_https(address, &first).await.is_err());
+
+    (config.page.tls_certificate, config.page.tls_key) = (None, None);
+    let reloaded = relay.reload(config).unwrap();
+    assert_eq!(reloaded.settings.applied, ["page.tls_certificate", "page.tls_key"]);
+    assert!(ask(address, "GET", "/").await.0.starts_with("http/1.1 200"));
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, key, _) = certificate(dir.path(), "good");
+    let (_, other_key, _) = certificate(dir.path(), "other");
+    let (text, absent) = (dir.path().join("text"), dir.path().join("absent"));
+    std::fs::write(&text, "no PEM").unwrap();
+    let base = config(dir.path());
+    for (certificate, key, wanted) in [
+        (Some(&absent), Some(&key), "cannot read"),
+        (Some(&good), Some(&absent), "cannot read"),
+        (Some(&text), Some(&key), "no certificates"),
+        (Some(&key), Some(&key), "no certificates"),
+        (Some(&good), Some(&text), "no private key"),
+        (Some(&good), Some(&other_key), "cannot use"),
+        (Some(&good), None, "belong together"),
+        (None, Some(&key), "belong together"),
+    ] {
+        let mut config = base.clone();
+        (config.page.tls_certificate, config.page.tls_key) = (certificate.cloned(), key.cloned());
+        let error = Relay::start(config).await.unwrap_err().to_string();
+        assert!(error.contains(wanted) && !error.contains('\n'), "{wanted}: {error}");
+    }
+    let mut without_page = base;
+    without_page.page.listen = None;
+    (without_page.page.tls_certificate, without_page.page.tls_key) = (Some(absent.clone()), Some(absent));
+    assert!(Relay::start(without_page).await.is_ok(), "what is not served is not read");
 }
 
 #[tokio::test]
@@ -213,7 +306,7 @@ async fn a_browser_shows_it() {
     let wanted = std::env::var_os("SMP_PAGE_SCREENSHOTS").map(PathBuf::from);
     let pictures = wanted.unwrap_or_else(|| dir.path().to_path_buf());
     for (name, size, dark) in
-        [("light", "1000,1100", false), ("dark", "1000,1100", true), ("narrow", "500,1700", false)]
+        [("light", "1000,1300", false), ("dark", "1000,1300", true), ("narrow", "500,1900", false)]
     {
         let picture = pictures.join(format!("{name}.png"));
         let mut options =
@@ -226,5 +319,23 @@ async fn a_browser_shows_it() {
         assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
         println!("{}: {} bytes", picture.display(), bytes.len());
     }
+    relay.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_shows_it_over_https() {
+    let Some(browser) = browser() else {
+        println!("skipped: no Chromium is installed");
+        return;
+    };
+    let (relay, _dir) = relay(|config| {
+        let (certificate, key, _) = certificate(config.identity.path.parent().unwrap(), "page");
+        (config.page.tls_certificate, config.page.tls_key) = (Some(certificate), Some(key));
+    })
+    .await;
+    let url = format!("https://{}/", relay.page_addr().unwrap());
+    let options = ["--dump-dom", "--ignore-certificate-errors"].map(str::to_owned);
+    let (dom, _) = browse(browser, &url, &options);
+    assert!(dom.contains(&relay.address().to_string()) && dom.contains("<svg"), "{dom}");
     relay.shutdown().await.unwrap();
 }

@@ -31,8 +31,11 @@ fn try_reload(
     Ok(reloaded)
 }
 
-fn report(Reloaded { certificate, settings }: &Reloaded) {
+fn report(Reloaded { certificate, page_certificate, settings }: &Reloaded) {
     let mut applied = settings.applied.clone();
+    if *page_certificate {
+        applied.insert(0, "the certificate of the page");
+    }
     if *certificate {
         applied.insert(0, "the certificate");
     }

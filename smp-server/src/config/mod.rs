@@ -281,7 +281,8 @@ impl Config {
     /// Makes relative paths start at `dir`.
     pub fn resolve_paths(&mut self, dir: &Path) {
         let paths = [&mut self.identity.path, &mut self.store.path];
-        for path in paths.into_iter().chain(&mut self.server.control_socket) {
+        let page = self.page.tls_certificate.iter_mut().chain(&mut self.page.tls_key);
+        for path in paths.into_iter().chain(&mut self.server.control_socket).chain(page) {
             if path.is_relative() {
                 *path = dir.join(&*path);
             }
@@ -332,7 +333,9 @@ impl Config {
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),
-            None => self.proxy.validate().and_then(|()| self.limits.validate()),
+            None => {
+                [self.proxy.validate(), self.page.validate(), self.limits.validate()].into_iter().collect()
+            }
         }
     }
 }

@@ -1,18 +1,24 @@
 //! `[page]`: the information page.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::Deserialize;
 
-use super::text;
+use super::{ConfigError, text};
 
 /// Where the page is, and what it says about the operator. An empty text is left out of it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Page {
-    /// IP address and port for plain HTTP; `"off"`: no page.
+    /// IP address and port for HTTP, or HTTPS if it has a certificate; `"off"`: no page.
     #[serde(deserialize_with = "text::optional_address")]
     pub listen: Option<SocketAddr>,
+    /// PEM file with the certificate and those that it depends on, `fullchain.pem` of certbot; `"off"`: plain HTTP.
+    #[serde(deserialize_with = "text::optional_path")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    #[serde(deserialize_with = "text::optional_path")]
+    pub tls_key: Option<PathBuf>,
     /// Person or organization that runs the relay.
     pub operator: String,
     /// Two letter code of the operator's country.
@@ -35,4 +41,16 @@ pub struct Page {
     pub conditions: String,
     /// Link to the source code that runs here.
     pub source_code: String,
+}
+
+impl Page {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(_), None) | (None, Some(_)) => Err(ConfigError::Invalid(
+                "page.tls_certificate and page.tls_key belong together; set both, or none for plain HTTP"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
 }

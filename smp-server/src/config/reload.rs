@@ -73,6 +73,8 @@ settings! {
     restart proxy.required_host_mode,
     restart proxy.own_domains,
     restart page.listen,
+    now page.tls_certificate,
+    now page.tls_key,
     now page.operator,
     now page.operator_country,
     now page.website,

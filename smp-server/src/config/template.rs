@@ -117,9 +117,13 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # listen = "off"
 
 [page]
-# A page for people's browsers, over plain HTTP: address, QR code, operator, limits. For example "127.0.0.1:8080", behind a
-# web server or an onion service that adds what is missing for the public.
+# A page for people's browsers: address, QR code, operator, limits. For example "0.0.0.0:443" with a certificate, or
+# "127.0.0.1:8080" behind a web server or an onion service.
 # listen = "off"
+# PEM files with the certificate chain and its key (certbot's fullchain.pem and privkey.pem), which make it HTTPS. They are
+# read again with this file on SIGHUP.
+# tls_certificate = "off"
+# tls_key = "off"
 # What it says about you; "" leaves a line out. A country is its two letter code.
 # operator = ""
 # operator_country = ""

@@ -1,7 +1,7 @@
 //! The information page: what people see who look at the relay with a browser. One page, without scripts and without
 //! anything from elsewhere; everything on it is public anyway.
 //!
-//! * `server` speaks HTTP, with bounds;
+//! * `server` speaks HTTP, with bounds, and `tls` makes HTTPS of it;
 //! * `site` keeps the page as long as the settings are the same;
 //! * `content` says what stands on it, `html` writes it down, `qr` draws the address.
 
@@ -10,6 +10,9 @@ mod html;
 mod qr;
 mod server;
 mod site;
+mod tls;
 
 pub(crate) use server::serve;
 pub(crate) use site::Site;
+pub use tls::PageTlsError;
+pub(crate) use tls::{PageTls, load as load_tls};

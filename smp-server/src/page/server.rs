@@ -1,4 +1,4 @@
-//! HTTP/1.1: one small answer per connection, in bounded time and memory.
+//! HTTP/1.1, in TLS or not: one small answer per connection, in bounded time and memory.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -12,13 +12,15 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use smp_crypto::hash::sha256;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::{html::STYLE, site::Site};
+use super::{html::STYLE, site::Site, tls::PageTls};
 
 /// Connections at the same time; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 64;
@@ -33,7 +35,7 @@ const MAX_HEADERS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the page until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, site: Site) {
+pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls) {
     let site = Arc::new(site);
     let headers = Arc::new(headers());
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -46,16 +48,33 @@ pub(crate) async fn serve(listener: TcpListener, site: Site) {
             sleep(PAUSE).await;
             continue;
         };
-        let (site, headers) = (site.clone(), headers.clone());
+        let (site, headers, tls) = (site.clone(), headers.clone(), tls.current());
         connections.spawn(async move {
             // What went wrong is the browser's concern.
-            let _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, &site, &headers)).await;
+            let _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, tls, &site, &headers)).await;
             drop(place);
         });
     }
 }
 
-async fn answer_one(stream: TcpStream, site: &Site, headers: &HeaderMap) -> hyper::Result<()> {
+async fn answer_one(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    site: &Site,
+    headers: &HeaderMap,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    match tls {
+        Some(tls) => http(tls.accept(stream).await?, site, headers).await?,
+        None => http(stream, site, headers).await?,
+    }
+    Ok(())
+}
+
+async fn http(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    site: &Site,
+    headers: &HeaderMap,
+) -> hyper::Result<()> {
     let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request, site, headers)));
     http1::Builder::new()
         .keep_alive(false)
