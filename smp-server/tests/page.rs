@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{
+    fs::File,
+    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{ClientConfig, RootCertStore};
@@ -29,6 +31,9 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 const SOON: Duration = Duration::from_secs(10);
+
+/// A browser that takes longer hangs.
+const BROWSER_PATIENCE: Duration = Duration::from_secs(120);
 
 fn config(dir: &Path) -> Config {
     let options = init::Options {
@@ -266,36 +271,62 @@ async fn without_the_setting_there_is_no_page() {
     assert_eq!(relay.page_addr(), None);
 }
 
-/// The first of these programs that is installed.
+/// The first of these programs that is installed; with `SMP_TEST_BROWSER=required` there must be one.
 fn browser() -> Option<&'static str> {
-    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
         let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         found.is_ok_and(|status| status.success())
-    })
+    });
+    let required = std::env::var("SMP_TEST_BROWSER").is_ok_and(|value| value == "required");
+    assert!(found.is_some() || !required, "no Chromium works here");
+    found
+}
+
+/// Prints what was looked at, also where the test harness captures what tests print.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").unwrap();
 }
 
 /// Runs a browser with a profile of its own, and returns what it prints.
 fn browse(browser: &str, url: &str, more: &[String]) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
-    let output = Command::new(browser)
+    let file = |name| profile.path().join(name);
+    let mut process = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"])
         .args(["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"])
         .args(["--enable-logging=stderr", "--v=0"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(more)
         .arg(url)
-        .output()
+        .stdin(Stdio::null())
+        .stdout(File::create(file("stdout")).unwrap())
+        .stderr(File::create(file("stderr")).unwrap())
+        .spawn()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    (String::from_utf8_lossy(&output.stdout).into(), String::from_utf8_lossy(&output.stderr).into())
+    let started = Instant::now();
+    let status = loop {
+        match process.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if started.elapsed() > BROWSER_PATIENCE => {
+                process.kill().unwrap();
+                process.wait().unwrap();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let said = |name| String::from_utf8_lossy(&std::fs::read(file(name)).unwrap()).into_owned();
+    let (stdout, stderr) = (said("stdout"), said("stderr"));
+    assert!(status.is_some_and(|status| status.success()), "{status:?} {stderr}");
+    (stdout, stderr)
 }
 
 /// Set `SMP_PAGE_SCREENSHOTS` to a directory to look at the pictures.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_shows_it() {
     let Some(browser) = browser() else {
-        println!("skipped: no Chromium is installed");
-        return;
+        return say("a browser looks at the page: skipped, no Chromium is installed");
     };
     let (relay, dir) = relay(|_| ()).await;
     let url = format!("http://{}/", relay.page_addr().unwrap());
@@ -317,7 +348,7 @@ async fn a_browser_shows_it() {
         browse(browser, &url, &options);
         let bytes = std::fs::read(&picture).unwrap();
         assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{name}: {} bytes", bytes.len());
-        println!("{}: {} bytes", picture.display(), bytes.len());
+        say(&format!("{}: {} bytes", picture.display(), bytes.len()));
     }
     relay.shutdown().await.unwrap();
 }
@@ -325,8 +356,7 @@ async fn a_browser_shows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_shows_it_over_https() {
     let Some(browser) = browser() else {
-        println!("skipped: no Chromium is installed");
-        return;
+        return say("a browser looks at the page: skipped, no Chromium is installed");
     };
     let (relay, _dir) = relay(|config| {
         let (certificate, key, _) = certificate(config.identity.path.parent().unwrap(), "page");
