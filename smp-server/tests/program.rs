@@ -129,6 +129,9 @@ fn init_says_what_to_keep_and_never_overwrites() {
     let shown = run(&["address", "--dir", text(&relay)]);
     assert_eq!(String::from_utf8(shown.stdout).unwrap().trim(), address);
 
+    let ipv6 = init(&dir.path().join("ipv6"), &["--host", "2001:db8::7", "--port", "7777"]);
+    assert!(String::from_utf8(ipv6.stdout).unwrap().contains("=@[2001:db8::7]:7777\n"));
+
     let before = fs::read(relay.join("identity/ca.key")).unwrap();
     let error = error(&run(&["init", "--dir", text(&relay)]));
     assert!(error.contains("nothing was changed"), "{error}");

@@ -19,17 +19,6 @@ pub fn run(data: &[u8]) {
     settles!(QueueUri, data);
     if let Ok(text) = std::str::from_utf8(data) {
         text_settles!(Host, text);
-        relay_text_settles(text);
-    }
-}
-
-/// An IPv6 host in front of a port is written without brackets, as the reference implementation does, and cannot be read then.
-fn relay_text_settles(text: &str) {
-    let Ok(relay) = text.parse::<RelayAddress>() else { return };
-    let ends_with_ipv6 = matches!(relay.hosts.as_slice().last(), Some(Host::Ipv6(_)));
-    if ends_with_ipv6 && relay.port.is_some() {
-        let _ = relay.to_string().parse::<RelayAddress>();
-    } else {
         text_settles!(RelayAddress, text);
     }
 }

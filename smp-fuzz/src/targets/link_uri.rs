@@ -24,9 +24,6 @@ pub fn run(data: &[u8]) {
 }
 
 fn full(request: &ConnectionRequest, text: &str) {
-    if request.queues().iter().any(is_ambiguous) {
-        return;
-    }
     text_settles!(ConnectionRequest, text);
     let Ok((scheme, _)) = ConnectionRequest::from_uri(text) else { panic!("the link was read before") };
     for scheme in [&scheme, &LinkScheme::Simplex] {
@@ -44,15 +41,8 @@ fn short(link: &ShortLink, text: &str) {
     let _ = (link.data_credentials(), to_bytes(link));
 }
 
-/// An IPv6 host in front of a port is written without brackets, as the reference implementation does, and cannot be read then.
-fn is_ambiguous(queue: &QueueUri) -> bool {
-    let relay = &queue.address.relay;
-    relay.port.is_some()
-        && relay.hosts.iter().any(|host| matches!(host, smp_protocol::address::Host::Ipv6(_)))
-}
-
 fn queue_settles(text: &str) {
-    if text.parse::<QueueUri>().is_ok_and(|queue| !is_ambiguous(&queue)) {
+    if text.parse::<QueueUri>().is_ok() {
         text_settles!(QueueUri, text);
     }
 }

@@ -29,7 +29,8 @@ pub enum Host {
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
     /// An IPv6 address. It is written without brackets and read with or without, as in the reference implementation:
-    /// followed by a port it can only be read with brackets.
+    /// followed by a port it can only be read with brackets, which the `Display` of a
+    /// [`RelayAddress`](super::RelayAddress) adds there.
     Ipv6(Ipv6Addr),
     /// A Tor onion host: lower case letters and digits, then `.onion`.
     Onion(HostName),

@@ -11,7 +11,7 @@ pub use password::Password;
 
 use crate::base64url;
 use crate::encoding::{
-    Decode, DecodeError, Encode, NonEmpty, Reader, TextDecode, TextEncode, TextReader, from_text, to_text,
+    Decode, DecodeError, Encode, NonEmpty, Reader, TextDecode, TextEncode, TextReader, from_text,
 };
 
 /// The port that a relay without a port in its address listens on.
@@ -72,8 +72,23 @@ impl Decode<'_> for RelayAddress {
     }
 }
 
+/// The bytes that the reference implementation writes. An IPv6 host right before a port cannot be told from it then: for
+/// people and links there is [`Display`](fmt::Display).
 impl TextEncode for RelayAddress {
     fn text_encode(&self, out: &mut String) {
+        self.write_text(out, false);
+    }
+}
+
+impl RelayAddress {
+    /// The text form, which can always be read back, by us and by the reference implementation: an IPv6 host right before a
+    /// port stands in brackets.
+    pub(crate) fn readable_text(&self, out: &mut String) {
+        let before_port = self.hosts.as_slice().last().filter(|_| self.port.is_some());
+        self.write_text(out, matches!(before_port, Some(Host::Ipv6(_))));
+    }
+
+    fn write_text(&self, out: &mut String, last_in_brackets: bool) {
         out.push_str("smp://");
         out.push_str(&base64url::encode(&self.fingerprint));
         if let Some(password) = &self.password {
@@ -81,7 +96,13 @@ impl TextEncode for RelayAddress {
             password.text_encode(out);
         }
         out.push('@');
+        let hosts = out.len();
         self.hosts.text_encode(out);
+        if last_in_brackets {
+            let last = out[hosts..].rfind(',').map_or(hosts, |comma| hosts + comma + 1);
+            out.insert(last, '[');
+            out.push(']');
+        }
         if let Some(port) = self.port {
             out.push(':');
             port.text_encode(out);
@@ -104,9 +125,11 @@ impl TextDecode for RelayAddress {
 }
 
 impl fmt::Display for RelayAddress {
-    /// The text form, with the password if there is one.
+    /// The text form, with the password if there is one. An IPv6 host right before a port stands in brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&to_text(self))
+        let mut text = String::new();
+        self.readable_text(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -149,6 +172,26 @@ fn to_fingerprint(bytes: &[u8]) -> Result<[u8; FINGERPRINT_BYTES], DecodeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv6_host_before_a_port_stands_in_brackets() {
+        let key = "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        for (hosts, shown, text) in [
+            ("[2001:db8::7]:5223", "[2001:db8::7]:5223", "2001:db8::7:5223"),
+            ("a.example,[::1]:443", "a.example,[::1]:443", "a.example,::1:443"),
+            ("[::1],a.example:443", "::1,a.example:443", "::1,a.example:443"),
+            ("[2001:db8::7]", "2001:db8::7", "2001:db8::7"),
+        ] {
+            let address: RelayAddress = format!("{key}@{hosts}").parse().unwrap();
+            assert_eq!(address.to_string(), format!("{key}@{shown}"));
+            assert_eq!(address.to_string().parse(), Ok(address.clone()));
+            assert_eq!(
+                crate::encoding::to_text(&address),
+                format!("{key}@{text}"),
+                "as the reference writes it"
+            );
+        }
+    }
 
     #[test]
     fn addresses_have_255_hosts_at_most() {

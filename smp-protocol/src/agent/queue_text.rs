@@ -21,7 +21,7 @@ impl TextEncode for QueueUri {
         if let (true, Some(first)) = (one_host, NonEmpty::new(first.to_vec())) {
             written.hosts = first;
         }
-        written.text_encode(out);
+        written.readable_text(out);
         out.push('/');
         out.push_str(&base64url::encode(sender_id.as_bytes()));
         out.push_str("#/?");

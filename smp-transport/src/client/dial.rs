@@ -23,7 +23,8 @@ pub(super) async fn dial(
     let mut attempts = Vec::new();
     let mut telling = None;
     for (host, port) in targets(address) {
-        let name = format!("{host}:{port}");
+        // An IPv6 address would swallow the port.
+        let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let error = match timeout(config.connect_timeout, dial_one(&host, port, connector)).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => error,
