@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::{ConfigError, text};
 
+/// Commands in a block at most: their number is one byte.
+const MAX_BATCH: usize = 255;
+
 /// Bounds. A count of 0 means no bound where the field says so.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +32,9 @@ pub struct Limits {
     pub block_timeout: Duration,
     /// Commands of one client that may be waiting to be done or for their answer to be read; further ones are not read.
     pub max_pending_commands: usize,
+    /// Commands in one block; a block with more of them is refused whole with `BLOCK`. The protocol's own bound is 255, and
+    /// clients put as many into a block as fit: less is for relays whose clients are known.
+    pub max_batch: usize,
     /// Answers and events that may wait for one client to read them; then it is disconnected. Messages are not counted:
     /// they wait in the store.
     pub max_outgoing: usize,
@@ -56,6 +62,7 @@ impl Default for Limits {
             block_timeout: Duration::from_secs(60),
             max_outgoing: 8_192,
             max_pending_commands: 1_024,
+            max_batch: MAX_BATCH,
             new_queues_per_minute: 6_000,
             failed_authorizations_per_minute: 6_000,
             max_pending_notifications: 32,
@@ -76,6 +83,7 @@ impl Limits {
                 "limits.max_outgoing must be greater than limits.max_pending_commands",
             ),
             (self.max_pending_commands == 0, "limits.max_pending_commands is 0; try 1024"),
+            (!(1..=MAX_BATCH).contains(&self.max_batch), "limits.max_batch must be 1 to 255"),
             (self.max_pending_notifications == 0, "limits.max_pending_notifications is 0; try 32"),
         ];
         match rules.iter().find(|(broken, _)| *broken) {

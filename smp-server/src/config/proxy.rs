@@ -15,6 +15,9 @@ pub struct Proxy {
     pub enabled: bool,
     /// Commands of one client that are on their way to other relays at the same time; further ones wait.
     pub client_concurrency: usize,
+    /// Relays that this one has no connection with and that one client may ask for in a minute; further ones wait. 0: no
+    /// bound.
+    pub new_relays_per_minute: u32,
     /// How long to wait for another relay: to connect, and for each answer.
     #[serde(deserialize_with = "text::duration")]
     pub timeout: Duration,
@@ -46,6 +49,7 @@ impl Default for Proxy {
         Self {
             enabled: true,
             client_concurrency: 32,
+            new_relays_per_minute: 60,
             timeout: Duration::from_secs(15),
             retry_interval: Duration::from_secs(30),
             max_relays: 1_000,

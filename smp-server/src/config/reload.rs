@@ -62,6 +62,7 @@ settings! {
     restart store.overwrite_deleted,
     now proxy.enabled,
     now proxy.client_concurrency,
+    now proxy.new_relays_per_minute,
     restart proxy.timeout,
     restart proxy.retry_interval,
     restart proxy.idle_timeout,
@@ -93,6 +94,7 @@ settings! {
     now limits.idle_check_interval,
     now limits.block_timeout,
     now limits.max_pending_commands,
+    now limits.max_batch,
     now limits.max_outgoing,
     now limits.new_queues_per_minute,
     now limits.failed_authorizations_per_minute,
@@ -126,6 +128,18 @@ mod tests {
             }
         }
         assert_eq!(count, SETTINGS.len());
+    }
+
+    #[test]
+    fn every_bound_is_documented() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        let (_, rest) = text.split_once("### Bounds").unwrap();
+        let (bounds, _) = rest.split_once("### ").unwrap();
+        for (section, name) in SETTINGS.iter().filter(|(section, _)| *section == "limits") {
+            let named = [format!("`{section}.{name}`"), format!("`{name}`")];
+            assert!(named.iter().any(|named| bounds.contains(named)), "{section}.{name}");
+        }
     }
 
     #[test]

@@ -71,6 +71,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # enabled = true
 # Commands of one client that may be on their way to other relays; further ones wait.
 # client_concurrency = 32
+# Relays that nobody has asked for lately and that one client may ask for in a minute; further ones wait. 0: no bound.
+# new_relays_per_minute = 60
 # How long to wait for another relay: to connect, and for each answer. Tor takes its time: with socks try "30s".
 # timeout = "15s"
 # A relay that could not be reached is not tried again for this time.
@@ -92,24 +94,31 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # own_domains = []
 
 [limits]
+# In total; further ones are closed at once.
 # max_connections = 20000
 # From one IPv4 address or IPv6 /64 network; 0: no bound. Loopback is not counted.
 # max_connections_per_address = 1000
+# For TLS and the handshake of the protocol together.
 # handshake_timeout = "30s"
 # Connections without subscriptions and without traffic are closed; "off" keeps them.
 # idle_timeout = "6h"
+# How often that is checked.
 # idle_check_interval = "1h"
 # A client that takes longer to send or to take one block (16 KiB) is disconnected.
 # block_timeout = "60s"
 # Commands of one client that may wait to be done or answered; further ones are not read.
 # max_pending_commands = 1024
+# Commands in one block; a block with more is refused. 255 is the protocol's own bound, and apps fill their blocks.
+# max_batch = 255
 # Answers and events that may wait for one client to read them; then it is disconnected.
 # max_outgoing = 8192
-# Per connection; further ones wait. 0: no bound.
+# Queues that one connection may create; further ones wait. 0: no bound.
 # new_queues_per_minute = 6000
 # Refused authorizations and wrong passwords per connection; the answers to further ones wait. 0: no bound.
 # failed_authorizations_per_minute = 6000
+# Notifications that wait for the notifier of one queue; the oldest goes first.
 # max_pending_notifications = 32
+# On SIGTERM, for what was asked before.
 # shutdown_timeout = "10s"
 
 [metrics]

@@ -35,9 +35,6 @@ use self::{
 };
 use crate::{config, session::Pace, sync::lock};
 
-/// Relays without a session that one client may ask for in a minute; further ones wait.
-const NEW_RELAYS_PER_MINUTE: u32 = 60;
-
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
     settings: config::Proxy,
@@ -70,11 +67,6 @@ impl Proxy {
     /// Whether a relay is of the same operator as this one.
     pub(crate) fn is_own(&self, address: &RelayAddress) -> bool {
         self.settings.is_own(address)
-    }
-
-    /// A bound on how many relays one client asks for.
-    pub(crate) fn pace() -> Pace {
-        Pace::new(NEW_RELAYS_PER_MINUTE)
     }
 
     /// The session with a relay; connects if there is none. Relays that nobody has asked for come at the client's pace.

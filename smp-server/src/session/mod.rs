@@ -39,7 +39,6 @@ use crate::{
     auth::SessionKeys,
     broker::{Broker, Notification, NotificationSubscriber, Numbered, Subscriber},
     config::Config,
-    proxy::Proxy,
     store::ServiceRole,
     sync::lock,
 };
@@ -197,7 +196,7 @@ impl Session {
             forwarding: Semaphore::new(config.proxy.client_concurrency),
             refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
             creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
-            new_relays: Mutex::new(Proxy::pace()),
+            new_relays: Mutex::new(Pace::new(config.proxy.new_relays_per_minute)),
             config,
         })
     }

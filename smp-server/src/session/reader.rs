@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smp_protocol::transmission::read_commands;
+use smp_protocol::{
+    error::ErrorType,
+    id::{CorrelationId, EntityId},
+    transmission::{RefusedTransmission, read_commands},
+};
 use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +31,13 @@ pub(super) async fn read(
         };
         let Ok(block) = block else { return };
         session.note_activity();
-        if run_block(session, broker, &block).await.is_none() {
+        let ran = match block.first() {
+            Some(count) if usize::from(*count) > session.config.limits.max_batch => {
+                refuse_block(session).await
+            }
+            _ => run_block(session, broker, &block).await,
+        };
+        if ran.is_none() {
             return;
         }
     }
@@ -61,6 +71,15 @@ async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &Receive
             Err(refused) => session.refuse(refused, permit),
         }
     }
+    session.outbox.wake();
+    Some(())
+}
+
+/// Refuses a block with too many commands. Returns `None` if the session has ended meanwhile.
+async fn refuse_block(session: &Arc<Session>) -> Option<()> {
+    let permit = session.in_flight.clone().acquire_owned().await.ok()?;
+    let (correlation_id, entity_id) = (CorrelationId::empty(), EntityId::empty());
+    session.refuse(RefusedTransmission { correlation_id, entity_id, error: ErrorType::Block }, permit);
     session.outbox.wake();
     Some(())
 }
