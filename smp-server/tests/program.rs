@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "program/killed/mod.rs"]
+mod killed;
+
 use std::{
     borrow::Cow,
     fs,
@@ -21,7 +24,7 @@ use smp_protocol::{
     id::EntityId,
     message::{BrokerMessage, QueueIds},
 };
-use smp_transport::client::{ClientConfig, ClientError, RelayClient, Request};
+use smp_transport::client::{ClientConfig, ClientError, RelayClient};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smp-server"));
@@ -488,65 +491,4 @@ async fn drain(address: &RelayAddress, queue: &Queue) -> Vec<u32> {
         };
     }
     numbers
-}
-
-/// How many messages are sent before a kill, at most.
-const MESSAGES: u32 = 120;
-
-/// Sends numbered messages until the relay is killed, and returns which got `OK`.
-async fn send_until_killed(address: &RelayAddress, queue: &Queue, from: u32) -> Vec<u32> {
-    let (client, _events) = connect(address).await;
-    let sending = (from..from + MESSAGES)
-        .map(|number| Request::new(None, EntityId::from(&queue.ids.sender_id), message(number)));
-    let answers = client.send_many(sending).await;
-    let kept = (from..).zip(&answers).filter(|(_, answer)| matches!(answer, Ok(BrokerMessage::Ok)));
-    kept.map(|(number, _)| number).collect()
-}
-
-/// `SMP_TEST_KILLS=200` makes it the long run.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_got_ok_survives_being_killed() {
-    const QUEUES: usize = 4;
-    let kills: u32 = std::env::var("SMP_TEST_KILLS").map_or(6, |kills| kills.parse().unwrap());
-    let dir = tempfile::tempdir().unwrap();
-    init(dir.path(), &[]);
-    let mut started = start(dir.path(), 0);
-    let (address, port) = (started.address.clone(), started.address.port_or_default());
-    let (client, _events) = connect(&address).await;
-    let mut queues = Vec::new();
-    for _ in 0..QUEUES {
-        queues.push(create(&client).await);
-    }
-    drop(client);
-    let (mut kept_in_total, mut lost_answers) = (0, 0);
-    for kill in 0..kills {
-        let sending = futures_util::future::join_all(
-            queues.iter().map(|queue| send_until_killed(&address, queue, kill * MESSAGES)),
-        );
-        let killing = async {
-            tokio::time::sleep(Duration::from_millis(u64::from(20 + 23 * kill % 90))).await;
-            started.signal("-KILL");
-            started.exit_code();
-        };
-        let (kept, ()) = tokio::join!(sending, killing);
-        started = start(dir.path(), port);
-        for (queue, kept) in queues.iter().zip(kept) {
-            let received = drain(&address, queue).await;
-            assert!(received.is_sorted(), "{received:?}");
-            assert!(
-                kept.iter().all(|number| received.contains(number)),
-                "kept {kept:?}, received {received:?}"
-            );
-            let sent = kill * MESSAGES..(kill + 1) * MESSAGES;
-            assert!(received.iter().all(|number| sent.contains(number)), "delivered again: {received:?}");
-            kept_in_total += kept.len();
-            lost_answers += received.len() - kept.len();
-        }
-    }
-    println!(
-        "{kills} kills: {kept_in_total} messages got OK and were delivered, {lost_answers} more were kept without"
-    );
-    assert!(kept_in_total > 0);
-    started.signal("-TERM");
-    assert_eq!(started.exit_code(), Some(0));
 }
