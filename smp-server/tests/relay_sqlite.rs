@@ -6,6 +6,8 @@
 mod blocking;
 #[path = "relay/forwarding.rs"]
 mod forwarding;
+#[path = "relay/full_disk.rs"]
+mod full_disk;
 #[path = "relay/links.rs"]
 mod links;
 #[path = "relay/messages.rs"]

@@ -160,6 +160,15 @@ impl Client {
         request: Option<QueueRequest<'_>>,
         mode: SubscriptionMode,
     ) -> Queue {
+        self.try_queue(request, mode).await.unwrap()
+    }
+
+    /// A queue, unless the relay refuses it.
+    pub(crate) async fn try_queue(
+        &self,
+        request: Option<QueueRequest<'_>>,
+        mode: SubscriptionMode,
+    ) -> Result<Queue, ClientError> {
         let key = ed25519();
         let dh = X25519PrivateKey::generate(&mut rand::rng());
         let command = Command::New(Box::new(NewQueue {
@@ -170,10 +179,10 @@ impl Client {
             request,
             notifier: None,
         }));
-        match self.ask(Some(&key), EntityId::empty(), command).await.unwrap() {
+        match self.ask(Some(&key), EntityId::empty(), command).await? {
             BrokerMessage::QueueIds(ids) => {
                 let box_key = dh.agree(&ids.dh_key.0).box_key();
-                Queue { key, ids: *ids, box_key }
+                Ok(Queue { key, ids: *ids, box_key })
             }
             other => panic!("not IDS: {other:?}"),
         }
