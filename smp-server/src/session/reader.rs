@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::Session;
 use crate::broker::Broker;
 
-/// After so many commands of a block other tasks get their turn: each may cost a signature.
-const COMMANDS_AT_ONCE: usize = 32;
+/// After working so long on the commands of a block other tasks get their turn: each may cost a signature or many.
+const TURN: Duration = Duration::from_millis(1);
 
 /// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
 pub(super) async fn read(
@@ -60,9 +60,11 @@ async fn next_block(session: &Session, reader: &mut BlockReader) -> Result<Recei
 
 /// Returns `None` if the session has ended meanwhile.
 async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &ReceivedBlock) -> Option<()> {
-    for (count, transmission) in read_commands(block, &session.parameters).enumerate() {
-        if count % COMMANDS_AT_ONCE == COMMANDS_AT_ONCE - 1 {
+    let mut turn = std::time::Instant::now();
+    for transmission in read_commands(block, &session.parameters) {
+        if turn.elapsed() >= TURN {
             tokio::task::yield_now().await;
+            turn = std::time::Instant::now();
         }
         // Waits until enough of the answers before have been read.
         let permit = session.in_flight.clone().acquire_owned().await.ok()?;
