@@ -12,7 +12,7 @@ use smp_protocol::{
 };
 use smp_transport::{
     client::{ClientConfig, ClientError, Request},
-    connection::{ConnectorSettings, RelayConnector},
+    connection::{ClientSide, Connection, ConnectorSettings, RelayConnector},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -94,6 +94,22 @@ async fn one_client_with_many_commands_does_not_stop_others() {
     assert_eq!(other.ask(None, EntityId::empty(), Command::Ping).await.unwrap(), BrokerMessage::Pong);
 }
 
+/// Sends commands until the connection is lost.
+pub(crate) async fn ping_without_reading(connection: &mut Connection<ClientSide>) {
+    let parameters = connection.session.parameters.clone();
+    loop {
+        let mut content = BlockContent::new();
+        let corr_id = CorrelationId::generate(&mut rand::rng());
+        let ping = prepare(&parameters, &corr_id, &EntityId::empty(), &Command::Ping);
+        content.push(|out| ping.write(None, &parameters, out)).unwrap();
+        if connection.writer.write_block(content.as_bytes()).await.is_err()
+            || connection.writer.flush().await.is_err()
+        {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_does_not_read_is_disconnected() {
     let relay = relay_with(|config| config.limits.block_timeout = Duration::from_millis(300)).await;
@@ -101,20 +117,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
     let connector = RelayConnector::new(relay.running.address().fingerprint, settings).unwrap();
     let stream = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
     let mut connection = connector.connect(stream).await.unwrap();
-    let parameters = connection.session.parameters.clone();
-    let flood = async {
-        loop {
-            let mut content = BlockContent::new();
-            let corr_id = CorrelationId::generate(&mut rand::rng());
-            let ping = prepare(&parameters, &corr_id, &EntityId::empty(), &Command::Ping);
-            content.push(|out| ping.write(None, &parameters, out)).unwrap();
-            if connection.writer.write_block(content.as_bytes()).await.is_err()
-                || connection.writer.flush().await.is_err()
-            {
-                return;
-            }
-        }
-    };
+    let flood = ping_without_reading(&mut connection);
     tokio::time::timeout(Duration::from_secs(30), flood).await.expect("still connected");
     while relay.running.connections() > 0 {
         tokio::task::yield_now().await;

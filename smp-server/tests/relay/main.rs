@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod blocking;
+mod bounds;
 mod forwarding;
 mod limits;
 mod links;

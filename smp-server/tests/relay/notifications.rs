@@ -13,7 +13,7 @@ use smp_protocol::{
 
 use crate::support::{Client, Queue, ed25519, messaging, refused, relay, send};
 
-struct Notifier {
+pub(crate) struct Notifier {
     key: PrivateAuthKey,
     id: NotifierId,
     secret: BoxKey,
@@ -23,7 +23,7 @@ fn noisy(body: &[u8]) -> Command<'_> {
     Command::Send(MessageFlags { notification: true }, Cow::Borrowed(body))
 }
 
-async fn allow(client: &Client, queue: &Queue) -> Notifier {
+pub(crate) async fn allow(client: &Client, queue: &Queue) -> Notifier {
     let (key, dh) = (ed25519(), X25519PrivateKey::generate(&mut rand::rng()));
     let command = Command::SetNotifier(key.public_key().into(), dh.public_key().into());
     match client.ask(Some(&queue.key), queue.recipient(), command).await.unwrap() {
@@ -34,7 +34,7 @@ async fn allow(client: &Client, queue: &Queue) -> Notifier {
     }
 }
 
-async fn subscribe(client: &Client, notifier: &Notifier) {
+pub(crate) async fn subscribe(client: &Client, notifier: &Notifier) {
     let answer = client.ask(Some(&notifier.key), notifier.id.clone(), Command::SubscribeNotifications).await;
     assert!(matches!(answer, Ok(BrokerMessage::Subscribed(None))), "{answer:?}");
 }
