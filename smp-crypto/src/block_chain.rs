@@ -11,8 +11,8 @@
 
 use crate::crypto_box::TAG_SIZE;
 use crate::hkdf::hkdf_sha512;
-use crate::key_types::secret_bytes;
 use crate::padding::{self, LENGTH_SIZE};
+use crate::secret_bytes;
 use crate::{DhSecret, Nonce, SecretBoxKey, TooLongError};
 
 /// Size of a transport block in bytes.

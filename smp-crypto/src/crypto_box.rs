@@ -22,8 +22,8 @@ use dryoc::classic::crypto_box::{
 };
 use dryoc::classic::crypto_core::crypto_core_hsalsa20;
 
-use crate::key_types::secret_bytes;
 use crate::padding::{self, LENGTH_SIZE};
+use crate::secret_bytes;
 use crate::{Nonce, OpenError, TooLongError};
 
 /// Size of the tag of a box in bytes.

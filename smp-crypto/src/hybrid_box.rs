@@ -1,7 +1,7 @@
 //! Boxes whose key is made of two secrets, X25519 and sntrup761 (spec chapter `1-primitives.md`): they stay closed
 //! as long as one of the two holds.
 
-use crate::key_types::secret_bytes;
+use crate::secret_bytes;
 use crate::sntrup761::KemSharedSecret;
 use crate::{BoxKey, DhSecret, SecretBoxKey, hash};
 

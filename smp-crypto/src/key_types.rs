@@ -162,66 +162,11 @@ macro_rules! private_key_encodings {
             }
         }
 
-        crate::key_types::secret_traits!($type);
+        crate::secret_traits!($type);
     };
 }
 
-/// `Debug` that prints no secret and comparison in constant time, for a type with `as_bytes`.
-macro_rules! secret_traits {
-    ($type:ident) => {
-        impl std::fmt::Debug for $type {
-            /// Prints the name of the type only.
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($type), "(..)"))
-            }
-        }
-
-        impl PartialEq for $type {
-            /// Compares in constant time.
-            fn eq(&self, other: &Self) -> bool {
-                subtle::ConstantTimeEq::ct_eq(self.as_bytes().as_slice(), other.as_bytes().as_slice()).into()
-            }
-        }
-
-        impl Eq for $type {}
-    };
-}
-
-/// A type for a secret of a fixed size: bytes that are overwritten on drop.
-macro_rules! secret_bytes {
-    ($(#[$doc:meta])* $type:ident, $size:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
-        pub struct $type([u8; $size]);
-
-        impl $type {
-            /// Size in bytes.
-            pub const SIZE: usize = $size;
-
-            /// The secret with these bytes.
-            #[must_use]
-            pub const fn from_bytes(bytes: [u8; $size]) -> Self {
-                Self(bytes)
-            }
-
-            /// The bytes of the secret.
-            #[must_use]
-            pub const fn as_bytes(&self) -> &[u8; $size] {
-                &self.0
-            }
-
-            /// The secret that these bytes are, or nothing if there are more or fewer.
-            #[must_use]
-            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-                bytes.try_into().ok().map(Self)
-            }
-        }
-
-        crate::key_types::secret_traits!($type);
-    };
-}
-
-pub(crate) use {private_key_encodings, public_key_encodings, secret_bytes, secret_traits};
+pub(crate) use {private_key_encodings, public_key_encodings};
 
 #[cfg(test)]
 mod tests;

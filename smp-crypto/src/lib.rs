@@ -64,6 +64,7 @@ mod key_types;
 pub mod link_kdf;
 pub mod nonce;
 pub mod padding;
+mod secret;
 pub mod signature;
 pub mod sntrup761;
 pub mod x25519;

@@ -2,7 +2,7 @@
 
 use crate::hash;
 use crate::hkdf::hkdf_sha512;
-use crate::key_types::secret_bytes;
+use crate::secret_bytes;
 use crate::{Nonce, SecretBoxKey};
 
 secret_bytes!(

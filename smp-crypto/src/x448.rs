@@ -4,7 +4,8 @@
 //! The types here wipe what they hold.
 
 use crate::Algorithm;
-use crate::key_types::{private_key_encodings, public_key_encodings, secret_bytes};
+use crate::key_types::{private_key_encodings, public_key_encodings};
+use crate::secret_bytes;
 
 /// A public X448 key: 56 bytes, 68 in DER.
 ///

@@ -19,12 +19,12 @@ use crate::key_source::KeySource;
 use crate::ratchet::{AcceptedKem, Ratchet, RatchetKem, RatchetVersions};
 use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
-use crate::secret::{secret, three_keys};
+use crate::three_keys::three_keys;
 
 const SALT: [u8; 64] = [0; 64];
 const INFO: &[u8] = b"SimpleXX3DH";
 
-secret! {
+smp_crypto::secret_bytes! {
     /// A header key that the sides share, before it is clear for whom it is a sending one. 32 bytes.
     ///
     /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).

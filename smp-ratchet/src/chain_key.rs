@@ -4,18 +4,18 @@ use smp_crypto::aes_gcm::{AesIv, AesKey};
 use smp_crypto::hkdf::hkdf_sha512;
 
 use crate::message_key::MessageKey;
-use crate::secret::{secret, three_keys};
+use crate::three_keys::three_keys;
 
 const INFO: &[u8] = b"SimpleXChainRatchet";
 
-secret! {
+smp_crypto::secret_bytes! {
     /// `CKs`: the key from which the keys of our next messages come, 32 bytes.
     ///
     /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     SendingChainKey, 32
 }
 
-secret! {
+smp_crypto::secret_bytes! {
     /// `CKr`: the key from which the keys of the other side's next messages come, 32 bytes.
     ///
     /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).

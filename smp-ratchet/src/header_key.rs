@@ -8,16 +8,15 @@ use zeroize::Zeroizing;
 use crate::associated_data::AssociatedData;
 use crate::envelope::EncryptedHeader;
 use crate::error::EncryptError;
-use crate::secret::secret;
 
-secret! {
+smp_crypto::secret_bytes! {
     /// `HKs`, and as next key `NHKs`: encrypts the headers of one chain that we send. 32 bytes.
     ///
     /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
     SendingHeaderKey, 32
 }
 
-secret! {
+smp_crypto::secret_bytes! {
     /// `HKr`, and as next key `NHKr`: opens the headers of one chain that we receive. 32 bytes.
     ///
     /// Skipped message keys are kept under the header key of their chain.

@@ -116,11 +116,11 @@ mod ratchet;
 mod ratchet_key;
 pub mod renegotiation;
 mod root_key;
-mod secret;
 mod security_code;
 mod skipped;
 mod step;
 mod stored;
+mod three_keys;
 
 pub use agreement::{Agreement, JoiningKem, JoiningKeys, OfferedKeys, SharedHeaderKey};
 pub use associated_data::AssociatedData;

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 use crate::chain_key::{ReceivingChainKey, SendingChainKey};
 use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
 use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
-use crate::secret::{secret, three_keys};
+use crate::three_keys::three_keys;
 
 const INFO: &[u8] = b"SimpleXRootRatchet";
 
-secret! {
+smp_crypto::secret_bytes! {
     /// `RK`: 32 bytes. Each ratchet step replaces it twice, first for receiving, then for sending.
     ///
     /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
