@@ -30,7 +30,9 @@ pub fn run(data: &[u8]) {
 pub fn seeds(vectors: &Vectors) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     // In the hellos they follow the versions and the session ID.
-    for hello in vectors.bytes("handshakes", &["server_handshake", "parse_server_handshake"], "encoded") {
+    let mut hellos = vectors.bytes("handshakes", &["server_handshake"], "encoded");
+    hellos.extend(vectors.bytes("handshakes", &["parse_server_handshake"], "input"));
+    for hello in hellos {
         let Some((head, rest)) = hello.split_first_chunk::<5>() else { continue };
         seeds.extend(rest.get(usize::from(head[4])..).map(<[u8]>::to_vec));
     }
