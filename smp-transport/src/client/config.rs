@@ -27,6 +27,9 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Ports to try in this order if an address has none.
 pub(super) const DEFAULT_PORTS: [u16; 2] = [smp_protocol::address::DEFAULT_PORT, 443];
 
+/// How long one of several addresses of a host may take before the next is tried: it may be of the IP version that works.
+pub(super) const ADDRESS_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// TCP keep-alive: first probe after this time without traffic.
 pub(super) const TCP_KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 

@@ -1,13 +1,14 @@
 //! Finding a way to a relay.
 
 use std::io;
+use std::net::SocketAddr;
 
 use smp_protocol::address::RelayAddress;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::config::{DEFAULT_PORTS, TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL};
+use super::config::{ADDRESS_TIMEOUT, DEFAULT_PORTS, TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL};
 use super::error::Attempt;
 use super::{ClientConfig, ClientError};
 use crate::connection::{ClientSide, Connection, ConnectionError, RelayConnector};
@@ -62,13 +63,31 @@ async fn dial_one(
 }
 
 async fn open(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = connect_any(lookup_host((host, port)).await?).await?;
     // blocks are written whole: waiting for more only delays them
     stream.set_nodelay(true)?;
     let keep_alive =
         TcpKeepalive::new().with_time(TCP_KEEP_ALIVE_IDLE).with_interval(TCP_KEEP_ALIVE_INTERVAL);
     SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
     Ok(stream)
+}
+
+/// Connects to the first address of a host that answers.
+async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.peekable();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    while let Some(address) = addresses.next() {
+        let connecting = TcpStream::connect(address);
+        let result = match addresses.peek() {
+            None => connecting.await,
+            Some(_) => timeout(ADDRESS_TIMEOUT, connecting).await.unwrap_or_else(|late| Err(late.into())),
+        };
+        match result {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 fn reason(error: &ClientError) -> String {
@@ -97,5 +116,16 @@ mod tests {
         );
         assert_eq!(targets(&address("a.example")), [named("a.example", 5223), named("a.example", 443)]);
         assert_eq!(targets(&address("abcdef.onion")), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answers = listener.local_addr().unwrap();
+        // addresses of documentation lead nowhere (RFC 5737, RFC 3849)
+        let silent = ["192.0.2.1:9", "[2001:db8::1]:9"].map(|address| address.parse().unwrap());
+        let stream = connect_any(silent.into_iter().chain([answers])).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), answers);
+        assert!(connect_any(std::iter::empty()).await.is_err());
     }
 }
