@@ -45,7 +45,7 @@ impl AgentConfig {
 /// How long to wait for what.
 #[derive(Clone, Debug)]
 pub struct Timeouts {
-    /// For TCP, TLS and handshake with a relay together.
+    /// For TCP, TLS and handshake together, with each host and port of a relay.
     pub connect: Duration,
     /// For the answer to a command.
     pub command: Duration,
