@@ -167,7 +167,7 @@ impl Context {
 }
 
 /// The error for a queue that the operator has blocked.
-fn blocked(info: &[u8]) -> ErrorType {
+pub(crate) fn blocked(info: &[u8]) -> ErrorType {
     let error = [b"BLOCKED ", info].concat();
     ErrorType::decode(&mut Reader::new(&error)).unwrap_or(ErrorType::Auth)
 }

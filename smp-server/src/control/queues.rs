@@ -98,7 +98,9 @@ async fn block(broker: &Broker, queue: &QueueRecord, info: BlockingInfo) -> Resu
 async fn unblock(broker: &Broker, queue: &QueueRecord) -> Result<QueueAnswer, StoreError> {
     if matches!(queue.status, QueueStatus::Blocked(_)) {
         let change = QueueChange::Status(QueueStatus::Active);
-        broker.store.update_queue(&queue.recipient_id, change).await?;
+        let updated = broker.store.update_queue(&queue.recipient_id, change).await?;
+        // A service that has subscribed meanwhile has been told of no message.
+        broker.message_sent(&updated.after);
         tracing::info!("a queue was unblocked by the operator");
     }
     Ok(QueueAnswer::Unblocked((&queue.status).into()))

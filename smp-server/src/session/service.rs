@@ -11,7 +11,8 @@ use smp_protocol::{
 use super::{Reply, Session, store_error};
 use crate::{
     broker::Broker,
-    store::{QueueRecord, ServiceRole, StoreError},
+    commands::blocked,
+    store::{QueueRecord, QueueStatus, ServiceRole, StoreError},
 };
 
 /// Queues that are looked at before what they have is sent.
@@ -36,7 +37,9 @@ async fn deliver_pages(
     let mut pages = Pages::new(service, ServiceRole::Messaging);
     while let Some(queues) = pages.next(broker).await? {
         for queue in queues {
-            if broker.store.first_message(&queue.recipient_id).await?.is_some() {
+            if let QueueStatus::Blocked(info) = &queue.status {
+                session.event(Reply::event(&queue.recipient_id, blocked(info).into()));
+            } else if broker.store.first_message(&queue.recipient_id).await?.is_some() {
                 broker.deliver_to_service(&queue, session);
             }
         }

@@ -12,11 +12,11 @@ use smp_server::{
 
 use crate::support::{Client, Queue, TestRelay, VERSIONS, contact, messaging, refused, relay_with, send};
 
-const SPAM: BlockingInfo = BlockingInfo { reason: BlockingReason::Spam, notice: None };
+pub(crate) const SPAM: BlockingInfo = BlockingInfo { reason: BlockingReason::Spam, notice: None };
 const CONTENT: BlockingInfo =
     BlockingInfo { reason: BlockingReason::Content, notice: Some(ClientNotice { ttl: Some(86_400) }) };
 
-async fn relay() -> TestRelay {
+pub(crate) async fn relay() -> TestRelay {
     relay_with(|config| {
         config.server.control_socket = config.identity.path.parent().map(|dir| dir.join("control.sock"));
     })
@@ -24,13 +24,13 @@ async fn relay() -> TestRelay {
 }
 
 /// Does what `smp-server block` and its like do.
-async fn order(relay: &TestRelay, id: &[u8], order: QueueOrder) -> QueueAnswer {
+pub(crate) async fn order(relay: &TestRelay, id: &[u8], order: QueueOrder) -> QueueAnswer {
     let socket = relay.config.server.control_socket.clone().unwrap();
     let id = QueueId::new(id).unwrap();
     tokio::task::spawn_blocking(move || order_queue(&socket, id, order).unwrap()).await.unwrap()
 }
 
-async fn block(relay: &TestRelay, queue: &Queue, info: BlockingInfo) -> QueueAnswer {
+pub(crate) async fn block(relay: &TestRelay, queue: &Queue, info: BlockingInfo) -> QueueAnswer {
     order(relay, queue.sender().as_bytes(), QueueOrder::Block(info)).await
 }
 

@@ -12,6 +12,7 @@ use smp_protocol::{
     transmission::{BlockContent, CommandKey, ServiceSigner, authorize, prepare, read_messages},
     version::{SmpVersion, VersionRange},
 };
+use smp_server::control::QueueOrder;
 use smp_transport::{
     connection::{ClientSide, Connection, ConnectorSettings, RelayConnector, ServiceIdentity},
     identity::{CertificateAuthority, KeyAlgorithm, RelayIdentity},
@@ -19,6 +20,7 @@ use smp_transport::{
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 
+use crate::blocking::{SPAM, order};
 use crate::support::{Client, Queue, TestRelay, ed25519, messaging, relay, send};
 
 fn identity() -> RelayIdentity {
@@ -186,6 +188,30 @@ async fn a_service_subscribes_to_all_its_queues_at_once() {
     other.ask(None, id.clone(), &subs).await;
     assert_eq!(service.event().await, (id.into(), BrokerMessage::EndAll(expected)));
     service.assert_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_told_of_blocked_queues() {
+    let (relay, identity) = (crate::blocking::relay().await, identity());
+    let bob = relay.client().await;
+    let mut service = Service::connect(&relay, ServiceRole::Messaging, &identity).await;
+    let (queue, other) = (service.create().await, service.create().await);
+    bob.ok(None, queue.sender(), send(b"before")).await;
+    assert!(matches!(service.event().await, (_, BrokerMessage::Message(..))));
+    crate::blocking::block(&relay, &queue, SPAM).await;
+    let told = (EntityId::from(queue.recipient()), BrokerMessage::Error(ErrorType::Blocked(SPAM)));
+    assert_eq!(service.event().await, told);
+    service.assert_quiet().await;
+    drop(service);
+
+    let mut service = Service::connect(&relay, ServiceRole::Messaging, &identity).await;
+    let all = all_of(&[&queue.ids, &other.ids]);
+    let answer = service.ask(None, service.id(), &Command::SubscribeAll(all)).await;
+    assert_eq!(answer, BrokerMessage::SubscribedAll(all));
+    assert_eq!(service.event().await, told, "instead of the message");
+    assert_eq!(service.event().await.1, BrokerMessage::AllDelivered);
+    order(&relay, queue.sender().as_bytes(), QueueOrder::Unblock).await;
+    assert!(matches!(service.event().await, (_, BrokerMessage::Message(..))));
 }
 
 #[tokio::test]
