@@ -143,6 +143,8 @@ fn sentence(answer: &QueueAnswer, order: &QueueOrder) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use smp_protocol::base64url;
+
     use super::*;
 
     #[test]
@@ -152,6 +154,35 @@ mod tests {
         for text in ["", "!!", "https://example.org/about", "simplex:/invitation#/?v=1"] {
             assert!(queue_id(text).is_err(), "{text}");
         }
+    }
+
+    /// Links of the vectors: the ID stands in them, apart from contact links, where it follows from their key.
+    #[test]
+    fn links_of_all_kinds_name_their_queue() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/links.json");
+        let vectors: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let (mut full, mut short) = (0, 0);
+        for case in vectors["cases"].as_array().unwrap() {
+            let Some(link) = case["str_encoded"].as_str() else { continue };
+            let id = || base64url::encode_unpadded(queue_id(&format!(" {link}\n")).unwrap().as_bytes());
+            match case["kind"].as_str().unwrap() {
+                "connection_request" => {
+                    assert!(link.contains(&format!("%2F{}", id())), "{link}");
+                    full += 1;
+                }
+                "short_link" if link.contains("/i#") => {
+                    assert!(link.contains(&format!("#{}/", id())), "{link}");
+                    short += 1;
+                }
+                "short_link" => {
+                    assert_eq!(id().len(), 32, "{link}");
+                    short += 1;
+                }
+                _ => {}
+            }
+        }
+        assert!(full > 5 && short > 5, "{full} {short}");
     }
 
     #[test]
