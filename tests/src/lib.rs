@@ -4,3 +4,4 @@
 
 pub mod conformance;
 pub mod relay_process;
+pub mod test_relay;

@@ -1,12 +1,9 @@
 //! Our relay against the conformance suite, over TCP and TLS, with both stores and in every version.
 #![allow(clippy::unwrap_used)]
 
-mod relay;
-
 use smp_server::config::StoreKind;
 use smp_tests::conformance::{self, Options, Target};
-
-use relay::TestRelay;
+use smp_tests::test_relay::TestRelay;
 
 async fn conforms(relay: TestRelay, options: Options, store: &str) {
     let report = conformance::run(&relay.target(), &options).await;
@@ -18,25 +15,25 @@ async fn conforms(relay: TestRelay, options: Options, store: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_memory_store() {
-    conforms(TestRelay::start(StoreKind::Memory, None).await, Options::default(), "memory").await;
+    conforms(TestRelay::start(StoreKind::Memory, None).await.unwrap(), Options::default(), "memory").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_sqlite_store() {
-    conforms(TestRelay::start(StoreKind::Sqlite, None).await, Options::default(), "SQLite").await;
+    conforms(TestRelay::start(StoreKind::Sqlite, None).await.unwrap(), Options::default(), "SQLite").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_password() {
-    let relay = TestRelay::start(StoreKind::Memory, Some("s3cret-password")).await;
+    let relay = TestRelay::start(StoreKind::Memory, Some("s3cret-password")).await.unwrap();
     let options = Options { filter: Some("a_password_is_compared".to_owned()), ..Options::default() };
     conforms(relay, options, "memory, password,").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_a_proxy_to_another_relay() {
-    let destination = TestRelay::start(StoreKind::Memory, None).await;
-    let relay = TestRelay::start(StoreKind::Memory, None).await;
+    let destination = TestRelay::start(StoreKind::Memory, None).await.unwrap();
+    let relay = TestRelay::start(StoreKind::Memory, None).await.unwrap();
     let target = Target { destination: Some(destination.running.address().clone()), ..relay.target() };
     let options = Options { filter: Some("proxy::".to_owned()), ..Options::default() };
     let report = conformance::run(&target, &options).await;

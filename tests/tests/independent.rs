@@ -1,20 +1,17 @@
 //! A client that shares no code with us (`independent/smp_client.py`) talks with our relay in every version.
 #![allow(clippy::unwrap_used)]
 
-mod relay;
-
 use std::process::Stdio;
 
 use smp_server::config::StoreKind;
-
-use relay::TestRelay;
+use smp_tests::test_relay::TestRelay;
 
 /// The script ends with this if a Python package is missing.
 const MISSING_PACKAGE: i32 = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_in_python_is_served() {
-    let relay = TestRelay::start(StoreKind::Memory, None).await;
+    let relay = TestRelay::start(StoreKind::Memory, None).await.unwrap();
     let address = relay.target().address;
     let listening = relay.running.local_addrs()[0];
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/independent/smp_client.py");

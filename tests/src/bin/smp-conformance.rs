@@ -101,7 +101,7 @@ async fn main() -> ExitCode {
 async fn compare_times(target: &Target, version: SmpVersion, samples: usize) -> Result<bool> {
     let mut equal = true;
     for kind in KeyKind::all(version) {
-        for command in [Timed::Subscribe, Timed::Send] {
+        for command in Timed::ALL {
             for probe in [Probe::First, Probe::Second] {
                 let settings = Settings {
                     version,

@@ -3,8 +3,10 @@
 use anyhow::{Context as _, ensure};
 use smp_crypto::base64url;
 use smp_protocol::body::max_message_length;
-use smp_protocol::command::Command;
+use smp_protocol::command::{Command, LinkData};
+use smp_protocol::encoding::LargeString;
 use smp_protocol::error::ErrorType;
+use smp_protocol::id::LinkId;
 use smp_protocol::message::{BrokerMessage, MessageKind, QueueInfo, SubscriptionThread};
 use smp_protocol::version::SmpVersion;
 
@@ -18,6 +20,7 @@ checks! { "lifecycle":
     6..=19 => suspending_can_be_repeated,
     6..=19 => a_deleted_queue_is_unknown,
     6..=19 => a_deleted_queue_loses_its_messages,
+    9..=19 => a_deleted_queue_loses_its_link,
     6..=19 => the_subscriber_is_told_of_a_deletion_by_another,
     6..=19 => only_the_recipient_can_suspend_delete_and_look,
     6..=19 => the_state_of_a_queue_is_shown,
@@ -83,6 +86,23 @@ async fn a_deleted_queue_loses_its_messages(context: &Context) -> CheckResult {
     client.ok(queue.auth(), queue.recipient(), &Command::Delete).await?;
     let ack = Command::Acknowledge(message.id);
     client.refused(queue.auth(), queue.recipient(), &ack, ErrorType::Auth).await
+}
+
+/// The ID of the link can be used again.
+async fn a_deleted_queue_loses_its_link(context: &Context) -> CheckResult {
+    let mut client = context.connect().await?;
+    let id = LinkId::generate(&mut rand::rng());
+    for user in [b"1", b"2"] {
+        let queue = client.create(NewOptions::contact()).await?;
+        let data = LinkData { fixed: LargeString::new(&b"f"[..])?, user: LargeString::new(&user[..])? };
+        let lset = Command::SetLink(id.clone(), data.clone());
+        client.ok(queue.auth(), queue.recipient(), &lset).await?;
+        let link = client.ask(Auth::None, &id, &Command::GetLink).await?;
+        ensure!(link == BrokerMessage::Link(queue.sender().clone(), data), "LGET was answered with {link:?}");
+        client.ok(queue.auth(), queue.recipient(), &Command::Delete).await?;
+        client.refused(Auth::None, &id, &Command::GetLink, ErrorType::Auth).await?;
+    }
+    Ok(())
 }
 
 /// Before version 10 there was only one word for it.

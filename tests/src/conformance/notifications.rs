@@ -20,6 +20,7 @@ checks! { "notifications":
     6..=19 => new_credentials_replace_the_old_ones,
     6..=19 => after_deletion_there_are_no_notifications,
     6..=19 => the_last_notifier_to_subscribe_is_told,
+    6..=19 => a_notifier_can_subscribe_again,
     6..=19 => a_deleted_queue_ends_the_notifiers_subscription,
     6..=19 => only_the_notifier_can_subscribe,
     17..=19 => a_queue_is_created_with_notifications,
@@ -166,6 +167,20 @@ async fn the_last_notifier_to_subscribe_is_told(context: &Context) -> CheckResul
     // The recipient's own subscription is another thing.
     recipient.ack_last(&queue, &message.id).await?;
     recipient.expect_quiet().await
+}
+
+async fn a_notifier_can_subscribe_again(context: &Context) -> CheckResult {
+    let (mut recipient, mut server) = context.connect_two().await?;
+    let queue = recipient.queue().await?;
+    let notifier = allow(&mut recipient, &queue, KeyKind::Ed25519).await?;
+    for _ in 0..2 {
+        subscribe(&mut server, &notifier).await?;
+    }
+    server.expect_quiet().await?;
+    recipient.ok(Auth::None, queue.sender(), &send_notified(b"1")).await?;
+    let message = recipient.message(&queue).await?;
+    ensure!(notification(&mut server, &notifier).await? == message.id, "told of another message");
+    server.expect_quiet().await
 }
 
 async fn a_deleted_queue_ends_the_notifiers_subscription(context: &Context) -> CheckResult {

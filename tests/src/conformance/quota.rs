@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::command::Command;
 use smp_protocol::error::ErrorType;
-use smp_protocol::message::BrokerMessage;
+use smp_protocol::message::{BrokerMessage, MessageKind};
 
 use super::client::{Auth, Client};
 use super::queue::{NewOptions, Queue, send};
@@ -13,6 +13,7 @@ use super::{CheckResult, Context, checks};
 checks! { "quota":
     6..=19 => a_full_queue_takes_nothing_until_all_was_received,
     6..=19 => other_queues_are_not_full,
+    6..=19 => the_marker_is_shown_and_can_be_got,
 }
 
 /// A relay that takes more than this is not checked to its end.
@@ -81,6 +82,31 @@ async fn a_full_queue_takes_nothing_until_all_was_received(context: &Context) ->
     recipient.expect_message(&queue, b"again").await?;
     recipient.ok(queue.auth(), queue.recipient(), &Command::Delete).await?;
     recipient.expect_quiet().await
+}
+
+/// Also who reads by `GET` learns that the queue was full.
+async fn the_marker_is_shown_and_can_be_got(context: &Context) -> CheckResult {
+    let (mut recipient, mut sender) = context.connect_two().await?;
+    let queue = recipient.create(NewOptions::messaging().unsubscribed()).await?;
+    let taken = fill(&mut sender, &queue).await?;
+    let marker = loop {
+        let message = match recipient.ask(queue.auth(), queue.recipient(), &Command::Get).await? {
+            message @ BrokerMessage::Message(..) => queue.open(message)?,
+            other => bail!("GET was answered with {other:?}"),
+        };
+        if message.body().is_none() {
+            break message;
+        }
+        recipient.ack_last(&queue, &message.id).await?;
+    };
+    let answer = recipient.ask(queue.auth(), queue.recipient(), &Command::QueueInfo).await?;
+    let BrokerMessage::QueueInfo(info) = answer else { bail!("QUE was answered with {answer:?}") };
+    let kind = info.message.map(|message| message.kind);
+    ensure!(info.size == 1 && kind == Some(MessageKind::Quota), "after {taken} messages: {kind:?}");
+    sender.refused(Auth::None, queue.sender(), &send(b"1"), ErrorType::Quota).await?;
+    recipient.ack_last(&queue, &marker.id).await?;
+    sender.ok(Auth::None, queue.sender(), &send(b"again")).await?;
+    recipient.ok(queue.auth(), queue.recipient(), &Command::Delete).await
 }
 
 async fn other_queues_are_not_full(context: &Context) -> CheckResult {

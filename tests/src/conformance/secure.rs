@@ -14,6 +14,7 @@ checks! { "secure":
     6..=19 => key_secures_with_every_kind_of_key,
     6..=19 => key_can_be_repeated_but_not_changed,
     6..=19 => key_is_for_the_recipient,
+    6..=19 => key_secures_contact_queues_too,
     9..=19 => skey_secures_with_every_kind_of_key,
     9..=19 => skey_can_be_repeated_but_not_changed,
     9..=19 => skey_must_be_authorized_by_the_key_in_it,
@@ -67,6 +68,14 @@ async fn key_is_for_the_recipient(context: &Context) -> CheckResult {
     client.refused(queue.auth(), queue.sender(), &key_command(&key), ErrorType::Auth).await?;
     client.refused_bytes(queue.auth(), queue.recipient(), b"KEY ", CommandError::Syntax).await?;
     sends(&mut client, &queue, Auth::None).await
+}
+
+async fn key_secures_contact_queues_too(context: &Context) -> CheckResult {
+    let mut client = context.connect().await?;
+    let (queue, key) = (client.create(NewOptions::contact()).await?, sender_key(context.version));
+    client.ok(queue.auth(), queue.recipient(), &key_command(&key)).await?;
+    client.refused(Auth::None, queue.sender(), &send(b"1"), ErrorType::Auth).await?;
+    sends(&mut client, &queue, Auth::Key(&key)).await
 }
 
 async fn skey_secures_with_every_kind_of_key(context: &Context) -> CheckResult {

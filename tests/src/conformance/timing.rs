@@ -29,7 +29,7 @@ use smp_protocol::version::SmpVersion;
 
 use super::Target;
 use super::client::{Auth, Client};
-use super::queue::{KeyKind, NewOptions, send, unknown_id};
+use super::queue::{KeyKind, NewOptions, no_message_id, send, unknown_id};
 use super::statistics::{kolmogorov_smirnov, mann_whitney};
 
 /// Samples of each case that are not counted: caches, branch prediction and buffers get used to what comes.
@@ -60,8 +60,21 @@ const PAIRS: [(usize, usize); 3] = [(0, 1), (0, 2), (1, 2)];
 pub enum Timed {
     /// `SUB`, of a recipient.
     Subscribe,
+    /// `ACK`, of a recipient.
+    Acknowledge,
     /// `SEND`, of a sender.
     Send,
+    /// `SKEY`, of a sender who comes too late: the queue is secured.
+    Secure,
+}
+
+impl Timed {
+    /// All of them.
+    pub const ALL: [Timed; 4] = [Timed::Subscribe, Timed::Acknowledge, Timed::Send, Timed::Secure];
+
+    fn is_recipients(self) -> bool {
+        matches!(self, Timed::Subscribe | Timed::Acknowledge)
+    }
 }
 
 /// Whether an ID is new to the relay when its time is taken.
@@ -156,7 +169,16 @@ impl fmt::Display for Timing {
 /// # Errors
 /// If the relay does not answer with `ERR AUTH`, or not at all.
 pub async fn measure(target: &Target, settings: Settings) -> Result<Timing> {
-    let probes = prepare(target, &settings).await?;
+    measure_prepared(target, settings, prepare(target, &settings).await?).await
+}
+
+/// Like [`measure`], with queues that were prepared before. A relay that was started again in between has none of them
+/// in memory.
+///
+/// # Errors
+/// As for [`measure`].
+pub async fn measure_prepared(target: &Target, settings: Settings, prepared: Prepared) -> Result<Timing> {
+    let Prepared(probes) = prepared;
     let mut client = Client::connect(target, settings.version).await?;
     if settings.probe == Probe::Second {
         // All of them before any is timed: what the first time leaves behind in caches must not be seen in the second.
@@ -179,7 +201,13 @@ pub async fn measure(target: &Target, settings: Settings) -> Result<Timing> {
 }
 
 /// The IDs for each round, in the order of [`CASES`]. Each is used in one round only.
-async fn prepare(target: &Target, settings: &Settings) -> Result<Vec<[EntityId; 3]>> {
+pub struct Prepared(Vec<[EntityId; 3]>);
+
+/// Creates the queues whose times are taken.
+///
+/// # Errors
+/// If the relay does not let us.
+pub async fn prepare(target: &Target, settings: &Settings) -> Result<Prepared> {
     let mut creator = Client::connect(target, settings.version).await?;
     let mut probes = Vec::new();
     for _ in 0..settings.samples + WARM_UP {
@@ -188,26 +216,27 @@ async fn prepare(target: &Target, settings: &Settings) -> Result<Vec<[EntityId; 
         let (first, second) = (creator.create(options()).await?, creator.create(options()).await?);
         let sender = |queue: &super::Queue| EntityId::from(queue.sender());
         let recipient = |queue: &super::Queue| EntityId::from(queue.recipient());
-        probes.push(match settings.command {
-            Timed::Subscribe => [unknown_id(), recipient(&first), sender(&second)],
-            Timed::Send => {
-                // Otherwise no key is wrong: the queue takes none.
-                let secure = Command::Secure(settings.kind.generate().public_key().into());
-                creator.ok(first.auth(), first.recipient(), &secure).await?;
-                creator.ok(second.auth(), second.recipient(), &secure).await?;
-                [unknown_id(), sender(&first), recipient(&second)]
-            }
-        });
+        if settings.command.is_recipients() {
+            probes.push([unknown_id(), recipient(&first), sender(&second)]);
+            continue;
+        }
+        // Otherwise no key is wrong: the queue takes none, or any.
+        let secure = Command::Secure(settings.kind.generate().public_key().into());
+        creator.ok(first.auth(), first.recipient(), &secure).await?;
+        creator.ok(second.auth(), second.recipient(), &secure).await?;
+        probes.push([unknown_id(), sender(&first), recipient(&second)]);
     }
-    Ok(probes)
+    Ok(Prepared(probes))
 }
 
 async fn time_one(client: &mut Client, settings: &Settings, id: &EntityId) -> Result<Duration> {
+    let (key, correlation_id) = (settings.kind.generate(), Client::correlation_id());
     let command = match settings.command {
         Timed::Subscribe => Command::Subscribe,
+        Timed::Acknowledge => Command::Acknowledge(no_message_id()),
         Timed::Send => send(b"text"),
+        Timed::Secure => Command::SenderSecure(key.public_key().into()),
     };
-    let (key, correlation_id) = (settings.kind.generate(), Client::correlation_id());
     let bytes = command.to_bytes(settings.version);
     let transmission =
         client.transmission(Auth::Key(&key), correlation_id.as_bytes(), id.as_bytes(), &bytes)?;

@@ -1,0 +1,59 @@
+//! A relay in the test's own process, with an identity and files of its own.
+
+use anyhow::Result;
+use smp_protocol::address::Password;
+use smp_server::config::{Config, StoreKind};
+use smp_server::{Relay, RunningRelay, init};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use crate::conformance::Target;
+
+/// A relay on a free port. Its files are deleted with it.
+pub struct TestRelay {
+    /// The relay.
+    pub running: RunningRelay,
+    config: Config,
+    dir: TempDir,
+}
+
+impl TestRelay {
+    /// Starts one; with a password only who knows it can create queues.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn start(store: StoreKind, password: Option<&str>) -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let options = init::Options {
+            dir: dir.path().to_path_buf(),
+            hosts: vec!["127.0.0.1".parse()?],
+            port: 0,
+            password: None,
+        };
+        init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng())?;
+        let mut config = Config::for_tests(dir.path());
+        config.store.kind = store;
+        config.queues.create_password = password.map(Password::new).transpose()?;
+        // The suites do nothing else than what these shall prevent.
+        config.limits.new_queues_per_minute = 0;
+        config.limits.failed_authorizations_per_minute = 0;
+        Ok(Self { running: Relay::start(config.clone()).await?, config, dir })
+    }
+
+    /// Stops it and starts it again, at the same address.
+    ///
+    /// # Errors
+    /// If it cannot be stopped or started.
+    pub async fn again(self) -> Result<Self> {
+        let Self { running, mut config, dir } = self;
+        config.server.listen = running.local_addrs().to_vec();
+        running.shutdown().await?;
+        Ok(Self { running: Relay::start(config.clone()).await?, config, dir })
+    }
+
+    /// What the conformance suite needs to know of it.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::new(self.running.address().clone())
+    }
+}
