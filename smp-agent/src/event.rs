@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept until the application is
 /// [done](crate::Delivery::done) with them, and come again after a restart until then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// `Debug` shows sizes only of what people write.
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
     /// Somebody joined our invitation. [`Agent::accept`](crate::Agent::accept) continues.
@@ -15,6 +17,7 @@ pub enum Event {
         connection: ConnectionId,
         /// What the joining side tells about itself.
         #[serde(skip)]
+        #[debug("{} bytes", info.len())]
         info: Vec<u8>,
     },
     /// The side whose invitation we joined accepted us.
@@ -23,6 +26,7 @@ pub enum Event {
         connection: ConnectionId,
         /// What the inviting side tells about itself.
         #[serde(skip)]
+        #[debug("{} bytes", info.len())]
         info: Vec<u8>,
     },
     /// Messages can go both ways.
@@ -38,6 +42,7 @@ pub enum Event {
         id: MessageId,
         /// The sender's content.
         #[serde(skip)]
+        #[debug("{} bytes", body.len())]
         body: Vec<u8>,
         /// When the relay took it and when this agent did.
         times: MessageTimes,
@@ -201,5 +206,16 @@ impl Event {
             Self::Message { id, .. } => Some(*id),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_sizes_of_what_people_write() {
+        let event = Event::Info { connection: ConnectionId::new(1), info: b"secret".to_vec() };
+        assert_eq!(format!("{event:?}"), "Info { connection: ConnectionId(1), info: 6 bytes }");
     }
 }
