@@ -8,7 +8,6 @@ use crate::network::creation_error;
 use crate::summary::{Invitation, connection_link, connection_short_link};
 use rand::seq::SliceRandom as _;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::encoding::to_text;
 use smp_protocol::link::UserData;
 use std::sync::Arc;
 
@@ -87,5 +86,5 @@ async fn make_queue(
 }
 
 fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
-    AgentError::Relay { relay: to_text(&relay.without_password()), error }
+    AgentError::Relay { relay: relay.without_password().to_string(), error }
 }

@@ -10,7 +10,6 @@ use crate::error::{AgentError, RelayError, SubscriptionError};
 use crate::event::Event;
 use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::encoding::to_text;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -71,7 +70,7 @@ impl Relay {
 
     /// The address as it is shown.
     pub(crate) fn name(&self) -> String {
-        to_text(&self.address)
+        self.address.to_string()
     }
 
     /// The session, as soon as there is one. Queues of this relay may still have to be subscribed in it.
