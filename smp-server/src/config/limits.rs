@@ -9,6 +9,9 @@ use super::{ConfigError, text};
 /// Commands in a block at most: their number is one byte.
 const MAX_BATCH: usize = 255;
 
+/// Keys that a list on the wire can have.
+const MAX_RECIPIENT_KEYS: usize = 255;
+
 /// Bounds. A count of 0 means no bound where the field says so.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,6 +47,9 @@ pub struct Limits {
     /// wait, so that guessing is slow whatever is guessed. What a proxy forwards is not counted: there it would hit those
     /// who share the connection. 0: no bound.
     pub failed_authorizations_per_minute: u32,
+    /// Keys that the owners of one queue may have (`RKEY`); a list with more is refused. A command about a queue may cost as
+    /// many verifications. Queues that have more already keep them.
+    pub max_recipient_keys: usize,
     /// Notifications kept for one queue while its notifier is away; the oldest goes first.
     pub max_pending_notifications: usize,
     /// On shutdown, how long to wait for what clients have asked before.
@@ -65,6 +71,7 @@ impl Default for Limits {
             max_batch: MAX_BATCH,
             new_queues_per_minute: 6_000,
             failed_authorizations_per_minute: 6_000,
+            max_recipient_keys: 16,
             max_pending_notifications: 32,
             shutdown_timeout: Duration::from_secs(10),
         }
@@ -84,6 +91,10 @@ impl Limits {
             ),
             (self.max_pending_commands == 0, "limits.max_pending_commands is 0; try 1024"),
             (!(1..=MAX_BATCH).contains(&self.max_batch), "limits.max_batch must be 1 to 255"),
+            (
+                !(1..=MAX_RECIPIENT_KEYS).contains(&self.max_recipient_keys),
+                "limits.max_recipient_keys must be 1 to 255; try 16",
+            ),
             (self.max_pending_notifications == 0, "limits.max_pending_notifications is 0; try 32"),
         ];
         match rules.iter().find(|(broken, _)| *broken) {

@@ -98,6 +98,7 @@ settings! {
     now limits.max_outgoing,
     now limits.new_queues_per_minute,
     now limits.failed_authorizations_per_minute,
+    now limits.max_recipient_keys,
     restart limits.max_pending_notifications,
     now limits.shutdown_timeout,
     restart metrics.listen,

@@ -116,6 +116,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # new_queues_per_minute = 6000
 # Refused authorizations and wrong passwords per connection; the answers to further ones wait. 0: no bound.
 # failed_authorizations_per_minute = 6000
+# Keys that the owners of one contact queue may have; a command about the queue may cost as many verifications.
+# max_recipient_keys = 16
 # Notifications that wait for the notifier of one queue; the oldest goes first.
 # max_pending_notifications = 32
 # On SIGTERM, for what was asked before.

@@ -9,6 +9,7 @@ mod reader;
 mod reply;
 mod run;
 mod service;
+mod turn;
 mod writer;
 
 use std::{

@@ -11,11 +11,8 @@ use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
+use super::{Session, turn::Turn};
 use crate::broker::Broker;
-
-/// After working so long on the commands of a block other tasks get their turn: each may cost a signature or many.
-const TURN: Duration = Duration::from_millis(1);
 
 /// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
 pub(super) async fn read(
@@ -60,12 +57,9 @@ async fn next_block(session: &Session, reader: &mut BlockReader) -> Result<Recei
 
 /// Returns `None` if the session has ended meanwhile.
 async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &ReceivedBlock) -> Option<()> {
-    let mut turn = std::time::Instant::now();
+    let mut turn = Turn::begin();
     for transmission in read_commands(block, &session.parameters) {
-        if turn.elapsed() >= TURN {
-            tokio::task::yield_now().await;
-            turn = std::time::Instant::now();
-        }
+        turn.pass_on().await;
         // Waits until enough of the answers before have been read.
         let permit = session.in_flight.clone().acquire_owned().await.ok()?;
         match transmission {

@@ -17,6 +17,7 @@ use super::{
     lanes::Work,
     reply::{Answer, Content, Reply, Then},
     service::{deliver_all, notify_all},
+    turn::Turn,
 };
 use crate::{
     broker::Broker,
@@ -138,7 +139,9 @@ impl Session {
         let finish = async move {
             first.await;
             let Some(lane) = lane else { return };
+            let mut turn = Turn::begin();
             while let Some(work) = session.lanes.next(&lane) {
+                turn.pass_on().await;
                 match work {
                     Work::Run(request) => run(session.clone(), broker.clone(), *request).await,
                     Work::Answer(reply) => session.outbox.answer(Some(lane.clone()), None, reply),

@@ -4,7 +4,7 @@ use smp_crypto::X25519PrivateKey;
 use smp_protocol::{
     command::{Command, NewQueue, SubscriptionMode},
     encoding::NonEmpty,
-    error::ErrorType,
+    error::{CommandError, ErrorType},
     id::EntityId,
     key::SenderAuthKey,
     message::{BrokerMessage, SubscriptionThread},
@@ -114,6 +114,27 @@ async fn a_contact_queue_can_have_several_owners() {
     );
     let queue = alice.queue().await;
     let answer = alice.ask(Some(&queue.key), queue.recipient(), Command::SetRecipientKeys(keys)).await;
+    assert_eq!(refused(answer), ErrorType::Auth);
+}
+
+/// Each makes every command about the queue more expensive.
+#[tokio::test]
+async fn owners_are_limited() {
+    let relay = relay_with(|config| config.limits.max_recipient_keys = 3).await;
+    let alice = relay.client().await;
+    let queue = alice.queue_with(contact(), SubscriptionMode::OnlyCreate).await;
+    let owners: Vec<_> = (0..4).map(|_| ed25519()).collect();
+    let of = |count| {
+        let keys = owners[..count].iter().map(|key| key.public_key().into()).collect();
+        Command::SetRecipientKeys(NonEmpty::new(keys).unwrap())
+    };
+    let answer = alice.ask(Some(&queue.key), queue.recipient(), of(4)).await;
+    assert_eq!(refused(answer), ErrorType::Command(CommandError::Prohibited));
+    alice.ok(Some(&queue.key), queue.recipient(), of(3)).await;
+    for owner in &owners[..3] {
+        alice.ok(Some(owner), queue.recipient(), Command::Suspend).await;
+    }
+    let answer = alice.ask(Some(&owners[3]), queue.recipient(), Command::Suspend).await;
     assert_eq!(refused(answer), ErrorType::Auth);
 }
 
