@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use smp_crypto::{DhSecret, Ed25519PrivateKey, PublicAuthKey, X25519PrivateKey};
 use smp_protocol::{
-    id::{CorrelationId, EntityId, NotifierId, RecipientId, SenderId, SessionId},
+    id::{CorrelationId, EntityId, LinkId, NotifierId, RecipientId, SenderId, SessionId},
     session::SessionParameters,
     version::SmpVersion,
 };
@@ -14,12 +14,19 @@ use crate::{
     commands::Context,
     config::Config,
     session::{Agreed, Session},
-    store::{MemoryStore, NewQueue, Notifier, QueueMode, QueueRecord, QueueStatus},
+    store::{LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus},
 };
 
 /// A relay with a store in memory.
 pub(crate) fn broker() -> Arc<Broker> {
-    Arc::new(Broker::new(Config::for_tests(Path::new("unused")), Arc::new(MemoryStore::new(4))))
+    broker_with(|_| {})
+}
+
+/// A relay with a store in memory and these changes to its settings.
+pub(crate) fn broker_with(change: impl FnOnce(&mut Config)) -> Arc<Broker> {
+    let mut config = Config::for_tests(Path::new("unused"));
+    change(&mut config);
+    Arc::new(Broker::new(config, Arc::new(MemoryStore::new(4))))
 }
 
 /// A session of a client.
@@ -45,13 +52,28 @@ pub(crate) fn context(
     }
 }
 
+/// A short link of a contact queue, with so many bytes of data, in the store.
+pub(crate) async fn link(broker: &Broker, bytes: usize) -> LinkId {
+    let mut record = record();
+    let id = LinkId::generate(&mut rand::rng());
+    let data = LinkData { fixed: Vec::new(), user: vec![1; bytes] };
+    record.mode = Some(QueueMode::Contact);
+    record.link = Some(QueueLink::new(id.clone(), &data));
+    broker.store.create_queue(NewQueue { record, link_data: Some(data) }).await.unwrap();
+    id
+}
+
 /// A queue with a notifier, in the store.
 pub(crate) async fn queue(broker: &Broker) -> Arc<QueueRecord> {
+    broker.store.create_queue(NewQueue { record: record(), link_data: None }).await.unwrap()
+}
+
+fn record() -> QueueRecord {
     let mut rng = rand::rng();
     let key: PublicAuthKey = Ed25519PrivateKey::generate(&mut rng).public_key().into();
     let dh = DhSecret::from_bytes([3; 32]);
     let notifier = Notifier { id: NotifierId::generate(&mut rng), key, dh: dh.clone(), service: None };
-    let record = QueueRecord {
+    QueueRecord {
         recipient_id: RecipientId::generate(&mut rng),
         recipient_keys: vec![key],
         recipient_dh: dh,
@@ -63,6 +85,5 @@ pub(crate) async fn queue(broker: &Broker) -> Arc<QueueRecord> {
         status: QueueStatus::Active,
         updated: None,
         recipient_service: None,
-    };
-    broker.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
+    }
 }

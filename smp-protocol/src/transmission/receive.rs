@@ -43,6 +43,12 @@ impl fmt::Debug for CommandTransmission<'_> {
 }
 
 impl CommandTransmission<'_> {
+    /// How many bytes it takes in its block, without authorization: what a relay that keeps it has to keep.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.authorized.len()
+    }
+
     /// Appends what the authorization covers to `out`, which a relay can use again and again.
     ///
     /// With a service signature the queue's key covers [`authorized_with_service`](super::authorized_with_service).

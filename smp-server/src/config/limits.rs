@@ -1,6 +1,6 @@
 //! `[limits]`: what one client, and all of them together, can cost.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
 
@@ -11,6 +11,9 @@ const MAX_BATCH: usize = 255;
 
 /// Keys that a list on the wire can have.
 const MAX_RECIPIENT_KEYS: usize = 255;
+
+/// `max_pending_kib`: the largest command with its answer must fit.
+const PENDING_KIB: RangeInclusive<usize> = 64..=1_048_576;
 
 /// Bounds. A count of 0 means no bound where the field says so.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -38,8 +41,11 @@ pub struct Limits {
     /// Commands in one block; a block with more of them is refused whole with `BLOCK`. The protocol's own bound is 255, and
     /// clients put as many into a block as fit: less is for relays whose clients are known.
     pub max_batch: usize,
-    /// Answers and events that may wait for one client to read them; then it is disconnected. Messages are not counted:
-    /// they wait in the store.
+    /// Memory for commands of one client that wait to be done and for answers that wait to be read, in KiB; further commands
+    /// are not read. Commands and answers of less than 1 KiB are not weighed.
+    pub max_pending_kib: usize,
+    /// Answers and events that may wait for one client to read them; then it is disconnected at once. Messages are not
+    /// counted: they wait in the store.
     pub max_outgoing: usize,
     /// Queues one connection may create in a minute; further `NEW`s wait. 0: no bound.
     pub new_queues_per_minute: u32,
@@ -69,6 +75,7 @@ impl Default for Limits {
             max_outgoing: 8_192,
             max_pending_commands: 1_024,
             max_batch: MAX_BATCH,
+            max_pending_kib: 1_024,
             new_queues_per_minute: 6_000,
             failed_authorizations_per_minute: 6_000,
             max_recipient_keys: 16,
@@ -91,6 +98,10 @@ impl Limits {
             ),
             (self.max_pending_commands == 0, "limits.max_pending_commands is 0; try 1024"),
             (!(1..=MAX_BATCH).contains(&self.max_batch), "limits.max_batch must be 1 to 255"),
+            (
+                !PENDING_KIB.contains(&self.max_pending_kib),
+                "limits.max_pending_kib must be 64 to 1048576; try 1024",
+            ),
             (
                 !(1..=MAX_RECIPIENT_KEYS).contains(&self.max_recipient_keys),
                 "limits.max_recipient_keys must be 1 to 255; try 16",

@@ -94,6 +94,7 @@ settings! {
     now limits.idle_check_interval,
     now limits.block_timeout,
     now limits.max_pending_commands,
+    now limits.max_pending_kib,
     now limits.max_batch,
     now limits.max_outgoing,
     now limits.new_queues_per_minute,

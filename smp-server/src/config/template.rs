@@ -108,6 +108,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # block_timeout = "60s"
 # Commands of one client that may wait to be done or answered; further ones are not read.
 # max_pending_commands = 1024
+# The same in KiB of memory, for commands and answers that are not small.
+# max_pending_kib = 1024
 # Commands in one block; a block with more is refused. 255 is the protocol's own bound, and apps fill their blocks.
 # max_batch = 255
 # Answers and events that may wait for one client to read them; then it is disconnected.

@@ -1,5 +1,6 @@
 //! One connected client: a task that reads its commands and one that writes the answers.
 
+mod intake;
 mod lanes;
 mod next;
 mod order;
@@ -31,8 +32,9 @@ use smp_transport::connection::{Connection, RelaySide};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::{lanes::Lanes, outbox::Outbox, reader::read, writer::Writer};
+use self::{intake::Intake, lanes::Lanes, outbox::Outbox, reader::read, writer::Writer};
 pub(crate) use self::{
+    intake::Permit,
     pace::Pace,
     reply::{Answer, Reply, Then, store_error},
 };
@@ -66,7 +68,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, connection: Connection<RelaySide>
     let ended = Ended { session: &session, broker: &broker };
     let reading = async {
         read(&session, &broker, reader, &stop).await;
-        session.answered().await;
+        session.intake.answered().await;
     };
     tokio::select! {
         () = reading => {
@@ -148,8 +150,7 @@ pub(crate) struct Session {
     outbox: Outbox,
     lanes: Lanes,
     /// Commands that are not answered yet.
-    in_flight: Arc<Semaphore>,
-    max_in_flight: usize,
+    intake: Intake,
     /// When there was traffic last.
     active: Mutex<Instant>,
     /// What it is subscribed to; `None` when it has ended.
@@ -188,8 +189,7 @@ impl Session {
             proxy_secret: agreed.proxy_secret,
             outbox: Outbox::new(limits.max_outgoing),
             lanes: Lanes::default(),
-            in_flight: Arc::new(Semaphore::new(limits.max_pending_commands)),
-            max_in_flight: limits.max_pending_commands,
+            intake: Intake::new(limits),
             active: Mutex::new(Instant::now()),
             joined: Mutex::new(Some(Joined::default())),
             got: Mutex::default(),
@@ -200,13 +200,6 @@ impl Session {
             new_relays: Mutex::new(Pace::new(config.proxy.new_relays_per_minute)),
             config,
         })
-    }
-
-    /// Resolves when every command is answered and the answers are written.
-    async fn answered(&self) {
-        let all = u32::try_from(self.max_in_flight).unwrap_or(u32::MAX);
-        // It is never closed.
-        let _ = self.in_flight.acquire_many(all).await;
     }
 
     /// Sends something that no command of this session has asked for.

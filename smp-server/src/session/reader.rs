@@ -11,7 +11,7 @@ use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, turn::Turn};
+use super::{Session, intake::weight, turn::Turn};
 use crate::broker::Broker;
 
 /// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
@@ -56,12 +56,11 @@ async fn next_block(session: &Session, reader: &mut BlockReader) -> Result<Recei
 }
 
 /// Returns `None` if the session has ended meanwhile.
-async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &ReceivedBlock) -> Option<()> {
+async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &[u8]) -> Option<()> {
     let mut turn = Turn::begin();
     for transmission in read_commands(block, &session.parameters) {
         turn.pass_on().await;
-        // Waits until enough of the answers before have been read.
-        let permit = session.in_flight.clone().acquire_owned().await.ok()?;
+        let permit = session.intake.admit(transmission.as_ref().map_or(0, weight)).await?;
         match transmission {
             Ok(transmission) => session.submit(broker, transmission, permit),
             Err(refused) => session.refuse(refused, permit),
@@ -73,7 +72,7 @@ async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &Receive
 
 /// Refuses a block with too many commands. Returns `None` if the session has ended meanwhile.
 async fn refuse_block(session: &Arc<Session>) -> Option<()> {
-    let permit = session.in_flight.clone().acquire_owned().await.ok()?;
+    let permit = session.intake.admit(0).await?;
     let (correlation_id, entity_id) = (CorrelationId::empty(), EntityId::empty());
     session.refuse(RefusedTransmission { correlation_id, entity_id, error: ErrorType::Block }, permit);
     session.outbox.wake();
@@ -89,5 +88,40 @@ impl Session {
     /// Whether there was no traffic for this long, and nothing is subscribed.
     fn is_idle(&self, timeout: Duration) -> bool {
         crate::sync::lock(&self.active).elapsed() >= timeout && !self.has_subscriptions()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use smp_protocol::{
+        command::Command,
+        id::{CorrelationId, EntityId},
+        transmission::{BlockContent, prepare},
+    };
+
+    use super::*;
+    use crate::testing;
+
+    /// They are small, and the answers are not: the relay does not read on while the client does not.
+    #[tokio::test]
+    async fn answers_that_nobody_reads_are_weighed() {
+        let broker = testing::broker_with(|config| config.limits.max_pending_kib = 64);
+        let session = testing::session(&broker);
+        let link = testing::link(&broker, 15_000).await;
+        let mut block = BlockContent::new();
+        for _ in 0..20 {
+            let (corr_id, id) = (CorrelationId::generate(&mut rand::rng()), EntityId::from(&link));
+            let get = prepare(&session.parameters, &corr_id, &id, &Command::GetLink);
+            block.push(|out| get.write(None, &session.parameters, out)).unwrap();
+        }
+        let mut reading = Box::pin(run_block(&session, &broker, block.as_bytes()));
+        for _ in 0..4 {
+            assert!((&mut reading).now_or_never().is_none());
+            // As if the client had read these.
+            assert_eq!(session.outbox.take(255).replies.len(), 4);
+        }
+        assert!(reading.now_or_never().is_some());
+        assert_eq!(session.outbox.take(255).replies.len(), 4);
     }
 }

@@ -9,8 +9,7 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use tokio::sync::OwnedSemaphorePermit;
-
+use super::Permit;
 use crate::{
     commands::Envelope,
     metrics::Timer,
@@ -68,7 +67,7 @@ pub(crate) struct Reply {
     /// What it says.
     pub(crate) content: Content,
     /// Given back when it is sent: then the session may have another command.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<Permit>,
     /// How long the command has taken, if it was one.
     pub(crate) timer: Option<Timer>,
 }

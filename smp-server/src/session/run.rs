@@ -10,10 +10,9 @@ use smp_protocol::{
     transmission::{CommandTransmission, RefusedTransmission},
     version::SmpVersion,
 };
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Session,
+    Permit, Session,
     lanes::Work,
     reply::{Answer, Content, Reply, Then},
     service::{deliver_all, notify_all},
@@ -37,13 +36,13 @@ pub(super) struct Request {
     proof: OwnedProof,
     /// Where the answer goes if the command was forwarded by a proxy: correlation ID of `RFWD`, and the envelope.
     forwarded: Option<(CorrelationId, Box<Envelope>)>,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     timer: Timer,
 }
 
 impl Session {
     /// Answers a transmission that cannot be read.
-    pub(super) fn refuse(&self, refused: RefusedTransmission, permit: OwnedSemaphorePermit) {
+    pub(super) fn refuse(&self, refused: RefusedTransmission, permit: Permit) {
         self.answer_in_turn(Reply {
             corr_id: refused.correlation_id,
             entity_id: refused.entity_id,
@@ -66,7 +65,7 @@ impl Session {
         self: &Arc<Self>,
         broker: &Arc<Broker>,
         transmission: CommandTransmission<'_>,
-        permit: OwnedSemaphorePermit,
+        permit: Permit,
     ) {
         let (corr_id, entity_id) = (transmission.correlation_id.clone(), transmission.entity_id.clone());
         match self.request(transmission, permit) {
@@ -75,7 +74,8 @@ impl Session {
                     self.start(broker, request);
                 }
             }
-            Err((content, permit)) => {
+            Err((content, mut permit)) => {
+                permit.answered_by(&content);
                 self.answer_in_turn(Reply { corr_id, entity_id, content, permit: Some(permit), timer: None });
             }
         }
@@ -85,8 +85,8 @@ impl Session {
     fn request(
         &self,
         transmission: CommandTransmission<'_>,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Request, (Content, OwnedSemaphorePermit)> {
+        permit: Permit,
+    ) -> Result<Request, (Content, Permit)> {
         if let Command::RelayForward(boxed) = &transmission.command {
             if self.service.is_some() || transmission.service_signature.is_some() {
                 return Err((Content::Message(ErrorType::from(CommandError::Prohibited).into()), permit));
@@ -164,11 +164,14 @@ impl Session {
 }
 
 async fn run(session: Arc<Session>, broker: Arc<Broker>, request: Request) {
-    let Request { lane, corr_id, entity_id, version, command, proof, forwarded, permit, timer } = request;
+    let Request { lane, corr_id, entity_id, version, command, proof, forwarded, mut permit, timer } = request;
     let timer = Some(timer);
     let service = session.service.clone().filter(|_| forwarded.is_none());
     let cx = Context { broker, session, version, corr_id, entity_id, service };
     let answer = commands::run(&cx, command, &proof).await;
+    // Not while the answer waits.
+    drop(proof);
+    permit.answered_by(&answer.content);
     if forwarded.is_none() && answer.is_refusal() {
         cx.session.slow_down().await;
     }

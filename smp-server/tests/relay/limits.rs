@@ -94,6 +94,27 @@ async fn one_client_with_many_commands_does_not_stop_others() {
     assert_eq!(other.ask(None, EntityId::empty(), Command::Ping).await.unwrap(), BrokerMessage::Pong);
 }
 
+/// They wait for each other where they would take too much memory together, and are all done.
+#[tokio::test]
+async fn many_large_commands_and_answers_get_through_little_memory() {
+    let relay = relay_with(|config| {
+        config.limits.max_pending_kib = 64;
+        config.queues.quota = 100;
+    })
+    .await;
+    let (alice, mut bob) = (relay.client().await, relay.client().await);
+    let queue = bob.queue().await;
+    let body = vec![7; 15_000];
+    let sends = (0..100).map(|_| Request::new(None, queue.sender(), send(&body)));
+    let answers = alice.relay.send_many(sends).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(BrokerMessage::Ok))), "{answers:?}");
+    let (mut id, _) = bob.message(&queue).await;
+    for _ in 1..100 {
+        (id, _) = bob.ack(&queue, &id).await.unwrap();
+    }
+    assert!(bob.ack(&queue, &id).await.is_none());
+}
+
 /// Sends commands until the connection is lost.
 pub(crate) async fn ping_without_reading(connection: &mut Connection<ClientSide>) {
     let parameters = connection.session.parameters.clone();

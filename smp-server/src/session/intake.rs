@@ -1,0 +1,145 @@
+//! What one client may have in the relay before more of it is read: a number of commands, and a number of bytes.
+
+use std::sync::Arc;
+
+use smp_protocol::{
+    command::Command,
+    message::BrokerMessage,
+    transmission::{CommandTransmission, MAX_CONTENT},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::reply::Content;
+use crate::config::Limits;
+
+/// What an answer may weigh that is not small, in bytes.
+const LARGE_ANSWER: usize = MAX_CONTENT;
+
+/// Commands and answers of fewer bytes weigh nothing: their number is bounded.
+const SMALL: usize = 1_024;
+
+/// Counts and weighs what a client has asked and has not read the answer to.
+pub(super) struct Intake {
+    commands: Arc<Semaphore>,
+    max_commands: usize,
+    bytes: Arc<Semaphore>,
+}
+
+/// Leave to have one command run. It is given back when the answer goes into a block.
+pub(crate) struct Permit {
+    _command: OwnedSemaphorePermit,
+    weight: Option<OwnedSemaphorePermit>,
+}
+
+impl Intake {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            commands: Arc::new(Semaphore::new(limits.max_pending_commands)),
+            max_commands: limits.max_pending_commands,
+            bytes: Arc::new(Semaphore::new(limits.max_pending_kib << 10)),
+        }
+    }
+
+    /// Waits until enough of the answers before have been read. `None` if the session has ended.
+    pub(super) async fn admit(&self, weight: usize) -> Option<Permit> {
+        let command = self.commands.clone().acquire_owned().await.ok()?;
+        let weight = match u32::try_from(weight).ok()? {
+            0 => None,
+            weight => Some(self.bytes.clone().acquire_many_owned(weight).await.ok()?),
+        };
+        Some(Permit { _command: command, weight })
+    }
+
+    /// Resolves when every command is answered and the answers are written.
+    pub(super) async fn answered(&self) {
+        let all = u32::try_from(self.max_commands).unwrap_or(u32::MAX);
+        // It is never closed.
+        let _ = self.commands.acquire_many(all).await;
+    }
+}
+
+impl Permit {
+    /// The command is done: only the answer still takes memory.
+    pub(super) fn answered_by(&mut self, content: &Content) {
+        let keep = content.weight();
+        let Some(weight) = self.weight.as_mut() else { return };
+        let unused = weight.num_permits().saturating_sub(keep);
+        drop(weight.split(unused));
+    }
+}
+
+/// How many bytes a command may take until it is answered, and then its answer.
+pub(super) fn weight(transmission: &CommandTransmission<'_>) -> usize {
+    // What is signed is kept next to the command.
+    let copies = if transmission.authorization.is_some() { 2 } else { 1 };
+    let command = Some(transmission.size()).filter(|size| *size >= SMALL).map_or(0, |size| size * copies);
+    let answer = match transmission.command {
+        Command::Get
+        | Command::Acknowledge(_)
+        | Command::GetLink
+        | Command::SecureAndGetLink(_)
+        | Command::ProxySession { .. }
+        | Command::ProxyForward { .. }
+        | Command::RelayForward(_) => LARGE_ANSWER,
+        _ => 0,
+    };
+    command + answer
+}
+
+impl Content {
+    /// How many bytes it takes while it waits to be written; those of small ones are not counted.
+    fn weight(&self) -> usize {
+        let message = match self {
+            Self::Delivery(_) => return LARGE_ANSWER,
+            Self::Message(message) => message,
+            Self::Forwarded(envelope) => &envelope.message,
+        };
+        match message {
+            BrokerMessage::Link(..)
+            | BrokerMessage::Message(..)
+            | BrokerMessage::ProxySessionKey { .. }
+            | BrokerMessage::ProxyResponse(_)
+            | BrokerMessage::RelayResponse(_) => LARGE_ANSWER,
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use smp_protocol::{encoding::LargeString, id::SenderId};
+
+    use super::*;
+
+    fn intake() -> Intake {
+        Intake::new(&Limits { max_pending_commands: 4, max_pending_kib: 64, ..Limits::default() })
+    }
+
+    fn link() -> Content {
+        let part = || LargeString::new(vec![0; 9_000]).unwrap();
+        let data = smp_protocol::command::LinkData { fixed: part(), user: part() };
+        Content::Message(BrokerMessage::Link(SenderId::generate(&mut rand::rng()), data))
+    }
+
+    #[test]
+    fn bytes_are_given_back_when_the_command_is_done_and_when_its_answer_is_written() {
+        let intake = intake();
+        let mut one = intake.admit(48 << 10).now_or_never().flatten().unwrap();
+        assert!(intake.admit(LARGE_ANSWER + 32).now_or_never().is_none());
+        one.answered_by(&link());
+        let mut two = intake.admit(48 << 10).now_or_never().flatten().unwrap();
+        two.answered_by(&Content::Message(BrokerMessage::Ok));
+        assert!(intake.admit(64 << 10).now_or_never().is_none(), "one answer waits");
+        drop(one);
+        assert!(intake.admit(64 << 10).now_or_never().is_some());
+    }
+
+    #[test]
+    fn small_commands_are_counted_only() {
+        let intake = intake();
+        let _all = intake.admit(64 << 10).now_or_never().flatten().unwrap();
+        let _small: Vec<_> = (0..3).map(|_| intake.admit(0).now_or_never().flatten().unwrap()).collect();
+        assert!(intake.admit(0).now_or_never().is_none());
+    }
+}
