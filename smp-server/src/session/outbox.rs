@@ -1,15 +1,10 @@
 //! What waits to be sent to one client, bounded.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::VecDeque, sync::Mutex};
 
 use smp_protocol::id::{EntityId, RecipientId};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     order::{Next, Order, Waiting},
@@ -28,7 +23,8 @@ pub(crate) struct Outbox {
     filled: Notify,
     /// Tells that nothing is scheduled.
     drained: Notify,
-    overflown: AtomicBool,
+    /// Cancelled when more was put in than a client may leave unread.
+    overflown: CancellationToken,
 }
 
 #[derive(Default)]
@@ -38,7 +34,7 @@ struct Queue {
     order: Order,
     /// Queues in which there may be a message; each at most once, because a subscription is scheduled once.
     scheduled: VecDeque<RecipientId>,
-    /// Nobody writes any more: nothing is taken in.
+    /// Nobody writes any more, or not for long: nothing is taken in.
     ended: bool,
 }
 
@@ -51,14 +47,14 @@ pub(crate) struct Taken {
 }
 
 impl Outbox {
-    /// With more than `max` replies it overflows.
+    /// With more than `max` replies it overflows: takes nothing in any more, and the client is to be disconnected.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             max,
             queue: Mutex::default(),
             filled: Notify::new(),
             drained: Notify::new(),
-            overflown: AtomicBool::new(false),
+            overflown: CancellationToken::new(),
         }
     }
 
@@ -87,9 +83,11 @@ impl Outbox {
         queue.replies.extend(next.send);
         queue.waiting.extend(next.wait);
         let overflown = queue.replies.len() > self.max;
+        queue.ended |= overflown;
         drop(queue);
         if overflown {
-            self.overflown.store(true, Ordering::Relaxed);
+            self.overflown.cancel();
+            self.drained.notify_waiters();
         }
         self.filled.notify_one();
     }
@@ -161,12 +159,18 @@ impl Outbox {
 
     /// Whether more was put in than a client may leave unread.
     pub(crate) fn has_overflown(&self) -> bool {
-        self.overflown.load(Ordering::Relaxed)
+        self.overflown.is_cancelled()
+    }
+
+    /// Resolves when that happens.
+    pub(crate) async fn overflown(&self) {
+        self.overflown.cancelled().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
     use smp_protocol::message::BrokerMessage;
 
     use super::*;
@@ -175,15 +179,23 @@ mod tests {
         Reply::event(EntityId::empty(), BrokerMessage::End)
     }
 
-    #[test]
-    fn more_than_the_bound_is_noticed() {
+    #[tokio::test]
+    async fn more_than_the_bound_is_noticed_and_not_kept() {
         let outbox = Outbox::new(4);
-        for _ in 0..5 {
+        for _ in 0..4 {
             outbox.event(event());
         }
+        assert!(outbox.overflown().now_or_never().is_none());
+        for _ in 0..100 {
+            outbox.event(event());
+        }
+        outbox.schedule([1; 24].into());
+        outbox.overflown().await;
         assert!(outbox.has_overflown());
+        assert!(!outbox.drained().await, "who fills it learns that nobody will empty it");
         assert_eq!(outbox.take(2).replies.len(), 2);
         assert_eq!(outbox.take(9).replies.len(), 3);
+        assert!(outbox.take_scheduled().is_none());
     }
 
     #[tokio::test]

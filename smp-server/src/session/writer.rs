@@ -96,7 +96,7 @@ impl Writer {
         }
         if written {
             self.write_block().await?;
-            self.limited(async |writer| writer.flush().await).await?;
+            limited(&self.session, self.writer.flush()).await?;
             self.block.clear();
             self.block.shrink();
             self.session.note_activity();
@@ -172,22 +172,22 @@ impl Writer {
         if self.block.is_empty() {
             return Ok(());
         }
-        let limit = self.session.config.limits.block_timeout;
-        let write = timeout(limit, self.writer.write_block(self.block.as_bytes()));
-        write.await.map_err(|_| WriteError::NotRead)??;
+        limited(&self.session, self.writer.write_block(self.block.as_bytes())).await?;
         self.block.clear();
         Ok(())
     }
+}
 
-    async fn limited(
-        &mut self,
-        write: impl AsyncFnOnce(&mut BlockWriter) -> Result<(), ConnectionError>,
-    ) -> Result<(), WriteError> {
-        let limit = self.session.config.limits.block_timeout;
-        timeout(limit, write(&mut self.writer))
-            .await
-            .map_err(|_| WriteError::NotRead)?
-            .map_err(WriteError::from)
+/// Writes, unless the client does not take it in time, or so much comes for it meanwhile that it cannot be reading.
+async fn limited(
+    session: &Session,
+    write: impl Future<Output = Result<(), ConnectionError>>,
+) -> Result<(), WriteError> {
+    tokio::select! {
+        written = timeout(session.config.limits.block_timeout, write) => {
+            written.map_err(|_| WriteError::NotRead)?.map_err(WriteError::from)
+        }
+        () = session.outbox.overflown() => Err(WriteError::NotRead),
     }
 }
 
@@ -215,5 +215,29 @@ impl Delivery {
             // Bodies are checked when they are sent.
             Err(_) => ErrorType::LargeMessage.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// Without waiting for the time that writing a block may take.
+    #[tokio::test]
+    async fn a_client_for_which_too_much_comes_is_not_written_to_any_more() {
+        let broker = testing::broker();
+        let session = testing::session(&broker);
+        let writing = tokio::spawn({
+            let session = session.clone();
+            async move { limited(&session, std::future::pending()).await }
+        });
+        for _ in 0..session.config.limits.max_outgoing {
+            session.event(Reply::event(EntityId::empty(), BrokerMessage::End));
+        }
+        tokio::task::yield_now().await;
+        assert!(!writing.is_finished());
+        session.event(Reply::event(EntityId::empty(), BrokerMessage::End));
+        assert!(matches!(writing.await.unwrap(), Err(WriteError::NotRead)));
     }
 }
