@@ -13,8 +13,11 @@ use crate::{
     broker::Broker,
     commands::Context,
     config::Config,
-    session::{Agreed, Session},
-    store::{LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus},
+    session::{Agreed, Service, Session, id_of_new_service},
+    store::{
+        LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus,
+        ServiceRole,
+    },
 };
 
 /// A relay with a store in memory.
@@ -31,9 +34,30 @@ pub(crate) fn broker_with(change: impl FnOnce(&mut Config)) -> Arc<Broker> {
 
 /// A session of a client.
 pub(crate) fn session(broker: &Broker) -> Arc<Session> {
+    session_with(broker, None)
+}
+
+/// A service that no store has.
+pub(crate) fn service(role: ServiceRole) -> Service {
+    let fingerprint = [9; 32];
+    Service {
+        id: id_of_new_service(&fingerprint),
+        role,
+        fingerprint,
+        key: Ed25519PrivateKey::generate(&mut rand::rng()).public_key(),
+        is_kept: Arc::default(),
+    }
+}
+
+/// A session of a service.
+pub(crate) fn service_session(broker: &Broker, service: &Service) -> Arc<Session> {
+    session_with(broker, Some(service.clone()))
+}
+
+fn session_with(broker: &Broker, service: Option<Service>) -> Arc<Session> {
     let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
     let private_key = X25519PrivateKey::generate(&mut rand::rng());
-    Session::new(Agreed { parameters, private_key, proxy_secret: None, service: None }, broker)
+    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, broker)
 }
 
 /// A command of that session.
@@ -48,7 +72,7 @@ pub(crate) fn context(
         version: SmpVersion::MAX,
         corr_id: CorrelationId::generate(&mut rand::rng()),
         entity_id: entity_id.into(),
-        service: None,
+        service: session.service.clone(),
     }
 }
 

@@ -6,6 +6,8 @@ mod notifications;
 mod services;
 mod subscriptions;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     delivery::Delivery,
     notifications::{Notification, NotificationSubscriber, Notifications},
-    services::{Displaced, Services},
+    services::{Displaced, ServiceSession, Services},
     subscriptions::{Numbered, Subscribed, Subscriber, Subscriptions, Ticket},
     sweep::sweep,
 };
@@ -142,10 +144,13 @@ impl Broker {
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Messaging, id.into());
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
-        if let Some(service) = service {
-            self.join_service(service, ServiceRole::Messaging, session, id.into(), previous != Some(service));
+        match service {
+            Some(service) => {
+                let is_new = previous != Some(service);
+                self.join_service(service, ServiceRole::Messaging, session, id.into(), is_new)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Subscribes a session to notifications, as [`Broker::subscribe`] does to messages.
@@ -154,15 +159,20 @@ impl Broker {
         notifier: &Notifier,
         service: Option<&ServiceId>,
         session: &Arc<Session>,
-    ) {
+    ) -> Result<(), SessionEnded> {
         let (id, previous) = (&notifier.id, notifier.service.as_ref());
         let hash = IdsHash::of(id.as_bytes());
-        let displaced = self.notifications.subscribe(id, session);
+        let Subscribed::Now(displaced) = self.notifications.subscribe(id, session) else {
+            return Err(SessionEnded);
+        };
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Notifier, hash);
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
-        if let Some(service) = service {
-            self.join_service(service, ServiceRole::Notifier, session, hash, previous != Some(service));
+        match service {
+            Some(service) => {
+                self.join_service(service, ServiceRole::Notifier, session, hash, previous != Some(service))
+            }
+            None => Ok(()),
         }
     }
 
@@ -189,9 +199,10 @@ impl Broker {
         session: &Arc<Session>,
         queue: IdsHash,
         is_new: bool,
-    ) {
-        let displaced = self.services(role).add(service, session, queue, is_new);
+    ) -> Result<(), SessionEnded> {
+        let displaced = self.services(role).add(service, session, queue, is_new)?;
         self.service_displaced(service, displaced);
+        Ok(())
     }
 
     fn left_service(
@@ -220,10 +231,11 @@ impl Broker {
 
     /// Ends all subscriptions of a session.
     pub(crate) fn session_ended(&self, session: &Session) {
+        // First, so that nothing is entered for it behind what follows.
+        let (queues, notifiers) = session.end();
         if let Some(service) = &session.service {
             self.services(service.role).end(&service.id, session);
         }
-        let (queues, notifiers) = session.end();
         for queue in queues {
             self.subscriptions.unsubscribe(&queue, session);
         }

@@ -8,7 +8,7 @@ use std::{
 use smp_crypto::Nonce;
 use smp_protocol::{encoding::ShortString, id::NotifierId};
 
-use super::Numbered;
+use super::{Numbered, Subscribed};
 use crate::sync::lock;
 
 /// A notification for a notifier: it tells the recipient, and nobody else, which message has come.
@@ -55,17 +55,18 @@ impl<S: NotificationSubscriber> Notifications<S> {
         lock(&self.state).subscribed.len()
     }
 
-    /// Subscribes a session instead of whoever is, and returns who was if it is another. [`Notifications::flush`] sends
-    /// what has waited.
-    pub(crate) fn subscribe(&self, notifier: &NotifierId, session: &Arc<S>) -> Option<Arc<S>> {
+    /// Subscribes a session instead of whoever is. [`Notifications::flush`] sends what has waited.
+    pub(crate) fn subscribe(&self, notifier: &NotifierId, session: &Arc<S>) -> Subscribed<S> {
         let mut state = lock(&self.state);
         if !session.join_notifications(notifier) {
-            return None;
+            return Subscribed::Ended;
         }
         let previous = state.subscribed.insert(notifier.clone(), session.clone());
-        let displaced = previous.filter(|previous| previous.number() != session.number())?;
-        displaced.leave_notifications(notifier);
-        Some(displaced)
+        let displaced = previous.filter(|previous| previous.number() != session.number());
+        if let Some(displaced) = &displaced {
+            displaced.leave_notifications(notifier);
+        }
+        Subscribed::Now(displaced)
     }
 
     /// Ends the subscription if it is this session's.
@@ -152,6 +153,14 @@ mod tests {
         Notification { timestamp, nonce: Nonce::from_bytes([0; 24]), meta: ShortString::default() }
     }
 
+    /// Who was displaced.
+    fn subscribe(all: &Notifications<Session>, session: &Arc<Session>) -> Option<u64> {
+        match all.subscribe(&notifier(), session) {
+            Subscribed::Now(displaced) => displaced.map(|displaced| displaced.number),
+            Subscribed::Ended => panic!("ended"),
+        }
+    }
+
     fn notifier() -> NotifierId {
         [3; 24].into()
     }
@@ -163,7 +172,7 @@ mod tests {
             all.push(&notifier(), notification(timestamp), None);
         }
         let one = session(1);
-        assert!(all.subscribe(&notifier(), &one).is_none());
+        assert_eq!(subscribe(&all, &one), None);
         all.push(&notifier(), notification(6), None);
         all.flush(&notifier(), None);
         all.push(&notifier(), notification(7), None);
@@ -174,9 +183,9 @@ mod tests {
     fn the_last_subscriber_displaces_the_one_before() {
         let all = Notifications::new(3);
         let (one, two) = (session(1), session(2));
-        assert!(all.subscribe(&notifier(), &one).is_none());
-        assert!(all.subscribe(&notifier(), &one).is_none());
-        assert_eq!(all.subscribe(&notifier(), &two).map(|s| s.number), Some(1));
+        assert_eq!(subscribe(&all, &one), None);
+        assert_eq!(subscribe(&all, &one), None);
+        assert_eq!(subscribe(&all, &two), Some(1));
         all.unsubscribe(&notifier(), &one);
         all.push(&notifier(), notification(1), None);
         assert_eq!(*lock(&two.sent), [1]);
@@ -192,7 +201,7 @@ mod tests {
         all.push(&notifier(), notification(5), None);
         all.expire(5);
         let one = session(1);
-        all.subscribe(&notifier(), &one);
+        subscribe(&all, &one);
         all.flush(&notifier(), None);
         assert_eq!(*lock(&one.sent), [5]);
         all.expire(6);

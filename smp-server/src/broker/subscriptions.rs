@@ -59,10 +59,10 @@ pub(crate) struct Ticket {
     pub(crate) recipient_dh: DhSecret,
 }
 
-/// What became of `SUB`.
+/// What became of `SUB` or `NSUB`.
 pub(crate) enum Subscribed<S> {
-    /// Subscribed; this other session was and is no longer. Once `SUB` is answered, [`Subscriber::schedule`] starts
-    /// the delivery.
+    /// Subscribed; this other session was and is no longer. Once the command is answered, [`Subscriber::schedule`] starts
+    /// the delivery of messages.
     Now(Option<Arc<S>>),
     /// The session has ended.
     Ended,
@@ -104,8 +104,13 @@ impl<S: Subscriber> Subscriptions<S> {
     }
 
     /// Subscribes to a queue that nobody can have sent to yet.
-    pub(crate) fn subscribe_new(&self, queue: &RecipientId, recipient_dh: &DhSecret, session: &Arc<S>) {
-        self.add(queue, recipient_dh, session, Delivery::Idle);
+    pub(crate) fn subscribe_new(
+        &self,
+        queue: &RecipientId,
+        recipient_dh: &DhSecret,
+        session: &Arc<S>,
+    ) -> Subscribed<S> {
+        self.add(queue, recipient_dh, session, Delivery::Idle)
     }
 
     fn add(

@@ -195,23 +195,15 @@ fn is_secured_messaging(queue: &QueueRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{session::Service, store::ServiceRole, testing};
+    use crate::{store::ServiceRole, testing};
 
     /// Anybody can make certificates.
     #[tokio::test]
     async fn a_service_is_kept_when_it_gets_a_queue() {
         let broker = testing::broker();
-        let (session, queue) = (testing::session(&broker), testing::queue(&broker).await);
-        let fingerprint = [9; 32];
-        let service = Service {
-            id: crate::session::id_of_new_service(&fingerprint),
-            role: ServiceRole::Messaging,
-            fingerprint,
-            key: smp_crypto::Ed25519PrivateKey::generate(&mut rand::rng()).public_key(),
-            is_kept: Arc::default(),
-        };
-        let mut cx = testing::context(&broker, &session, &queue.recipient_id);
-        cx.service = Some(service);
+        let service = testing::service(ServiceRole::Messaging);
+        let (session, queue) = (testing::service_session(&broker, &service), testing::queue(&broker).await);
+        let cx = testing::context(&broker, &session, &queue.recipient_id);
         assert!(subs::run(&cx).await.is_ok());
         assert_eq!(broker.store.counts().messaging_services, 0);
         assert!(sub::run(&cx, &queue).await.is_ok());

@@ -13,7 +13,7 @@ use smp_protocol::{
 
 use super::{Context, Outcome};
 use crate::{
-    broker::now,
+    broker::{SessionEnded, Subscribed, now},
     session::store_error,
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
@@ -56,17 +56,24 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
         result => result.map_err(|error| store_error(&error))?,
     };
     if request.subscription == SubscriptionMode::Subscribe {
-        subscribe(cx, &record);
+        // If the session has ended the queue is there all the same.
+        let _ = subscribe(cx, &record);
     }
     Ok(BrokerMessage::QueueIds(Box::new(ids)).into())
 }
 
 /// There is nothing to deliver yet. In a session of a service the queue is the service's from the beginning.
-fn subscribe(cx: &Context, queue: &QueueRecord) {
+fn subscribe(cx: &Context, queue: &QueueRecord) -> Result<(), SessionEnded> {
     let id = &queue.recipient_id;
-    cx.broker.subscriptions.subscribe_new(id, &queue.recipient_dh, &cx.session);
-    if let Some(service) = cx.service_id() {
-        cx.broker.join_service(service, ServiceRole::Messaging, &cx.session, id.into(), true);
+    let subscriptions = &cx.broker.subscriptions;
+    if let Subscribed::Ended = subscriptions.subscribe_new(id, &queue.recipient_dh, &cx.session) {
+        return Err(SessionEnded);
+    }
+    match cx.service_id() {
+        Some(service) => {
+            cx.broker.join_service(service, ServiceRole::Messaging, &cx.session, id.into(), true)
+        }
+        None => Ok(()),
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
         let change = QueueChange::NotifierService(service.cloned());
         cx.change(queue, change).await.map_err(|error| store_error(&error))?;
     }
-    cx.broker.subscribe_notifications(notifier, service, &cx.session);
+    let subscribed = cx.broker.subscribe_notifications(notifier, service, &cx.session);
+    subscribed.map_err(|_| ErrorType::Internal)?;
     // It may have been deleted before the subscription was there, so that this session was not told.
     let found = cx.broker.store.find_queue(QueueId::Notifier(&notifier.id)).await;
     if found.map_err(|error| store_error(&error))?.is_none() {

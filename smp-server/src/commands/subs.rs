@@ -31,6 +31,7 @@ pub(super) async fn run(cx: &Context) -> Outcome {
         ids_hash: IdsHash(stored.ids_hash),
     };
     let displaced = services.subscribe_all(&service.id, &cx.session, queues);
+    let displaced = displaced.map_err(|_| ErrorType::Internal)?;
     cx.broker.service_displaced(&service.id, displaced);
     let then = match service.role {
         ServiceRole::Messaging => Then::DeliverAll(service.id.clone()),

@@ -40,7 +40,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth::SessionKeys,
-    broker::{Broker, Notification, NotificationSubscriber, Numbered, Subscriber},
+    broker::{Broker, Notification, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
     config::Config,
     store::ServiceRole,
     sync::lock,
@@ -266,6 +266,19 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+impl Session {
+    /// Takes what was to be sent.
+    pub(crate) fn sent(&self) -> Vec<BrokerMessage<'static>> {
+        let replies = self.outbox.take(usize::MAX).replies;
+        let messages = replies.into_iter().filter_map(|reply| match reply.content {
+            reply::Content::Message(message) => Some(message),
+            _ => None,
+        });
+        messages.collect()
+    }
+}
+
 impl Numbered for Session {
     fn number(&self) -> u64 {
         self.number
@@ -291,6 +304,12 @@ impl Subscriber for Session {
 
     fn schedule(&self, queue: RecipientId) {
         self.outbox.schedule(queue);
+    }
+}
+
+impl ServiceSession for Session {
+    fn has_ended(&self) -> bool {
+        lock(&self.joined).is_none()
     }
 }
 

@@ -1,0 +1,24 @@
+//! What sessions of services get, and lose.
+
+use super::*;
+use crate::testing;
+
+/// A command that is done only after its session has ended.
+#[tokio::test]
+async fn a_session_that_has_ended_does_not_serve_instead_of_another_one() {
+    let broker = testing::broker();
+    let service = testing::service(ServiceRole::Notifier);
+    let (late, live) =
+        (testing::service_session(&broker, &service), testing::service_session(&broker, &service));
+    let queue = testing::queue(&broker).await;
+    let notifier = queue.notifier.as_ref().unwrap();
+    broker.session_ended(&late);
+    broker.subscribe_notifications(notifier, Some(&service.id), &live).unwrap();
+    assert!(broker.subscribe_notifications(notifier, Some(&service.id), &late).is_err());
+    let hash = IdsHash::of(notifier.id.as_bytes());
+    assert!(broker.join_service(&service.id, ServiceRole::Notifier, &late, hash, false).is_err());
+    let serving = broker.services(ServiceRole::Notifier).session(&service.id).unwrap();
+    assert_eq!(serving.number(), live.number());
+    assert!(live.sent().is_empty(), "it is not told that it has been displaced");
+    assert_eq!(live.joined().1, [notifier.id.clone()]);
+}
