@@ -4,25 +4,30 @@ use std::{path::Path, sync::Arc};
 
 use smp_crypto::{DhSecret, Ed25519PrivateKey, PublicAuthKey, X25519PrivateKey};
 use smp_protocol::{
-    id::{CorrelationId, EntityId, LinkId, NotifierId, RecipientId, SenderId, SessionId},
+    id::{CorrelationId, EntityId, LinkId, MessageId, NotifierId, RecipientId, SenderId, SessionId},
     session::SessionParameters,
     version::SmpVersion,
 };
 
 use crate::{
-    broker::Broker,
+    broker::{Broker, now},
     commands::Context,
     config::Config,
     session::{Agreed, Service, Session, id_of_new_service},
     store::{
-        LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus,
-        ServiceRole,
+        Appended, Day, LinkData, MemoryStore, NewMessage, NewQueue, NewService, Notifier, QueueLink,
+        QueueMode, QueueRecord, QueueStatus, ServiceRole, Store,
     },
 };
 
 /// A relay with a store in memory.
 pub(crate) fn broker() -> Arc<Broker> {
     broker_with(|_| {})
+}
+
+/// A relay with this store.
+pub(crate) fn broker_on(store: Arc<dyn Store>) -> Arc<Broker> {
+    Arc::new(Broker::new(Config::for_tests(Path::new("unused")), store))
 }
 
 /// A relay with a store in memory and these changes to its settings.
@@ -90,6 +95,41 @@ pub(crate) async fn link(broker: &Broker, bytes: usize) -> LinkId {
 /// A queue with a notifier, in the store.
 pub(crate) async fn queue(broker: &Broker) -> Arc<QueueRecord> {
     broker.store.create_queue(NewQueue { record: record(), link_data: None }).await.unwrap()
+}
+
+/// A queue of this service, in the store.
+pub(crate) async fn queue_of(broker: &Broker, service: &Service) -> Arc<QueueRecord> {
+    let new = NewService {
+        id: service.id.clone(),
+        role: service.role,
+        certificates: Vec::new(),
+        fingerprint: service.fingerprint.to_vec(),
+        created: Day::of(0),
+    };
+    broker.store.service(new).await.unwrap();
+    let record = QueueRecord { recipient_service: Some(service.id.clone()), ..record() };
+    broker.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
+}
+
+/// Puts a message into a queue.
+pub(crate) async fn send(broker: &Broker, queue: &QueueRecord) {
+    let message = NewMessage {
+        id: MessageId::generate(&mut rand::rng()),
+        timestamp: now(),
+        notification: false,
+        body: vec![1],
+    };
+    match broker.store.append(&queue.recipient_id, message, None).await.unwrap() {
+        Appended::Accepted(accepted) => accepted.kept.await.unwrap(),
+        refused => panic!("{refused:?}"),
+    }
+}
+
+/// Changes a database behind its store.
+pub(crate) async fn sql(path: &Path, statement: &'static str) {
+    use sqlx::{ConnectOptions as _, sqlite::SqliteConnectOptions};
+    let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
 }
 
 fn record() -> QueueRecord {

@@ -249,18 +249,32 @@ impl Broker {
         if self.subscriptions.wake(&queue.recipient_id) {
             return;
         }
-        let service = queue.recipient_service.as_ref();
-        if let Some(session) = service.and_then(|service| self.messaging_services.session(service)) {
-            self.deliver_to_service(queue, &session);
-        }
+        self.deliver_to_service(queue);
     }
 
-    /// Starts the delivery of a queue to a session of its service, unless it has been started.
-    pub(crate) fn deliver_to_service(&self, queue: &QueueRecord, session: &Arc<Session>) {
+    /// Starts the delivery of a queue to the session of its service, if there is one, unless it has been started.
+    pub(crate) fn deliver_to_service(&self, queue: &QueueRecord) {
+        let Some(service) = &queue.recipient_service else { return };
+        while let Some(session) = self.messaging_services.session(service)
+            && !self.deliver_to_serving(queue, service, &session)
+        {}
+    }
+
+    /// Returns `false` if another session has begun to serve meanwhile, which may not have found the queue free.
+    fn deliver_to_serving(&self, queue: &QueueRecord, service: &ServiceId, session: &Arc<Session>) -> bool {
         let id = &queue.recipient_id;
-        if self.subscriptions.subscribe_absent(id, &queue.recipient_dh, session) {
-            session.schedule(id.clone());
+        if !self.subscriptions.subscribe_absent(id, &queue.recipient_dh, session) {
+            return true;
         }
+        // Who is displaced later loses the queue with all others.
+        let serves = self.messaging_services.serves(service, session);
+        if serves {
+            session.schedule(id.clone());
+        } else {
+            self.subscriptions.unsubscribe(id, session);
+            session.leave(id);
+        }
+        serves
     }
 
     /// Sends a notification to the subscriber, or the session of the service, or keeps it until there is one.

@@ -26,7 +26,7 @@ struct Serving<S> {
     session: Arc<S>,
     /// Queues that are known to be the service's; of those before the session only after `SUBS`.
     queues: ServiceQueues,
-    /// Whether it has subscribed to all of them (`SUBS`, `NSUBS`).
+    /// Whether it has subscribed to all of them (`SUBS`, `NSUBS`), and what they have was delivered or will be.
     all: bool,
 }
 
@@ -99,6 +99,19 @@ impl<S: ServiceSession> Services<S> {
     /// The session of a service.
     pub(crate) fn session(&self, id: &ServiceId) -> Option<Arc<S>> {
         lock(&self.0).get(id).map(|serving| serving.session.clone())
+    }
+
+    /// Whether this is the session of the service.
+    pub(crate) fn serves(&self, id: &ServiceId, session: &S) -> bool {
+        lock(&self.0).get(id).is_some_and(|serving| serving.session.number() == session.number())
+    }
+
+    /// Not all queues could be looked at: the next `SUBS` or `NSUBS` of this session does it again.
+    pub(crate) fn incomplete(&self, id: &ServiceId, session: &S) {
+        let mut all = lock(&self.0);
+        if let Some(serving) = all.get_mut(id).filter(|s| s.session.number() == session.number()) {
+            serving.all = false;
+        }
     }
 
     /// The queues, if this session has subscribed to all of them before.

@@ -1,5 +1,7 @@
 //! What sessions of services get, and lose.
 
+use smp_protocol::command::ServiceQueues;
+
 use super::*;
 use crate::testing;
 
@@ -21,4 +23,21 @@ async fn a_session_that_has_ended_does_not_serve_instead_of_another_one() {
     assert_eq!(serving.number(), live.number());
     assert!(live.sent().is_empty(), "it is not told that it has been displaced");
     assert_eq!(live.joined().1, [notifier.id.clone()]);
+}
+
+/// It was found as the session of the service, and another one has come before the queue was entered for it.
+#[tokio::test]
+async fn a_queue_goes_to_the_session_that_serves_now() {
+    let broker = testing::broker();
+    let service = testing::service(ServiceRole::Messaging);
+    let (one, two) =
+        (testing::service_session(&broker, &service), testing::service_session(&broker, &service));
+    let queue = testing::queue_of(&broker, &service).await;
+    let services = broker.services(ServiceRole::Messaging);
+    assert!(services.subscribe_all(&service.id, &two, ServiceQueues::default()).is_ok());
+    assert!(!broker.deliver_to_serving(&queue, &service.id, &one));
+    assert!(one.joined().0.is_empty());
+    broker.message_sent(&queue);
+    assert_eq!(two.joined().0, [queue.recipient_id.clone()]);
+    assert!(broker.subscriptions.delivery(&queue.recipient_id, &two).is_some());
 }

@@ -196,7 +196,7 @@ async fn run(session: Arc<Session>, broker: Arc<Broker>, request: Request) {
         }
         Then::NotifyAll(id) => {
             let abort = broker.abort.clone();
-            tokio::spawn(abort.run_until_cancelled_owned(notify_all(broker, id)));
+            tokio::spawn(abort.run_until_cancelled_owned(notify_all(session, broker, id)));
         }
     }
 }

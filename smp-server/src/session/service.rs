@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use smp_protocol::{
+    error::ErrorType,
     id::{EntityId, RecipientId, ServiceId},
     message::BrokerMessage,
     version::SmpVersion,
@@ -18,45 +19,61 @@ use crate::{
 /// Queues that are looked at before what they have is sent.
 const PAGE: usize = 100;
 
-/// Delivers what is in the queues of a service, and says when that is done.
+/// Delivers what is in the queues of a service, and says when that is done. A queue that cannot be looked at gets `ERR`; then,
+/// or if no more queues can be found, the service can subscribe again in the same session.
 pub(super) async fn deliver_all(session: Arc<Session>, broker: Arc<Broker>, service: ServiceId) {
-    match deliver_pages(&session, &broker, service).await {
-        Ok(()) if session.parameters.version >= SmpVersion::SERVICE_SUBSCRIPTIONS => {
-            session.event(Reply::event(EntityId::empty(), BrokerMessage::AllDelivered));
-        }
-        Ok(()) => {}
-        Err(error) => session.event(Reply::event(EntityId::empty(), store_error(&error).into())),
-    }
-}
-
-async fn deliver_pages(
-    session: &Arc<Session>,
-    broker: &Broker,
-    service: ServiceId,
-) -> Result<(), StoreError> {
     let mut pages = Pages::new(service, ServiceRole::Messaging);
-    while let Some(queues) = pages.next(broker).await? {
-        for queue in queues {
-            if let QueueStatus::Blocked(info) = &queue.status {
-                session.event(Reply::event(&queue.recipient_id, blocked(info).into()));
-            } else if broker.store.first_message(&queue.recipient_id).await?.is_some() {
-                broker.deliver_to_service(&queue, session);
+    loop {
+        match pages.next(&broker, &session).await {
+            Ok(Some(queues)) => {
+                for queue in queues {
+                    if let QueueStatus::Blocked(info) = &queue.status {
+                        session.event(Reply::event(&queue.recipient_id, blocked(info).into()));
+                    } else if let Err(error) = deliver(&broker, &queue).await {
+                        pages.incomplete(&broker, &session);
+                        session.event(Reply::event(&queue.recipient_id, error.into()));
+                    }
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                pages.incomplete(&broker, &session);
+                return session.event(Reply::event(EntityId::empty(), store_error(&error).into()));
             }
         }
         if !session.outbox.drained().await {
-            break;
+            return;
         }
+    }
+    if session.parameters.version >= SmpVersion::SERVICE_SUBSCRIPTIONS && pages.serves(&broker, &session) {
+        session.event(Reply::event(EntityId::empty(), BrokerMessage::AllDelivered));
+    }
+}
+
+/// Starts the delivery of a queue that has a message.
+async fn deliver(broker: &Broker, queue: &QueueRecord) -> Result<(), ErrorType> {
+    match broker.store.first_message(&queue.recipient_id).await {
+        Ok(Some(_)) => broker.deliver_to_service(queue),
+        // It may have been deleted meanwhile.
+        Ok(None) | Err(StoreError::NotFound) => {}
+        Err(error) => return Err(store_error(&error)),
     }
     Ok(())
 }
 
-/// Sends the notifications that waited for a service.
-pub(super) async fn notify_all(broker: Arc<Broker>, service: ServiceId) {
+/// Sends the notifications that waited for a service. If the store fails, those that were not come to are sent when the
+/// service subscribes again.
+pub(super) async fn notify_all(session: Arc<Session>, broker: Arc<Broker>, service: ServiceId) {
     let mut pages = Pages::new(service, ServiceRole::Notifier);
-    // If the store fails, what waits is sent when the service subscribes again.
-    while let Ok(Some(queues)) = pages.next(&broker).await {
-        for queue in queues {
-            broker.flush_notifications(&queue);
+    loop {
+        match pages.next(&broker, &session).await {
+            Ok(Some(queues)) => {
+                for queue in queues {
+                    broker.flush_notifications(&queue);
+                }
+            }
+            Ok(None) => return,
+            Err(_) => return pages.incomplete(&broker, &session),
         }
     }
 }
@@ -74,8 +91,13 @@ impl Pages {
         Self { service, role, after: None, is_done: false }
     }
 
-    async fn next(&mut self, broker: &Broker) -> Result<Option<Vec<Arc<QueueRecord>>>, StoreError> {
-        if self.is_done {
+    /// `None` after the last one, and when the session does not serve any more.
+    async fn next(
+        &mut self,
+        broker: &Broker,
+        session: &Session,
+    ) -> Result<Option<Vec<Arc<QueueRecord>>>, StoreError> {
+        if self.is_done || !self.serves(broker, session) {
             return Ok(None);
         }
         let page =
@@ -83,5 +105,87 @@ impl Pages {
         self.is_done = page.len() < PAGE;
         self.after = page.last().map(|queue| queue.recipient_id.clone());
         Ok(Some(page))
+    }
+
+    fn serves(&self, broker: &Broker, session: &Session) -> bool {
+        broker.services(self.role).serves(&self.service, session)
+    }
+
+    fn incomplete(&self, broker: &Broker, session: &Session) {
+        broker.services(self.role).incomplete(&self.service, session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smp_protocol::{command::ServiceQueues, message::BrokerMessage};
+
+    use super::*;
+    use crate::{
+        session::Service,
+        store::{SqliteConfig, SqliteStore},
+        testing,
+    };
+
+    /// A relay whose store cannot read the messages of the first of these queues.
+    async fn damaged(directory: &std::path::Path, service: &Service) -> (Arc<Broker>, Vec<RecipientId>) {
+        let path = directory.join("store");
+        let store = SqliteStore::open(SqliteConfig::new(path.clone())).await.unwrap();
+        let broker = testing::broker_on(Arc::new(store));
+        let mut queues = Vec::new();
+        for _ in 0..3 {
+            let queue = testing::queue_of(&broker, service).await;
+            testing::send(&broker, &queue).await;
+            queues.push(queue.recipient_id.clone());
+        }
+        queues.sort();
+        broker.store.close().await.unwrap();
+        testing::sql(
+            &path,
+            "UPDATE messages SET kind = 99 WHERE queue = (SELECT queue FROM queues ORDER BY recipient_id LIMIT 1)",
+        )
+        .await;
+        let store = SqliteStore::open(SqliteConfig::new(path)).await.unwrap();
+        (testing::broker_on(Arc::new(store)), queues)
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_cannot_be_read_does_not_keep_the_others_from_their_service() {
+        let (directory, service) = (tempfile::tempdir().unwrap(), testing::service(ServiceRole::Messaging));
+        let (broker, queues) = damaged(directory.path(), &service).await;
+        let session = testing::service_session(&broker, &service);
+        let services = broker.services(ServiceRole::Messaging);
+        assert!(services.subscribe_all(&service.id, &session, ServiceQueues::default()).is_ok());
+        let delivering = tokio::spawn(deliver_all(session.clone(), broker.clone(), service.id.clone()));
+        let mut scheduled = Vec::new();
+        while !delivering.is_finished() {
+            scheduled.extend(session.outbox.take_scheduled());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(scheduled, queues[1..]);
+        let sent = session.sent();
+        assert!(
+            matches!(sent[..], [BrokerMessage::Error(ErrorType::Store(_)), BrokerMessage::AllDelivered]),
+            "{sent:?}"
+        );
+        assert_eq!(services.subscribed(&service.id, &session), None, "it can be tried again");
+        broker.store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_does_not_serve_any_more_takes_no_more_queues() {
+        let (broker, service) = (testing::broker(), testing::service(ServiceRole::Messaging));
+        let (one, two) =
+            (testing::service_session(&broker, &service), testing::service_session(&broker, &service));
+        let queue = testing::queue_of(&broker, &service).await;
+        testing::send(&broker, &queue).await;
+        let services = broker.services(ServiceRole::Messaging);
+        assert!(services.subscribe_all(&service.id, &one, ServiceQueues::default()).is_ok());
+        assert!(services.subscribe_all(&service.id, &two, ServiceQueues::default()).is_ok());
+        deliver_all(one.clone(), broker.clone(), service.id.clone()).await;
+        assert!(one.sent().is_empty() && one.joined().0.is_empty());
+        assert!(one.outbox.take_scheduled().is_none());
     }
 }
