@@ -157,10 +157,11 @@ impl Broker {
     pub(crate) fn subscribe_notifications(
         &self,
         notifier: &Notifier,
+        previous: Option<&ServiceId>,
         service: Option<&ServiceId>,
         session: &Arc<Session>,
     ) -> Result<(), SessionEnded> {
-        let (id, previous) = (&notifier.id, notifier.service.as_ref());
+        let id = &notifier.id;
         let hash = IdsHash::of(id.as_bytes());
         let Subscribed::Now(displaced) = self.notifications.subscribe(id, session) else {
             return Err(SessionEnded);
@@ -180,13 +181,14 @@ impl Broker {
     pub(crate) fn leave_notifications(
         &self,
         notifier: &Notifier,
+        previous: Option<&ServiceId>,
         service: Option<&ServiceId>,
         session: &Session,
     ) {
         self.notifications.unsubscribe(&notifier.id, session);
         session.leave_notifications(&notifier.id);
         // If it was the service's before, that was undone when it was deleted.
-        if notifier.service.as_ref() != service {
+        if previous != service {
             self.left_service(service, ServiceRole::Notifier, IdsHash::of(notifier.id.as_bytes()));
         }
     }

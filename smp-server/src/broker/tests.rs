@@ -15,8 +15,8 @@ async fn a_session_that_has_ended_does_not_serve_instead_of_another_one() {
     let queue = testing::queue(&broker).await;
     let notifier = queue.notifier.as_ref().unwrap();
     broker.session_ended(&late);
-    broker.subscribe_notifications(notifier, Some(&service.id), &live).unwrap();
-    assert!(broker.subscribe_notifications(notifier, Some(&service.id), &late).is_err());
+    broker.subscribe_notifications(notifier, None, Some(&service.id), &live).unwrap();
+    assert!(broker.subscribe_notifications(notifier, None, Some(&service.id), &late).is_err());
     let hash = IdsHash::of(notifier.id.as_bytes());
     assert!(broker.join_service(&service.id, ServiceRole::Notifier, &late, hash, false).is_err());
     let serving = broker.services(ServiceRole::Notifier).session(&service.id).unwrap();

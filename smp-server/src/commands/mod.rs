@@ -209,4 +209,52 @@ mod tests {
         assert!(sub::run(&cx, &queue).await.is_ok());
         assert_eq!(broker.store.counts().messaging_services, 1);
     }
+
+    /// Both commands were authorized before either was done, so that each knows the queue as it was before the other.
+    #[tokio::test]
+    async fn a_queue_leaves_its_service_once() {
+        let broker = testing::broker();
+        let service = testing::service(ServiceRole::Messaging);
+        let serving = testing::service_session(&broker, &service);
+        let queues = [testing::queue_of(&broker, &service).await, testing::queue_of(&broker, &service).await];
+        let count =
+            || broker.services(ServiceRole::Messaging).subscribed(&service.id, &serving).unwrap().count;
+        subs::run(&testing::context(&broker, &serving, &service.id)).await.unwrap();
+        assert_eq!(count(), 2);
+        for _ in 0..2 {
+            let client = testing::session(&broker);
+            let cx = testing::context(&broker, &client, &queues[0].recipient_id);
+            sub::run(&cx, &queues[0]).await.unwrap();
+        }
+        assert_eq!(count(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_last_who_subscribes_has_the_queue() {
+        let broker = testing::broker();
+        let service = testing::service(ServiceRole::Messaging);
+        let (serving, client) = (testing::service_session(&broker, &service), testing::session(&broker));
+        let queue = testing::queue(&broker).await;
+        for session in [&serving, &client] {
+            sub::run(&testing::context(&broker, session, &queue.recipient_id), &queue).await.unwrap();
+        }
+        let now = broker.store.find_queue(crate::store::QueueId::Recipient(&queue.recipient_id)).await;
+        assert_eq!(now.unwrap().unwrap().recipient_service, None);
+        let stored = broker.store.service_queues(&service.id, ServiceRole::Messaging).await.unwrap();
+        assert_eq!(stored.count, 0);
+    }
+
+    #[tokio::test]
+    async fn the_last_who_subscribes_has_the_notifier() {
+        let broker = testing::broker();
+        let service = testing::service(ServiceRole::Notifier);
+        let (serving, client) = (testing::service_session(&broker, &service), testing::session(&broker));
+        let queue = testing::queue(&broker).await;
+        let notifier = &queue.notifier.as_ref().unwrap().id;
+        for session in [&serving, &client, &client] {
+            nsub::run(&testing::context(&broker, session, notifier), &queue).await.unwrap();
+        }
+        let stored = broker.store.service_queues(&service.id, ServiceRole::Notifier).await.unwrap();
+        assert_eq!(stored.count, 0);
+    }
 }

@@ -18,12 +18,12 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     if cx.session.got(id).is_some() {
         return Err(CommandError::Prohibited.into());
     }
-    let (previous, service) = (queue.recipient_service.as_ref(), cx.service_id());
-    if previous != service {
-        cx.keep_service().await?;
-        let change = QueueChange::RecipientService(service.cloned());
-        cx.change(queue, change).await.map_err(|error| store_error(&error))?;
-    }
+    let service = cx.service_id();
+    cx.keep_service().await?;
+    // Also if it seems to be so already: `queue` is as it was before, and others subscribe at the same time.
+    let change = QueueChange::RecipientService(service.cloned());
+    let updated = cx.change(queue, change).await.map_err(|error| store_error(&error))?;
+    let previous = updated.before.recipient_service.as_ref();
     cx.broker.subscribe(queue, previous, service, &cx.session).map_err(|_| ErrorType::Internal)?;
     Ok(Answer::from(BrokerMessage::Subscribed(service.cloned())).then(Then::Deliver(id.clone())))
 }
