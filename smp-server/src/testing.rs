@@ -107,7 +107,11 @@ pub(crate) async fn queue_of(broker: &Broker, service: &Service) -> Arc<QueueRec
         created: Day::of(0),
     };
     broker.store.service(new).await.unwrap();
-    let record = QueueRecord { recipient_service: Some(service.id.clone()), ..record() };
+    let mut record = record();
+    match (service.role, &mut record.notifier) {
+        (ServiceRole::Notifier, Some(notifier)) => notifier.service = Some(service.id.clone()),
+        _ => record.recipient_service = Some(service.id.clone()),
+    }
     broker.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
 }
 

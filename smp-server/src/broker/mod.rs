@@ -17,7 +17,7 @@ use std::{
 use smp_protocol::{
     command::IdsHash,
     error::{BlockingInfo, ErrorType},
-    id::{EntityId, ServiceId},
+    id::{EntityId, NotifierId, ServiceId},
     message::BrokerMessage,
 };
 
@@ -63,7 +63,10 @@ impl Broker {
     pub(crate) fn new(config: Config, store: Arc<dyn Store>) -> Self {
         Self {
             subscriptions: Subscriptions::new(),
-            notifications: Notifications::new(config.limits.max_pending_notifications),
+            notifications: Notifications::new(
+                config.limits.max_pending_notifications,
+                config.limits.max_pending_notifications_total,
+            ),
             messaging_services: Services::new(),
             notifier_services: Services::new(),
             nobody: NobodysKeys::generate(&mut rand::rng()),
@@ -279,16 +282,24 @@ impl Broker {
         serves
     }
 
-    /// Sends a notification to the subscriber, or the session of the service, or keeps it until there is one.
+    /// Keeps a notification for the subscriber, or the session of the service, until it takes it.
     pub(crate) fn notify(&self, notifier: &Notifier, notification: Notification) {
         self.notifications.push(&notifier.id, notification, self.notifier_session(notifier).as_ref());
     }
 
-    /// Sends the notifications of a queue that have waited.
+    /// Tells who is subscribed, or the session of the service, of the notifications of a queue that wait.
     pub(crate) fn flush_notifications(&self, queue: &QueueRecord) {
         if let Some(notifier) = &queue.notifier {
             self.notifications.flush(&notifier.id, self.notifier_session(notifier).as_ref());
         }
+    }
+
+    /// Takes the notifications of a notifier that a session was told of.
+    pub(crate) fn take_notifications(&self, notifier: &NotifierId, session: &Session) -> Vec<Notification> {
+        let serves = session.service.as_ref().is_some_and(|service| {
+            service.role == ServiceRole::Notifier && self.notifier_services.serves(&service.id, session)
+        });
+        self.notifications.take(notifier, session, serves)
     }
 
     fn notifier_session(&self, notifier: &Notifier) -> Option<Arc<Session>> {

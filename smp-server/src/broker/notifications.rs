@@ -1,7 +1,7 @@
 //! Notifications: which session takes those of which queue, and those that wait for one.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -28,26 +28,38 @@ pub(crate) trait NotificationSubscriber: Numbered {
     fn join_notifications(&self, notifier: &NotifierId) -> bool;
     /// Notes that it is no longer.
     fn leave_notifications(&self, notifier: &NotifierId);
-    /// Sends a notification.
-    fn notify(&self, notifier: &NotifierId, notification: Notification);
+    /// Tells the session to take what waits for it. May be called again before it does.
+    fn schedule_notifications(&self, notifier: &NotifierId);
 }
 
+/// Notifications that are dropped without a pause for others.
+const EXPIRED_AT_ONCE: usize = 1_000;
+
 /// All subscriptions to notifications, and what waits for one. In memory only.
+///
+/// Also what has a session to go to waits here, until the session's client takes it: so a client that does not read keeps
+/// nothing but this, which is bounded.
 pub(crate) struct Notifications<S> {
     max_pending: usize,
+    max_total: usize,
     state: Mutex<State<S>>,
 }
 
 struct State<S> {
     subscribed: HashMap<NotifierId, Arc<S>>,
-    pending: HashMap<NotifierId, VecDeque<Notification>>,
+    pending: HashMap<NotifierId, VecDeque<(u64, Notification)>>,
+    /// Whose each of those that wait is, in the order in which they came.
+    order: BTreeMap<u64, NotifierId>,
+    /// The number of the next one.
+    next: u64,
 }
 
 impl<S: NotificationSubscriber> Notifications<S> {
-    /// Of each queue, at most `max_pending` wait.
-    pub(crate) fn new(max_pending: usize) -> Self {
-        let state = State { subscribed: HashMap::new(), pending: HashMap::new() };
-        Self { max_pending, state: Mutex::new(state) }
+    /// Of each queue at most `max_pending` wait, and `max_total` together; the oldest go first.
+    pub(crate) fn new(max_pending: usize, max_total: usize) -> Self {
+        let state =
+            State { subscribed: HashMap::new(), pending: HashMap::new(), order: BTreeMap::new(), next: 0 };
+        Self { max_pending, max_total, state: Mutex::new(state) }
     }
 
     /// How many subscriptions there are.
@@ -80,42 +92,102 @@ impl<S: NotificationSubscriber> Notifications<S> {
     /// Forgets a notifier that is deleted. Returns who was subscribed.
     pub(crate) fn remove(&self, notifier: &NotifierId) -> Option<Arc<S>> {
         let mut state = lock(&self.state);
-        state.pending.remove(notifier);
+        state.take(notifier);
         let removed = state.subscribed.remove(notifier)?;
         removed.leave_notifications(notifier);
         Some(removed)
     }
 
-    /// A message has come: sends the notification to the subscriber or else to `service`, or keeps it for one.
+    /// A message has come: keeps the notification, and tells the subscriber, or else `service`.
     pub(crate) fn push(&self, notifier: &NotifierId, notification: Notification, service: Option<&Arc<S>>) {
         let mut state = lock(&self.state);
-        let session = state.subscribed.get(notifier).or(service);
-        if let Some(session) = session.filter(|_| !state.pending.contains_key(notifier)) {
-            session.notify(notifier, notification);
-            return;
+        if state.pending.get(notifier).is_some_and(|pending| pending.len() >= self.max_pending) {
+            state.drop_oldest_of(notifier);
         }
-        let pending = state.pending.entry(notifier.clone()).or_default();
-        if pending.len() >= self.max_pending {
-            pending.pop_front();
+        if state.order.len() >= self.max_total {
+            state.drop_oldest();
         }
-        pending.push_back(notification);
+        state.add(notifier, notification);
+        state.tell(notifier, service);
     }
 
-    /// Sends what has waited to this notifier's subscriber, or else to `service`.
+    /// Tells this notifier's subscriber, or else `service`, to take what waits.
     pub(crate) fn flush(&self, notifier: &NotifierId, service: Option<&Arc<S>>) {
+        let state = lock(&self.state);
+        if state.pending.contains_key(notifier) {
+            state.tell(notifier, service);
+        }
+    }
+
+    /// Takes what waits for a session that was told of it: not if another one is subscribed, or if it is not and does not
+    /// serve the notifier's service (any more).
+    pub(crate) fn take(&self, notifier: &NotifierId, session: &S, serves: bool) -> Vec<Notification> {
         let mut state = lock(&self.state);
-        let Some(session) = state.subscribed.get(notifier).or(service).cloned() else { return };
-        for notification in state.pending.remove(notifier).into_iter().flatten() {
-            session.notify(notifier, notification);
+        let subscriber = state.subscribed.get(notifier);
+        if subscriber.map_or(serves, |subscriber| subscriber.number() == session.number()) {
+            state.take(notifier)
+        } else {
+            Vec::new()
         }
     }
 
     /// Drops what has waited since before this time (seconds since 1970).
     pub(crate) fn expire(&self, before: u64) {
-        lock(&self.state).pending.retain(|_, pending| {
-            pending.retain(|notification| notification.timestamp >= before);
-            !pending.is_empty()
-        });
+        while lock(&self.state).expire(before, EXPIRED_AT_ONCE) {}
+    }
+}
+
+impl<S: NotificationSubscriber> State<S> {
+    fn tell(&self, notifier: &NotifierId, service: Option<&Arc<S>>) {
+        if let Some(session) = self.subscribed.get(notifier).or(service) {
+            session.schedule_notifications(notifier);
+        }
+    }
+
+    fn add(&mut self, notifier: &NotifierId, notification: Notification) {
+        let number = self.next;
+        self.next += 1;
+        self.order.insert(number, notifier.clone());
+        self.pending.entry(notifier.clone()).or_default().push_back((number, notification));
+    }
+
+    fn take(&mut self, notifier: &NotifierId) -> Vec<Notification> {
+        let taken = self.pending.remove(notifier).into_iter().flatten();
+        taken
+            .map(|(number, notification)| {
+                self.order.remove(&number);
+                notification
+            })
+            .collect()
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(notifier) = self.order.first_key_value().map(|(_, notifier)| notifier.clone()) {
+            self.drop_oldest_of(&notifier);
+        }
+    }
+
+    fn drop_oldest_of(&mut self, notifier: &NotifierId) {
+        let Some(pending) = self.pending.get_mut(notifier) else { return };
+        if let Some((number, _)) = pending.pop_front() {
+            self.order.remove(&number);
+        }
+        if pending.is_empty() {
+            self.pending.remove(notifier);
+        }
+    }
+
+    /// Drops up to `limit`. Returns whether there may be more.
+    fn expire(&mut self, before: u64, limit: usize) -> bool {
+        for _ in 0..limit {
+            let oldest =
+                self.order.first_key_value().and_then(|(_, notifier)| self.pending.get(notifier)?.front());
+            match oldest {
+                Some((_, notification)) if notification.timestamp < before => self.drop_oldest(),
+                _ => return false,
+            }
+        }
+        true
     }
 }
 
@@ -126,7 +198,7 @@ mod tests {
     #[derive(Default)]
     struct Session {
         number: u64,
-        sent: Mutex<Vec<u64>>,
+        told: Mutex<Vec<NotifierId>>,
     }
 
     impl Numbered for Session {
@@ -140,8 +212,8 @@ mod tests {
             true
         }
         fn leave_notifications(&self, _: &NotifierId) {}
-        fn notify(&self, _: &NotifierId, notification: Notification) {
-            lock(&self.sent).push(notification.timestamp);
+        fn schedule_notifications(&self, notifier: &NotifierId) {
+            lock(&self.told).push(notifier.clone());
         }
     }
 
@@ -165,46 +237,95 @@ mod tests {
         [3; 24].into()
     }
 
+    fn another(byte: u8) -> NotifierId {
+        [byte; 24].into()
+    }
+
+    /// The times of those that a session takes.
+    fn taken(all: &Notifications<Session>, session: &Session) -> Vec<u64> {
+        all.take(&notifier(), session, false).iter().map(|taken| taken.timestamp).collect()
+    }
+
     #[test]
-    fn what_waits_is_bounded_and_sent_in_order_before_what_comes_later() {
-        let all = Notifications::new(3);
+    fn what_waits_is_bounded_and_taken_in_order() {
+        let all = Notifications::new(3, 100);
         for timestamp in 1..=5 {
             all.push(&notifier(), notification(timestamp), None);
         }
         let one = session(1);
         assert_eq!(subscribe(&all, &one), None);
-        all.push(&notifier(), notification(6), None);
+        assert!(lock(&one.told).is_empty());
         all.flush(&notifier(), None);
-        all.push(&notifier(), notification(7), None);
-        assert_eq!(*lock(&one.sent), [4, 5, 6, 7]);
+        assert_eq!(*lock(&one.told), [notifier()]);
+        all.push(&notifier(), notification(6), None);
+        assert_eq!(taken(&all, &one), [4, 5, 6]);
+        all.flush(&notifier(), None);
+        assert_eq!(lock(&one.told).len(), 2, "nothing waits");
+        assert!(taken(&all, &one).is_empty());
+    }
+
+    /// Anybody can create queues, and have notifications for them that nobody takes.
+    #[test]
+    fn of_all_queues_together_the_oldest_go_first() {
+        let all = Notifications::<Session>::new(3, 4);
+        let one = session(1);
+        for (notifier, timestamp) in [(3, 1), (4, 2), (3, 3), (5, 4), (6, 5), (3, 6), (4, 7)] {
+            all.push(&another(notifier), notification(timestamp), None);
+            assert!(lock(&all.state).order.len() <= 4);
+        }
+        let times = |byte: u8| -> Vec<_> {
+            all.take(&another(byte), &one, true).iter().map(|taken| taken.timestamp).collect()
+        };
+        assert_eq!([times(3), times(4), times(5), times(6)], [vec![6], vec![7], vec![4], vec![5]]);
+        let state = lock(&all.state);
+        assert!(state.order.is_empty() && state.pending.is_empty());
     }
 
     #[test]
     fn the_last_subscriber_displaces_the_one_before() {
-        let all = Notifications::new(3);
+        let all = Notifications::new(3, 100);
         let (one, two) = (session(1), session(2));
         assert_eq!(subscribe(&all, &one), None);
         assert_eq!(subscribe(&all, &one), None);
-        assert_eq!(subscribe(&all, &two), Some(1));
-        all.unsubscribe(&notifier(), &one);
         all.push(&notifier(), notification(1), None);
-        assert_eq!(*lock(&two.sent), [1]);
-        assert_eq!(all.remove(&notifier()).map(|s| s.number), Some(2));
+        assert_eq!(subscribe(&all, &two), Some(1));
+        assert!(taken(&all, &one).is_empty() && all.take(&notifier(), &one, true).is_empty());
+        all.unsubscribe(&notifier(), &one);
+        assert_eq!(taken(&all, &two), [1]);
         all.push(&notifier(), notification(2), None);
-        assert_eq!(*lock(&two.sent), [1]);
+        assert_eq!(all.remove(&notifier()).map(|s| s.number), Some(2));
+        assert!(taken(&all, &two).is_empty());
+        all.push(&notifier(), notification(3), None);
+        assert_eq!(lock(&two.told).len(), 1);
+    }
+
+    #[test]
+    fn a_session_takes_for_its_service_while_it_serves() {
+        let all = Notifications::new(3, 100);
+        let serving = session(1);
+        all.push(&notifier(), notification(1), Some(&serving));
+        assert_eq!(*lock(&serving.told), [notifier()]);
+        assert!(taken(&all, &serving).is_empty());
+        assert_eq!(all.take(&notifier(), &serving, true).len(), 1);
     }
 
     #[test]
     fn old_notifications_are_dropped() {
-        let all = Notifications::new(3);
+        let all = Notifications::new(3, 10_000);
+        for number in 0..2 * EXPIRED_AT_ONCE {
+            let id = NotifierId::new(&number.to_be_bytes()).unwrap();
+            all.push(&id, notification(1), None);
+        }
         all.push(&notifier(), notification(1), None);
         all.push(&notifier(), notification(5), None);
         all.expire(5);
+        assert_eq!(lock(&all.state).order.len(), 1);
         let one = session(1);
         subscribe(&all, &one);
-        all.flush(&notifier(), None);
-        assert_eq!(*lock(&one.sent), [5]);
+        assert_eq!(taken(&all, &one), [5]);
+        all.push(&notifier(), notification(5), None);
         all.expire(6);
-        assert!(lock(&all.state).pending.is_empty());
+        let state = lock(&all.state);
+        assert!(state.order.is_empty() && state.pending.is_empty());
     }
 }

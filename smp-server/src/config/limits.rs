@@ -56,8 +56,10 @@ pub struct Limits {
     /// Keys that the owners of one queue may have (`RKEY`); a list with more is refused. A command about a queue may cost as
     /// many verifications. Queues that have more already keep them.
     pub max_recipient_keys: usize,
-    /// Notifications kept for one queue while its notifier is away; the oldest goes first.
+    /// Notifications kept for one queue until its notifier takes them; the oldest goes first.
     pub max_pending_notifications: usize,
+    /// Notifications kept for all queues together; the oldest goes first. Each takes about 400 bytes of memory.
+    pub max_pending_notifications_total: usize,
     /// On shutdown, how long to wait for what clients have asked before.
     #[serde(deserialize_with = "text::duration")]
     pub shutdown_timeout: Duration,
@@ -80,6 +82,7 @@ impl Default for Limits {
             failed_authorizations_per_minute: 6_000,
             max_recipient_keys: 16,
             max_pending_notifications: 32,
+            max_pending_notifications_total: 100_000,
             shutdown_timeout: Duration::from_secs(10),
         }
     }
@@ -107,6 +110,10 @@ impl Limits {
                 "limits.max_recipient_keys must be 1 to 255; try 16",
             ),
             (self.max_pending_notifications == 0, "limits.max_pending_notifications is 0; try 32"),
+            (
+                self.max_pending_notifications_total < self.max_pending_notifications,
+                "limits.max_pending_notifications_total must not be less than limits.max_pending_notifications",
+            ),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),

@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn impossible_values_are_named() {
         type Change = fn(&mut Config);
-        let broken: [(&str, Change); 9] = [
+        let broken: [(&str, Change); 10] = [
             ("listen", |c| c.server.listen.clear()),
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
@@ -370,6 +370,7 @@ mod tests {
             ("quota", |c| c.queues.quota = 0),
             ("delete_idle", |c| c.queues.delete_idle = Some(Duration::from_secs(60))),
             ("max_pending_kib", |c| c.limits.max_pending_kib = 32),
+            ("max_pending_notifications_total", |c| c.limits.max_pending_notifications_total = 31),
             ("max_recipient_keys", |c| c.limits.max_recipient_keys = 0),
             ("max_recipient_keys", |c| c.limits.max_recipient_keys = 256),
         ];

@@ -101,6 +101,7 @@ settings! {
     now limits.failed_authorizations_per_minute,
     now limits.max_recipient_keys,
     restart limits.max_pending_notifications,
+    restart limits.max_pending_notifications_total,
     now limits.shutdown_timeout,
     restart metrics.listen,
     now log.level,

@@ -120,8 +120,10 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # failed_authorizations_per_minute = 6000
 # Keys that the owners of one contact queue may have; a command about the queue may cost as many verifications.
 # max_recipient_keys = 16
-# Notifications that wait for the notifier of one queue; the oldest goes first.
+# Notifications that wait in memory for the notifier of one queue, and for all together (about 400 bytes each); the oldest go
+# first.
 # max_pending_notifications = 32
+# max_pending_notifications_total = 100000
 # On SIGTERM, for what was asked before.
 # shutdown_timeout = "10s"
 

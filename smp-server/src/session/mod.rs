@@ -25,7 +25,6 @@ use smp_crypto::{BoxKey, Ed25519PublicKey, X25519PrivateKey, hash};
 use smp_protocol::{
     handshake,
     id::{ID_BYTES, MessageId, NotifierId, RecipientId, ServiceId},
-    message::BrokerMessage,
     session::SessionParameters,
 };
 use smp_transport::connection::{Connection, RelaySide};
@@ -40,7 +39,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth::SessionKeys,
-    broker::{Broker, Notification, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
+    broker::{Broker, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
     config::Config,
     store::ServiceRole,
     sync::lock,
@@ -269,7 +268,7 @@ impl Session {
 #[cfg(test)]
 impl Session {
     /// Takes what was to be sent.
-    pub(crate) fn sent(&self) -> Vec<BrokerMessage<'static>> {
+    pub(crate) fn sent(&self) -> Vec<smp_protocol::message::BrokerMessage<'static>> {
         let replies = self.outbox.take(usize::MAX).replies;
         let messages = replies.into_iter().filter_map(|reply| match reply.content {
             reply::Content::Message(message) => Some(message),
@@ -330,8 +329,7 @@ impl NotificationSubscriber for Session {
         }
     }
 
-    fn notify(&self, notifier: &NotifierId, notification: Notification) {
-        let message = BrokerMessage::Notification(notification.nonce, notification.meta);
-        self.event(Reply::event(notifier, message));
+    fn schedule_notifications(&self, notifier: &NotifierId) {
+        self.outbox.schedule_notifications(notifier);
     }
 }

@@ -1,8 +1,11 @@
 //! What waits to be sent to one client, bounded.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Mutex,
+};
 
-use smp_protocol::id::{EntityId, RecipientId};
+use smp_protocol::id::{EntityId, NotifierId, RecipientId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +35,10 @@ struct Queue {
     replies: VecDeque<Reply>,
     waiting: Vec<Waiting>,
     order: Order,
-    /// Queues in which there may be a message; each at most once, because a subscription is scheduled once.
-    scheduled: VecDeque<RecipientId>,
+    /// What there may be something of; each at most once: a subscription is scheduled once.
+    scheduled: VecDeque<Scheduled>,
+    /// Those of them that are notifiers.
+    notifiers: HashSet<NotifierId>,
     /// Nobody writes any more, or not for long: nothing is taken in.
     ended: bool,
 }
@@ -44,6 +49,15 @@ pub(crate) struct Taken {
     pub(crate) replies: Vec<Reply>,
     /// To be waited for.
     pub(crate) waiting: Vec<Waiting>,
+}
+
+/// What the writer has to look for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Scheduled {
+    /// A message in this queue.
+    Message(RecipientId),
+    /// Notifications for this notifier.
+    Notifications(NotifierId),
 }
 
 impl Outbox {
@@ -96,8 +110,19 @@ impl Outbox {
     pub(crate) fn schedule(&self, queue: RecipientId) {
         let mut inner = lock(&self.queue);
         if !inner.ended {
-            inner.scheduled.push_back(queue);
+            inner.scheduled.push_back(Scheduled::Message(queue));
         }
+        drop(inner);
+        self.filled.notify_one();
+    }
+
+    /// Notes that there may be notifications for this notifier.
+    pub(crate) fn schedule_notifications(&self, notifier: &NotifierId) {
+        let mut inner = lock(&self.queue);
+        if inner.ended || !inner.notifiers.insert(notifier.clone()) {
+            return;
+        }
+        inner.scheduled.push_back(Scheduled::Notifications(notifier.clone()));
         drop(inner);
         self.filled.notify_one();
     }
@@ -121,11 +146,16 @@ impl Outbox {
         taken
     }
 
-    /// A queue in which there may be a message.
-    pub(crate) fn take_scheduled(&self) -> Option<RecipientId> {
-        let scheduled = lock(&self.queue).scheduled.pop_front();
-        if scheduled.is_none() {
-            self.drained.notify_waiters();
+    /// What the writer has to look for next.
+    pub(crate) fn take_scheduled(&self) -> Option<Scheduled> {
+        let mut queue = lock(&self.queue);
+        let scheduled = queue.scheduled.pop_front();
+        match &scheduled {
+            Some(Scheduled::Notifications(notifier)) => {
+                queue.notifiers.remove(notifier);
+            }
+            Some(Scheduled::Message(_)) => {}
+            None => self.drained.notify_waiters(),
         }
         scheduled
     }
@@ -217,5 +247,18 @@ mod tests {
         assert!(outbox.take(9).replies.is_empty());
         assert!(outbox.take_scheduled().is_none());
         assert!(!outbox.drained().await);
+    }
+
+    #[test]
+    fn a_notifier_is_scheduled_once() {
+        let outbox = Outbox::new(4);
+        let id = NotifierId::from([1; 24]);
+        for _ in 0..2 {
+            for _ in 0..3 {
+                outbox.schedule_notifications(&id);
+            }
+            assert_eq!(outbox.take_scheduled(), Some(Scheduled::Notifications(id.clone())));
+            assert_eq!(outbox.take_scheduled(), None);
+        }
     }
 }

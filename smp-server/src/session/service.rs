@@ -75,6 +75,9 @@ pub(super) async fn notify_all(session: Arc<Session>, broker: Arc<Broker>, servi
             Ok(None) => return,
             Err(_) => return pages.incomplete(&broker, &session),
         }
+        if !session.outbox.drained().await {
+            return;
+        }
     }
 }
 
@@ -120,11 +123,13 @@ impl Pages {
 mod tests {
     use std::time::Duration;
 
-    use smp_protocol::{command::ServiceQueues, message::BrokerMessage};
+    use smp_crypto::Nonce;
+    use smp_protocol::{command::ServiceQueues, encoding::ShortString, message::BrokerMessage};
 
     use super::*;
     use crate::{
-        session::Service,
+        broker::Notification,
+        session::{Service, outbox::Scheduled},
         store::{SqliteConfig, SqliteStore},
         testing,
     };
@@ -161,7 +166,9 @@ mod tests {
         let delivering = tokio::spawn(deliver_all(session.clone(), broker.clone(), service.id.clone()));
         let mut scheduled = Vec::new();
         while !delivering.is_finished() {
-            scheduled.extend(session.outbox.take_scheduled());
+            if let Some(Scheduled::Message(queue)) = session.outbox.take_scheduled() {
+                scheduled.push(queue);
+            }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert_eq!(scheduled, queues[1..]);
@@ -187,5 +194,40 @@ mod tests {
         deliver_all(one.clone(), broker.clone(), service.id.clone()).await;
         assert!(one.sent().is_empty() && one.joined().0.is_empty());
         assert!(one.outbox.take_scheduled().is_none());
+    }
+
+    /// It was away for so long that more notifications wait than answers may.
+    #[tokio::test]
+    async fn a_notification_service_that_returns_gets_what_waited_as_it_reads() {
+        const QUEUES: usize = 2 * PAGE + 10;
+        let broker = testing::broker_with(|config| {
+            (config.limits.max_pending_commands, config.limits.max_outgoing) = (8, 9);
+        });
+        let service = testing::service(ServiceRole::Notifier);
+        for number in 0..QUEUES {
+            let queue = testing::queue_of(&broker, &service).await;
+            for _ in 0..=number % 2 {
+                let nonce = Nonce::generate(&mut rand::rng());
+                let notification = Notification { timestamp: 1, nonce, meta: ShortString::default() };
+                broker.notify(queue.notifier.as_ref().unwrap(), notification);
+            }
+        }
+        let session = testing::service_session(&broker, &service);
+        let services = broker.services(ServiceRole::Notifier);
+        assert!(services.subscribe_all(&service.id, &session, ServiceQueues::default()).is_ok());
+        let notifying = tokio::spawn(notify_all(session.clone(), broker.clone(), service.id.clone()));
+        let mut taken = 0;
+        while !notifying.is_finished() {
+            let mut at_once = 0;
+            while let Some(scheduled) = session.outbox.take_scheduled() {
+                let Scheduled::Notifications(notifier) = scheduled else { panic!("{scheduled:?}") };
+                taken += broker.take_notifications(&notifier, &session).len();
+                at_once += 1;
+            }
+            assert!(at_once <= PAGE);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(taken, QUEUES + QUEUES / 2);
+        assert!(!session.outbox.has_overflown());
     }
 }

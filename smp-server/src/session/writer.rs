@@ -8,7 +8,7 @@ use smp_protocol::{
     command::MessageFlags,
     encoding::UnixSeconds,
     error::ErrorType,
-    id::{CorrelationId, EntityId, RecipientId},
+    id::{CorrelationId, EntityId, NotifierId, RecipientId},
     message::BrokerMessage,
     transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
 };
@@ -20,11 +20,11 @@ use super::{
     Session,
     next::next_of,
     order::Waiting,
-    outbox::Taken,
+    outbox::{Scheduled, Taken},
     reply::{Content, Delivery, Reply},
 };
 use crate::{
-    broker::Broker,
+    broker::{Broker, Notification},
     metrics::Timer,
     store::{Message, MessageContent, StoreError},
 };
@@ -85,8 +85,11 @@ impl Writer {
             let Taken { replies, waiting } = self.session.outbox.take(MAX_TRANSMISSIONS);
             self.waits.extend(waiting.into_iter().map(wait));
             if replies.is_empty() {
-                let Some(queue) = self.session.outbox.take_scheduled() else { break };
-                written |= self.deliver(&queue).await?;
+                let Some(scheduled) = self.session.outbox.take_scheduled() else { break };
+                written |= match scheduled {
+                    Scheduled::Message(queue) => self.deliver(&queue).await?,
+                    Scheduled::Notifications(notifier) => self.notify(&notifier).await?,
+                };
                 continue;
             }
             written = true;
@@ -116,6 +119,16 @@ impl Writer {
         let Some(reply) = next_of(&self.session, &self.broker, queue).await else { return Ok(false) };
         self.put(reply).await?;
         Ok(true)
+    }
+
+    /// Sends the notifications that wait for a scheduled notifier, if any.
+    async fn notify(&mut self, notifier: &NotifierId) -> Result<bool, WriteError> {
+        let notifications = self.broker.take_notifications(notifier, &self.session);
+        let any = !notifications.is_empty();
+        for Notification { nonce, meta, .. } in notifications {
+            self.put(Reply::event(notifier, BrokerMessage::Notification(nonce, meta))).await?;
+        }
+        Ok(any)
     }
 
     /// Puts a transmission into the block; writes the block first if it has no room for it.
