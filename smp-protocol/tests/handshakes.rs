@@ -236,7 +236,7 @@ fn run(case: &Value, chains: &Chains) -> Run {
     let session_id: SessionId = id(&case["session_id"]);
     let relay_key = x25519(&case["server_key_pair"]);
     let alpn = !case["alpn"].is_null();
-    let offered = relay::offered_versions(version_range(&case["server_version_range"]), alpn);
+    let offered = relay::offered_versions(version_range(&case["server_version_range"]), alpn).unwrap();
     let hello =
         relay::hello(offered, session_id.clone(), &credentials.chain, &credentials.keys[0], &relay_key);
     let content = run.send("server_to_client", &hello);

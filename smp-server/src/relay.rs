@@ -7,10 +7,7 @@ use std::{
     time::Instant,
 };
 
-use smp_protocol::{
-    address::RelayAddress,
-    version::{SmpVersion, VersionRange},
-};
+use smp_protocol::address::RelayAddress;
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
     identity::{IdentityError, RelayIdentity, files},
@@ -250,10 +247,8 @@ pub(crate) fn warn_of_authority_key(config: &Config) {
 }
 
 pub(crate) fn acceptor_settings(config: &Config) -> AcceptorSettings {
-    let (min, max) = (SmpVersion(config.server.min_version), SmpVersion(config.server.max_version));
     AcceptorSettings {
-        // The configuration has been validated.
-        versions: VersionRange::new(min, max).unwrap_or(SmpVersion::SUPPORTED),
+        versions: config.server.versions(),
         handshake_timeout: config.limits.handshake_timeout,
         block_timeout: config.limits.block_timeout,
     }

@@ -9,9 +9,10 @@ use crate::id::SessionId;
 use crate::session::{Session, SessionParameters};
 use crate::version::{SmpVersion, VersionRange};
 
-/// The versions to offer: only 6 to clients that did not agree on `smp/1` by ALPN.
-pub fn offered_versions(own: VersionRange<SmpVersion>, alpn: bool) -> VersionRange<SmpVersion> {
-    if alpn { own } else { VersionRange::only(SmpVersion::MIN) }
+/// The versions to offer: only 6 to clients that did not agree on `smp/1` by ALPN. `None` if the relay does not speak that:
+/// close the connection, nothing can be offered.
+pub fn offered_versions(own: VersionRange<SmpVersion>, alpn: bool) -> Option<VersionRange<SmpVersion>> {
+    if alpn { Some(own) } else { own.intersect(&VersionRange::only(SmpVersion::MIN)) }
 }
 
 /// The relay's hello.
@@ -85,4 +86,17 @@ pub fn verify_service(
     let leaf_key = chain.leaf_key().ok_or(HandshakeError::BadAuth)?;
     let key = service.key.signed_key.verify_ed25519(&leaf_key)?;
     Ok(VerifiedService { role: service.role, fingerprint, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_without_alpn_is_not_offered_what_the_relay_does_not_speak() {
+        let range = |min, max| VersionRange::new(SmpVersion(min), SmpVersion(max)).unwrap();
+        assert_eq!(offered_versions(range(6, 19), false), Some(range(6, 6)));
+        assert_eq!(offered_versions(range(8, 11), false), None);
+        assert_eq!(offered_versions(range(8, 11), true), Some(range(8, 11)));
+    }
 }

@@ -55,12 +55,16 @@ pub(crate) fn open(
     relay_corr_id: CorrelationId,
     boxed: &[u8],
 ) -> Result<(Option<Forwarded>, Box<Envelope>), ErrorType> {
-    let proxy_secret = session.proxy_secret.clone().ok_or_else(no_key)?;
+    let proxy_secret =
+        session.proxy_secret.clone().ok_or_else(|| of_transport(TransportError::NoRelayAuth))?;
     let forwarded =
         ForwardedTransmission::open(&proxy_secret, &relay_corr_id, boxed).map_err(|e| match e {
             BodyError::Decode(_) => ErrorType::Command(CommandError::Syntax),
             _ => ErrorType::Crypto,
         })?;
+    if !session.offered_versions().contains(forwarded.version) {
+        return Err(of_transport(TransportError::Version));
+    }
     let sender_secret = session.private_key.agree(&forwarded.key.0).box_key();
     let content = open_content(&sender_secret, &forwarded.correlation_id, &forwarded.transmission)
         .map_err(|_| ErrorType::Crypto)?;
@@ -82,10 +86,9 @@ pub(crate) fn open(
     Ok((inner, Box::new(envelope)))
 }
 
-/// The connection has no key to open the box with.
-fn no_key() -> ErrorType {
-    let error = BrokerErrorType::Transport(TransportError::NoRelayAuth);
-    ErrorType::Proxy(Box::new(ProxyError::Broker(error)))
+/// The connection has no key to open the box with, or the sender's version is not one that this relay offers.
+fn of_transport(error: TransportError) -> ErrorType {
+    ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Transport(error))))
 }
 
 /// There must be exactly one transmission.

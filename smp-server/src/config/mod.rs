@@ -22,7 +22,7 @@ use serde::Deserialize;
 use smp_protocol::{
     address::{DEFAULT_PORT, Host, Password, RelayAddress},
     encoding::NonEmpty,
-    version::SmpVersion,
+    version::{SmpVersion, VersionRange},
 };
 
 pub use self::{
@@ -77,10 +77,20 @@ pub struct Server {
     /// The Unix socket where `smp-server status`, `block` and the like reach a running relay. `"off"` for none.
     #[serde(deserialize_with = "text::optional_path")]
     pub control_socket: Option<PathBuf>,
-    /// The oldest SMP version to offer, from 6.
+    /// The oldest SMP version to offer, from 6. Clients without ALPN speak 6 only: with a newer one they are turned away.
     pub min_version: u16,
     /// The newest SMP version to offer, up to 19.
     pub max_version: u16,
+}
+
+impl Server {
+    /// The versions to offer.
+    #[must_use]
+    pub fn versions(&self) -> VersionRange<SmpVersion> {
+        // Settings that are in use have been validated.
+        VersionRange::new(SmpVersion(self.min_version), SmpVersion(self.max_version))
+            .unwrap_or(SmpVersion::SUPPORTED)
+    }
 }
 
 impl Default for Server {

@@ -26,7 +26,7 @@ hosts = {hosts}
 listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # Where `smp-server status`, `block`, `unblock` and `delete` reach the running relay; "off" for nowhere.
 # control_socket = "control.sock"
-# Range of protocol versions that is offered.
+# Range of protocol versions that is offered, also to those who send through other relays.
 # min_version = 6
 # max_version = 19
 

@@ -26,6 +26,7 @@ use smp_protocol::{
     handshake,
     id::{ID_BYTES, MessageId, NotifierId, RecipientId, ServiceId},
     session::SessionParameters,
+    version::{SmpVersion, VersionRange},
 };
 use smp_transport::connection::{Connection, RelaySide};
 use tokio::{sync::Semaphore, time::Instant};
@@ -199,6 +200,11 @@ impl Session {
             new_relays: Mutex::new(Pace::new(config.proxy.new_relays_per_minute)),
             config,
         })
+    }
+
+    /// The versions that the relay offered when it began.
+    pub(crate) fn offered_versions(&self) -> VersionRange<SmpVersion> {
+        self.config.server.versions()
     }
 
     /// Sends something that no command of this session has asked for.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smp_crypto::{BoxKey, PrivateAuthKey, X25519PrivateKey, X25519PublicKey};
 use smp_protocol::{
     command::Command,
-    error::{CommandError, ErrorType},
+    error::{BrokerErrorType, CommandError, ErrorType, ProxyError, TransportError},
     id::{CorrelationId, EntityId},
     key::{ProxiedCommandKey, SenderAuthKey},
     message::BrokerMessage,
@@ -16,7 +16,7 @@ use smp_protocol::{
 };
 use smp_transport::client::{ClientConfig, ClientError, Request};
 
-use crate::support::{Client, relay, send, x25519};
+use crate::support::{Client, relay, relay_with, send, x25519};
 
 pub(crate) async fn proxy(relay: &crate::support::TestRelay) -> Client {
     relay.client_with(ClientConfig { proxy: true, ..ClientConfig::default() }).await.unwrap()
@@ -128,6 +128,22 @@ async fn only_what_senders_need_is_forwarded() {
     assert_eq!(answer, prohibited);
     let answer = forward(&proxy, 19, None, EntityId::empty(), send(b"")).await.unwrap();
     assert_eq!(answer, BrokerMessage::Error(ErrorType::Command(CommandError::NoEntity)));
+}
+
+#[tokio::test]
+async fn senders_speak_a_version_that_is_offered() {
+    let relay = relay_with(|config| (config.server.min_version, config.server.max_version) = (9, 14)).await;
+    let (alice, proxy) = (relay.client_of(14).await, proxy(&relay).await);
+    let queue = alice.queue().await;
+    let version =
+        ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Transport(TransportError::Version))));
+    for (number, offered) in [(0, false), (8, false), (9, true), (14, true), (15, false), (19, false)] {
+        let answer = forward(&proxy, number, None, queue.sender().into(), send(b"hidden")).await;
+        match offered {
+            true => assert_eq!(answer.unwrap(), BrokerMessage::Ok, "version {number}"),
+            false => assert_eq!(crate::support::refused(answer), version, "version {number}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,8 @@ use crate::tls::{ByteStream, TlsError, TlsServer, TlsSession};
 /// What a relay offers, and how patient it is.
 #[derive(Debug, Clone)]
 pub struct AcceptorSettings {
-    /// The versions to offer. Clients that negotiate nothing by ALPN are offered version 6 only.
+    /// The versions to offer. Clients that negotiate nothing by ALPN are offered version 6 only, or
+    /// nothing if that is not among them.
     pub versions: VersionRange<SmpVersion>,
     /// How long both handshakes may take together.
     pub handshake_timeout: Duration,
@@ -114,6 +115,7 @@ impl Inner {
 
         let session_id = to_session_id(&session_id)?;
         let versions = relay::offered_versions(self.settings.versions, alpn.is_some());
+        let versions = versions.ok_or(TransportError::Version)?;
         let key = X25519PrivateKey::generate(&mut rand::rng());
         let hello = relay::hello(versions, session_id.clone(), &self.chain, self.identity.key(), &key);
         writer.write_block(&to_bytes(&hello)).await?;
