@@ -5,6 +5,7 @@
 //! second certificate of its chain, and not by its host name. The session ID of SMP is the channel binding
 //! `tls-unique`.
 
+mod ahead;
 mod binding;
 mod error;
 mod session;

@@ -8,11 +8,13 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
+use super::ahead::Ahead;
+
 /// Bytes of plain text that a session takes before it must write to the network: four blocks.
 const SEND_BUFFER: usize = 4 * (16_384 + RECORD_OVERHEAD);
 
 /// Bytes that TLS 1.3 adds to a record: header, content type and tag.
-const RECORD_OVERHEAD: usize = 5 + 1 + 16;
+pub(super) const RECORD_OVERHEAD: usize = 5 + 1 + 16;
 
 /// What TLS can run over: a TCP stream, or a pipe in tests.
 pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -73,18 +75,19 @@ impl fmt::Debug for TlsSession {
     }
 }
 
-/// The stream below TLS; counts what arrives, so that a peer who sends a block bit by bit can be noticed.
+/// The stream below TLS; counts what TLS takes, so that a peer who sends a block bit by bit can be noticed.
 pub(crate) struct Metered {
     inner: Box<dyn ByteStream>,
+    ahead: Ahead,
     received: u64,
 }
 
 impl Metered {
     pub(super) fn new(inner: impl ByteStream) -> Self {
-        Self { inner: Box::new(inner), received: 0 }
+        Self { inner: Box::new(inner), ahead: Ahead::default(), received: 0 }
     }
 
-    /// Bytes that arrived so far, still encrypted.
+    /// Bytes that TLS has taken so far, still encrypted.
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
@@ -98,7 +101,7 @@ impl AsyncRead for Metered {
     ) -> Poll<std::io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let result = Pin::new(&mut this.inner).poll_read(cx, buffer);
+        let result = this.ahead.poll_read(&mut this.inner, cx, buffer);
         this.received += buffer.filled().len().saturating_sub(before) as u64;
         result
     }
