@@ -13,12 +13,18 @@ use crate::crypto_box::TAG_SIZE;
 use crate::{BoxKey, Nonce, hash};
 
 /// Size of an authenticator in bytes.
-pub const SIZE: usize = TAG_SIZE + 64;
+pub const SIZE: usize = TAG_SIZE + DIGEST_SIZE;
+
+/// Size of the SHA-512 that is in it, in bytes.
+pub const DIGEST_SIZE: usize = 64;
 
 /// The authenticator of a message.
 #[must_use]
 pub fn make(key: &BoxKey, nonce: &Nonce, message: &[u8]) -> [u8; SIZE] {
-    let mut hash = hash::sha512(message);
+    of_digest(key, nonce, hash::sha512(message))
+}
+
+fn of_digest(key: &BoxKey, nonce: &Nonce, mut hash: [u8; DIGEST_SIZE]) -> [u8; SIZE] {
     let tag = key.seal_detached(nonce, &mut hash);
     let mut authenticator = [0; SIZE];
     authenticator[..TAG_SIZE].copy_from_slice(&tag);
@@ -30,4 +36,15 @@ pub fn make(key: &BoxKey, nonce: &Nonce, message: &[u8]) -> [u8; SIZE] {
 #[must_use]
 pub fn verify(key: &BoxKey, nonce: &Nonce, message: &[u8], authenticator: &[u8; SIZE]) -> bool {
     make(key, nonce, message).ct_eq(authenticator).into()
+}
+
+/// As [`verify`], given the SHA-512 of the message: for who tries several keys, or does not keep the message.
+#[must_use]
+pub fn verify_digest(
+    key: &BoxKey,
+    nonce: &Nonce,
+    digest: &[u8; DIGEST_SIZE],
+    authenticator: &[u8; SIZE],
+) -> bool {
+    of_digest(key, nonce, *digest).ct_eq(authenticator).into()
 }

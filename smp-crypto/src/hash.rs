@@ -15,6 +15,14 @@ pub fn sha512(bytes: &[u8]) -> [u8; 64] {
     Sha512::digest(bytes).into()
 }
 
+/// SHA-512 of parts as if they were one byte string.
+#[must_use]
+pub fn sha512_of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 64] {
+    let mut hash = Sha512::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
 /// SHA3-256: the link key, hybrid secrets.
 #[must_use]
 pub fn sha3_256(bytes: &[u8]) -> [u8; 32] {

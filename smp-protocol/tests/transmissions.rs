@@ -112,6 +112,7 @@ fn check_verification(
     let read = read_commands(content, session).next().unwrap().unwrap();
     let mut covered = Vec::new();
     read.write_authorized(session, &mut covered);
+    assert_eq!(read.authorized_digest(session), smp_crypto::hash::sha512(&covered));
     if let Some(fingerprint) = fingerprint {
         covered = authorized_with_service(&fingerprint, &covered);
     }
@@ -154,6 +155,7 @@ fn check_read_commands(content: &[u8], session: &SessionParameters, expected: &V
 fn check_read_authorization(read: &CommandTransmission<'_>, session: &SessionParameters, expected: &Value) {
     let mut covered = Vec::new();
     read.write_authorized(session, &mut covered);
+    assert_eq!(read.authorized_digest(session), smp_crypto::hash::sha512(&covered));
     assert_bytes(&covered, &expected["authorized_bytes"]);
     let expected = &expected["authorization"];
     let Some(authorization) = read.authorization else {

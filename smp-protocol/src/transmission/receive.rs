@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use smp_crypto::authenticator;
+use smp_crypto::hash::sha512_of_parts;
+
 use super::authorization::{AuthorizationRef, SERVICE_SIGNATURE_BYTES};
 use super::raw::{RawTransmission, Transmissions};
 use crate::command::Command;
@@ -57,6 +60,17 @@ impl CommandTransmission<'_> {
             session.id.encode(out);
         }
         out.extend_from_slice(self.authorized);
+    }
+
+    /// SHA-512 of what the authorization covers: all that checking an authenticator needs, without a copy of the
+    /// message. Not with a service signature.
+    #[must_use]
+    pub fn authorized_digest(&self, session: &SessionParameters) -> [u8; authenticator::DIGEST_SIZE] {
+        let mut session_id = Vec::new();
+        if session.implies_session_id() {
+            session.id.encode(&mut session_id);
+        }
+        sha512_of_parts([session_id.as_slice(), self.authorized])
     }
 }
 

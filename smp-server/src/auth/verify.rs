@@ -7,26 +7,25 @@ use smp_crypto::{
 
 use super::keys::SessionKeys;
 
-/// What came with a transmission, and what it covers.
+/// What came with a transmission.
 #[derive(Clone, Copy)]
 pub(crate) struct Proof<'a> {
     /// The authorization.
     pub(crate) authorization: Authorization<'a>,
-    /// What is signed, or whose hash is boxed: session ID, correlation ID, entity ID and command.
-    pub(crate) authorized: &'a [u8],
     /// The correlation ID as nonce.
     pub(crate) nonce: Nonce,
 }
 
-/// The authorization of a transmission; its kind follows from its size.
+/// The authorization of a transmission, and what it covers: session ID, correlation ID, entity ID and command. Its kind
+/// follows from its size.
 #[derive(Clone, Copy)]
 pub(crate) enum Authorization<'a> {
     /// None was given.
     Missing,
     /// 64 bytes of Ed25519 or 114 of Ed448.
-    Signature(&'a Signature),
-    /// 80 bytes that the owner of an X25519 key has made for this session.
-    Authenticator(&'a [u8; authenticator::SIZE]),
+    Signature(&'a Signature, &'a [u8]),
+    /// 80 bytes that the owner of an X25519 key has made for this session. They cover a hash.
+    Authenticator(&'a [u8; authenticator::SIZE], &'a [u8; authenticator::DIGEST_SIZE]),
 }
 
 /// Keys of nobody. They do the work of the key that a queue has not, or that has another algorithm, so that it cannot be
@@ -73,24 +72,28 @@ fn verify_one(
 ) -> bool {
     match (proof.authorization, key) {
         (Authorization::Missing, _) => false,
-        (Authorization::Signature(signature), Some(PublicAuthKey::Ed25519(key)))
+        (Authorization::Signature(signature, covered), Some(PublicAuthKey::Ed25519(key)))
             if matches!(signature, Signature::Ed25519(_)) =>
         {
-            verify_signature(signature, proof.authorized, key, &nobody.ed448)
+            verify_signature(signature, covered, key, &nobody.ed448)
         }
-        (Authorization::Signature(signature), Some(PublicAuthKey::Ed448(key)))
+        (Authorization::Signature(signature, covered), Some(PublicAuthKey::Ed448(key)))
             if matches!(signature, Signature::Ed448(_)) =>
         {
-            verify_signature(signature, proof.authorized, &nobody.ed25519, key)
+            verify_signature(signature, covered, &nobody.ed25519, key)
         }
-        (Authorization::Signature(signature), _) => {
-            let _ = verify_signature(signature, proof.authorized, &nobody.ed25519, &nobody.ed448);
+        (Authorization::Signature(signature, covered), _) => {
+            let _ = verify_signature(signature, covered, &nobody.ed25519, &nobody.ed448);
             false
         }
-        (Authorization::Authenticator(bytes), Some(PublicAuthKey::X25519(key))) => {
-            verify_authenticator(bytes, Some(key), proof, session, nobody)
+        (Authorization::Authenticator(bytes, digest), key) => {
+            let key = match key {
+                Some(PublicAuthKey::X25519(key)) => Some(key),
+                _ => None,
+            };
+            let fits = |secret: &BoxKey| authenticator::verify_digest(secret, &proof.nonce, digest, bytes);
+            verify_authenticator(fits, key, session, nobody)
         }
-        (Authorization::Authenticator(bytes), _) => verify_authenticator(bytes, None, proof, session, nobody),
     }
 }
 
@@ -109,13 +112,11 @@ fn verify_signature(
 /// A secret that is kept saves the key agreement, but only to who has the key: whatever fails has done both
 /// verifications and one agreement.
 fn verify_authenticator(
-    bytes: &[u8; authenticator::SIZE],
+    fits: impl Fn(&BoxKey) -> bool,
     key: Option<&X25519PublicKey>,
-    proof: Proof<'_>,
     session: &mut SessionKeys,
     nobody: &NobodysKeys,
 ) -> bool {
-    let fits = |secret: &BoxKey| authenticator::verify(secret, &proof.nonce, proof.authorized, bytes);
     let kept = key.and_then(|key| session.kept(key));
     if fits(kept.unwrap_or(&nobody.secret)) && key.is_some() {
         return true;
@@ -165,22 +166,23 @@ mod tests {
     /// Authorizes with `key` and verifies with `with`.
     fn check(f: &mut Fixture, key: &PrivateAuthKey, with: &[PublicAuthKey], message: &[u8]) -> bool {
         let nonce = Nonce::from_bytes([5; 24]);
-        let (signature, authenticator);
+        let (signature, authenticator, digest);
         let authorization = match key {
             PrivateAuthKey::Ed25519(key) => {
                 signature = Signature::Ed25519(key.sign(b"command"));
-                Authorization::Signature(&signature)
+                Authorization::Signature(&signature, message)
             }
             PrivateAuthKey::Ed448(key) => {
                 signature = Signature::Ed448(Box::new(key.sign(b"command")));
-                Authorization::Signature(&signature)
+                Authorization::Signature(&signature, message)
             }
             PrivateAuthKey::X25519(key) => {
                 authenticator = authenticator::make(&key.agree(&f.relay).box_key(), &nonce, b"command");
-                Authorization::Authenticator(&authenticator)
+                digest = smp_crypto::hash::sha512(message);
+                Authorization::Authenticator(&authenticator, &digest)
             }
         };
-        let proof = Proof { authorization, authorized: message, nonce };
+        let proof = Proof { authorization, nonce };
         verify(with, proof, &mut f.session, &f.nobody)
     }
 
@@ -206,7 +208,7 @@ mod tests {
         let mut f = fixture();
         let key = f.keys[0].public_key();
         let nonce = Nonce::from_bytes([0; 24]);
-        let proof = Proof { authorization: Authorization::Missing, authorized: b"", nonce };
+        let proof = Proof { authorization: Authorization::Missing, nonce };
         assert!(!verify(&[key], proof, &mut f.session, &f.nobody));
     }
 

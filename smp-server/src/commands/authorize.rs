@@ -5,7 +5,7 @@
 
 use std::{slice, sync::Arc};
 
-use smp_crypto::{Nonce, PublicAuthKey, Signature, authenticator};
+use smp_crypto::{Nonce, PublicAuthKey, Signature, authenticator, hash::sha512};
 use smp_protocol::{
     command::{Command, CommandTag},
     error::{CommandError, ErrorType},
@@ -27,15 +27,21 @@ pub(crate) struct OwnedProof {
     pub(crate) authorization: OwnedAuthorization,
     /// The signature of a service, next to the authorization by the queue's key.
     service_signature: Option<[u8; SERVICE_SIGNATURE_BYTES]>,
-    /// Session ID, correlation ID, entity ID and command.
-    pub(crate) authorized: Vec<u8>,
+    /// What signatures cover: session ID, correlation ID, entity ID and command. Empty if there are none.
+    authorized: Vec<u8>,
 }
 
 /// See [`Authorization`].
 pub(crate) enum OwnedAuthorization {
     Missing,
     Signature(Signature),
-    Authenticator(Box<[u8; authenticator::SIZE]>),
+    Authenticator(Box<Authenticator>),
+}
+
+/// An authenticator, with the SHA-512 of what it covers: most commands are short of nothing else, and messages are long.
+pub(crate) struct Authenticator {
+    bytes: [u8; authenticator::SIZE],
+    digest: [u8; authenticator::DIGEST_SIZE],
 }
 
 impl OwnedProof {
@@ -50,11 +56,16 @@ impl OwnedProof {
                 OwnedAuthorization::Signature(Signature::Ed448(Box::new(*signature)))
             }
             Some(AuthorizationRef::Authenticator(bytes)) => {
-                OwnedAuthorization::Authenticator(Box::new(*bytes))
+                let digest = transmission.authorized_digest(session);
+                OwnedAuthorization::Authenticator(Box::new(Authenticator { bytes: *bytes, digest }))
             }
         };
         let mut authorized = Vec::new();
-        transmission.write_authorized(session, &mut authorized);
+        if matches!(authorization, OwnedAuthorization::Signature(_))
+            || transmission.service_signature.is_some()
+        {
+            transmission.write_authorized(session, &mut authorized);
+        }
         Self { authorization, service_signature: transmission.service_signature.copied(), authorized }
     }
 }
@@ -196,15 +207,18 @@ fn permit(
         (Some(service), Some(_)) => Some(authorized_with_service(&service.fingerprint, &proof.authorized)),
         _ => None,
     };
-    let proof = Proof {
-        authorization: match &proof.authorization {
-            OwnedAuthorization::Missing => Authorization::Missing,
-            OwnedAuthorization::Signature(signature) => Authorization::Signature(signature),
-            OwnedAuthorization::Authenticator(bytes) => Authorization::Authenticator(bytes),
-        },
-        authorized: with_service.as_ref().unwrap_or(&proof.authorized),
-        nonce: Nonce::from_slice_padded(cx.corr_id.as_bytes()),
+    let digest;
+    let authorization = match &proof.authorization {
+        OwnedAuthorization::Missing => Authorization::Missing,
+        OwnedAuthorization::Signature(signature) => {
+            Authorization::Signature(signature, with_service.as_ref().unwrap_or(&proof.authorized))
+        }
+        OwnedAuthorization::Authenticator(authenticator) => {
+            digest = with_service.map_or(authenticator.digest, |covered| sha512(&covered));
+            Authorization::Authenticator(&authenticator.bytes, &digest)
+        }
     };
+    let proof = Proof { authorization, nonce: Nonce::from_slice_padded(cx.corr_id.as_bytes()) };
     if verify(keys, proof, &mut lock(&cx.session.keys), &cx.broker.nobody) {
         Ok(queue)
     } else {

@@ -115,12 +115,13 @@ fn accept(
         }
         _ => Some(CommandError::Prohibited.into()),
     };
+    if let Some(error) = error {
+        let CommandTransmission { correlation_id, entity_id, .. } = transmission;
+        return Err(RefusedTransmission { correlation_id, entity_id, error });
+    }
     let proof = OwnedProof::of(&transmission, parameters);
     let CommandTransmission { correlation_id, entity_id, command, .. } = transmission;
-    match error {
-        Some(error) => Err(RefusedTransmission { correlation_id, entity_id, error }),
-        None => Ok(Forwarded { corr_id: correlation_id, entity_id, command: command.into_owned(), proof }),
-    }
+    Ok(Forwarded { corr_id: correlation_id, entity_id, command: command.into_owned(), proof })
 }
 
 impl Envelope {
