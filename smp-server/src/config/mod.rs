@@ -179,7 +179,8 @@ pub struct StoreConfig {
     /// Bodies that may wait for the disk, in MiB; senders wait when there are more.
     pub pending_mib: usize,
     /// How long a message may wait in memory for its recipient's acknowledgement, if the recipient acknowledged the one
-    /// before within this time: then it need not be written. `"0s"` writes at once, always.
+    /// before within this time: then it need not be written. Up to five times as long behind other messages that are
+    /// being acknowledged. `"0s"` writes at once, always.
     #[serde(deserialize_with = "text::duration")]
     pub patience: Duration,
     /// Whether bodies of deleted messages are overwritten with zeros at once, for about double the work of a removal.

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use smp_protocol::id::{MessageId, RecipientId};
 use tokio::time::Instant;
@@ -19,6 +18,10 @@ use crate::store::{
     Accepted, Acknowledged, AfterAck, Appended, Completion, Message, MessageContent, MessageInfo, NewMessage,
     QueueContent, QueueRecord, QueueStatus, StorageFault, StoreError,
 };
+
+/// How many times [`patience`](super::SqliteConfig::patience) a message waits if its recipient acknowledges those before
+/// it.
+const LONGEST: u32 = 5;
 
 #[derive(Debug)]
 pub(super) struct Active {
@@ -226,10 +229,10 @@ impl Loaded {
         room: Room,
         shared: &Shared,
     ) -> Completion {
-        let (pending, kept) =
-            Pending::new(active.clone(), self.key, shared.keys.message(), message.clone(), room);
-        let pending = Arc::new(pending);
         let now = Instant::now();
+        let (pending, kept) =
+            Pending::new(active.clone(), self.key, shared.keys.message(), message.clone(), room, now);
+        let pending = Arc::new(pending);
         if self.entries.is_empty() {
             self.handed_out = Some(now);
         }
@@ -258,9 +261,36 @@ impl Loaded {
         }
     }
 
-    /// A message has waited in vain for an acknowledgement. Maybe only because there are many before it.
-    pub(super) fn waited_in_vain(&mut self, patience: Duration) {
-        self.is_prompt &= self.handed_out.is_some_and(|time| time.elapsed() < patience);
+    /// A message has waited for its acknowledgement as long as it was to. If only because there are many before it, it
+    /// goes on waiting; otherwise it is written, and all others that wait in this queue.
+    pub(super) fn waited(&mut self, pending: &Arc<Pending>, shared: &Shared) {
+        let now = Instant::now();
+        let next = self.handed_out.map(|time| time + shared.patience).filter(|next| *next > now);
+        let last = pending.accepted + shared.patience * LONGEST;
+        match next {
+            Some(next) if self.is_prompt && last > now => {
+                shared.outbox.hold_again(pending.clone(), next.min(last));
+            }
+            _ => {
+                self.is_prompt &= next.is_some();
+                self.release(shared);
+            }
+        }
+    }
+
+    /// As if the recipient had not been prompt.
+    #[cfg(test)]
+    pub(super) fn doubt(&mut self) {
+        self.is_prompt = false;
+    }
+
+    /// The first message has waited as long as it was to.
+    #[cfg(test)]
+    pub(super) fn first_waited(&mut self, shared: &Shared) {
+        if let Some(Entry { body: Body::Pending(_, pending), .. }) = self.entries.front() {
+            let pending = pending.clone();
+            self.waited(&pending, shared);
+        }
     }
 
     /// The first message, to be handed out.

@@ -80,8 +80,10 @@ fn id_key(id: QueueId<'_>) -> (Kind, EntityId) {
 
 /// What the memory knows about an ID.
 pub(super) enum Known {
-    /// The recipient ID of its queue, which may have changed since.
-    Queue(RecipientId),
+    /// Its queue, or what was its queue until a moment ago.
+    Queue(Arc<Active>),
+    /// The recipient ID of its queue, which is not in memory.
+    Recipient(RecipientId),
     /// There is no such queue.
     Absent,
     /// Nothing. The number is for [`Cache::note_absent`].
@@ -102,7 +104,10 @@ impl Cache {
             QueueId::Link(id) => inner.links.get(id),
         };
         match found {
-            Some(recipient) => Known::Queue(recipient.clone()),
+            Some(recipient) => match inner.active(recipient) {
+                Some(active) => Known::Queue(active),
+                None => Known::Recipient(recipient.clone()),
+            },
             None if inner.refused.ids.get(&id_key(id)) == Some(&Reason::Absent) => Known::Absent,
             None => Known::Nothing(inner.refused.generation),
         }
@@ -134,14 +139,24 @@ impl Cache {
     /// The queue in use with this recipient ID; makes an empty one if there is none.
     pub(super) fn queue(&self, id: &RecipientId) -> Arc<Active> {
         let mut inner = lock(&self.inner);
-        if let Some(active) = inner.queues.get(id) {
-            active.mark_used();
-            return active.clone();
+        inner.active(id).unwrap_or_else(|| self.add(&mut inner, id))
+    }
+
+    /// As [`Cache::queue`], unless it is remembered that there is no such queue.
+    pub(super) fn queue_unless_absent(&self, id: &RecipientId) -> Option<Arc<Active>> {
+        let mut inner = lock(&self.inner);
+        if let Some(active) = inner.active(id) {
+            return Some(active);
         }
+        let is_absent = inner.refused.ids.get(&id_key(QueueId::Recipient(id))) == Some(&Reason::Absent);
+        (!is_absent).then(|| self.add(&mut inner, id))
+    }
+
+    fn add(&self, inner: &mut Inner, id: &RecipientId) -> Arc<Active> {
         let active = Arc::new(Active::new(id.clone()));
         inner.queues.insert(id.clone(), active.clone());
         inner.clock.push_back(id.clone());
-        self.make_room(&mut inner);
+        self.make_room(inner);
         active
     }
 
@@ -226,6 +241,12 @@ impl Cache {
 }
 
 impl Inner {
+    fn active(&self, id: &RecipientId) -> Option<Arc<Active>> {
+        let active = self.queues.get(id)?;
+        active.mark_used();
+        Some(active.clone())
+    }
+
     fn enter_changing_ids(&mut self, record: &QueueRecord) {
         if let Some(notifier) = &record.notifier {
             self.notifiers.insert(notifier.id.clone(), record.recipient_id.clone());

@@ -34,7 +34,9 @@ pub struct SqliteConfig {
     /// How long a message waits for an acknowledgement before it is written, if the recipient acknowledged the one before
     /// within this time. So messages between people who are online do not reach the disk even when it is faster than
     /// the network. When such a recipient goes offline, one `OK` comes later by this time; where recipients are
-    /// farther away than this, nothing is delayed. Zero: write at once, always.
+    /// farther away than this, nothing is delayed. A message behind others waits for up to five times as long while
+    /// its recipient goes on acknowledging: a relay that is slow because it is busy should not write besides. Zero:
+    /// write at once, always.
     pub patience: Duration,
     /// Connections that read.
     pub readers: u32,

@@ -27,17 +27,16 @@ impl SqliteStore {
         if self.shared.outbox.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
     }
 
-    /// Waits for the turn of a command on this queue, and loads the queue.
+    /// Waits for the turn of a command on this queue, which may have to be loaded.
     async fn hold(&self, id: &RecipientId) -> Result<Held> {
         self.check_open()?;
-        if matches!(self.shared.cache.look_up(QueueId::Recipient(id)), Known::Absent) {
-            return Err(StoreError::NotFound);
-        }
-        let active = self.shared.cache.queue(id);
-        let order = active.order.clone().lock_owned().await;
-        let held = Held { active, _order: order };
-        self.load(&held.active).await?;
-        Ok(held)
+        let active = self.shared.cache.queue_unless_absent(id).ok_or(StoreError::NotFound)?;
+        // Mostly nobody has its turn, and then a task should not be suspended for having done much already.
+        let order = match active.order.clone().try_lock_owned() {
+            Ok(order) => order,
+            Err(_) => active.order.clone().lock_owned().await,
+        };
+        Ok(Held { active, _order: order })
     }
 
     /// Loads a queue whose turn it is, if it is not in memory.
@@ -67,7 +66,6 @@ impl SqliteStore {
         // Keeps the body that was asked for alive until the step has run again.
         let mut body: Option<(i64, Arc<Message>)> = None;
         for _ in 0..ATTEMPTS {
-            self.load(&held.active).await?;
             let done = held.active.with_loaded(|queue| {
                 if let Some((key, message)) = &body {
                     queue.note_body(*key, message);
@@ -77,7 +75,7 @@ impl SqliteStore {
             match done {
                 Some(Step::Done(result)) => return Ok(result),
                 Some(Step::NeedsBody(key)) => body = self.body(&held.active, key).await?,
-                None => {}
+                None => drop(self.load(&held.active).await?),
             }
         }
         Err(StoreError::Unavailable(damaged("a message is listed that cannot be read")))
@@ -120,13 +118,14 @@ impl SqliteStore {
     pub(super) async fn find(&self, id: QueueId<'_>) -> Result<LookedUp> {
         self.check_open()?;
         let mut asked_disk = false;
-        let recipient = match self.shared.cache.look_up(id) {
-            Known::Queue(recipient) => recipient,
+        let active = match self.shared.cache.look_up(id) {
+            Known::Queue(active) => active,
+            Known::Recipient(recipient) => self.shared.cache.queue(&recipient),
             Known::Absent => return Ok(LookedUp { queue: None, asked_disk }),
             Known::Nothing(generation) => {
                 asked_disk = true;
                 match self.reader.resolve(id).await? {
-                    Some(recipient) => recipient,
+                    Some(recipient) => self.shared.cache.queue(&recipient),
                     None => {
                         // The reads that an existing queue would have cost.
                         self.reader.queue(&RecipientId::empty()).await?;
@@ -136,7 +135,6 @@ impl SqliteStore {
                 }
             }
         };
-        let active = self.shared.cache.queue(&recipient);
         let record = match active.record() {
             Some(record) => record,
             None => {

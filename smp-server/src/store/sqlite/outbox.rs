@@ -1,6 +1,7 @@
 //! What waits to be written, in the order in which it was accepted.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, OwnedMutexGuard};
@@ -30,6 +31,8 @@ pub(super) struct Pending {
     pub(super) active: Arc<Active>,
     pub(super) queue: i64,
     pub(super) key: i64,
+    /// When it was.
+    pub(super) accepted: Instant,
     slot: Mutex<Slot>,
 }
 
@@ -59,6 +62,7 @@ impl Pending {
         key: i64,
         message: Arc<Message>,
         room: Room,
+        accepted: Instant,
     ) -> (Self, Completion) {
         let (completer, kept) = Completion::pending();
         let slot = Slot {
@@ -67,7 +71,7 @@ impl Pending {
             stage: Stage::Waiting,
             room: Some(room),
         };
-        (Pending { active, queue, key, slot: Mutex::new(slot) }, kept)
+        (Pending { active, queue, key, accepted, slot: Mutex::new(slot) }, kept)
     }
 
     /// The message, if it is still to be written; from now on it counts as being written.
@@ -77,6 +81,12 @@ impl Pending {
             slot.stage = Stage::Writing;
         }
         slot.message.clone()
+    }
+
+    /// Whether it still waits for an acknowledgement.
+    fn is_held(&self) -> bool {
+        let slot = lock(&self.slot);
+        slot.stage == Stage::Held && slot.message.is_some()
     }
 
     /// Ends the wait for an acknowledgement. Whether it is to be written now, which it is once.
@@ -241,6 +251,8 @@ impl ChangeKind {
 pub(super) struct Outbox {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    /// As in `waiting`, for those who only look.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -254,13 +266,19 @@ struct Waiting {
     closed: bool,
 }
 
+impl Waiting {
+    /// Mostly at the end.
+    fn hold(&mut self, pending: Arc<Pending>, until: Instant) {
+        let place = self.held.partition_point(|(time, _)| *time <= until);
+        self.held.insert(place, (until, pending));
+    }
+}
+
 /// What the writer is to do next.
 pub(super) enum Batch {
-    Write {
-        operations: Vec<Operation>,
-        /// How many of them, from the beginning, are messages that have waited for an acknowledgement in vain.
-        overdue: usize,
-    },
+    Write(Vec<Operation>),
+    /// See whether these, whose time is over, are to wait for their acknowledgements any longer.
+    Overdue(Vec<Arc<Pending>>),
     /// Wait for something to come, until this time.
     Wait(Option<Instant>),
     Stop,
@@ -280,17 +298,24 @@ impl Outbox {
             return refuse(Operation::Append(pending));
         }
         let is_first = waiting.held.is_empty();
-        waiting.held.push_back((until, pending));
+        waiting.hold(pending, until);
         drop(waiting);
         if is_first {
             self.changed.notify_one();
         }
     }
 
+    /// Goes on holding a message, for the writer, which looks for itself whether anything is held any longer.
+    pub(super) fn hold_again(&self, pending: Arc<Pending>, until: Instant) {
+        lock(&self.waiting).hold(pending, until);
+    }
+
     /// Lets a message go that may be held: nothing may overtake it.
     pub(super) fn release(&self, pending: &Arc<Pending>) {
         if pending.release() {
-            self.append(pending.clone());
+            // Also when the store is being closed: it has been accepted.
+            lock(&self.waiting).operations.push_back(Operation::Append(pending.clone()));
+            self.changed.notify_one();
         }
     }
 
@@ -329,12 +354,13 @@ impl Outbox {
     }
 
     pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         lock(&self.waiting).closed = true;
         self.changed.notify_one();
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock(&self.waiting).closed
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Takes the oldest operations, as many as one transaction may have.
@@ -344,14 +370,22 @@ impl Outbox {
         let mut batch = Taken::default();
         let everything = waiting.hurry || waiting.closed;
         let now = Instant::now();
+        let mut overdue = Vec::new();
+        // Those that were acknowledged go before their time, so that nobody has to wake up for each of them.
         while batch.has_space()
-            && let Some((_, pending)) = waiting.held.pop_front_if(|(until, _)| everything || *until <= now)
+            && let Some((_, pending)) = waiting
+                .held
+                .pop_front_if(|(until, pending)| everything || *until <= now || !pending.is_held())
         {
-            if pending.release() {
+            if everything && pending.release() {
                 batch.add(Operation::Append(pending));
+            } else if !everything && pending.is_held() {
+                overdue.push(pending);
             }
         }
-        let overdue = batch.operations.len();
+        if !overdue.is_empty() {
+            return Batch::Overdue(overdue);
+        }
         waiting.hurry &= !waiting.held.is_empty();
         while batch.has_space()
             && let Some(operation) = waiting.operations.pop_front()
@@ -359,7 +393,7 @@ impl Outbox {
             batch.add(operation);
         }
         match batch.operations.is_empty() {
-            false => Batch::Write { operations: batch.operations, overdue },
+            false => Batch::Write(batch.operations),
             true if waiting.closed => Batch::Stop,
             true => Batch::Wait(waiting.held.front().map(|(until, _)| *until)),
         }

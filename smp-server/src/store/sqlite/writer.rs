@@ -78,14 +78,11 @@ impl Writer {
     pub(super) async fn run(mut self, process_lock: File) {
         loop {
             match self.shared.outbox.take() {
-                Batch::Write { operations, overdue } => {
-                    for operation in &operations[..overdue] {
-                        if let Operation::Append(pending) = operation {
-                            pending.active.with_loaded(|queue| queue.waited_in_vain(self.shared.patience));
-                        }
-                    }
-                    self.write(operations).await;
-                }
+                Batch::Write(operations) => self.write(operations).await,
+                // If the queue is not loaded, a write has failed, and the message with it.
+                Batch::Overdue(messages) => messages.iter().for_each(|pending| {
+                    let _ = pending.active.with_loaded(|queue| queue.waited(pending, &self.shared));
+                }),
                 Batch::Wait(until) => self.shared.outbox.wait(until).await,
                 Batch::Stop => break,
             }

@@ -213,13 +213,40 @@ async fn nothing_overtakes_a_message_that_waits_for_its_recipient() {
     let waiting = [send(&store, 1, 2).await, send(&store, 1, 3).await];
     assert!(waiting.iter().all(|kept| !kept.is_done()));
     // The recipient turns out not to be prompt.
-    store.shared.cache.queue(&id(1, 0)).with_loaded(|queue| queue.waited_in_vain(Duration::ZERO)).unwrap();
+    store.shared.cache.queue(&id(1, 0)).with_loaded(|queue| queue.doubt()).unwrap();
     send(&store, 1, 4).await.await.unwrap();
     for kept in waiting {
         assert!(kept.is_done());
         kept.await.unwrap();
     }
     assert_eq!(written.load(Ordering::Relaxed), 3);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_waits_longer_while_those_before_it_are_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, written) = patient(&directory, 1 << 20).await;
+    let waited = |doubt: bool| {
+        let queue = store.shared.cache.queue(&id(1, 0));
+        queue.with_loaded(|queue| {
+            if doubt {
+                queue.doubt();
+            }
+            queue.first_waited(&store.shared);
+        });
+    };
+    let [first, second, third] =
+        [send(&store, 1, 2).await, send(&store, 1, 3).await, send(&store, 1, 4).await];
+    waited(false);
+    acknowledge(&store, 1, 2).await.await.unwrap();
+    waited(false);
+    assert!(first.is_done() && !second.is_done());
+    assert_eq!(written.load(Ordering::Relaxed), 0);
+    waited(true);
+    second.await.unwrap();
+    third.await.unwrap();
+    assert_eq!(written.load(Ordering::Relaxed), 2);
     store.close().await.unwrap();
 }
 
