@@ -275,7 +275,7 @@ impl Session {
 impl Session {
     /// Takes what was to be sent.
     pub(crate) fn sent(&self) -> Vec<smp_protocol::message::BrokerMessage<'static>> {
-        let replies = self.outbox.take(usize::MAX).replies;
+        let replies = self.outbox.take(usize::MAX);
         let messages = replies.into_iter().filter_map(|reply| match reply.content {
             reply::Content::Message(message) => Some(message),
             _ => None,

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use futures_util::FutureExt as _;
 use smp_protocol::id::EntityId;
 
 use super::reply::Reply;
@@ -24,13 +23,12 @@ pub(crate) struct Order {
     lanes: HashMap<EntityId, VecDeque<(Option<Completion>, Reply)>>,
 }
 
-/// What can happen next with an answer.
-#[derive(Default)]
-pub(crate) struct Next {
-    /// Send these.
-    pub(crate) send: Vec<Reply>,
-    /// Wait for these.
-    pub(crate) wait: Vec<Waiting>,
+/// What can happen next with answers.
+pub(crate) struct Next<'a> {
+    /// These can be sent.
+    pub(crate) send: &'a mut VecDeque<Reply>,
+    /// This is to be waited for.
+    pub(crate) wait: Option<Waiting>,
 }
 
 impl Order {
@@ -40,7 +38,7 @@ impl Order {
         lane: Option<EntityId>,
         kept: Option<Completion>,
         reply: Reply,
-        next: &mut Next,
+        next: &mut Next<'_>,
     ) {
         let (kept, reply) = settle(kept, reply);
         let Some(lane) = lane else { return next.add(None, kept, reply) };
@@ -60,14 +58,14 @@ impl Order {
         lane: Option<EntityId>,
         result: Result<(), StoreError>,
         mut reply: Reply,
-        next: &mut Next,
+        next: &mut Next<'_>,
     ) {
         reply.settle(result);
-        next.send.push(reply);
+        next.send.push_back(reply);
         let Some(lane) = lane else { return };
         while let Some(behind) = self.lanes.get_mut(&lane) {
             match behind.pop_front().map(|(kept, reply)| settle(kept, reply)) {
-                Some((None, reply)) => next.send.push(reply),
+                Some((None, reply)) => next.send.push_back(reply),
                 Some((Some(kept), reply)) => return next.add(Some(lane), Some(kept), reply),
                 None => {
                     self.lanes.remove(&lane);
@@ -79,8 +77,8 @@ impl Order {
 
 /// What is kept already needs no wait.
 fn settle(kept: Option<Completion>, mut reply: Reply) -> (Option<Completion>, Reply) {
-    let Some(mut kept) = kept else { return (None, reply) };
-    match (&mut kept).now_or_never() {
+    let Some(kept) = kept else { return (None, reply) };
+    match kept.outcome() {
         Some(result) => {
             reply.settle(result);
             (None, reply)
@@ -89,11 +87,11 @@ fn settle(kept: Option<Completion>, mut reply: Reply) -> (Option<Completion>, Re
     }
 }
 
-impl Next {
+impl Next<'_> {
     fn add(&mut self, lane: Option<EntityId>, kept: Option<Completion>, reply: Reply) {
         match kept {
-            Some(kept) => self.wait.push(Waiting { lane, kept, reply }),
-            None => self.send.push(reply),
+            Some(kept) => self.wait = Some(Waiting { lane, kept, reply }),
+            None => self.send.push_back(reply),
         }
     }
 }
@@ -113,48 +111,56 @@ mod tests {
         Reply { corr_id: [number; 24].into(), ..Reply::event([0; 24], BrokerMessage::Ok) }
     }
 
-    fn sent(next: &Next) -> Vec<u8> {
-        next.send.iter().map(|reply| reply.corr_id.as_bytes()[0]).collect()
+    /// Does a step, and returns the numbers of the replies that can be sent now, and what is to be waited for.
+    fn step(run: impl FnOnce(&mut Next<'_>)) -> (Vec<u8>, Option<Waiting>) {
+        let mut send = VecDeque::new();
+        let mut next = Next { send: &mut send, wait: None };
+        run(&mut next);
+        let wait = next.wait;
+        (send.iter().map(|reply| reply.corr_id.as_bytes()[0]).collect(), wait)
     }
 
     #[test]
     fn answers_of_a_lane_keep_their_order_and_others_overtake() {
         let mut order = Order::default();
-        let mut next = Next::default();
         let (first, kept) = Completion::pending();
-        order.push(lane(1), Some(kept), reply(1), &mut next);
+        let (sent, waiting) = step(|next| order.push(lane(1), Some(kept), reply(1), next));
+        assert!(sent.is_empty());
+        let waiting = waiting.unwrap();
         let (second, kept) = Completion::pending();
-        order.push(lane(1), None, reply(2), &mut next);
-        order.push(lane(1), Some(kept), reply(3), &mut next);
-        order.push(lane(1), None, reply(4), &mut next);
-        order.push(lane(2), None, reply(5), &mut next);
-        order.push(None, None, reply(6), &mut next);
-        assert_eq!(sent(&next), [5, 6]);
+        let (sent, behind) = step(|next| {
+            order.push(lane(1), None, reply(2), next);
+            order.push(lane(1), Some(kept), reply(3), next);
+            order.push(lane(1), None, reply(4), next);
+            order.push(lane(2), None, reply(5), next);
+            order.push(None, None, reply(6), next);
+        });
+        assert_eq!(sent, [5, 6]);
+        assert!(behind.is_none());
 
         first.complete(Ok(()));
-        let waiting = next.wait.pop().unwrap();
-        assert!(next.wait.is_empty());
-        let mut next = Next::default();
-        order.settled(waiting.lane, Ok(()), waiting.reply, &mut next);
-        assert_eq!(sent(&next), [1, 2]);
+        let (sent, behind) = step(|next| order.settled(waiting.lane, Ok(()), waiting.reply, next));
+        assert_eq!(sent, [1, 2]);
+        let waiting = behind.unwrap();
 
         second.complete(Err(StoreError::Unavailable(StorageFault::Full)));
-        let waiting = next.wait.pop().unwrap();
-        let mut next = Next::default();
-        let result = waiting.kept.now_or_never().unwrap();
-        order.settled(waiting.lane, result, waiting.reply, &mut next);
-        assert_eq!(sent(&next), [3, 4]);
-        assert!(matches!(next.send[0].content, Content::Message(BrokerMessage::Error(_))));
+        let outcome = waiting.kept.outcome().unwrap();
+        let mut send = VecDeque::new();
+        let mut next = Next { send: &mut send, wait: None };
+        order.settled(waiting.lane, outcome, waiting.reply, &mut next);
+        assert_eq!(send.iter().map(|reply| reply.corr_id.as_bytes()[0]).collect::<Vec<_>>(), [3, 4]);
+        assert!(matches!(send[0].content, Content::Message(BrokerMessage::Error(_))));
         assert!(order.lanes.is_empty());
     }
 
     #[test]
     fn what_is_kept_already_is_sent_at_once() {
         let mut order = Order::default();
-        let mut next = Next::default();
-        order.push(lane(1), Some(Completion::done()), reply(1), &mut next);
-        order.push(lane(1), None, reply(2), &mut next);
-        assert_eq!(sent(&next), [1, 2]);
-        assert!(order.lanes.is_empty());
+        let (sent, waiting) = step(|next| {
+            order.push(lane(1), Some(Completion::done()), reply(1), next);
+            order.push(lane(1), None, reply(2), next);
+        });
+        assert_eq!(sent, [1, 2]);
+        assert!(waiting.is_none() && order.lanes.is_empty());
     }
 }

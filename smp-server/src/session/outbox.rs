@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use smp_protocol::id::{EntityId, NotifierId, RecipientId};
@@ -18,8 +18,11 @@ use crate::{
     sync::lock,
 };
 
-/// Filled by whoever has something for the client, emptied by the session's writer.
-pub(crate) struct Outbox {
+/// Filled by whoever has something for the client, emptied by the session's writer. Clones are the same outbox.
+#[derive(Clone)]
+pub(crate) struct Outbox(Arc<Inner>);
+
+struct Inner {
     max: usize,
     queue: Mutex<Queue>,
     /// Wakes the writer.
@@ -33,7 +36,6 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct Queue {
     replies: VecDeque<Reply>,
-    waiting: Vec<Waiting>,
     order: Order,
     /// What there may be something of; each at most once: a subscription is scheduled once.
     scheduled: VecDeque<Scheduled>,
@@ -41,14 +43,6 @@ struct Queue {
     notifiers: HashSet<NotifierId>,
     /// Nobody writes any more, or not for long: nothing is taken in.
     ended: bool,
-}
-
-/// What the writer takes out at once.
-pub(crate) struct Taken {
-    /// To be sent.
-    pub(crate) replies: Vec<Reply>,
-    /// To be waited for.
-    pub(crate) waiting: Vec<Waiting>,
 }
 
 /// What the writer has to look for.
@@ -63,83 +57,90 @@ pub(crate) enum Scheduled {
 impl Outbox {
     /// With more than `max` replies it overflows: takes nothing in any more, and the client is to be disconnected.
     pub(crate) fn new(max: usize) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             max,
             queue: Mutex::default(),
             filled: Notify::new(),
             drained: Notify::new(),
             overflown: CancellationToken::new(),
-        }
+        }))
     }
 
     /// Puts in the answer to a command, to be sent in the order of its lane once it is kept.
     pub(crate) fn answer(&self, lane: Option<EntityId>, kept: Option<Completion>, reply: Reply) {
-        self.change(|queue, next| queue.order.push(lane, kept, reply, next));
+        self.change(|order, next| order.push(lane, kept, reply, next));
     }
 
     /// The wait for an answer is over.
-    pub(crate) fn settled(&self, lane: Option<EntityId>, result: Result<(), StoreError>, reply: Reply) {
-        self.change(|queue, next| queue.order.settled(lane, result, reply, next));
+    fn settled(&self, lane: Option<EntityId>, outcome: Result<(), StoreError>, reply: Reply) {
+        self.change(|order, next| order.settled(lane, outcome, reply, next));
     }
 
     /// Puts in an event.
     pub(crate) fn event(&self, reply: Reply) {
-        self.change(|_, next| next.send.push(reply));
+        self.change(|_, next| next.send.push_back(reply));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Queue, &mut Next)) {
-        let mut next = Next::default();
-        let mut queue = lock(&self.queue);
+    fn change(&self, change: impl FnOnce(&mut Order, &mut Next<'_>)) {
+        let mut queue = lock(&self.0.queue);
         if queue.ended {
             return;
         }
-        change(&mut queue, &mut next);
-        queue.replies.extend(next.send);
-        queue.waiting.extend(next.wait);
-        let overflown = queue.replies.len() > self.max;
+        let Queue { replies, order, .. } = &mut *queue;
+        let before = replies.len();
+        let mut next = Next { send: replies, wait: None };
+        change(order, &mut next);
+        let wait = next.wait;
+        let now = queue.replies.len();
+        let overflown = now > self.0.max;
         queue.ended |= overflown;
         drop(queue);
         if overflown {
-            self.overflown.cancel();
-            self.drained.notify_waiters();
+            self.0.overflown.cancel();
+            self.0.drained.notify_waiters();
         }
-        self.filled.notify_one();
+        // The writer has nothing to do with what waits for the store.
+        if now > before {
+            self.wake();
+        }
+        // Not under the lock: it may be over.
+        if let Some(Waiting { lane, kept, reply }) = wait {
+            let outbox = self.clone();
+            kept.then(move |outcome| outbox.settled(lane, outcome, reply));
+        }
     }
 
     /// Notes that there may be a message in this queue.
     pub(crate) fn schedule(&self, queue: RecipientId) {
-        let mut inner = lock(&self.queue);
+        let mut inner = lock(&self.0.queue);
         if !inner.ended {
             inner.scheduled.push_back(Scheduled::Message(queue));
         }
         drop(inner);
-        self.filled.notify_one();
+        self.wake();
     }
 
     /// Notes that there may be notifications for this notifier.
     pub(crate) fn schedule_notifications(&self, notifier: &NotifierId) {
-        let mut inner = lock(&self.queue);
+        let mut inner = lock(&self.0.queue);
         if inner.ended || !inner.notifiers.insert(notifier.clone()) {
             return;
         }
         inner.scheduled.push_back(Scheduled::Notifications(notifier.clone()));
         drop(inner);
-        self.filled.notify_one();
+        self.wake();
     }
 
     /// Lets the writer look again.
     pub(crate) fn wake(&self) {
-        self.filled.notify_one();
+        self.0.filled.notify_one();
     }
 
     /// Up to `count` replies.
-    pub(crate) fn take(&self, count: usize) -> Taken {
-        let mut queue = lock(&self.queue);
+    pub(crate) fn take(&self, count: usize) -> Vec<Reply> {
+        let mut queue = lock(&self.0.queue);
         let count = count.min(queue.replies.len());
-        let taken = Taken {
-            replies: queue.replies.drain(..count).collect(),
-            waiting: std::mem::take(&mut queue.waiting),
-        };
+        let taken = queue.replies.drain(..count).collect();
         if queue.replies.is_empty() {
             queue.replies.shrink_to(count);
         }
@@ -148,14 +149,14 @@ impl Outbox {
 
     /// What the writer has to look for next.
     pub(crate) fn take_scheduled(&self) -> Option<Scheduled> {
-        let mut queue = lock(&self.queue);
+        let mut queue = lock(&self.0.queue);
         let scheduled = queue.scheduled.pop_front();
         match &scheduled {
             Some(Scheduled::Notifications(notifier)) => {
                 queue.notifiers.remove(notifier);
             }
             Some(Scheduled::Message(_)) => {}
-            None => self.drained.notify_waiters(),
+            None => self.0.drained.notify_waiters(),
         }
         scheduled
     }
@@ -163,9 +164,9 @@ impl Outbox {
     /// Resolves when nothing is scheduled. Returns `false` if nothing will be any more, because the session has ended.
     pub(crate) async fn drained(&self) -> bool {
         loop {
-            let drained = self.drained.notified();
+            let drained = self.0.drained.notified();
             {
-                let queue = lock(&self.queue);
+                let queue = lock(&self.0.queue);
                 if queue.ended || queue.scheduled.is_empty() {
                     return !queue.ended;
                 }
@@ -176,25 +177,25 @@ impl Outbox {
 
     /// The session has ended: drops what there is and what still comes.
     pub(crate) fn end(&self) {
-        let dropped = std::mem::replace(&mut *lock(&self.queue), Queue { ended: true, ..Queue::default() });
-        self.drained.notify_waiters();
+        let dropped = std::mem::replace(&mut *lock(&self.0.queue), Queue { ended: true, ..Queue::default() });
+        self.0.drained.notify_waiters();
         // Not under the lock: permits are given back.
         drop(dropped);
     }
 
     /// Resolves when something was put in since the last call.
     pub(crate) async fn filled(&self) {
-        self.filled.notified().await;
+        self.0.filled.notified().await;
     }
 
     /// Whether more was put in than a client may leave unread.
     pub(crate) fn has_overflown(&self) -> bool {
-        self.overflown.is_cancelled()
+        self.0.overflown.is_cancelled()
     }
 
     /// Resolves when that happens.
     pub(crate) async fn overflown(&self) {
-        self.overflown.cancelled().await;
+        self.0.overflown.cancelled().await;
     }
 }
 
@@ -223,8 +224,8 @@ mod tests {
         outbox.overflown().await;
         assert!(outbox.has_overflown());
         assert!(!outbox.drained().await, "who fills it learns that nobody will empty it");
-        assert_eq!(outbox.take(2).replies.len(), 2);
-        assert_eq!(outbox.take(9).replies.len(), 3);
+        assert_eq!(outbox.take(2).len(), 2);
+        assert_eq!(outbox.take(9).len(), 3);
         assert!(outbox.take_scheduled().is_none());
     }
 
@@ -244,7 +245,7 @@ mod tests {
         assert!(!waiting.await.unwrap());
         outbox.schedule([2; 24].into());
         outbox.event(event());
-        assert!(outbox.take(9).replies.is_empty());
+        assert!(outbox.take(9).is_empty());
         assert!(outbox.take_scheduled().is_none());
         assert!(!outbox.drained().await);
     }

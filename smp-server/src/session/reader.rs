@@ -119,9 +119,9 @@ mod tests {
         for _ in 0..4 {
             assert!((&mut reading).now_or_never().is_none());
             // As if the client had read these.
-            assert_eq!(session.outbox.take(255).replies.len(), 4);
+            assert_eq!(session.outbox.take(255).len(), 4);
         }
         assert!(reading.now_or_never().is_some());
-        assert_eq!(session.outbox.take(255).replies.len(), 4);
+        assert_eq!(session.outbox.take(255).len(), 4);
     }
 }

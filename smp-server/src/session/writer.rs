@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use smp_protocol::{
     body::ReceivedBody,
     command::MessageFlags,
@@ -10,6 +9,7 @@ use smp_protocol::{
     error::ErrorType,
     id::{CorrelationId, EntityId, NotifierId, RecipientId},
     message::BrokerMessage,
+    session::SessionParameters,
     transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
 };
 use smp_transport::connection::{BlockWriter, ConnectionError};
@@ -19,14 +19,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Session,
     next::next_of,
-    order::Waiting,
-    outbox::{Scheduled, Taken},
+    outbox::Scheduled,
     reply::{Content, Delivery, Reply},
 };
 use crate::{
     broker::{Broker, Notification},
     metrics::Timer,
-    store::{Message, MessageContent, StoreError},
+    store::{Message, MessageContent},
 };
 
 /// Why writing has ended.
@@ -46,14 +45,11 @@ pub(super) struct Writer {
     broker: Arc<Broker>,
     writer: BlockWriter,
     block: BlockContent,
-    waits: FuturesUnordered<Wait>,
 }
-
-type Wait = futures_util::future::BoxFuture<'static, (Option<EntityId>, Result<(), StoreError>, Reply)>;
 
 impl Writer {
     pub(super) fn new(session: Arc<Session>, broker: Arc<Broker>, writer: BlockWriter) -> Self {
-        Self { session, broker, writer, block: BlockContent::new(), waits: FuturesUnordered::new() }
+        Self { session, broker, writer, block: BlockContent::new() }
     }
 
     /// Writes until the connection is lost, the client does not read, or `stop` is cancelled and everything is written.
@@ -61,9 +57,6 @@ impl Writer {
         loop {
             tokio::select! {
                 () = self.session.outbox.filled() => {}
-                Some((lane, result, reply)) = self.waits.next() => {
-                    self.session.outbox.settled(lane, result, reply);
-                }
                 () = stop.cancelled() => {
                     self.write_everything().await?;
                     let close = timeout(self.session.config.limits.block_timeout, self.writer.close());
@@ -81,9 +74,7 @@ impl Writer {
             if self.session.outbox.has_overflown() {
                 return Err(WriteError::NotRead);
             }
-            self.settle_ready();
-            let Taken { replies, waiting } = self.session.outbox.take(MAX_TRANSMISSIONS);
-            self.waits.extend(waiting.into_iter().map(wait));
+            let replies = self.session.outbox.take(MAX_TRANSMISSIONS);
             if replies.is_empty() {
                 let Some(scheduled) = self.session.outbox.take_scheduled() else { break };
                 written |= match scheduled {
@@ -107,13 +98,6 @@ impl Writer {
         Ok(())
     }
 
-    /// Collects those waits that are over, so that their answers get into one block.
-    fn settle_ready(&mut self) {
-        while let Some(Some((lane, result, reply))) = self.waits.next().now_or_never() {
-            self.session.outbox.settled(lane, result, reply);
-        }
-    }
-
     /// Sends what a scheduled queue has for the client, if anything.
     async fn deliver(&mut self, queue: &RecipientId) -> Result<bool, WriteError> {
         let Some(reply) = next_of(&self.session, &self.broker, queue).await else { return Ok(false) };
@@ -135,25 +119,22 @@ impl Writer {
     async fn put(&mut self, reply: Reply) -> Result<(), WriteError> {
         let Reply { corr_id, entity_id, content, permit, timer } = reply;
         self.count(&content, timer.as_ref());
-        let message = match content {
-            Content::Message(message) => message,
-            Content::Delivery(delivery) => delivery.seal(),
-            Content::Forwarded(envelope) => envelope.seal(),
+        let fits = match content {
+            // Encrypted where it is to be.
+            Content::Delivery(delivery) => {
+                self.add(|session, out| delivery.write(session, &corr_id, &entity_id, out)).await?
+            }
+            Content::Message(message) => {
+                self.add(|session, out| write_message(session, &corr_id, &entity_id, &message, out)).await?
+            }
+            Content::Forwarded(envelope) => {
+                let message = envelope.seal();
+                self.add(|session, out| write_message(session, &corr_id, &entity_id, &message, out)).await?
+            }
         };
-        match self.push(&corr_id, &entity_id, &message) {
-            Ok(()) => {}
-            Err(DoesNotFit::Full) => {
-                self.write_block().await?;
-                // An empty block has room for whatever is not too large.
-                let _ = self.push(&corr_id, &entity_id, &message);
-            }
-            Err(DoesNotFit::TooLarge) => {
-                let message = ErrorType::LargeMessage.into();
-                if self.push(&corr_id, &entity_id, &message).is_err() {
-                    self.write_block().await?;
-                    let _ = self.push(&corr_id, &entity_id, &message);
-                }
-            }
+        if !fits {
+            let error = ErrorType::LargeMessage.into();
+            self.add(|session, out| write_message(session, &corr_id, &entity_id, &error, out)).await?;
         }
         drop(permit);
         Ok(())
@@ -172,13 +153,16 @@ impl Writer {
         }
     }
 
-    fn push(
-        &mut self,
-        corr_id: &CorrelationId,
-        entity_id: &EntityId,
-        message: &BrokerMessage<'_>,
-    ) -> Result<(), DoesNotFit> {
-        self.block.push(|out| write_message(&self.session.parameters, corr_id, entity_id, message, out))
+    /// Adds what `write` appends to the block, or to the next one. Returns `false` if it fits into none.
+    async fn add(&mut self, write: impl Fn(&SessionParameters, &mut Vec<u8>)) -> Result<bool, WriteError> {
+        match self.block.push(|out| write(&self.session.parameters, out)) {
+            Ok(()) => Ok(true),
+            Err(DoesNotFit::TooLarge) => Ok(false),
+            Err(DoesNotFit::Full) => {
+                self.write_block().await?;
+                Ok(self.block.push(|out| write(&self.session.parameters, out)).is_ok())
+            }
+        }
     }
 
     async fn write_block(&mut self) -> Result<(), WriteError> {
@@ -204,14 +188,15 @@ async fn limited(
     }
 }
 
-fn wait(waiting: Waiting) -> Wait {
-    let Waiting { lane, kept, reply } = waiting;
-    Box::pin(async move { (lane, kept.await, reply) })
-}
-
 impl Delivery {
-    /// `MSG` with the body encrypted for the recipient.
-    fn seal(&self) -> BrokerMessage<'static> {
+    /// Appends `MSG` with the body encrypted for the recipient.
+    fn write(
+        &self,
+        session: &SessionParameters,
+        corr_id: &CorrelationId,
+        entity_id: &EntityId,
+        out: &mut Vec<u8>,
+    ) {
         let Message { id, timestamp, content } = &*self.message;
         let time = UnixSeconds(i64::try_from(*timestamp).unwrap_or(i64::MAX));
         let body = match content {
@@ -222,11 +207,14 @@ impl Delivery {
             },
             MessageContent::QuotaMarker => ReceivedBody::Quota { time },
         };
-        let mut sealed = Vec::new();
-        match body.seal_into(&self.recipient_dh.box_key(), id, &mut sealed) {
-            Ok(()) => BrokerMessage::Message(id.clone(), Cow::Owned(sealed)),
+        let start = out.len();
+        // The body is the end of the transmission.
+        let message = BrokerMessage::Message(id.clone(), Cow::Borrowed(&[]));
+        write_message(session, corr_id, entity_id, &message, out);
+        if body.seal_into(&self.recipient_dh.box_key(), id, out).is_err() {
             // Bodies are checked when they are sent.
-            Err(_) => ErrorType::LargeMessage.into(),
+            out.truncate(start);
+            write_message(session, corr_id, entity_id, &ErrorType::LargeMessage.into(), out);
         }
     }
 }
