@@ -22,7 +22,7 @@ async fn a_session_that_has_ended_does_not_serve_instead_of_another_one() {
     let serving = broker.services(ServiceRole::Notifier).session(&service.id).unwrap();
     assert_eq!(serving.number(), live.number());
     assert!(live.sent().is_empty(), "it is not told that it has been displaced");
-    assert_eq!(live.joined().1, [notifier.id.clone()]);
+    assert_eq!(live.joined().1, std::slice::from_ref(&notifier.id));
 }
 
 /// It was found as the session of the service, and another one has come before the queue was entered for it.
@@ -38,6 +38,6 @@ async fn a_queue_goes_to_the_session_that_serves_now() {
     assert!(!broker.deliver_to_serving(&queue, &service.id, &one));
     assert!(one.joined().0.is_empty());
     broker.message_sent(&queue);
-    assert_eq!(two.joined().0, [queue.recipient_id.clone()]);
+    assert_eq!(two.joined().0, std::slice::from_ref(&queue.recipient_id));
     assert!(broker.subscriptions.delivery(&queue.recipient_id, &two).is_some());
 }
