@@ -239,10 +239,7 @@ impl Client {
     /// # Errors
     /// If they do not fit, or the connection is lost.
     pub async fn send(&mut self, transmissions: &[Vec<u8>]) -> Result<()> {
-        let mut content = BlockContent::new();
-        for transmission in transmissions {
-            content.push(|out| out.extend_from_slice(transmission))?;
-        }
+        let content = block_of(transmissions)?;
         self.send_content(content.as_bytes()).await
     }
 
@@ -439,6 +436,36 @@ impl Client {
             Some(received) => bail!("unexpected: {received:?}"),
         }
     }
+}
+
+/// A block with these transmissions.
+///
+/// # Errors
+/// If they do not fit.
+pub(super) fn block_of(transmissions: &[Vec<u8>]) -> Result<BlockContent> {
+    let mut content = BlockContent::new();
+    for transmission in transmissions {
+        content.push(|out| out.extend_from_slice(transmission))?;
+    }
+    Ok(content)
+}
+
+/// The answer in the content of a block in which there is nothing else: what comes back through a proxy.
+///
+/// # Errors
+/// If there is none, more than one, or one to something else.
+pub(super) fn only_answer(
+    content: &[u8],
+    session: &SessionParameters,
+    correlation_id: &CorrelationId,
+    entity_id: &[u8],
+) -> Result<BrokerMessage<'static>> {
+    let mut transmissions = Transmissions::read(content)?;
+    let raw = RawTransmission::read(transmissions.next().context("no answer")?, session)?;
+    ensure!(transmissions.next().is_none(), "more than one answer");
+    ensure!(raw.correlation_id == correlation_id.as_bytes(), "the answer to another command");
+    ensure!(raw.entity_id == entity_id, "the answer is about another entity");
+    Ok(BrokerMessage::decode(raw.command, session.version)?.into_owned())
 }
 
 /// What an authorization covers: the same bytes in all versions. Only whether the session ID is sent differs.

@@ -10,10 +10,10 @@ use smp_protocol::id::{CorrelationId, LinkId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::proxy::{ForwardedResponse, ForwardedTransmission, open_answer, seal_content};
 use smp_protocol::session::SessionParameters;
-use smp_protocol::transmission::{BlockContent, RawTransmission, Transmissions};
+use smp_protocol::transmission::BlockContent;
 use smp_protocol::version::SmpVersion;
 
-use super::client::{Auth, Client};
+use super::client::{Auth, Client, block_of, only_answer};
 use super::queue::{KeyKind, NewOptions, dh_key, send, sender_key};
 use super::wire::Introduction;
 use super::{CheckResult, Context, checks};
@@ -96,15 +96,8 @@ impl Proxy {
         let session = self.session(version);
         let id = Client::correlation_id();
         let inner = self.client.transmission_in(&session, auth, id.as_bytes(), entity_id, command)?;
-        let mut content = BlockContent::new();
-        content.push(|out| out.extend_from_slice(&inner))?;
-        let answer = self.forward_content(version, content.as_bytes()).await??;
-        let mut transmissions = Transmissions::read(&answer)?;
-        let raw = RawTransmission::read(transmissions.next().context("no answer")?, &session)?;
-        ensure!(transmissions.next().is_none(), "more than one answer");
-        ensure!(raw.correlation_id == id.as_bytes(), "the answer to another command");
-        ensure!(raw.entity_id == entity_id, "the answer is about another entity");
-        Ok(BrokerMessage::decode(raw.command, version)?.into_owned())
+        let answer = self.forward_content(version, block_of(&[inner])?.as_bytes()).await??;
+        only_answer(&answer, &session, &id, entity_id)
     }
 
     /// Forwards a command in the version of the connection.

@@ -9,10 +9,9 @@ use smp_protocol::id::SessionId;
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::proxy::{open_answer, seal_content};
 use smp_protocol::session::SessionParameters;
-use smp_protocol::transmission::{BlockContent, RawTransmission, Transmissions};
 use smp_protocol::version::SmpVersion;
 
-use super::client::{Auth, Client};
+use super::client::{Auth, Client, block_of, only_answer};
 use super::queue::{dh_key, send, sender_key};
 use super::{CheckResult, Context, Target, checks};
 
@@ -96,14 +95,8 @@ impl Route {
         let own_key = self.client.relay_key.replace(self.relay_key);
         let inner = self.client.transmission_in(&self.session, auth, id.as_bytes(), entity_id, &bytes);
         self.client.relay_key = own_key;
-        let mut content = BlockContent::new();
-        let inner = inner?;
-        content.push(|out| out.extend_from_slice(&inner))?;
-        let answer = self.forward_content(content.as_bytes()).await??;
-        let mut transmissions = Transmissions::read(&answer)?;
-        let raw = RawTransmission::read(transmissions.next().context("no answer")?, &self.session)?;
-        ensure!(raw.correlation_id == id.as_bytes() && raw.entity_id == entity_id, "another answer");
-        Ok(BrokerMessage::decode(raw.command, self.session.version)?.into_owned())
+        let answer = self.forward_content(block_of(&[inner?])?.as_bytes()).await??;
+        only_answer(&answer, &self.session, &id, entity_id)
     }
 
     async fn expect(
