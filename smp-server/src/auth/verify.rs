@@ -1,11 +1,15 @@
 //! Whether a transmission was authorized with a key, in a time that depends on nothing but the kind of authorization.
 
+use std::sync::Arc;
+
 use smp_crypto::{
-    BoxKey, Ed448PrivateKey, Ed448PublicKey, Ed25519PrivateKey, Ed25519PublicKey, Nonce, PublicAuthKey,
-    Signature, X25519PrivateKey, X25519PublicKey, authenticator,
+    BoxKey, DhSecret, Ed448PrivateKey, Ed448PublicKey, Ed25519PrivateKey, Ed25519PublicKey, Nonce,
+    PublicAuthKey, Signature, X25519PrivateKey, X25519PublicKey, authenticator,
 };
+use smp_protocol::id::{RecipientId, SenderId};
 
 use super::keys::SessionKeys;
+use crate::store::{QueueMode, QueueRecord, QueueStatus};
 
 /// What came with a transmission.
 #[derive(Clone, Copy)]
@@ -35,17 +39,39 @@ pub(crate) struct NobodysKeys {
     ed448: Ed448PublicKey,
     x25519: X25519PublicKey,
     secret: BoxKey,
+    queue: Arc<QueueRecord>,
 }
 
 impl NobodysKeys {
     pub(crate) fn generate(rng: &mut (impl rand::CryptoRng + ?Sized)) -> Self {
         let x25519 = X25519PrivateKey::generate(rng);
+        let ed25519 = Ed25519PrivateKey::generate(rng).public_key();
+        let queue = QueueRecord {
+            recipient_id: RecipientId::generate(rng),
+            recipient_keys: vec![ed25519.into()],
+            recipient_dh: DhSecret::from_bytes([0; 32]),
+            sender_id: SenderId::generate(rng),
+            sender_key: Some(x25519.public_key().into()),
+            mode: Some(QueueMode::Messaging),
+            link: None,
+            notifier: None,
+            status: QueueStatus::Active,
+            updated: None,
+            recipient_service: None,
+        };
         Self {
-            ed25519: Ed25519PrivateKey::generate(rng).public_key(),
+            ed25519,
             ed448: Ed448PrivateKey::generate(rng).public_key(),
             x25519: x25519.public_key(),
             secret: x25519.agree(&x25519.public_key()).box_key(),
+            queue: Arc::new(queue),
         }
+    }
+
+    /// Stands for a queue that there is not, so that a command about it goes the way of others. It is in no store,
+    /// secured, and nobody has its keys.
+    pub(crate) fn queue(&self) -> &Arc<QueueRecord> {
+        &self.queue
     }
 }
 
@@ -117,22 +143,17 @@ fn verify_authenticator(
     session: &mut SessionKeys,
     nobody: &NobodysKeys,
 ) -> bool {
-    let kept = key.and_then(|key| session.kept(key));
-    if fits(kept.unwrap_or(&nobody.secret)) && key.is_some() {
+    let with = key.unwrap_or(&nobody.x25519);
+    // Nobody's secret is never kept.
+    if fits(session.kept(with).unwrap_or(&nobody.secret)) && key.is_some() {
         return true;
     }
-    let secret = session.agree(key.unwrap_or(&nobody.x25519));
-    match key {
-        Some(key) if fits(&secret) => {
-            session.keep(*key, secret);
-            true
-        }
-        Some(_) => false,
-        None => {
-            let _ = fits(&secret);
-            false
-        }
+    let secret = session.agree(with);
+    let verified = fits(&secret) && key.is_some();
+    if verified {
+        session.keep(*with, secret);
     }
+    verified
 }
 
 #[cfg(test)]

@@ -70,6 +70,32 @@ impl OwnedProof {
     }
 }
 
+#[cfg(test)]
+impl OwnedProof {
+    /// That of a command with this authorized part, by this key.
+    pub(super) fn made_by(key: &smp_crypto::PrivateAuthKey, authorized: Vec<u8>, cx: &Context) -> Self {
+        use smp_crypto::PrivateAuthKey;
+        let authorization = match key {
+            PrivateAuthKey::Ed25519(key) => {
+                OwnedAuthorization::Signature(Signature::Ed25519(key.sign(&authorized)))
+            }
+            PrivateAuthKey::Ed448(key) => {
+                OwnedAuthorization::Signature(Signature::Ed448(Box::new(key.sign(&authorized))))
+            }
+            PrivateAuthKey::X25519(key) => {
+                let relay = cx.session.private_key.public_key();
+                let nonce = Nonce::from_slice_padded(cx.corr_id.as_bytes());
+                let bytes = authenticator::make(&key.agree(&relay).box_key(), &nonce, &authorized);
+                OwnedAuthorization::Authenticator(Box::new(Authenticator {
+                    bytes,
+                    digest: sha512(&authorized),
+                }))
+            }
+        };
+        Self { authorization, service_signature: None, authorized }
+    }
+}
+
 type Found = Option<Arc<QueueRecord>>;
 
 /// The queue that the command is about, if it is about one, once it is verified that the command may be run.
@@ -81,7 +107,8 @@ pub(super) async fn authorize(
     check_service(cx, command.tag(), proof)?;
     match command {
         Command::Ping | Command::ProxySession { .. } | Command::ProxyForward { .. } => Ok(None),
-        Command::New(request) => permit(cx, &[request.auth_key.0], proof, None),
+        Command::New(request) if is_authorized(cx, &[request.auth_key.0], proof) => Ok(None),
+        Command::New(_) => Err(ErrorType::Auth),
         Command::SubscribeAll(_) | Command::SubscribeAllNotifications(_) => is_of_service(cx, proof),
         // It has been taken out of its boxes before.
         Command::RelayForward(_) => Err(CommandError::Prohibited.into()),
@@ -107,32 +134,26 @@ async fn on_queue(
 ) -> Result<Found, ErrorType> {
     let store = &cx.broker.store;
     let LookedUp { queue, asked_disk } = store.look_up(id).await.map_err(|error| store_error(&error))?;
+    // From here on whether there is a queue makes no difference, but in what comes out.
     let exists = queue.is_some();
-    let permitted = may_run(cx, command, proof, queue);
-    if permitted.is_err() && exists {
-        store.refuse(id, asked_disk).await.map_err(|error| store_error(&error))?;
+    let queue = queue.unwrap_or_else(|| cx.broker.nobody.queue().clone());
+    if may_run(cx, command, proof, &queue) && exists {
+        return Ok(Some(queue));
     }
-    permitted
+    store.refuse(id, asked_disk).await.map_err(|error| store_error(&error))?;
+    Err(ErrorType::Auth)
 }
 
-fn may_run(
-    cx: &Context,
-    command: &Command<'_>,
-    proof: &OwnedProof,
-    queue: Found,
-) -> Result<Found, ErrorType> {
+fn may_run(cx: &Context, command: &Command<'_>, proof: &OwnedProof, queue: &QueueRecord) -> bool {
     match command {
         Command::Send(..) => may_send(cx, queue, proof),
         Command::SenderSecure(key) | Command::SecureAndGetLink(key) => may_secure(cx, queue, &key.0, proof),
-        Command::GetLink => queue.filter(|queue| is_contact(queue)).ok_or(ErrorType::Auth).map(Some),
+        Command::GetLink => is_contact(queue),
         Command::SubscribeNotifications => {
-            let key = queue.as_ref().and_then(|queue| queue.notifier.as_ref()).map(|notifier| notifier.key);
-            permit(cx, key.as_slice(), proof, queue)
+            let key = queue.notifier.as_ref().map(|notifier| notifier.key);
+            is_authorized(cx, key.as_slice(), proof)
         }
-        _ => {
-            let keys = queue.as_ref().map_or(&[][..], |queue| &queue.recipient_keys).to_vec();
-            permit(cx, &keys, proof, queue)
-        }
+        _ => is_authorized(cx, &queue.recipient_keys, proof),
     }
 }
 
@@ -175,34 +196,20 @@ fn is_of_service(cx: &Context, proof: &OwnedProof) -> Result<Found, ErrorType> {
 }
 
 /// Until a queue is secured anybody may send, but nobody with an authorization.
-fn may_send(cx: &Context, queue: Found, proof: &OwnedProof) -> Result<Found, ErrorType> {
+fn may_send(cx: &Context, queue: &QueueRecord, proof: &OwnedProof) -> bool {
     let missing = matches!(proof.authorization, OwnedAuthorization::Missing);
-    match queue.as_ref().map(|queue| queue.sender_key) {
-        Some(None) if missing => Ok(queue),
-        Some(key) => permit(cx, key.as_slice(), proof, queue),
-        None => permit(cx, &[], proof, None),
-    }
+    (queue.sender_key.is_none() && missing) || is_authorized(cx, queue.sender_key.as_slice(), proof)
 }
 
 /// A sender may secure a messaging queue with a key that it has, unless there is another one already.
-fn may_secure(
-    cx: &Context,
-    queue: Found,
-    key: &PublicAuthKey,
-    proof: &OwnedProof,
-) -> Result<Found, ErrorType> {
-    let allowed = queue.as_ref().is_some_and(|queue| {
-        queue.mode == Some(QueueMode::Messaging) && queue.sender_key.is_none_or(|existing| existing == *key)
-    });
-    permit(cx, if allowed { slice::from_ref(key) } else { &[] }, proof, queue)
+fn may_secure(cx: &Context, queue: &QueueRecord, key: &PublicAuthKey, proof: &OwnedProof) -> bool {
+    let allowed =
+        queue.mode == Some(QueueMode::Messaging) && queue.sender_key.is_none_or(|existing| existing == *key);
+    is_authorized(cx, if allowed { slice::from_ref(key) } else { &[] }, proof)
 }
 
-fn permit(
-    cx: &Context,
-    keys: &[PublicAuthKey],
-    proof: &OwnedProof,
-    queue: Found,
-) -> Result<Found, ErrorType> {
+/// Whether the command was authorized with one of these keys.
+fn is_authorized(cx: &Context, keys: &[PublicAuthKey], proof: &OwnedProof) -> bool {
     let with_service = match (&cx.service, &proof.service_signature) {
         (Some(service), Some(_)) => Some(authorized_with_service(&service.fingerprint, &proof.authorized)),
         _ => None,
@@ -219,9 +226,5 @@ fn permit(
         }
     };
     let proof = Proof { authorization, nonce: Nonce::from_slice_padded(cx.corr_id.as_bytes()) };
-    if verify(keys, proof, &mut lock(&cx.session.keys), &cx.broker.nobody) {
-        Ok(queue)
-    } else {
-        Err(ErrorType::Auth)
-    }
+    verify(keys, proof, &mut lock(&cx.session.keys), &cx.broker.nobody)
 }

@@ -27,6 +27,8 @@ mod send;
 mod skey;
 mod sub;
 mod subs;
+#[cfg(test)]
+mod timing;
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -32,6 +32,8 @@ use smp_transport::connection::{Connection, RelaySide};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+#[cfg(test)]
+pub(crate) use self::reply::Content;
 use self::{intake::Intake, lanes::Lanes, outbox::Outbox, reader::read, writer::Writer};
 pub(crate) use self::{
     intake::Permit,

@@ -74,7 +74,7 @@ impl MemoryStore {
 
     fn find(&self, id: QueueId<'_>) -> Result<Option<Arc<QueueRecord>>, StoreError> {
         self.open()?;
-        let Some(queue) = read(&self.index).find(id) else { return Ok(None) };
+        let Some(queue) = read(&self.index).nearest(id) else { return Ok(None) };
         let queue = lock(&queue);
         Ok((!queue.deleted && id.is_of(&queue.record)).then(|| queue.record.clone()))
     }

@@ -72,8 +72,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Store::find_queue`] for a command that may be refused.
     fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp>;
 
-    /// To be awaited before a command is refused although [`Store::look_up`] has found its queue: takes as long as the
-    /// search for an unknown ID would have taken longer, so that the time does not tell that there is a queue.
+    /// To be awaited before a command is refused, whether [`Store::look_up`] has found its queue or not: takes as long as the
+    /// search for an unknown ID would have taken longer, so that the time does not tell whether there is a queue.
     fn refuse<'a>(&'a self, id: QueueId<'a>, asked_disk: bool) -> StoreFuture<'a, ()>;
 
     /// The data of a queue's short link; `None` if it has none.

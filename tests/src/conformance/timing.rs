@@ -200,7 +200,7 @@ pub async fn measure_prepared(target: &Target, settings: Settings, prepared: Pre
     Ok(compare(settings, &times))
 }
 
-/// The IDs for each round, in the order of [`CASES`]. Each is used in one round only.
+/// The IDs for each round, one for each [`Case`]. Each is used in one round only.
 pub struct Prepared(Vec<[EntityId; 3]>);
 
 /// Creates the queues whose times are taken.

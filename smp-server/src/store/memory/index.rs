@@ -30,14 +30,18 @@ struct Service {
 }
 
 impl Index {
-    pub(super) fn find(&self, id: QueueId<'_>) -> Option<Arc<Mutex<Queue>>> {
-        let recipient = match id {
-            QueueId::Recipient(id) => id,
-            QueueId::Sender(id) => self.senders.get(id)?,
-            QueueId::Notifier(id) => self.notifiers.get(id)?,
-            QueueId::Link(id) => self.links.get(id)?,
+    /// The queue with this ID, or any other one: that is the same work.
+    pub(super) fn nearest(&self, id: QueueId<'_>) -> Option<Arc<Mutex<Queue>>> {
+        let (recipient, bytes) = match id {
+            QueueId::Recipient(id) => (Some(id), id.as_bytes()),
+            QueueId::Sender(id) => (self.senders.get(id), id.as_bytes()),
+            QueueId::Notifier(id) => (self.notifiers.get(id), id.as_bytes()),
+            QueueId::Link(id) => (self.links.get(id), id.as_bytes()),
         };
-        self.queues.get(recipient).cloned()
+        // Without a queue that has it the ID itself is a place in the order.
+        let recipient = recipient.map_or(bytes, RecipientId::as_bytes);
+        let next = self.queues.range::<[u8], _>((Bound::Included(recipient), Bound::Unbounded)).next();
+        next.or_else(|| self.queues.first_key_value()).map(|(_, queue)| queue.clone())
     }
 
     pub(super) fn insert(&mut self, queue: Queue) -> Result<(), StoreError> {

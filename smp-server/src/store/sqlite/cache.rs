@@ -3,7 +3,7 @@
 //! A queue has at most one [`Active`] at a time, found by its recipient ID: that is what makes its lock a lock. One that
 //! nobody holds can go at any time, since what it says is on disk. The clock algorithm chooses which goes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -131,7 +131,15 @@ impl Cache {
         }
     }
 
-    /// Remembers that a command about an existing queue was refused. Returns whether that is new.
+    /// Any queue in use, another one for another ID.
+    pub(super) fn another(&self, id: QueueId<'_>) -> Option<Arc<Active>> {
+        let inner = lock(&self.inner);
+        let start = id_key(id).1.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let place = start.checked_rem(inner.clock.len() as u64)?;
+        inner.queues.get(inner.clock.get(usize::try_from(place).ok()?)?).cloned()
+    }
+
+    /// Remembers that a command was refused. Returns whether that is new.
     pub(super) fn note_refused(&self, id: QueueId<'_>) -> bool {
         lock(&self.inner).refused.note(id, Reason::NotAuthorized)
     }
@@ -286,9 +294,15 @@ impl Inner {
 impl Refused {
     /// Returns whether the ID is new.
     fn note(&mut self, id: QueueId<'_>, reason: Reason) -> bool {
-        if self.ids.insert(id_key(id), reason).is_some() {
-            return false;
-        }
+        match self.ids.entry(id_key(id)) {
+            Entry::Occupied(mut known) => {
+                if reason == Reason::Absent {
+                    known.insert(reason);
+                }
+                return false;
+            }
+            Entry::Vacant(free) => free.insert(reason),
+        };
         self.order.push_back(id_key(id));
         while self.order.len() > REFUSED_IDS {
             let Some(oldest) = self.order.pop_front() else { break };

@@ -121,18 +121,21 @@ impl SqliteStore {
         let active = match self.shared.cache.look_up(id) {
             Known::Queue(active) => active,
             Known::Recipient(recipient) => self.shared.cache.queue(&recipient),
-            Known::Absent => return Ok(LookedUp { queue: None, asked_disk }),
+            Known::Absent => {
+                // What is done with a queue that is in memory.
+                let _ = self.shared.cache.another(id).and_then(|active| active.record());
+                return Ok(LookedUp { queue: None, asked_disk });
+            }
             Known::Nothing(generation) => {
                 asked_disk = true;
-                match self.reader.resolve(id).await? {
-                    Some(recipient) => self.shared.cache.queue(&recipient),
-                    None => {
-                        // The reads that an existing queue would have cost.
-                        self.reader.queue(&RecipientId::empty()).await?;
-                        self.shared.cache.note_absent(id, generation);
-                        return Ok(LookedUp { queue: None, asked_disk });
-                    }
+                let nearest = self.reader.resolve(id).await?;
+                if !nearest.is_it {
+                    // What is read of a queue that exists.
+                    self.reader.queue(&nearest.recipient).await?;
+                    self.shared.cache.note_absent(id, generation);
+                    return Ok(LookedUp { queue: None, asked_disk });
                 }
+                self.shared.cache.queue(&nearest.recipient)
             }
         };
         let record = match active.record() {
@@ -153,8 +156,8 @@ impl SqliteStore {
     /// The reads that an unknown ID would have cost. As with those, once: then it is remembered.
     pub(super) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
         if self.shared.cache.note_refused(id) && !asked_disk {
-            self.reader.resolve(id).await?;
-            self.reader.queue(&RecipientId::empty()).await?;
+            let nearest = self.reader.resolve(id).await?;
+            self.reader.queue(&nearest.recipient).await?;
         }
         Ok(())
     }

@@ -24,6 +24,14 @@ pub(super) struct Reader {
     searches: std::sync::atomic::AtomicUsize,
 }
 
+/// What a search for an ID finds.
+pub(super) struct Nearest {
+    /// The recipient ID of a queue; empty if none has an ID of that kind.
+    pub(super) recipient: RecipientId,
+    /// Whether it is the queue that was searched for.
+    pub(super) is_it: bool,
+}
+
 /// A queue as it is on disk.
 pub(super) struct StoredQueue {
     pub(super) key: i64,
@@ -56,23 +64,41 @@ impl Reader {
         self.searches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// The recipient ID of the queue with this ID.
-    pub(super) async fn resolve(&self, id: QueueId<'_>) -> Result<Option<RecipientId>> {
+    /// The queue with this ID, or the next one: that is the same work, also for the disk.
+    pub(super) async fn resolve(&self, id: QueueId<'_>) -> Result<Nearest> {
         #[cfg(test)]
         self.count_search();
+        macro_rules! next_by {
+            ($column:literal) => {
+                concat!(
+                    "SELECT recipient_id, ",
+                    $column,
+                    " FROM queues WHERE ",
+                    $column,
+                    " >= ? ORDER BY ",
+                    $column,
+                    " LIMIT 1"
+                )
+            };
+        }
         let (sql, id) = match id {
-            QueueId::Recipient(id) => {
-                ("SELECT recipient_id FROM queues WHERE recipient_id = ?", id.as_bytes())
-            }
-            QueueId::Sender(id) => ("SELECT recipient_id FROM queues WHERE sender_id = ?", id.as_bytes()),
-            QueueId::Notifier(id) => ("SELECT recipient_id FROM queues WHERE notifier_id = ?", id.as_bytes()),
-            QueueId::Link(id) => ("SELECT recipient_id FROM queues WHERE link_id = ?", id.as_bytes()),
+            QueueId::Recipient(id) => (next_by!("recipient_id"), id.as_bytes()),
+            QueueId::Sender(id) => (next_by!("sender_id"), id.as_bytes()),
+            QueueId::Notifier(id) => (next_by!("notifier_id"), id.as_bytes()),
+            QueueId::Link(id) => (next_by!("link_id"), id.as_bytes()),
         };
-        let row = query(sql).bind(id).fetch_optional(&self.pool).await.map_err(unavailable)?;
-        row.map(|row| read(rows::id(&row, 0))).transpose()
+        // Behind the last ID comes the first one.
+        for from in [id, &[]] {
+            let row = query(sql).bind(from).fetch_optional(&self.pool).await.map_err(unavailable)?;
+            if let Some(row) = row {
+                let is_it = read(rows::get::<&[u8]>(&row, 1))? == id;
+                return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it });
+            }
+        }
+        Ok(Nearest { recipient: RecipientId::empty(), is_it: false })
     }
 
-    /// A queue and its messages, without their bodies. Does the same work if there is no such queue.
+    /// A queue and its messages, without their bodies.
     pub(super) async fn queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
         #[cfg(test)]
         self.count_search();
@@ -81,11 +107,10 @@ impl Reader {
         let row =
             query(sql).bind(id.as_bytes()).fetch_optional(&mut *connection).await.map_err(unavailable)?;
         let found = row.map(|row| read(rows::record(&row))).transpose()?;
-        let key = found.as_ref().map_or(-1, |(key, _)| *key);
+        let Some((key, record)) = found else { return Ok(None) };
         let sql =
             "SELECT message, timestamp, kind, message_id FROM messages WHERE queue = ? ORDER BY message";
         let found_messages = query(sql).bind(key).fetch_all(&mut *connection).await.map_err(unavailable)?;
-        let Some((key, record)) = found else { return Ok(None) };
         let messages =
             found_messages.iter().map(|row| read(rows::message_info(row))).collect::<Result<_>>()?;
         Ok(Some(StoredQueue { key, record, messages }))

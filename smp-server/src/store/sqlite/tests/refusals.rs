@@ -8,9 +8,7 @@ use crate::store::{QueueId, SqliteConfig, SqliteStore, Store};
 async fn refused(store: &SqliteStore, queue: QueueId<'_>) -> usize {
     let before = store.reader.searches();
     let found = store.look_up(queue).await.unwrap();
-    if found.queue.is_some() {
-        store.refuse(queue, found.asked_disk).await.unwrap();
-    }
+    store.refuse(queue, found.asked_disk).await.unwrap();
     store.reader.searches() - before
 }
 
