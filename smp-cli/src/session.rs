@@ -1,5 +1,7 @@
 //! An open identity: the agent, the book of contacts and texts, and what every command does with the agent's events.
 
+use std::collections::VecDeque;
+
 use anyhow::Context as _;
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, Integrity, MessageId,
@@ -21,8 +23,8 @@ pub(crate) enum Notice {
     Connected(Contact),
     /// A text was recorded; [`Session::new_texts`] has it.
     Text,
-    /// As [`Text`](Self::Text), but the chain of the contact's messages is broken before it, in this way.
-    TextAfterGap(Contact, String),
+    /// The chain of the contact's messages is broken before the one that came, in this way.
+    Gap(Contact, String),
     /// The recipient's relay keeps our message.
     Sent(MessageId),
     /// Our message was given up, with the reason.
@@ -39,15 +41,6 @@ pub(crate) enum Notice {
     RelayUp(String),
     /// The disk does not take what arrives; the agent goes on trying.
     StorageFailed(String),
-    /// Nothing that a person needs to know.
-    Nothing,
-}
-
-impl Notice {
-    /// Whether [`Session::new_texts`] has something new.
-    pub(crate) fn has_text(&self) -> bool {
-        matches!(self, Self::Text | Self::TextAfterGap(..))
-    }
 }
 
 /// An open identity.
@@ -58,6 +51,8 @@ pub(crate) struct Session {
     settings: Settings,
     /// The event that is being applied: kept here so that [`next`](Self::next) may be dropped at any time.
     current: Option<Delivery>,
+    /// What the events that were applied mean, and was not told yet.
+    notices: VecDeque<Notice>,
 }
 
 impl Session {
@@ -67,7 +62,7 @@ impl Session {
         let relays = parse_relays(&settings.relays)?;
         let (agent, events) = Agent::open(AgentConfig::new(dir.path().join("agent"), relays)).await?;
         let book = Book::open(&dir.book_file()).await?;
-        Ok(Self { agent, events, book, settings, current: None })
+        Ok(Self { agent, events, book, settings, current: None, notices: VecDeque::new() })
     }
 
     /// Closes everything. What was in flight goes on at the next start.
@@ -129,67 +124,74 @@ impl Session {
 
     /// The next thing that happens. May be dropped while it waits; applying an event again changes nothing.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Notice> {
-        if self.current.is_none() {
-            self.current = self.events.next().await?;
+        loop {
+            if let Some(notice) = self.notices.pop_front() {
+                return Ok(notice);
+            }
+            if self.current.is_none() {
+                self.current = self.events.next().await?;
+            }
+            let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
+            let notices = self.apply(&delivery.event).await?;
+            // Only now: what the book does not have yet comes again after a crash.
+            delivery.done().await?;
+            self.current = None;
+            self.notices = notices.into();
         }
-        let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
-        let notice = self.apply(&delivery.event).await?;
-        // Only now: what the book does not have yet comes again after a crash.
-        delivery.done().await?;
-        self.current = None;
-        Ok(notice)
     }
 
-    async fn apply(&self, event: &Event) -> anyhow::Result<Notice> {
-        match event {
-            Event::RelayUp { relay } => return Ok(Notice::RelayUp(relay.clone())),
-            Event::RelayDown { relay, error } => {
-                return Ok(Notice::RelayDown(relay.clone(), error.to_string()));
-            }
-            Event::StorageFailed { reason } => return Ok(Notice::StorageFailed(reason.clone())),
-            _ => {}
-        }
-        let Some(connection) = event.connection() else { return Ok(Notice::Nothing) };
+    async fn apply(&self, event: &Event) -> anyhow::Result<Vec<Notice>> {
+        let notice = match event {
+            Event::RelayUp { relay } => Notice::RelayUp(relay.clone()),
+            Event::RelayDown { relay, error } => Notice::RelayDown(relay.clone(), error.to_string()),
+            Event::StorageFailed { reason } => Notice::StorageFailed(reason.clone()),
+            _ => match event.connection() {
+                Some(connection) => return self.apply_to(connection, event).await,
+                None => return Ok(Vec::new()),
+            },
+        };
+        Ok(vec![notice])
+    }
+
+    async fn apply_to(&self, connection: ConnectionId, event: &Event) -> anyhow::Result<Vec<Notice>> {
         let contact = self.contact_of(connection).await?;
-        match event {
+        let notice = match event {
             Event::Confirmation { info, .. } => {
                 let contact = self.learn_profile(contact, info).await?;
                 self.book.set_status(&contact, Status::Joining).await?;
                 self.agent.accept(connection, &self.own_info()).await?;
-                Ok(Notice::Joined(contact))
+                Notice::Joined(contact)
             }
             Event::Info { info, .. } => {
                 self.learn_profile(contact, info).await?;
-                Ok(Notice::Nothing)
+                return Ok(Vec::new());
             }
             Event::Connected { .. } => {
                 self.book.set_status(&contact, Status::Connected).await?;
-                Ok(Notice::Connected(contact))
+                Notice::Connected(contact)
             }
             Event::Message { id, body, times, integrity, .. } => {
-                let notice =
-                    self.record(contact.clone(), *id, times.relay.saturating_mul(1000), body).await?;
-                Ok(match (notice, gap(*integrity)) {
-                    (Notice::Text, Some(gap)) => Notice::TextAfterGap(contact, gap),
-                    (notice, _) => notice,
-                })
+                let gap = gap(*integrity).map(|gap| Notice::Gap(contact.clone(), gap));
+                let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
+                return Ok(gap.into_iter().chain(notices).collect());
             }
             Event::Sent { id, .. } => {
                 self.book.outgoing_done(&contact, id.number(), true).await?;
-                Ok(Notice::Sent(*id))
+                Notice::Sent(*id)
             }
             Event::SendFailed { id, error, .. } => {
                 self.book.outgoing_done(&contact, id.number(), false).await?;
-                Ok(Notice::SendFailed(contact, *id, error.to_string()))
+                Notice::SendFailed(contact, *id, error.to_string())
             }
-            Event::QuotaExceeded { .. } => Ok(Notice::Waiting(contact)),
-            Event::ReceiveFailed { error, .. } => Ok(Notice::Unreadable(contact, error.to_string())),
+            Event::QuotaExceeded { .. } => Notice::Waiting(contact),
+            Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
             Event::ConnectionFailed { error, .. } => {
                 self.book.set_status(&contact, Status::Ended).await?;
-                Ok(Notice::Ended(contact, error.to_string()))
+                Notice::Ended(contact, error.to_string())
             }
-            _ => Ok(Notice::Nothing),
-        }
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![notice])
     }
 
     /// The contact of a connection; one that a crash kept out of the book is entered now.
@@ -209,31 +211,44 @@ impl Session {
         Ok(contact)
     }
 
-    /// Enters what a message says. Events of other kinds (calls, groups, receipts of newer apps) are passed over.
-    async fn record(&self, contact: Contact, id: MessageId, at: i64, body: &[u8]) -> anyhow::Result<Notice> {
-        let mut notice = Notice::Nothing;
+    /// Enters what a message says. Events of other kinds (calls, groups, receipts of newer apps) are passed over, and one
+    /// part that cannot be read does not cost the others. The notice about texts is the last one.
+    async fn record(
+        &self,
+        contact: &Contact,
+        id: MessageId,
+        at: i64,
+        body: &[u8],
+    ) -> anyhow::Result<Vec<Notice>> {
+        let mut unreadable = None;
+        let mut ended = None;
+        let mut has_text = false;
         for (part, message) in (0..).zip(decode_messages(body)) {
-            let origin = TextOrigin { agent_id: id.number(), part };
             let text = match message.map(|message| message.event) {
                 Ok(ChatEvent::MessageNew(container)) => container.content.display_text(),
                 Ok(ChatEvent::MessageUpdate { content, .. }) => {
                     format!("(edited) {}", content.display_text())
                 }
                 Ok(ChatEvent::Info(profile)) => {
-                    self.book.set_profile(&contact, &profile.display_name).await?;
+                    self.book.set_profile(contact, &profile.display_name).await?;
                     continue;
                 }
                 Ok(ChatEvent::DirectDelete) => {
-                    self.book.set_status(&contact, Status::Ended).await?;
-                    return Ok(Notice::Ended(contact, "they deleted this contact".to_owned()));
+                    self.book.set_status(contact, Status::Ended).await?;
+                    ended = Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()));
+                    continue;
                 }
                 Ok(_) => continue,
-                Err(error) => return Ok(Notice::Unreadable(contact, error.to_string())),
+                Err(error) => {
+                    unreadable.get_or_insert_with(|| Notice::Unreadable(contact.clone(), error.to_string()));
+                    continue;
+                }
             };
-            self.book.add_incoming(&contact, origin, at, &text).await?;
-            notice = Notice::Text;
+            let origin = TextOrigin { agent_id: id.number(), part };
+            self.book.add_incoming(contact, origin, at, &text).await?;
+            has_text = true;
         }
-        Ok(notice)
+        Ok(unreadable.into_iter().chain(ended).chain(has_text.then_some(Notice::Text)).collect())
     }
 }
 
@@ -271,4 +286,55 @@ pub(crate) fn parse_relays(texts: &[String]) -> anyhow::Result<Vec<RelayAddress>
 fn now_millis() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An identity whose relay nobody can reach, with the contact bob.
+    async fn session() -> (tempfile::TempDir, Session, Contact) {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::locate(Some(folder.path())).unwrap();
+        let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
+        dir.create(&Settings { name: "alice".into(), relays: vec![relay] }).unwrap();
+        let session = Session::open(&dir).await.unwrap();
+        let contact = session.book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+        (folder, session, contact)
+    }
+
+    #[tokio::test]
+    async fn a_part_that_cannot_be_read_does_not_cost_the_others() {
+        let (_folder, session, bob) = session().await;
+        let text = |text: &str| {
+            let event = ChatEvent::MessageNew(MessageContainer::text(text));
+            String::from_utf8(ChatMessage::new(None, event).encode()).unwrap()
+        };
+        let deleted = String::from_utf8(ChatMessage::new(None, ChatEvent::DirectDelete).encode()).unwrap();
+        let body = format!("[{},7,8,{deleted},{}]", text("before"), text("behind"));
+        let notices = session.record(&bob, MessageId::new(1), 1000, body.as_bytes()).await.unwrap();
+        assert!(
+            matches!(notices.as_slice(), [Notice::Unreadable(..), Notice::Ended(..), Notice::Text]),
+            "{notices:?}"
+        );
+        let texts = session.new_texts().await.unwrap();
+        assert_eq!(texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), ["before", "behind"]);
+        session.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_gap_is_told_whatever_comes_behind_it() {
+        let (_folder, session, bob) = session().await;
+        let event = Event::Message {
+            connection: connection(&bob),
+            id: MessageId::new(1),
+            body: session.own_info(),
+            times: smp_agent::MessageTimes { relay: 1, received: 1 },
+            integrity: Integrity::BadHash,
+            origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
+        };
+        let notices = session.apply(&event).await.unwrap();
+        assert!(matches!(notices.as_slice(), [Notice::Gap(..)]), "{notices:?}");
+        session.close().await;
+    }
 }

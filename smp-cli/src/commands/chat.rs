@@ -11,7 +11,7 @@ use super::{explain, interrupted, text_line};
 use crate::args::ChatArgs;
 use crate::book::Contact;
 use crate::output::Output;
-use crate::session::Session;
+use crate::session::{Notice, Session};
 
 /// Lines that were typed and not taken yet.
 const TYPED_AHEAD: usize = 16;
@@ -26,7 +26,7 @@ pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: Output) 
             notice = session.next() => {
                 let notice = notice?;
                 explain(&notice, output);
-                if notice.has_text() {
+                if matches!(notice, Notice::Text) {
                     show(session, &contact, &mut printer).await?;
                 }
             }

@@ -77,7 +77,7 @@ async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow:
         match notice {
             Notice::Connected(contact) if contact.connection == connection => return Ok(ExitCode::SUCCESS),
             Notice::Ended(contact, _) if contact.connection == connection => return Ok(ExitCode::FAILURE),
-            notice if notice.has_text() => {
+            Notice::Text => {
                 show_new_texts(session, output).await?;
             }
             _ => {}

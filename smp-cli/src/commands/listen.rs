@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{explain, interrupted, never, show_new_texts};
 use crate::args::ListenArgs;
 use crate::output::Output;
-use crate::session::Session;
+use crate::session::{Notice, Session};
 
 pub(super) async fn run(
     args: &ListenArgs,
@@ -26,7 +26,7 @@ pub(super) async fn run(
             () = &mut stop => break,
         };
         explain(&notice, output);
-        if notice.has_text() {
+        if matches!(notice, Notice::Text) {
             shown += show_new_texts(session, output).await?;
         }
     }

@@ -114,7 +114,7 @@ fn explain(notice: &Notice, output: Output) {
                 &format!("From {name}: {reason}."),
             );
         }
-        Notice::TextAfterGap(contact, gap) => {
+        Notice::Gap(contact, gap) => {
             let name = &contact.name;
             output.note("gap", json!({ "contact": name, "reason": gap }), &format!("From {name}: {gap}."));
         }
@@ -134,7 +134,7 @@ fn explain(notice: &Notice, output: Output) {
         Notice::StorageFailed(reason) => {
             output.note("storage_failed", json!({ "reason": reason }), &format!("Your disk: {reason}."));
         }
-        Notice::Text | Notice::Sent(_) | Notice::Nothing => {}
+        Notice::Text | Notice::Sent(_) => {}
     }
 }
 
