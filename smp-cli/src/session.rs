@@ -159,8 +159,7 @@ impl Session {
             Event::Confirmation { info, .. } => {
                 let contact = self.learn_profile(contact, info).await?;
                 self.book.set_status(&contact, Status::Joining).await?;
-                self.agent.accept(connection, &self.own_info()).await?;
-                Notice::Joined(contact)
+                return self.accept(contact).await;
             }
             Event::Info { info, .. } => {
                 self.learn_profile(contact, info).await?;
@@ -192,6 +191,18 @@ impl Session {
             _ => return Ok(Vec::new()),
         };
         Ok(vec![notice])
+    }
+
+    /// Lets the contact in. One that cannot be let in is over: the event must not come again before all others for ever.
+    async fn accept(&self, contact: Contact) -> anyhow::Result<Vec<Notice>> {
+        match self.agent.accept(connection(&contact), &self.own_info()).await {
+            Ok(()) => Ok(vec![Notice::Joined(contact)]),
+            Err(error @ (AgentError::Storage(_) | AgentError::ShutDown)) => Err(error.into()),
+            Err(error) => {
+                self.book.set_status(&contact, Status::Ended).await?;
+                Ok(vec![Notice::Ended(contact, error.to_string())])
+            }
+        }
     }
 
     /// The contact of a connection; one that a crash kept out of the book is entered now.
@@ -319,6 +330,20 @@ mod tests {
         );
         let texts = session.new_texts().await.unwrap();
         assert_eq!(texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), ["before", "behind"]);
+        session.close().await;
+    }
+
+    #[tokio::test]
+    async fn somebody_who_cannot_be_let_in_does_not_stop_the_others() {
+        let (_folder, session, bob) = session().await;
+        // The agent has no such connection; it answers alike for one that has failed already.
+        let event = Event::Confirmation { connection: connection(&bob), info: session.own_info() };
+        let notices = session.apply(&event).await.unwrap();
+        assert!(matches!(notices.as_slice(), [Notice::Ended(..)]), "{notices:?}");
+        assert_eq!(session.book.require("bob").await.unwrap().status, Status::Ended);
+        session.agent.shutdown().await;
+        // This passes: the event comes again at the next start.
+        assert!(session.apply(&event).await.is_err());
         session.close().await;
     }
 
