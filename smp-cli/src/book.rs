@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{FromRow, SqlitePool};
 
-use crate::output::is_visible;
+use crate::names::{MAX_NAME, printable};
 
 /// How far a contact has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
@@ -56,9 +56,6 @@ pub(crate) struct TextOrigin {
     /// Which of the texts in that message.
     pub(crate) part: i64,
 }
-
-/// Longest name of a contact that is kept, in characters: a peer chooses it, and it is printed.
-const MAX_NAME: usize = 60;
 
 /// The open file.
 #[derive(Debug, Clone)]
@@ -120,7 +117,9 @@ impl Book {
     /// Fails if the name is taken or cannot be typed again.
     pub(crate) async fn refuse_known_name(&self, name: &str) -> anyhow::Result<()> {
         if printable(name) != name || name.is_empty() {
-            bail!("A contact's name is 1 to {MAX_NAME} visible characters; choose another.");
+            bail!(
+                "A contact's name is 1 to {MAX_NAME} visible characters, with single spaces; choose another."
+            );
         }
         if self.by_name(name).await?.is_some() {
             bail!("There is a contact called “{name}” already; choose another name.");
@@ -279,11 +278,6 @@ impl Book {
         }
         Ok(name)
     }
-}
-
-/// A name as it may be printed: no control characters (a peer could move our cursor with them), and not endless.
-pub(crate) fn printable(name: &str) -> String {
-    name.trim().chars().filter(|character| is_visible(*character)).take(MAX_NAME).collect()
 }
 
 /// Creates the file with mode 0600 before SQLite does it with the umask's mode.

@@ -5,6 +5,7 @@ mod book;
 mod commands;
 mod data_dir;
 mod demo;
+mod names;
 mod output;
 mod qr;
 mod session;

@@ -6,14 +6,14 @@ use anyhow::bail;
 use serde_json::json;
 
 use crate::args::InitArgs;
-use crate::book::printable;
 use crate::data_dir::{DataDir, Settings};
+use crate::names::{MAX_NAME, printable};
 use crate::output::Output;
 use crate::session::parse_relays;
 
 pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Result<ExitCode> {
     if args.name.is_empty() || printable(&args.name) != args.name {
-        bail!("A name is 1 to 60 visible characters; choose another --name.");
+        bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
     }
     parse_relays(&args.relays)?;
     dir.create(&Settings { name: args.name.clone(), relays: args.relays.clone() })?;

@@ -20,6 +20,7 @@ use crate::args::{Cli, Command};
 use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
+use crate::names::argument;
 use crate::output::{Output, clock, visible};
 use crate::session::{Notice, Session};
 
@@ -84,7 +85,8 @@ fn explain(notice: &Notice, output: Output) {
         }
         Notice::Connected(contact) => {
             let name = &contact.name;
-            let sentence = format!("{name} is connected. Compare security codes: smp verify {name}");
+            let sentence =
+                format!("{name} is connected. Compare security codes: smp verify {}", argument(name));
             output.note("connected", json!({ "contact": name }), &sentence);
         }
         Notice::SendFailed(contact, _, reason) => {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::args::VerifyArgs;
 use crate::book::Contact;
+use crate::names::argument;
 use crate::output::Output;
 use crate::session::Session;
 
@@ -36,7 +37,7 @@ fn show(contact: &Contact, code: &str, output: Output) {
     if !output.is_json() {
         let name = &contact.name;
         eprintln!("\n{name} must see the same code. Compare it in another way than through this program,");
-        eprintln!("then mark it as compared: smp verify {name} CODE");
+        eprintln!("then mark it as compared: smp verify {} CODE", argument(name));
     }
 }
 
