@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Show the security code of a contact, or compare it with the one they read to you.
     Verify(VerifyArgs),
-    /// Remove a contact and all texts exchanged with them.
+    /// Remove a contact and all that is kept of them. Texts are kept only until they are shown or sent.
     Remove(RemoveArgs),
     /// Show it all on this machine: a relay, two people, a conversation, a crash. Leaves nothing behind.
     Demo(DemoArgs),

@@ -1,7 +1,7 @@
-//! Names of contacts and the texts exchanged with them, in an SQLite file beside the agent's.
+//! Names of contacts and the texts that they sent and nobody has seen yet, in an SQLite file beside the agent's.
 //!
 //! The agent repeats an event until it is acknowledged, so that a crash loses none. Here an event is recorded under the
-//! agent's own number before it is acknowledged: a repeated one changes nothing, and a text is shown once.
+//! agent's own number before it is acknowledged: a repeated one changes nothing, and a text is shown once. Then it is forgotten: there is no command that would show it again.
 
 use std::path::Path;
 
@@ -35,17 +35,39 @@ pub(crate) struct Contact {
     pub(crate) status: Status,
     pub(crate) link: Option<String>,
     pub(crate) verified_code: Option<String>,
+    /// Whether the user chose the name.
+    name_is_ours: bool,
+    /// What the contact last called themselves.
+    own_name: Option<String>,
+}
+
+/// What came of a profile.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    pub(crate) contact: Contact,
+    /// The contact's new name for themselves, if it is another one than before and is not their name here.
+    pub(crate) renamed: Option<String>,
 }
 
 /// A text received and not shown yet.
 #[derive(Debug, Clone, FromRow)]
 pub(crate) struct NewText {
-    pub(crate) id: i64,
+    id: i64,
+    connection: i64,
+    agent_id: i64,
+    part: i64,
     pub(crate) contact_id: i64,
     pub(crate) contact: String,
     /// Unix time in milliseconds at which the relay received it.
     pub(crate) at: i64,
     pub(crate) text: String,
+}
+
+impl NewText {
+    /// Names the text: the same if it is shown again after a crash, and of no other text of this identity.
+    pub(crate) fn key(&self) -> String {
+        format!("{}-{}-{}", self.connection, self.agent_id, self.part)
+    }
 }
 
 /// Where a received text came from.
@@ -69,7 +91,9 @@ impl Book {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true);
+            .foreign_keys(true)
+            // What was deleted is overwritten.
+            .pragma("secure_delete", "ON");
         make_private(path)?;
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -98,7 +122,7 @@ impl Book {
                 self.refuse_known_name(name).await?;
                 name.to_owned()
             }
-            None => self.free_name("contact").await?,
+            None => self.free_name("contact", connection).await?,
         };
         sqlx::query(
             "INSERT INTO contacts (connection, name, name_is_ours, status, link) VALUES (?, ?, ?, ?, ?)
@@ -155,17 +179,37 @@ impl Book {
         Ok(sqlx::query_as("SELECT * FROM contacts WHERE name = ?").bind(name).fetch_optional(&self.0).await?)
     }
 
-    /// Notes what the contact calls themselves: their name becomes the contact's name unless the user chose one.
-    pub(crate) async fn set_profile(&self, contact: &Contact, display_name: &str) -> anyhow::Result<Contact> {
+    /// Notes what the contact calls themselves. Until they are connected it becomes their name here, unless the user chose
+    /// one; later the name stays: whoever was compared and verified under it must not become somebody else.
+    pub(crate) async fn set_profile(
+        &self,
+        contact: &Contact,
+        display_name: &str,
+    ) -> anyhow::Result<Introduction> {
+        let contact = self.current(contact).await?;
         let own = printable(display_name);
-        if !own.is_empty() && own != contact.name {
-            let name = self.free_name(&own).await?;
-            sqlx::query("UPDATE contacts SET name = ? WHERE id = ? AND name_is_ours = 0")
-                .bind(name)
-                .bind(contact.id)
-                .execute(&self.0)
-                .await?;
+        if own.is_empty() || contact.own_name.as_ref() == Some(&own) {
+            return Ok(Introduction { contact, renamed: None });
         }
+        let is_new = matches!(contact.status, Status::Invited | Status::Joining);
+        let name = if is_new && !contact.name_is_ours {
+            self.free_name(&own, contact.connection).await?
+        } else {
+            contact.name.clone()
+        };
+        sqlx::query("UPDATE contacts SET name = ?, own_name = ? WHERE id = ?")
+            .bind(name)
+            .bind(&own)
+            .bind(contact.id)
+            .execute(&self.0)
+            .await?;
+        let known = contact.own_name.as_ref().unwrap_or(&contact.name);
+        let renamed = (!is_new && *known != own).then_some(own);
+        Ok(Introduction { contact: self.current(&contact).await?, renamed })
+    }
+
+    /// The contact as it is now.
+    async fn current(&self, contact: &Contact) -> anyhow::Result<Contact> {
         self.by_connection(contact.connection).await?.context("The contact was removed meanwhile")
     }
 
@@ -190,10 +234,17 @@ impl Book {
     /// Forgets the contact and all texts.
     pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
         sqlx::query("DELETE FROM contacts WHERE id = ?").bind(contact.id).execute(&self.0).await?;
+        self.clean().await
+    }
+
+    /// Takes what was deleted out of the write-ahead log too.
+    pub(crate) async fn clean(&self) -> anyhow::Result<()> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.0).await?;
         Ok(())
     }
 
-    /// Records a received text under the agent's number. A repeated one changes nothing.
+    /// Records a received text under the agent's number. A repeated one changes nothing. The agent repeats none that came
+    /// before this one: numbers of those that were shown are not needed any more.
     pub(crate) async fn add_incoming(
         &self,
         contact: &Contact,
@@ -201,8 +252,13 @@ impl Book {
         at: i64,
         text: &str,
     ) -> anyhow::Result<()> {
+        sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
+            .bind(contact.id)
+            .bind(origin.agent_id)
+            .execute(&self.0)
+            .await?;
         sqlx::query(
-            "INSERT INTO messages (contact, incoming, agent_id, part, at, text, state) VALUES (?, 1, ?, ?, ?, ?, 'new')
+            "INSERT INTO texts (contact, agent_id, part, at, text) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO NOTHING",
         )
         .bind(contact.id)
@@ -217,62 +273,22 @@ impl Book {
 
     /// Texts that were recorded and not yet shown, oldest first.
     pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
-        let query = "SELECT m.id, c.id AS contact_id, c.name AS contact, m.at, m.text FROM messages m JOIN contacts c ON c.id = m.contact
-                     WHERE m.state = 'new' ORDER BY m.id";
+        let query = "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, t.at, t.text
+                     FROM texts t JOIN contacts c ON c.id = t.contact WHERE t.text IS NOT NULL ORDER BY t.id";
         Ok(sqlx::query_as(query).fetch_all(&self.0).await?)
     }
 
-    /// Notes that a text is on the screen.
+    /// Forgets a text that is on the screen. [`clean`](Self::clean) is to follow after the last one.
     pub(crate) async fn shown(&self, text: &NewText) -> anyhow::Result<()> {
-        sqlx::query("UPDATE messages SET state = 'shown' WHERE id = ?")
-            .bind(text.id)
-            .execute(&self.0)
-            .await?;
+        sqlx::query("UPDATE texts SET text = NULL WHERE id = ?").bind(text.id).execute(&self.0).await?;
         Ok(())
     }
 
-    /// Records a text that the agent has taken for sending.
-    pub(crate) async fn add_outgoing(
-        &self,
-        contact: &Contact,
-        agent_id: i64,
-        at: i64,
-        text: &str,
-    ) -> anyhow::Result<()> {
-        sqlx::query(
-            "INSERT INTO messages (contact, incoming, agent_id, part, at, text, state) VALUES (?, 0, ?, 0, ?, ?, 'queued')
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(contact.id)
-        .bind(agent_id)
-        .bind(at)
-        .bind(text)
-        .execute(&self.0)
-        .await?;
-        Ok(())
-    }
-
-    /// Notes what became of an outgoing text.
-    pub(crate) async fn outgoing_done(
-        &self,
-        contact: &Contact,
-        agent_id: i64,
-        sent: bool,
-    ) -> anyhow::Result<()> {
-        sqlx::query("UPDATE messages SET state = ? WHERE contact = ? AND incoming = 0 AND agent_id = ?")
-            .bind(if sent { "sent" } else { "failed" })
-            .bind(contact.id)
-            .bind(agent_id)
-            .execute(&self.0)
-            .await?;
-        Ok(())
-    }
-
-    /// `wanted`, or `wanted` with the first free number behind it.
-    async fn free_name(&self, wanted: &str) -> anyhow::Result<String> {
+    /// `wanted`, or `wanted` with the first number behind it that makes it free for this connection.
+    async fn free_name(&self, wanted: &str, connection: i64) -> anyhow::Result<String> {
         let mut name = wanted.to_owned();
         let mut number = 2_u32;
-        while self.by_name(&name).await?.is_some() {
+        while self.by_name(&name).await?.is_some_and(|holder| holder.connection != connection) {
             name = format!("{wanted}_{number}");
             number += 1;
         }
@@ -305,13 +321,110 @@ mod tests {
         let (_folder, book) = book().await;
         let unnamed = book.add(1, None, Status::Invited, Some("link")).await.unwrap();
         let named = book.add(2, Some("carol"), Status::Joining, None).await.unwrap();
-        assert_eq!(book.set_profile(&unnamed, "bob\u{1b}[2J").await.unwrap().name, "bob[2J");
-        assert_eq!(book.set_profile(&named, "bob").await.unwrap().name, "carol");
+        assert_eq!(book.set_profile(&unnamed, "bob\u{1b}[2J").await.unwrap().contact.name, "bob[2J");
+        assert_eq!(book.set_profile(&named, "bob").await.unwrap().contact.name, "carol");
         let third = book.add(3, None, Status::Joining, None).await.unwrap();
-        assert_eq!(book.set_profile(&third, "carol").await.unwrap().name, "carol_2");
+        for profile in ["carol", "carol", "carol_2", "carol"] {
+            assert_eq!(book.set_profile(&third, profile).await.unwrap().contact.name, "carol_2");
+        }
         assert!(book.refuse_known_name("carol").await.is_err());
         book.set_status(&unnamed, Status::Connected).await.unwrap();
         assert_eq!(book.by_connection(1).await.unwrap().unwrap().link, None);
+    }
+
+    #[tokio::test]
+    async fn a_connected_contact_keeps_its_name_and_is_told_of() {
+        let (_folder, book) = book().await;
+        let bob = book.add(1, None, Status::Joining, None).await.unwrap();
+        let bob = book.set_profile(&bob, "bob").await.unwrap().contact;
+        book.set_status(&bob, Status::Connected).await.unwrap();
+        assert_eq!(book.set_profile(&bob, "bob").await.unwrap().renamed, None);
+        let introduction = book.set_profile(&bob, "mallory").await.unwrap();
+        assert_eq!(introduction.contact.name, "bob");
+        assert_eq!(introduction.renamed.as_deref(), Some("mallory"));
+        // Once.
+        assert_eq!(book.set_profile(&bob, "mallory").await.unwrap().renamed, None);
+        book.set_status(&bob, Status::Ended).await.unwrap();
+        assert_eq!(book.set_profile(&bob, "eve").await.unwrap().contact.name, "bob");
+    }
+
+    /// Whether a file of the book has these bytes.
+    fn is_on_disk(folder: &tempfile::TempDir, text: &str) -> bool {
+        std::fs::read_dir(folder.path()).unwrap().any(|file| {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+    }
+
+    #[tokio::test]
+    async fn what_was_shown_or_removed_is_not_on_the_disk() {
+        let (folder, book) = book().await;
+        let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+        let long = format!("the first secret {}", "x".repeat(10_000));
+        for (agent_id, text) in (1..).zip([long.as_str(), "the second secret", "the third secret"]) {
+            book.add_incoming(&bob, TextOrigin { agent_id, part: 0 }, 1000, text).await.unwrap();
+        }
+        assert!(is_on_disk(&folder, "the first secret"));
+        for text in &book.new_texts().await.unwrap()[..2] {
+            book.shown(text).await.unwrap();
+        }
+        book.clean().await.unwrap();
+        assert!(!is_on_disk(&folder, "the first secret") && !is_on_disk(&folder, "the second secret"));
+        assert!(is_on_disk(&folder, "the third secret"));
+        book.remove(&bob).await.unwrap();
+        assert!(!is_on_disk(&folder, "secret") && !is_on_disk(&folder, "bob"));
+    }
+
+    #[tokio::test]
+    async fn numbers_of_shown_texts_are_kept_no_longer_than_they_may_come_again() {
+        let (_folder, book) = book().await;
+        let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+        let mut keys = Vec::new();
+        for agent_id in 1..=20 {
+            for part in [0, 1, 0] {
+                book.add_incoming(&bob, TextOrigin { agent_id, part }, 1000, "hello").await.unwrap();
+            }
+            for text in book.new_texts().await.unwrap() {
+                book.shown(&text).await.unwrap();
+                keys.push(text.key());
+            }
+        }
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM texts").fetch_one(&book.0).await.unwrap();
+        assert_eq!(rows, 2);
+        let shown = keys.len();
+        keys.dedup();
+        keys.sort();
+        keys.dedup();
+        assert_eq!((shown, keys.len()), (40, 40));
+    }
+
+    #[tokio::test]
+    async fn a_book_with_a_history_loses_it_and_keeps_what_is_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        {
+            let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+            let old = SqlitePool::connect_with(options).await.unwrap();
+            let mut first = sqlx::migrate!();
+            first.migrations.to_mut().truncate(1);
+            first.run(&old).await.unwrap();
+            for sql in [
+                "INSERT INTO contacts VALUES (1, 1, 'bob', 0, 'connected', NULL, NULL)",
+                "INSERT INTO messages VALUES (1, 1, 0, 5, 0, 1, 'an old secret', 'sent')",
+                "INSERT INTO messages VALUES (2, 1, 1, 6, 0, 1, 'an old secret', 'shown')",
+                "INSERT INTO messages VALUES (3, 1, 1, 7, 0, 1, 'news', 'new')",
+            ] {
+                sqlx::query(sql).execute(&old).await.unwrap();
+            }
+            old.close().await;
+        }
+        let book = Book::open(&path).await.unwrap();
+        let texts = book.new_texts().await.unwrap();
+        assert_eq!(texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), ["news"]);
+        let bob = book.require("bob").await.unwrap();
+        assert_eq!(book.set_profile(&bob, "bob").await.unwrap().renamed, None);
+        book.close().await;
+        assert!(!is_on_disk(&folder, "an old secret"));
     }
 
     #[tokio::test]

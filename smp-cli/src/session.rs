@@ -1,4 +1,4 @@
-//! An open identity: the agent, the book of contacts and texts, and what every command does with the agent's events.
+//! An open identity: the agent, the book of contacts and new texts, and what every command does with the agent's events.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use smp_protocol::chat::{
     ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
 };
 
-use crate::book::{Book, Contact, NewText, Status, TextOrigin};
+use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
 use crate::data_dir::{DataDir, Settings};
 
 /// Something that happened, after the book was brought up to date with it.
@@ -21,6 +21,8 @@ pub(crate) enum Notice {
     Joined(Contact),
     /// Messages can be exchanged.
     Connected(Contact),
+    /// The contact calls themselves this now; here they keep their name.
+    Renamed(Contact, String),
     /// A text was recorded; [`Session::new_texts`] has it.
     Text,
     /// The chain of the contact's messages is broken before the one that came, in this way.
@@ -95,9 +97,7 @@ impl Session {
         let event = ChatEvent::MessageNew(MessageContainer::text(text));
         let id = SharedMessageId::generate(&mut rand::rng());
         let body = ChatMessage::new(Some(id), event).encode();
-        let number = self.agent.send(connection(contact), &body).await?;
-        self.book.add_outgoing(contact, number.number(), now_millis(), text).await?;
-        Ok(number)
+        Ok(self.agent.send(connection(contact), &body).await?)
     }
 
     /// Ends the connection and forgets the contact.
@@ -157,13 +157,13 @@ impl Session {
         let contact = self.contact_of(connection).await?;
         let notice = match event {
             Event::Confirmation { info, .. } => {
-                let contact = self.learn_profile(contact, info).await?;
+                let contact = self.learn_profile(&contact, info).await?.contact;
                 self.book.set_status(&contact, Status::Joining).await?;
                 return self.accept(contact).await;
             }
             Event::Info { info, .. } => {
-                self.learn_profile(contact, info).await?;
-                return Ok(Vec::new());
+                let introduction = self.learn_profile(&contact, info).await?;
+                return Ok(renamed(introduction).into_iter().collect());
             }
             Event::Connected { .. } => {
                 self.book.set_status(&contact, Status::Connected).await?;
@@ -174,14 +174,8 @@ impl Session {
                 let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
                 return Ok(gap.into_iter().chain(notices).collect());
             }
-            Event::Sent { id, .. } => {
-                self.book.outgoing_done(&contact, id.number(), true).await?;
-                Notice::Sent(*id)
-            }
-            Event::SendFailed { id, error, .. } => {
-                self.book.outgoing_done(&contact, id.number(), false).await?;
-                Notice::SendFailed(contact, *id, error.to_string())
-            }
+            Event::Sent { id, .. } => Notice::Sent(*id),
+            Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
             Event::QuotaExceeded { .. } => Notice::Waiting(contact),
             Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
             Event::ConnectionFailed { error, .. } => {
@@ -213,13 +207,13 @@ impl Session {
         }
     }
 
-    async fn learn_profile(&self, contact: Contact, info: &[u8]) -> anyhow::Result<Contact> {
+    async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {
         for message in decode_messages(info).into_iter().flatten() {
             if let ChatEvent::Info(profile) = message.event {
-                return self.book.set_profile(&contact, &profile.display_name).await;
+                return self.book.set_profile(contact, &profile.display_name).await;
             }
         }
-        Ok(contact)
+        Ok(Introduction { contact: contact.clone(), renamed: None })
     }
 
     /// Enters what a message says. Events of other kinds (calls, groups, receipts of newer apps) are passed over, and one
@@ -232,6 +226,7 @@ impl Session {
         body: &[u8],
     ) -> anyhow::Result<Vec<Notice>> {
         let mut unreadable = None;
+        let mut new_name = None;
         let mut ended = None;
         let mut has_text = false;
         for (part, message) in (0..).zip(decode_messages(body)) {
@@ -241,7 +236,8 @@ impl Session {
                     format!("(edited) {}", content.display_text())
                 }
                 Ok(ChatEvent::Info(profile)) => {
-                    self.book.set_profile(contact, &profile.display_name).await?;
+                    let introduction = self.book.set_profile(contact, &profile.display_name).await?;
+                    new_name = renamed(introduction).or(new_name);
                     continue;
                 }
                 Ok(ChatEvent::DirectDelete) => {
@@ -259,8 +255,13 @@ impl Session {
             self.book.add_incoming(contact, origin, at, &text).await?;
             has_text = true;
         }
-        Ok(unreadable.into_iter().chain(ended).chain(has_text.then_some(Notice::Text)).collect())
+        let text = has_text.then_some(Notice::Text);
+        Ok([unreadable, new_name, ended, text].into_iter().flatten().collect())
     }
+}
+
+fn renamed(Introduction { contact, renamed }: Introduction) -> Option<Notice> {
+    renamed.map(|name| Notice::Renamed(contact, name))
 }
 
 /// What is wrong with the chain of messages, in words.
@@ -292,11 +293,6 @@ pub(crate) fn parse_relays(texts: &[String]) -> anyhow::Result<Vec<RelayAddress>
         })
     };
     texts.iter().map(parse).collect()
-}
-
-fn now_millis() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -348,6 +344,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_new_name_of_a_connected_contact_is_only_told() {
+        let (_folder, session, bob) = session().await;
+        let body = session.own_info();
+        let notices = session.record(&bob, MessageId::new(1), 1000, &body).await.unwrap();
+        assert!(matches!(notices.as_slice(), [Notice::Renamed(_, name)] if name == "alice"), "{notices:?}");
+        let notices = session.record(&bob, MessageId::new(2), 1000, &body).await.unwrap();
+        assert!(notices.is_empty(), "{notices:?}");
+        session.book.require("bob").await.unwrap();
+        session.close().await;
+    }
+
+    #[tokio::test]
     async fn a_gap_is_told_whatever_comes_behind_it() {
         let (_folder, session, bob) = session().await;
         let event = Event::Message {
@@ -359,7 +367,7 @@ mod tests {
             origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
         };
         let notices = session.apply(&event).await.unwrap();
-        assert!(matches!(notices.as_slice(), [Notice::Gap(..)]), "{notices:?}");
+        assert!(matches!(notices.as_slice(), [Notice::Gap(..), Notice::Renamed(..)]), "{notices:?}");
         session.close().await;
     }
 }

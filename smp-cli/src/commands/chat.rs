@@ -89,7 +89,7 @@ async fn show(session: &Session, contact: &Contact, printer: &mut Printer) -> an
             session.book().shown(&text).await?;
         }
     }
-    Ok(())
+    session.book().clean().await
 }
 
 async fn print_code(session: &Session, contact: &Contact, printer: &mut Printer) -> anyhow::Result<()> {

@@ -56,17 +56,21 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     result
 }
 
-/// Shows texts that arrived and were not shown yet; returns how many. A text is marked only after it is on the screen.
+/// Shows texts that arrived and were not shown yet; returns how many. A text is forgotten only after it is on the screen: if
+/// this program is killed in between it is shown again, with the same `id`.
 async fn show_new_texts(session: &Session, output: Output) -> anyhow::Result<u64> {
     let texts = session.new_texts().await?;
     for text in &texts {
         let sentence = text_line(text);
         output.result(
             "message",
-            json!({ "contact": text.contact, "at": text.at, "text": text.text }),
+            json!({ "id": text.key(), "contact": text.contact, "at": text.at, "text": text.text }),
             &sentence,
         );
         session.book().shown(text).await?;
+    }
+    if !texts.is_empty() {
+        session.book().clean().await?;
     }
     Ok(texts.len() as u64)
 }
@@ -88,6 +92,11 @@ fn explain(notice: &Notice, output: Output) {
             let sentence =
                 format!("{name} is connected. Compare security codes: smp verify {}", argument(name));
             output.note("connected", json!({ "contact": name }), &sentence);
+        }
+        Notice::Renamed(contact, own) => {
+            let name = &contact.name;
+            let sentence = format!("{name} now calls themselves “{own}”; in your list they stay “{name}”.");
+            output.note("renamed", json!({ "contact": name, "own_name": own }), &sentence);
         }
         Notice::SendFailed(contact, _, reason) => {
             let name = &contact.name;

@@ -11,7 +11,7 @@ use crate::session::Session;
 pub(super) async fn run(args: &RemoveArgs, session: &Session, output: Output) -> anyhow::Result<ExitCode> {
     let contact = session.book().require(&args.contact).await?;
     session.remove(&contact).await?;
-    let sentence = format!("{} and your conversation are removed.", contact.name);
+    let sentence = format!("{} is removed, with all that was kept of them.", contact.name);
     output.result("removed", json!({ "contact": contact.name }), &sentence);
     Ok(ExitCode::SUCCESS)
 }
