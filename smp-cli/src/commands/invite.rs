@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use serde_json::json;
 use smp_agent::{ConnectionId, ShortLinkScheme};
 
-use super::{explain, interrupted, show_new_texts};
+use super::notices::explain;
+use super::show_new_texts;
+use super::stop::Stop;
 use crate::args::InviteArgs;
 use crate::book::Status;
 use crate::output::Output;
@@ -68,10 +70,11 @@ fn show(name: &str, link: &str, output: Output) {
 }
 
 async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new()?;
     loop {
         let notice = tokio::select! {
             notice = session.next() => notice?,
-            () = interrupted() => return Ok(ExitCode::from(super::NOT_YET)),
+            () = stop.wait() => return Ok(ExitCode::from(super::NOT_YET)),
         };
         explain(&notice, output);
         match notice {

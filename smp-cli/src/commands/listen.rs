@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use tokio::time::Instant;
 
-use super::{explain, interrupted, never, show_new_texts};
+use super::notices::explain;
+use super::stop::Stop;
+use super::{never, show_new_texts};
 use crate::args::ListenArgs;
 use crate::output::Output;
 use crate::session::{Notice, Session};
@@ -16,14 +18,13 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let deadline = args.duration.map_or_else(never, |duration| Instant::now() + duration);
     let wanted = args.count.unwrap_or(u64::MAX);
-    let stop = interrupted();
-    tokio::pin!(stop);
+    let mut stop = Stop::new()?;
     let mut shown = show_new_texts(session, output).await?;
     while shown < wanted {
         let notice = tokio::select! {
             notice = session.next() => notice?,
             () = tokio::time::sleep_until(deadline) => break,
-            () = &mut stop => break,
+            () = stop.wait() => break,
         };
         explain(&notice, output);
         if matches!(notice, Notice::Text) {

@@ -6,8 +6,10 @@ mod init;
 mod invite;
 mod join;
 mod listen;
+mod notices;
 mod remove;
 mod send;
+mod stop;
 mod verify;
 
 use std::process::ExitCode;
@@ -16,16 +18,20 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use self::notices::explain;
 use crate::args::{Cli, Command};
 use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
-use crate::names::argument;
 use crate::output::{Output, clock, visible};
 use crate::session::{Notice, Session};
 
 /// The program ended without doing what was asked, and nothing is lost: the message waits, the contact is not there yet.
 pub(crate) const NOT_YET: u8 = 3;
+
+/// What is said of a message that the contact's relay does not have yet.
+const QUEUED: &str =
+    "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
 
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -80,75 +86,6 @@ fn text_line(text: &NewText) -> String {
     format!("{} {}: {}", clock(text.at), text.contact, visible(&text.text).replace('\n', "\n         "))
 }
 
-/// Says what happened, where a person should know.
-fn explain(notice: &Notice, output: Output) {
-    match notice {
-        Notice::Joined(contact) => {
-            let name = &contact.name;
-            output.note("joined", json!({ "contact": name }), &format!("{name} used your invitation."));
-        }
-        Notice::Connected(contact) => {
-            let name = &contact.name;
-            let sentence =
-                format!("{name} is connected. Compare security codes: smp verify {}", argument(name));
-            output.note("connected", json!({ "contact": name }), &sentence);
-        }
-        Notice::Renamed(contact, own) => {
-            let name = &contact.name;
-            let sentence = format!("{name} now calls themselves “{own}”; in your list they stay “{name}”.");
-            output.note("renamed", json!({ "contact": name, "own_name": own }), &sentence);
-        }
-        Notice::SendFailed(contact, _, reason) => {
-            let name = &contact.name;
-            let sentence = format!("A message to {name} was given up: {reason}.");
-            output.note("send_failed", json!({ "contact": name, "reason": reason }), &sentence);
-        }
-        Notice::Waiting(contact) => {
-            let name = &contact.name;
-            let sentence =
-                format!("{name} has not read for long, the relay holds no more; your messages wait.");
-            output.note("waiting", json!({ "contact": name }), &sentence);
-        }
-        Notice::Ended(contact, reason) => {
-            let name = &contact.name;
-            output.note(
-                "ended",
-                json!({ "contact": name, "reason": reason }),
-                &format!("{name} is gone: {reason}."),
-            );
-        }
-        Notice::Unreadable(contact, reason) => {
-            let name = &contact.name;
-            output.note(
-                "unreadable",
-                json!({ "contact": name, "reason": reason }),
-                &format!("From {name}: {reason}."),
-            );
-        }
-        Notice::Gap(contact, gap) => {
-            let name = &contact.name;
-            output.note("gap", json!({ "contact": name, "reason": gap }), &format!("From {name}: {gap}."));
-        }
-        Notice::RelayDown(relay, reason) => {
-            output.note(
-                "relay_down",
-                json!({ "relay": relay, "reason": reason }),
-                &format!("Relay {relay} {reason}."),
-            );
-        }
-        Notice::RelayUp(relay) => {
-            // People expect this; programs may wait for it.
-            if output.is_json() {
-                output.note("relay_up", json!({ "relay": relay }), "");
-            }
-        }
-        Notice::StorageFailed(reason) => {
-            output.note("storage_failed", json!({ "reason": reason }), &format!("Your disk: {reason}."));
-        }
-        Notice::Text | Notice::Sent(_) => {}
-    }
-}
-
 /// The next notice, explained, or none if the time is over.
 async fn next_before(
     session: &mut Session,
@@ -162,18 +99,6 @@ async fn next_before(
             Ok(Some(notice))
         }
         Err(_) => Ok(None),
-    }
-}
-
-/// Ctrl-C or a request to terminate.
-async fn interrupted() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

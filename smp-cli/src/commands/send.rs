@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{NOT_YET, next_before};
+use super::{NOT_YET, QUEUED, next_before};
 use crate::args::SendArgs;
 use crate::book::{Contact, Status};
 use crate::output::Output;
@@ -34,9 +34,7 @@ pub(super) async fn run(args: &SendArgs, session: &mut Session, output: Output) 
             _ => {}
         }
     }
-    let sentence =
-        "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
-    output.note("queued", json!({ "contact": contact.name }), sentence);
+    output.note("queued", json!({ "contact": contact.name }), QUEUED);
     Ok(ExitCode::from(NOT_YET))
 }
 

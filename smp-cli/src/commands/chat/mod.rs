@@ -1,0 +1,130 @@
+//! `smp chat`: a conversation, line by line.
+
+mod editor;
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use smp_agent::MessageId;
+use tokio::time::Instant;
+
+use self::editor::Editor;
+use super::notices::told;
+use super::stop::Stop;
+use super::{NOT_YET, QUEUED, next_before, text_line};
+use crate::args::ChatArgs;
+use crate::book::Contact;
+use crate::output::Output;
+use crate::session::{Notice, Session};
+
+/// How long the end waits for messages that are on their way.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+    if output.is_json() {
+        bail!("`smp chat` is for people; programs use `smp --json listen` and `smp --json send`.");
+    }
+    let contact = session.book().require(&args.contact).await?;
+    let mut stop = Stop::new()?;
+    eprintln!("You talk with {}. /code shows the security code, /quit or Ctrl-D ends.", contact.name);
+    let editor = Editor::start(format!("{}> ", contact.name)).await?;
+    let mut chat = Chat { session, contact, editor, others: HashSet::new(), unsent: HashSet::new() };
+    let outcome = chat.talk(&mut stop).await;
+    let Chat { session, editor, unsent, .. } = chat;
+    editor.end().await;
+    outcome?;
+    farewell(session, unsent, output).await
+}
+
+/// A conversation that goes on.
+struct Chat<'a> {
+    session: &'a mut Session,
+    contact: Contact,
+    editor: Editor,
+    /// Other contacts who wrote, and were named.
+    others: HashSet<i64>,
+    /// Messages that the contact's relay does not have yet.
+    unsent: HashSet<MessageId>,
+}
+
+impl Chat<'_> {
+    async fn talk(&mut self, stop: &mut Stop) -> anyhow::Result<()> {
+        self.show().await?;
+        loop {
+            tokio::select! {
+                notice = self.session.next() => self.tell(notice?).await?,
+                line = self.editor.line() => match line?.as_deref().map(str::trim) {
+                    None => return Ok(()),
+                    Some("") => {}
+                    Some("/code") => self.print_code().await?,
+                    Some(text) => match self.session.send_text(&self.contact, text).await {
+                        Ok(number) => {
+                            self.unsent.insert(number);
+                        }
+                        Err(error) => self.editor.print(&format!("Not sent: {error:#}."))?,
+                    },
+                },
+                () = stop.wait() => return Ok(()),
+            }
+        }
+    }
+
+    async fn tell(&mut self, notice: Notice) -> anyhow::Result<()> {
+        match notice {
+            Notice::Text => return self.show().await,
+            Notice::Sent(number) | Notice::SendFailed(_, number, _) => {
+                self.unsent.remove(&number);
+            }
+            _ => {}
+        }
+        match told(&notice) {
+            Some(told) if !told.sentence.is_empty() => self.editor.print(&told.sentence),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shows texts of this contact, and names each of the others who wrote once: their texts wait.
+    async fn show(&mut self) -> anyhow::Result<()> {
+        for text in self.session.new_texts().await? {
+            if text.contact_id == self.contact.id {
+                self.editor.print(&text_line(&text))?;
+                self.session.book().shown(&text).await?;
+            } else if self.others.insert(text.contact_id) {
+                let sentence = format!("{} wrote too; `smp listen` shows it.", text.contact);
+                self.editor.print(&sentence)?;
+            }
+        }
+        self.session.book().clean().await
+    }
+
+    async fn print_code(&mut self) -> anyhow::Result<()> {
+        match self.session.security_code(&self.contact).await {
+            Ok(code) => self.editor.print(&format!("security code: {code}")),
+            Err(error) => self.editor.print(&format!("{error}.")),
+        }
+    }
+}
+
+/// Lets go out what was written last.
+async fn farewell(
+    session: &mut Session,
+    mut unsent: HashSet<MessageId>,
+    output: Output,
+) -> anyhow::Result<ExitCode> {
+    let deadline = Instant::now() + FAREWELL;
+    while !unsent.is_empty() {
+        match next_before(session, deadline, output).await? {
+            Some(Notice::Sent(number) | Notice::SendFailed(_, number, _)) => {
+                unsent.remove(&number);
+            }
+            Some(_) => {}
+            None => {
+                eprintln!("{QUEUED}");
+                return Ok(ExitCode::from(NOT_YET));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

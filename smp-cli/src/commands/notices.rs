@@ -1,0 +1,80 @@
+//! What happened, in the words for people and in the fields for programs.
+
+use serde_json::{Value, json};
+
+use crate::names::argument;
+use crate::output::Output;
+use crate::session::Notice;
+
+/// Something that happened, as it is told.
+pub(super) struct Told {
+    event: &'static str,
+    fields: Value,
+    /// Empty if it is of use to programs only.
+    pub(super) sentence: String,
+}
+
+/// Says what happened, where somebody should know.
+pub(super) fn explain(notice: &Notice, output: Output) {
+    match told(notice) {
+        Some(told) if output.is_json() || !told.sentence.is_empty() => {
+            output.note(told.event, told.fields, &told.sentence);
+        }
+        _ => {}
+    }
+}
+
+/// What there is to say about it, if anything.
+pub(super) fn told(notice: &Notice) -> Option<Told> {
+    let (event, fields, sentence) = match notice {
+        Notice::Joined(contact) => {
+            let name = &contact.name;
+            ("joined", json!({ "contact": name }), format!("{name} used your invitation."))
+        }
+        Notice::Connected(contact) => {
+            let name = &contact.name;
+            let sentence =
+                format!("{name} is connected. Compare security codes: smp verify {}", argument(name));
+            ("connected", json!({ "contact": name }), sentence)
+        }
+        Notice::Renamed(contact, own) => {
+            let name = &contact.name;
+            let sentence = format!("{name} now calls themselves “{own}”; in your list they stay “{name}”.");
+            ("renamed", json!({ "contact": name, "own_name": own }), sentence)
+        }
+        Notice::SendFailed(contact, _, reason) => {
+            let name = &contact.name;
+            let sentence = format!("A message to {name} was given up: {reason}.");
+            ("send_failed", json!({ "contact": name, "reason": reason }), sentence)
+        }
+        Notice::Waiting(contact) => {
+            let name = &contact.name;
+            let sentence =
+                format!("{name} has not read for long, the relay holds no more; your messages wait.");
+            ("waiting", json!({ "contact": name }), sentence)
+        }
+        Notice::Ended(contact, reason) => {
+            let name = &contact.name;
+            ("ended", json!({ "contact": name, "reason": reason }), format!("{name} is gone: {reason}."))
+        }
+        Notice::Unreadable(contact, reason) => {
+            let name = &contact.name;
+            ("unreadable", json!({ "contact": name, "reason": reason }), format!("From {name}: {reason}."))
+        }
+        Notice::Gap(contact, gap) => {
+            let name = &contact.name;
+            ("gap", json!({ "contact": name, "reason": gap }), format!("From {name}: {gap}."))
+        }
+        Notice::RelayDown(relay, reason) => {
+            let sentence = format!("Relay {relay} {reason}.");
+            ("relay_down", json!({ "relay": relay, "reason": reason }), sentence)
+        }
+        // People expect this; programs may wait for it.
+        Notice::RelayUp(relay) => ("relay_up", json!({ "relay": relay }), String::new()),
+        Notice::StorageFailed(reason) => {
+            ("storage_failed", json!({ "reason": reason }), format!("Your disk: {reason}."))
+        }
+        Notice::Text | Notice::Sent(_) => return None,
+    };
+    Some(Told { event, fields, sentence })
+}
