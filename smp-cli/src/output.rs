@@ -29,6 +29,13 @@ impl Output {
         }
     }
 
+    /// A line of a result for people, where programs get the result as a whole.
+    pub(crate) fn plain(self, line: &str) {
+        if !self.json {
+            print_line(&visible(line));
+        }
+    }
+
     /// Something that explains a result and is not one.
     pub(crate) fn note(self, event: &str, fields: Value, sentence: &str) {
         if self.json {

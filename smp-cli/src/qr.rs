@@ -1,10 +1,12 @@
 //! Invitation links as QR codes: in the terminal, as PNG, as SVG.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use qrcode::render::{svg, unicode};
 use qrcode::{EcLevel, QrCode};
+use tempfile::NamedTempFile;
 
 /// Side of one module in a PNG, in pixels: large enough for a phone camera to read from a screen.
 const PNG_MODULE: u32 = 6;
@@ -25,19 +27,65 @@ pub(crate) fn terminal(link: &str) -> anyhow::Result<String> {
     Ok(image)
 }
 
-/// Writes the QR code to `path`, as PNG or SVG by the file's extension.
-pub(crate) fn write(link: &str, path: &Path) -> anyhow::Result<()> {
-    let code = code(link)?;
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let written = match extension.to_ascii_lowercase().as_str() {
-        "png" => {
-            let image = code.render::<image::Luma<u8>>().module_dimensions(PNG_MODULE, PNG_MODULE).build();
-            image.save_with_format(path, image::ImageFormat::Png).map_err(anyhow::Error::from)
+/// A picture file that is still to be filled. It appears at once and whole, instead of whatever has its name.
+pub(crate) struct Picture<'a> {
+    path: &'a Path,
+    format: Format,
+    /// Beside it. Only its owner can read it: whoever has the code can use the invitation.
+    draft: NamedTempFile,
+}
+
+enum Format {
+    Png,
+    Svg,
+}
+
+impl<'a> Picture<'a> {
+    /// Prepares a PNG or an SVG, by the file's extension.
+    pub(crate) fn create(path: &'a Path) -> anyhow::Result<Self> {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let format = match extension.to_ascii_lowercase().as_str() {
+            "png" => Format::Png,
+            "svg" => Format::Svg,
+            _ => bail!("A QR code is written as .png or .svg; give the file one of these endings."),
+        };
+        if path.is_dir() {
+            bail!("{} is a directory; give the QR code the name of a file.", path.display());
         }
-        "svg" => std::fs::write(path, code.render::<svg::Color<'_>>().build()).map_err(anyhow::Error::from),
-        _ => bail!("A QR code is written as .png or .svg; give the file one of these endings."),
-    };
-    written.with_context(|| format!("The QR code could not be written to {}", path.display()))
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let draft = NamedTempFile::new_in(folder).with_context(|| unwritten(path))?;
+        Ok(Self { path, format, draft })
+    }
+
+    /// Draws the QR code. Returns where it is.
+    pub(crate) fn write(mut self, link: &str) -> anyhow::Result<&'a Path> {
+        let code = code(link)?;
+        let path = self.path;
+        self.fill(&code).with_context(|| unwritten(path))?;
+        self.draft.persist(path).with_context(|| unwritten(path))?;
+        Ok(path)
+    }
+
+    fn fill(&mut self, code: &QrCode) -> anyhow::Result<()> {
+        let file = self.draft.as_file_mut();
+        match self.format {
+            Format::Png => {
+                let image =
+                    code.render::<image::Luma<u8>>().module_dimensions(PNG_MODULE, PNG_MODULE).build();
+                // The encoder goes back to fill in lengths, which a file allows.
+                image.write_to(&mut std::io::BufWriter::new(&mut *file), image::ImageFormat::Png)?;
+            }
+            Format::Svg => file.write_all(code.render::<svg::Color<'_>>().build().as_bytes())?,
+        }
+        Ok(file.sync_all()?)
+    }
+}
+
+fn unwritten(path: &Path) -> String {
+    format!("The QR code could not be written to {}", path.display())
 }
 
 #[cfg(test)]
@@ -45,15 +93,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn png_and_svg_are_written_and_other_endings_refused() {
+    fn png_and_svg_are_written_for_their_owner_only() {
         let folder = tempfile::tempdir().unwrap();
-        let png = folder.path().join("code.png");
-        write("simplex:/invitation#/?v=2-7", &png).unwrap();
-        assert_eq!(&std::fs::read(&png).unwrap()[1..4], b"PNG");
-        let svg = folder.path().join("code.SVG");
-        write("simplex:/invitation#/?v=2-7", &svg).unwrap();
-        assert!(std::fs::read_to_string(&svg).unwrap().contains("<svg"));
-        assert!(write("simplex:/", &folder.path().join("code.gif")).is_err());
+        for (name, start) in [("code.png", "\u{89}PNG"), ("code.SVG", "<?xml"), ("old.png", "\u{89}PNG")] {
+            let path = folder.path().join(name);
+            if name.starts_with("old") {
+                std::fs::write(&path, "x".repeat(100_000)).unwrap();
+            }
+            Picture::create(&path).unwrap().write("simplex:/invitation#/?v=2-7").unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let read: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+            assert!(read.starts_with(start) && bytes.len() < 50_000, "{name}: {} bytes", bytes.len());
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+        }
+        // No draft is left, also not of a picture that was not drawn.
+        drop(Picture::create(&folder.path().join("later.png")).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("dir.png")).unwrap();
+        for name in ["code.gif", "code", "missing/code.png", "dir.png"] {
+            assert!(Picture::create(&folder.path().join(name)).is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -132,3 +132,13 @@ fn full_disk(folder: &std::path::Path, small: &std::path::Path) {
     alice.ok(&["send", "bob", "after"]);
     assert!(bob.ok(&["listen", "--count", "1"]).contains("after"));
 }
+
+#[test]
+fn a_qr_code_that_cannot_be_written_costs_no_invitation() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    says(alice.refused(&["invite", "bob", "--qr", "code.jpg"]), ".png or .svg");
+    says(alice.refused(&["invite", "bob", "--qr", "/nowhere/code.png"]), "/nowhere/code.png");
+    assert_eq!(alice.ok(&["contacts"]), "");
+}

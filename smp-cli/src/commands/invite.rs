@@ -11,7 +11,7 @@ use super::stop::Stop;
 use crate::args::InviteArgs;
 use crate::book::Status;
 use crate::output::Output;
-use crate::qr;
+use crate::qr::{self, Picture};
 use crate::session::{Notice, Session};
 
 pub(super) async fn run(
@@ -22,16 +22,17 @@ pub(super) async fn run(
     if let Some(name) = &args.contact {
         session.book().refuse_known_name(name).await?;
     }
+    // Before the invitation is made, so that a wrong name of a file costs none.
+    let picture = args.qr.as_deref().map(Picture::create).transpose()?;
     let (connection, link) = create(args, session, output).await?;
     let contact = session
         .book()
         .add(connection.number(), args.contact.as_deref(), Status::Invited, Some(&link))
         .await?;
     show(&contact.name, &link, output);
-    if let Some(path) = &args.qr {
-        qr::write(&link, path)?;
-        let sentence = format!("The QR code is in {}.", path.display());
-        output.note("qr", json!({ "file": path }), &sentence);
+    if let Some(picture) = picture {
+        let path = picture.write(&link)?.display().to_string();
+        output.note("qr", json!({ "file": path }), &format!("The QR code is in {path}."));
     }
     if args.wait { wait(connection.number(), session, output).await } else { Ok(ExitCode::SUCCESS) }
 }
@@ -61,9 +62,9 @@ fn show(name: &str, link: &str, output: Output) {
         return;
     }
     if let Ok(code) = qr::terminal(link) {
-        output.result("", json!({}), &code);
+        output.plain(&code);
     }
-    output.result("", json!({}), link);
+    output.plain(link);
     eprintln!("\nGive this link (or the QR code) to one person only, in a way you trust. It works once.");
     eprintln!("They connect with: smp join LINK, or by scanning it in a SimpleX app.");
     eprintln!("Keep `smp listen` running to let them in. In your list they are “{name}” until then.");
