@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+/// Longest time that can be waited for, 100 years: no clock counts much further.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Private messaging without user identifiers, over SimpleX relays.
 #[derive(Debug, Parser)]
 #[command(name = "smp", version, propagate_version = true, arg_required_else_help = true)]
@@ -115,7 +118,7 @@ pub(crate) struct ListenArgs {
     /// Stop after this many seconds.
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
-    /// Stop after this many messages.
+    /// Stop after this many messages; exit code 3 says that fewer came.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
 }
@@ -164,7 +167,10 @@ pub(crate) struct DemoRelayArgs {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "the number of seconds is out of range".to_owned())
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration <= LONGEST_WAIT => Ok(duration),
+        _ => Err(format!("the number of seconds must be from 0 to {}", LONGEST_WAIT.as_secs())),
+    }
 }
 
 #[cfg(test)]
@@ -180,8 +186,9 @@ mod tests {
     #[test]
     fn seconds_refuse_what_no_clock_can_wait_for() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for text in ["-1", "nan", "1e400", "ten", ""] {
+        for text in ["-1", "nan", "1e400", "1e19", "3153600001", "ten", ""] {
             assert!(seconds(text).is_err(), "{text}");
         }
+        assert_eq!(seconds("3153600000"), Ok(LONGEST_WAIT));
     }
 }

@@ -56,11 +56,17 @@ impl Output {
     }
 }
 
-/// Prints and flushes: a program that reads us must not wait for a full buffer. A closed pipe ends the program quietly.
+/// Prints and flushes: a program that reads us must not wait for a full buffer. What cannot be printed ends the program, so
+/// that it does not count as shown; quietly if the reader has seen enough.
 fn print_line(line: &str) {
     let mut out = io::stdout().lock();
-    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("smp: standard output cannot be written: {error}");
+            std::process::exit(1);
+        }
     }
 }
 

@@ -142,3 +142,28 @@ fn a_qr_code_that_cannot_be_written_costs_no_invitation() {
     says(alice.refused(&["invite", "bob", "--qr", "/nowhere/code.png"]), "/nowhere/code.png");
     assert_eq!(alice.ok(&["contacts"]), "");
 }
+
+#[test]
+fn a_text_that_cannot_be_printed_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, bob) = connected(folder.path(), &relay);
+    bob.ok(&["send", "alice", "hello"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let listener = alice.command(&["listen", "--count", "1"]).stdout(full).output().unwrap();
+    assert_eq!(listener.status.code(), Some(1));
+    says((1, String::from_utf8(listener.stderr).unwrap()), "standard output cannot be written");
+    assert!(alice.ok(&["listen", "--count", "1"]).contains("hello"));
+}
+
+#[test]
+fn fewer_messages_than_asked_for_are_not_a_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    assert_eq!(alice.run(&["listen", "--count", "1", "--for", "0.1"]).status.code(), Some(3));
+    assert_eq!(alice.run(&["listen", "--for", "0.1"]).status.code(), Some(0));
+    let output = alice.run(&["listen", "--for", "1e19"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("must be from 0 to"));
+}

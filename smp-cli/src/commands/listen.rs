@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::notices::explain;
 use super::stop::Stop;
-use super::{never, show_new_texts};
+use super::{NOT_YET, never, show_new_texts};
 use crate::args::ListenArgs;
 use crate::output::Output;
 use crate::session::{Notice, Session};
@@ -31,5 +31,6 @@ pub(super) async fn run(
             shown += show_new_texts(session, output).await?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let complete = args.count.is_none() || shown >= wanted;
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_YET) })
 }

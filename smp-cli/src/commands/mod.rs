@@ -13,13 +13,12 @@ mod stop;
 mod verify;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
 use self::notices::explain;
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, LONGEST_WAIT};
 use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
@@ -104,5 +103,5 @@ async fn next_before(
 
 /// Far enough away to be never.
 fn never() -> Instant {
-    Instant::now() + Duration::from_secs(100 * 365 * 24 * 3600)
+    Instant::now() + LONGEST_WAIT
 }
