@@ -84,7 +84,7 @@ pub(crate) struct TextOrigin {
 pub(crate) struct Book(SqlitePool);
 
 impl Book {
-    /// Opens the file, creating or migrating it. It is private: its directory is, and SQLite gives it mode 0600 through the umask of [`open`](Self::open)'s caller.
+    /// Opens the file, creating or migrating it. It has mode 0600, and so have the files that SQLite makes beside it.
     pub(crate) async fn open(path: &Path) -> anyhow::Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)

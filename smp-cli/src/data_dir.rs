@@ -34,13 +34,22 @@ impl DataDir {
 
     /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses a directory that holds anything.
     pub(crate) fn create(&self, settings: &Settings) -> anyhow::Result<()> {
+        if self.0.to_str().is_none() {
+            bail!(
+                "The path {} is not valid UTF-8, as SQLite needs it; choose another --data-dir.",
+                self.0.display()
+            );
+        }
         if self.settings_file().exists() {
             bail!(
                 "There is an identity in {} already; use it, or choose another --data-dir.",
                 self.0.display()
             );
         }
-        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_some()) {
+        // A draft of the settings is what a kill of `smp init` left.
+        let draft = draft_of(&self.settings_file());
+        let is_foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| entry.path() != draft);
+        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.any(is_foreign)) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
                 self.0.display()
@@ -99,10 +108,15 @@ fn create_private_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Where a file is written before it gets its name.
+fn draft_of(path: &Path) -> PathBuf {
+    path.with_extension("draft")
+}
+
 /// Writes a file that only its owner can read, and that is whole or absent after a crash.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
-    let draft = path.with_extension("draft");
+    let draft = draft_of(path);
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -110,7 +124,12 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = options.open(&draft)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&draft, path)
+    fs::rename(&draft, path)?;
+    // The new name is on disk with its directory only.
+    match path.parent() {
+        Some(folder) => fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +138,16 @@ mod tests {
 
     fn settings() -> Settings {
         Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()] }
+    }
+
+    #[test]
+    fn an_init_that_was_killed_can_be_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("settings.draft"), "name = \"al").unwrap();
+        let dir = DataDir::locate(Some(folder.path())).unwrap();
+        dir.create(&settings()).unwrap();
+        assert_eq!(dir.settings().unwrap().name, "alice");
+        assert!(!folder.path().join("settings.draft").exists());
     }
 
     #[test]

@@ -167,3 +167,20 @@ fn fewer_messages_than_asked_for_are_not_a_success() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("must be from 0 to"));
 }
+
+#[test]
+fn paths_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let nobody = Person::new(folder.path().join(std::ffi::OsStr::from_bytes(b"no\xffbody")));
+    says(nobody.refused(&["init", "--name", "x", "--relay", &relay.address]), "not valid UTF-8");
+    assert!(!nobody.dir().exists());
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let picture = folder.path().join(std::ffi::OsStr::from_bytes(b"c\xffode.png"));
+    for args in [["--json", "invite", "--qr"].as_slice(), &["invite", "--qr"]] {
+        let output = alice.command(args).arg(&picture).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        std::fs::remove_file(&picture).unwrap();
+    }
+}

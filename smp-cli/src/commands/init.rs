@@ -22,6 +22,10 @@ pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Res
         args.name,
         dir.path().display()
     );
-    output.result("initialised", json!({ "name": args.name, "data_dir": dir.path() }), &sentence);
+    output.result(
+        "initialised",
+        json!({ "name": args.name, "data_dir": dir.path().display().to_string() }),
+        &sentence,
+    );
     Ok(ExitCode::SUCCESS)
 }
