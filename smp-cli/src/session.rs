@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::Context as _;
 use smp_agent::{
-    Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, Integrity, MessageId,
+    Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, Integrity, MessageId, SecurityCode,
 };
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{
@@ -110,11 +110,11 @@ impl Session {
     }
 
     /// What this side and the contact compare.
-    pub(crate) async fn security_code(&self, contact: &Contact) -> anyhow::Result<String> {
+    pub(crate) async fn security_code(&self, contact: &Contact) -> anyhow::Result<SecurityCode> {
         let code = self.agent.security_code(connection(contact)).await?;
         let missing =
             || format!("There is no security code before {} is connected; try again then", contact.name);
-        Ok(code.with_context(missing)?.to_string())
+        code.with_context(missing)
     }
 
     /// Texts that were recorded and not yet shown.

@@ -64,7 +64,12 @@ fn both_see_the_same_security_code() {
     let (alice, bob) = connected(folder.path(), &relay);
     let code = alice.ok(&["verify", "bob"]);
     assert_eq!(code, bob.ok(&["verify", "alice"]));
-    let (_, sentence) = alice.refused(&["verify", "bob", "12345"]);
+    for part in ["12345", "abc", &code[..code.len() - 10]] {
+        let (_, sentence) = alice.refused(&["verify", "bob", part]);
+        assert!(sentence.contains("not a whole security code"), "{sentence}");
+    }
+    let other = code.replace('1', "2");
+    let (_, sentence) = alice.refused(&["verify", "bob", &other]);
     assert!(sentence.contains("differ"), "{sentence}");
     alice.ok(&["verify", "bob", code.trim()]);
     assert!(alice.ok(&["contacts"]).contains("verified"));
