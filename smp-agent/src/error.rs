@@ -197,15 +197,14 @@ pub enum ConnectionError {
 pub enum SubscriptionError {
     /// The own relay does not know the queue, or does not know it as ours. It is asked again in each new session.
     #[error(
-        "your relay does not know the queue in which the contact writes to you; if it was restored from an older copy, \
-         delete the connection and connect again"
+        "your relay does not know the queue in which they write to you; if that lasts, remove the contact and connect again"
     )]
     Unknown,
     /// Another session has taken the queue. It is taken back after some time.
-    #[error("another program receives in your place; is there a copy of the data directory in use?")]
+    #[error("another program receives in your place, perhaps with a copy of the data directory; stop it")]
     Taken,
     /// The own relay refuses. It is asked again in each new session.
-    #[error("your relay does not deliver what the contact writes: {0}")]
+    #[error("your relay does not deliver what they write: {0}")]
     Refused(String),
 }
 

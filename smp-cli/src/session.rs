@@ -35,6 +35,8 @@ pub(crate) enum Notice {
     Waiting(Contact),
     /// The connection is over, with the reason.
     Ended(Contact, String),
+    /// Nothing comes from the contact for this reason; the agent goes on trying.
+    Deaf(Contact, String),
     /// Something was received that could not be read.
     Unreadable(Contact, String),
     /// A relay cannot be reached; the agent goes on trying.
@@ -177,6 +179,7 @@ impl Session {
             Event::Sent { id, .. } => Notice::Sent(*id),
             Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
             Event::QuotaExceeded { .. } => Notice::Waiting(contact),
+            Event::ReceivingStopped { error, .. } => Notice::Deaf(contact, error.to_string()),
             Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
             Event::ConnectionFailed { error, .. } => {
                 self.book.set_status(&contact, Status::Ended).await?;

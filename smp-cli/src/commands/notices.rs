@@ -57,6 +57,11 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
             let name = &contact.name;
             ("ended", json!({ "contact": name, "reason": reason }), format!("{name} is gone: {reason}."))
         }
+        Notice::Deaf(contact, reason) => {
+            let name = &contact.name;
+            let sentence = format!("Nothing comes from {name} now: {reason}.");
+            ("receiving_stopped", json!({ "contact": name, "reason": reason }), sentence)
+        }
         Notice::Unreadable(contact, reason) => {
             let name = &contact.name;
             ("unreadable", json!({ "contact": name, "reason": reason }), format!("From {name}: {reason}."))
