@@ -26,6 +26,9 @@ pub struct Proxy {
     pub retry_interval: Duration,
     /// Connections to other relays at the same time; another one takes the place of the one that was not used for longest.
     pub max_relays: usize,
+    /// Of these connections, those that one client has asked for first; another one takes the place of one of them. The same
+    /// relay under several addresses counts as several.
+    pub max_client_relays: usize,
     /// A connection to another relay that no client has used for this long is closed.
     #[serde(deserialize_with = "text::duration")]
     pub idle_timeout: Duration,
@@ -53,6 +56,7 @@ impl Default for Proxy {
             timeout: Duration::from_secs(15),
             retry_interval: Duration::from_secs(30),
             max_relays: 1_000,
+            max_client_relays: 100,
             idle_timeout: Duration::from_secs(600),
             allow_private_hosts: false,
             socks: None,
@@ -172,6 +176,10 @@ impl Proxy {
                 "proxy.client_concurrency is 0; to forbid forwarding set proxy.enabled = false",
             ),
             (self.max_relays == 0, "proxy.max_relays is 0; to forbid forwarding set proxy.enabled = false"),
+            (
+                self.max_client_relays == 0,
+                "proxy.max_client_relays is 0; to forbid forwarding set proxy.enabled = false",
+            ),
             (self.timeout.is_zero(), "proxy.timeout is 0; try \"15s\""),
             (self.idle_timeout.is_zero(), "proxy.idle_timeout is 0; try \"10m\""),
             (

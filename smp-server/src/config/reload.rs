@@ -67,6 +67,7 @@ settings! {
     restart proxy.retry_interval,
     restart proxy.idle_timeout,
     restart proxy.max_relays,
+    restart proxy.max_client_relays,
     restart proxy.allow_private_hosts,
     restart proxy.socks,
     restart proxy.socks_mode,

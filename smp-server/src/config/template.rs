@@ -77,8 +77,10 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # timeout = "15s"
 # A relay that could not be reached is not tried again for this time.
 # retry_interval = "30s"
-# Connections to other relays; another one takes the place of the one that was not used for longest.
+# Connections to other relays; another one takes the place of the one that was not used for longest and from which no answer
+# is awaited. And how many of them one client may have asked for first.
 # max_relays = 1000
+# max_client_relays = 100
 # A connection to another relay that no client has used for this long is closed.
 # idle_timeout = "10m"
 # Whether relays at loopback and private addresses may be connected to. Anybody who may use the proxy could.

@@ -11,7 +11,10 @@ mod socks;
 
 use std::{
     borrow::Cow,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use smp_crypto::BoxKey;
@@ -29,11 +32,12 @@ use smp_protocol::{
 use smp_transport::client::{RelayClient, RelayEvents, Request};
 use tokio::time::Instant;
 
+pub(crate) use self::relays::ClientRelays;
 use self::{
     relays::{Connection, Relays},
     socks::Socks,
 };
-use crate::{config, session::Pace, sync::lock};
+use crate::{config, sync::lock};
 
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
@@ -56,11 +60,16 @@ pub(crate) struct Session {
     secret: BoxKey,
     /// When a client has used it last.
     used: Mutex<Instant>,
+    /// Commands that the other relay has not answered yet.
+    in_flight: AtomicUsize,
 }
 
 impl Proxy {
     pub(crate) fn new(settings: config::Proxy) -> Arc<Self> {
-        let (socks, relays) = (settings.socks.clone().map(Socks::new), Relays::new(settings.max_relays));
+        let (socks, relays) = (
+            settings.socks.clone().map(Socks::new),
+            Relays::new(settings.max_relays, settings.max_client_relays),
+        );
         Arc::new(Self { settings, socks, relays })
     }
 
@@ -73,15 +82,15 @@ impl Proxy {
     pub(crate) async fn connect(
         self: &Arc<Self>,
         address: &RelayAddress,
-        pace: &Mutex<Pace>,
+        client: &ClientRelays,
     ) -> Result<Arc<Session>, ErrorType> {
         let address = address.without_password();
         let relay = match self.relays.known(&address) {
             Some(relay) => relay,
             None => {
-                let wait = lock(pace).turn(std::time::Instant::now());
+                let wait = client.turn(std::time::Instant::now());
                 tokio::time::sleep(wait).await;
-                self.relays.place(address.clone())?
+                self.relays.place(address.clone(), client)?
             }
         };
         let mut connection = relay.0.lock().await;
@@ -127,6 +136,7 @@ impl Proxy {
             client,
             id,
             used: Mutex::new(Instant::now()),
+            in_flight: AtomicUsize::new(0),
         });
         self.relays.enter(&session);
         tokio::spawn(watch(self.clone(), address, session.clone(), events));
@@ -152,7 +162,8 @@ impl Proxy {
 async fn watch(proxy: Arc<Proxy>, address: RelayAddress, session: Arc<Session>, mut events: RelayEvents) {
     let idle_timeout = proxy.settings.idle_timeout;
     loop {
-        let idle_at = session.used() + idle_timeout;
+        let used = if session.is_awaited() { Instant::now() } else { session.used() };
+        let idle_at = used + idle_timeout;
         tokio::select! {
             event = events.recv() => {
                 if event.is_err() {
@@ -179,6 +190,11 @@ impl Session {
         *lock(&self.used)
     }
 
+    /// Whether somebody waits for an answer.
+    fn is_awaited(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     fn proxy_id(&self) -> ProxySessionId {
         EntityId::new(self.id.as_bytes()).unwrap_or_default().into()
     }
@@ -203,7 +219,9 @@ impl Session {
         let mut request = Request::new(None, EntityId::empty(), command);
         request.correlation_id = Some(relay_corr_id.clone());
         self.note_use();
+        let in_flight = InFlight::new(&self.in_flight);
         let answer = self.client.request(request).await;
+        drop(in_flight);
         self.note_use();
         let answer = answer.map_err(|error| errors::of_forwarding(&error))?;
         let BrokerMessage::RelayResponse(boxed) = answer else { return Err(errors::unexpected()) };
@@ -212,5 +230,21 @@ impl Session {
             Ok(_) => Err(errors::unexpected()),
             Err(_) => Err(ErrorType::Crypto),
         }
+    }
+}
+
+/// Counts a command until it is answered or given up.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

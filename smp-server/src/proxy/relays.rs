@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use smp_protocol::{
@@ -13,11 +14,12 @@ use smp_protocol::{
 use tokio::time::Instant;
 
 use super::{Session, errors};
-use crate::sync::lock;
+use crate::{session::Pace, sync::lock};
 
 /// All relays that were asked for and not forgotten.
 pub(super) struct Relays {
     max: usize,
+    max_of_client: usize,
     state: Mutex<State>,
 }
 
@@ -41,6 +43,25 @@ pub(super) enum Connection {
     Connected(Arc<Session>),
 }
 
+/// What one client has asked for. The same relay under several addresses takes as many places.
+pub(crate) struct ClientRelays {
+    pace: Mutex<Pace>,
+    /// Those that nobody had asked for before, some of which may be forgotten.
+    places: Mutex<Vec<(RelayAddress, Weak<Relay>)>>,
+}
+
+impl ClientRelays {
+    /// 0 means no bound.
+    pub(crate) fn new(new_relays_per_minute: u32) -> Self {
+        Self { pace: Mutex::new(Pace::new(new_relays_per_minute)), places: Mutex::default() }
+    }
+
+    /// How long to wait before the next relay may be asked for that nobody has asked for.
+    pub(super) fn turn(&self, now: std::time::Instant) -> Duration {
+        lock(&self.pace).turn(now)
+    }
+}
+
 /// How little a relay's place is needed: what ended first, then what failed, then what was not used for longest.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
@@ -50,9 +71,10 @@ enum Need {
 }
 
 impl Relays {
-    /// With `max` of them, another one takes the place of one that is needed less.
-    pub(super) fn new(max: usize) -> Self {
-        Self { max, state: Mutex::default() }
+    /// With `max` of them, another one takes the place of one that is needed less; with `max_of_client` that one client has
+    /// asked for, one of these.
+    pub(super) fn new(max: usize, max_of_client: usize) -> Self {
+        Self { max, max_of_client, state: Mutex::default() }
     }
 
     /// The relay, if it was asked for before.
@@ -64,16 +86,33 @@ impl Relays {
     ///
     /// # Errors
     ///
-    /// `NETWORK` if all places are taken by relays that are being connected to.
-    pub(super) fn place(&self, address: RelayAddress) -> Result<Arc<Relay>, ErrorType> {
+    /// `NETWORK` if all places are taken by relays that are being connected to or whose answers are awaited.
+    pub(super) fn place(
+        &self,
+        address: RelayAddress,
+        client: &ClientRelays,
+    ) -> Result<Arc<Relay>, ErrorType> {
         let mut state = lock(&self.state);
         if let Some(relay) = state.relays.get(&address) {
             return Ok(relay.clone());
         }
-        if state.relays.len() >= self.max && !state.make_room() {
-            return Err(errors::network());
+        let mut own = lock(&client.places);
+        own.retain(|(_, relay)| relay.strong_count() > 0);
+        let least_needed = if own.len() >= self.max_of_client {
+            Some(state.least_needed(own.iter().map(|(address, _)| address)))
+        } else if state.relays.len() >= self.max {
+            Some(state.least_needed(state.relays.keys()))
+        } else {
+            None
+        };
+        if let Some(least_needed) = least_needed {
+            state.close(&least_needed.ok_or_else(errors::network)?);
+            own.retain(|(_, relay)| relay.strong_count() > 0);
         }
-        Ok(state.relays.entry(address).or_default().clone())
+        let relay = Arc::<Relay>::default();
+        own.push((address.clone(), Arc::downgrade(&relay)));
+        state.relays.insert(address, relay.clone());
+        Ok(relay)
     }
 
     /// Enters a session under its ID.
@@ -97,7 +136,7 @@ impl Relays {
     /// Takes out a session that nobody has used since `before`. Returns whether it did.
     pub(super) fn remove_idle(&self, session: &Session, before: Instant) -> bool {
         let mut state = lock(&self.state);
-        let idle = session.used() <= before;
+        let idle = session.used() <= before && !session.is_awaited();
         if idle {
             state.sessions.remove(&session.proxy_id());
         }
@@ -124,24 +163,26 @@ impl Relays {
 }
 
 impl State {
-    /// Forgets the relay whose place is needed least. Returns whether there was one.
-    fn make_room(&mut self) -> bool {
-        let needs = self.relays.iter().filter_map(|(address, relay)| Some((relay.need()?, address)));
-        let least = needs.min_by(|(need, _), (other, _)| need.cmp(other));
-        let Some(address) = least.map(|(_, address)| address.clone()) else { return false };
-        let removed = self.relays.remove(&address);
+    /// Which of these places is needed least, if any can be given up.
+    fn least_needed<'a>(&self, addresses: impl Iterator<Item = &'a RelayAddress>) -> Option<RelayAddress> {
+        let needs = addresses.filter_map(|address| Some((self.relays.get(address)?.need()?, address)));
+        needs.min_by(|(need, _), (other, _)| need.cmp(other)).map(|(_, address)| address.clone())
+    }
+
+    /// Forgets a relay, and closes the session with it.
+    fn close(&mut self, address: &RelayAddress) {
+        let removed = self.relays.remove(address);
         if let Some(relay) = removed
             && let Ok(Connection::Connected(session)) = relay.0.try_lock().as_deref()
         {
             self.sessions.remove(&session.proxy_id());
             session.client.close();
         }
-        true
     }
 }
 
 impl Relay {
-    /// `None` while somebody connects to it or is about to. New owners come from the map only, which is locked.
+    /// `None` while somebody connects to it or is about to, or waits for an answer of it. New owners come from the map only, which is locked.
     fn need(self: &Arc<Self>) -> Option<Need> {
         if Arc::strong_count(self) > 1 {
             return None;
@@ -150,6 +191,7 @@ impl Relay {
             Connection::None => Some(Need::Ended),
             Connection::Failed(at, _) => Some(Need::Failed(*at)),
             Connection::Connected(session) if session.client.ended().is_some() => Some(Need::Ended),
+            Connection::Connected(session) if session.is_awaited() => None,
             Connection::Connected(session) => Some(Need::Connected(session.used())),
         }
     }

@@ -44,6 +44,7 @@ use crate::{
     auth::SessionKeys,
     broker::{Broker, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
     config::Config,
+    proxy::ClientRelays,
     store::ServiceRole,
     sync::lock,
 };
@@ -167,8 +168,8 @@ pub(crate) struct Session {
     pub(crate) creation: Mutex<Pace>,
     /// How fast it may be refused.
     refusals: Mutex<Pace>,
-    /// How fast it asks for sessions with relays that nobody has asked for.
-    pub(crate) new_relays: Mutex<Pace>,
+    /// The relays that it has asked for and nobody before it.
+    pub(crate) new_relays: ClientRelays,
 }
 
 #[derive(Default)]
@@ -199,7 +200,7 @@ impl Session {
             forwarding: Semaphore::new(config.proxy.client_concurrency),
             refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
             creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
-            new_relays: Mutex::new(Pace::new(config.proxy.new_relays_per_minute)),
+            new_relays: ClientRelays::new(config.proxy.new_relays_per_minute),
             config,
         })
     }

@@ -6,6 +6,7 @@ use smp_crypto::{PrivateAuthKey, X25519PublicKey};
 use smp_protocol::{
     address::{Password, RelayAddress},
     command::Command,
+    encoding::NonEmpty,
     error::{BrokerErrorType, ErrorType, HandshakeError, NetworkError, ProxyError, TransportError},
     id::{EntityId, SessionId},
     key::SenderAuthKey,
@@ -14,7 +15,11 @@ use smp_protocol::{
     version::{SmpVersion, VersionRange},
 };
 use smp_server::config::parse_password;
-use smp_transport::client::{ClientError, Request};
+use smp_transport::{
+    client::{ClientError, Request},
+    connection::{AcceptorSettings, RelayAcceptor},
+    identity::{CertificateAuthority, KeyAlgorithm},
+};
 
 use crate::{
     forwarding::Sealed,
@@ -233,6 +238,71 @@ async fn one_client_cannot_take_all_places_for_relays() {
     }
     let answer = pfwd(&client, &second, None, EntityId::from([1; 24]), send(b"")).await;
     assert_eq!(refused(answer), ErrorType::Proxy(Box::new(ProxyError::NoSession)));
+}
+
+/// The same relay under many addresses is as many relays.
+#[tokio::test]
+async fn one_client_cannot_take_the_places_of_others() {
+    let proxy = relay_with(|config| {
+        (config.proxy.max_relays, config.proxy.max_client_relays) = (3, 2);
+    })
+    .await;
+    let (one, two) = (relay().await, relay().await);
+    let (greedy, other) = (proxy.client().await, proxy.client().await);
+    let session = prxy(&other, one.running.address(), None).await.unwrap();
+    let mut last = None;
+    for more in 0..5 {
+        let address = changed(&two, |address| {
+            let hosts = vec!["127.0.0.1".parse().unwrap(); 1 + more];
+            address.hosts = NonEmpty::new(hosts).unwrap();
+        });
+        last = Some(prxy(&greedy, &address, None).await.unwrap());
+    }
+    for (client, session) in [(&other, &session), (&greedy, &last.unwrap())] {
+        let answer = pfwd(client, session, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+        assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+    }
+}
+
+/// A relay that accepts connections and answers nothing.
+async fn silent() -> (RelayAddress, tokio::task::JoinHandle<()>) {
+    let (now, mut rng) = (time::OffsetDateTime::now_utc(), rand::rng());
+    let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, &mut rng);
+    let identity = authority.issue("relay", KeyAlgorithm::Ed25519, now, &mut rng).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let fingerprint = smp_crypto::base64url::encode(&identity.fingerprint());
+    let acceptor = RelayAcceptor::new(&identity, AcceptorSettings::default()).unwrap();
+    let accepting = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            connections.push(acceptor.accept(stream).await.unwrap());
+        }
+    });
+    (format!("smp://{fingerprint}@127.0.0.1:{port}").parse().unwrap(), accepting)
+}
+
+#[tokio::test]
+async fn a_session_stays_while_an_answer_is_awaited() {
+    let proxy = relay_with(|config| {
+        (config.proxy.max_relays, config.proxy.timeout) = (1, Duration::from_secs(3));
+        config.proxy.idle_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let (address, _accepting) = silent().await;
+    let destination = relay().await;
+    let (waiting, other) = (proxy.client().await, proxy.client().await);
+    let session = prxy(&waiting, &address, None).await.unwrap();
+    let sending = pfwd(&waiting, &session, None, EntityId::from([1; 24]), send(b""));
+    let asking = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        prxy(&other, destination.running.address(), None).await
+    };
+    let (sent, asked) = tokio::join!(sending, asking);
+    let timeout = ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
+    assert_eq!(refused(sent), timeout);
+    let network = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
+    assert_eq!(proxy_error(asked), network);
 }
 
 #[tokio::test]
