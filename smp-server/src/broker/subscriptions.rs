@@ -103,7 +103,7 @@ impl<S: Subscriber> Subscriptions<S> {
         self.add(queue, recipient_dh, session, Delivery::Scheduled)
     }
 
-    /// Subscribes to a queue that nobody can have sent to yet.
+    /// Subscribes to a queue that nobody can have sent to yet, as nobody knows it.
     pub(crate) fn subscribe_new(
         &self,
         queue: &RecipientId,

@@ -14,7 +14,7 @@ use smp_protocol::{
 use super::{Context, Outcome};
 use crate::{
     broker::{SessionEnded, Subscribed, now},
-    session::store_error,
+    session::{Answer, Then, store_error},
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
         StoreError,
@@ -55,18 +55,28 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
         Err(StoreError::Duplicate) if link.is_none() => return Err(ErrorType::Internal),
         result => result.map_err(|error| store_error(&error))?,
     };
-    if request.subscription == SubscriptionMode::Subscribe {
-        // If the session has ended the queue is there all the same.
-        let _ = subscribe(cx, &record);
+    let answer = Answer::from(BrokerMessage::QueueIds(Box::new(ids)));
+    if request.subscription == SubscriptionMode::OnlyCreate {
+        return Ok(answer);
     }
-    Ok(BrokerMessage::QueueIds(Box::new(ids)).into())
+    // If the session has ended the queue is there all the same.
+    let _ = subscribe(cx, &record);
+    Ok(match record.link {
+        Some(_) => answer.then(Then::Deliver(record.recipient_id.clone())),
+        None => answer,
+    })
 }
 
-/// There is nothing to deliver yet. In a session of a service the queue is the service's from the beginning.
+/// In a session of a service the queue is the service's from the beginning.
 fn subscribe(cx: &Context, queue: &QueueRecord) -> Result<(), SessionEnded> {
-    let id = &queue.recipient_id;
+    let (id, dh) = (&queue.recipient_id, &queue.recipient_dh);
     let subscriptions = &cx.broker.subscriptions;
-    if let Subscribed::Ended = subscriptions.subscribe_new(id, &queue.recipient_dh, &cx.session) {
+    let subscribed = match queue.link {
+        // Who has the link has known the sender ID before the queue was there, and may have sent already.
+        Some(_) => subscriptions.subscribe(id, dh, &cx.session),
+        None => subscriptions.subscribe_new(id, dh, &cx.session),
+    };
+    if let Subscribed::Ended = subscribed {
         return Err(SessionEnded);
     }
     match cx.service_id() {
@@ -163,5 +173,48 @@ impl From<smp_protocol::command::QueueMode> for QueueMode {
             smp_protocol::command::QueueMode::Messaging => Self::Messaging,
             smp_protocol::command::QueueMode::Contact => Self::Contact,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smp_crypto::{Ed25519PrivateKey, PublicAuthKey};
+    use smp_protocol::{
+        command::{LinkData, LinkRequest},
+        encoding::LargeString,
+    };
+
+    use super::*;
+    use crate::{broker::Delivery, testing};
+
+    fn request(request: Option<QueueRequest<'static>>) -> NewQueue<'static> {
+        let key: PublicAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).public_key().into();
+        NewQueue {
+            auth_key: key.into(),
+            dh_key: X25519PrivateKey::generate(&mut rand::rng()).public_key().into(),
+            password: None,
+            subscription: SubscriptionMode::Subscribe,
+            request,
+            notifier: None,
+        }
+    }
+
+    /// Between the creation and the subscription: who has the link knows the sender ID before.
+    #[tokio::test]
+    async fn what_is_sent_before_the_subscription_is_there_is_looked_for() {
+        let broker = testing::broker();
+        let session = testing::session(&broker);
+        let cx = testing::context(&broker, &session, RecipientId::empty());
+        let data = || LinkData {
+            fixed: LargeString::new(b"fixed").unwrap(),
+            user: LargeString::new(b"user").unwrap(),
+        };
+        let digest = hash::sha3_384(cx.corr_id.as_bytes());
+        let link = LinkRequest { sender_id: SenderId::new(&digest[..ID_BYTES]).unwrap(), data: data() };
+        let answer = run(&cx, request(Some(QueueRequest::Messaging(Some(link))))).await.unwrap();
+        let Then::Deliver(queue) = answer.then else { panic!("{:?}", answer.then) };
+        assert_eq!(broker.subscriptions.delivery(&queue, &session), Some(Delivery::Scheduled));
+        let answer = run(&cx, request(None)).await.unwrap();
+        assert_eq!(answer.then, Then::Nothing);
     }
 }
