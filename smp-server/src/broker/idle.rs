@@ -6,7 +6,7 @@ use smp_protocol::id::RecipientId;
 use tokio::time::sleep;
 
 use super::Broker;
-use crate::store::{Day, QueueChange, QueueId, QueueRecord, ServiceRole, StoreError};
+use crate::store::{Day, QueueChange, QueueId, QueueRecord, ServiceRole, StorageFault, StoreError};
 
 /// Queues that are deleted or looked at without a pause.
 const STEP: usize = 100;
@@ -32,7 +32,12 @@ impl IdleQueues {
         let today = Day::of(now);
         // Some subscribe once and then wait for longer than that.
         if self.noted != Some(today) {
-            note_subscribed(broker, today).await?;
+            let unreadable = note_subscribed(broker, today).await?;
+            if unreadable > 0 {
+                tracing::warn!(
+                    "{unreadable} queues that somebody is subscribed to cannot be read: the database is damaged"
+                );
+            }
             note_services(broker, today).await?;
             self.noted = Some(today);
         }
@@ -51,18 +56,23 @@ impl IdleQueues {
     }
 }
 
-async fn note_subscribed(broker: &Broker, today: Day) -> Result<(), StoreError> {
+/// Returns how many queues are damaged: they do not keep the others from being noted.
+async fn note_subscribed(broker: &Broker, today: Day) -> Result<usize, StoreError> {
+    let mut unreadable = 0;
     for queues in broker.subscriptions.pages() {
         for step in queues.chunks(STEP) {
             for id in step {
-                if let Some(queue) = broker.store.find_queue(QueueId::Recipient(id)).await? {
-                    note(broker, &queue, today).await;
+                match broker.store.find_queue(QueueId::Recipient(id)).await {
+                    Ok(Some(queue)) => note(broker, &queue, today).await,
+                    Ok(None) => {}
+                    Err(StoreError::Unavailable(StorageFault::Damaged(_))) => unreadable += 1,
+                    Err(error) => return Err(error),
                 }
             }
             sleep(PAUSE).await;
         }
     }
-    Ok(())
+    Ok(unreadable)
 }
 
 async fn note_services(broker: &Broker, today: Day) -> Result<(), StoreError> {
@@ -102,7 +112,14 @@ mod tests {
     use smp_transport::client::{ClientConfig, RelayClient};
 
     use super::*;
-    use crate::{Relay, broker::now, config::Config, init};
+    use crate::{
+        Relay,
+        broker::now,
+        config::Config,
+        init,
+        store::{SqliteConfig, SqliteStore},
+        testing,
+    };
 
     async fn subscribed_queue(client: &RelayClient) -> RecipientId {
         let key: PrivateAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).into();
@@ -156,5 +173,40 @@ mod tests {
         IdleQueues::new().sweep(&broker, month, now).await.unwrap();
         assert!(!exists().await);
         relay.shutdown().await.unwrap();
+    }
+
+    /// The first one in the store and the one that is subscribed: neither stops what is done with the others.
+    #[tokio::test]
+    async fn damaged_queues_do_not_keep_others_from_being_deleted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let open = async || {
+            let store = SqliteStore::open(SqliteConfig::new(path.clone())).await.unwrap();
+            testing::broker_on(Arc::new(store))
+        };
+        let now = now();
+        let broker = open().await;
+        let mut queues = Vec::new();
+        for days_ago in [90, 80, 0] {
+            let queue = testing::queue(&broker).await;
+            let used = QueueChange::Used(Day::of(now - days_ago * DAY));
+            broker.store.update_queue(&queue.recipient_id, used).await.unwrap();
+            queues.push(queue);
+        }
+        broker.store.close().await.unwrap();
+        testing::sql(
+            &path,
+            "UPDATE queues SET recipient_keys = x'00' WHERE updated_day <> (SELECT updated_day FROM queues \
+             ORDER BY updated_day LIMIT 1 OFFSET 1)",
+        )
+        .await;
+        let broker = open().await;
+        let session = testing::session(&broker);
+        broker.subscribe(&queues[2], None, None, &session).unwrap();
+        IdleQueues::new().sweep(&broker, Duration::from_secs(30 * DAY), now).await.unwrap();
+        assert_eq!(broker.store.counts().queues, 2);
+        let healthy = broker.store.find_queue(QueueId::Recipient(&queues[1].recipient_id)).await;
+        assert!(healthy.unwrap().is_none());
+        broker.store.close().await.unwrap();
     }
 }

@@ -140,7 +140,7 @@ pub trait Store: Send + Sync + 'static {
     fn expire_messages(&self, before: u64, from: SweepPosition, limit: usize) -> StoreFuture<'_, Swept>;
 
     /// Deletes up to `limit` queues that were last used before `before` (a queue without a date counts as used today).
-    /// Returns their records; fewer than `limit` means that there are no more.
+    /// Returns their records; fewer than `limit` means that there are no more, or that some are damaged.
     fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>>;
 
     /// The ID of the service with this certificate; creates the service if the certificate is new.

@@ -15,8 +15,8 @@ use crate::store::lock::lock;
 use crate::store::rules::is_well_formed;
 use crate::store::{
     Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
-    NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError,
-    SweepPosition, Swept, Updated,
+    NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
+    StoreError, SweepPosition, Swept, Updated,
 };
 
 /// How often a command starts again when a failed write took the queue out of memory under it.
@@ -300,7 +300,8 @@ impl SqliteStore {
         for id in self.reader.idle(before, limit).await? {
             let held = match self.hold(&id).await {
                 Ok(held) => held,
-                Err(StoreError::NotFound) => continue,
+                // Those that are damaged stay, without keeping the others.
+                Err(StoreError::NotFound | StoreError::Unavailable(StorageFault::Damaged(_))) => continue,
                 Err(error) => return Err(error),
             };
             // It may have been used since the disk was told.
