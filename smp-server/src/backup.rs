@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 
 use crate::{
     config::{CONFIG_FILE, Config, ConfigError, load_into},
+    durable,
     init::{make_private_dir, private_file},
     relay::{DATABASE, sqlite_config},
     store::{OpenError, SqliteStore, StoreError},
@@ -32,6 +33,9 @@ const UNFINISHED: &str = ".unfinished";
 
 /// Files that SQLite keeps beside a database; those of another one would damage it.
 const BESIDE_DATABASE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The file beside a database that says who uses it.
+const LOCK: &str = ".lock";
 
 /// Files of an identity.
 const IDENTITY_FILES: [&str; 5] =
@@ -92,7 +96,7 @@ pub async fn create(config: &Config, config_file: &Path, to: &Path) -> Result<Co
     }
     let copied = match copy_all(config, config_file, &unfinished).await {
         Ok(copied) => {
-            fs::rename(&unfinished, to).map(|()| copied).map_err(|e| BackupError::Write(to.into(), e))
+            durable::rename(&unfinished, to).map(|()| copied).map_err(|e| BackupError::Write(to.into(), e))
         }
         Err(error) => Err(error),
     };
@@ -110,7 +114,9 @@ async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copi
     }
     let database = sqlite_config(config).filter(|sqlite| sqlite.path.exists());
     if let Some(sqlite) = &database {
-        SqliteStore::copy_database(sqlite, &data.join(DATABASE)).await?;
+        let copy = data.join(DATABASE);
+        SqliteStore::copy_database(sqlite, &copy).await?;
+        sync(&copy)?;
     }
     copy(config_file, &to.join(CONFIG_FILE))?;
     for name in present(&config.identity.path) {
@@ -118,6 +124,9 @@ async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copi
     }
     // Nobody needs a copy that does not start.
     files::load(&identity, OffsetDateTime::now_utc())?;
+    for dir in [&identity, &data, to] {
+        sync(dir)?;
+    }
     Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(&identity) })
 }
 
@@ -143,6 +152,9 @@ pub async fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
     if let Some(path) = taken.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(BackupError::Exists(path.clone()));
     }
+    // Another process that uses the database has it; the check of the database makes it.
+    let lock = database.as_ref().map(|sqlite| with_end(&sqlite.path, LOCK));
+    taken.extend(lock.filter(|lock| lock.symlink_metadata().is_err()));
     let restored = restore_all(from, dir, &config).await;
     if restored.is_err() {
         for path in &taken {
@@ -167,8 +179,12 @@ async fn restore_all(from: &Path, dir: &Path, config: &Config) -> Result<Copied,
     for name in present(&identity) {
         copy(&identity.join(name), &target.join(name))?;
     }
+    for written in database.iter().map(|_| &config.store.path).chain([target]) {
+        sync(written)?;
+    }
     // Last, so that there is no relay until everything is in place.
     copy(&from.join(CONFIG_FILE), &dir.join(CONFIG_FILE))?;
+    sync(dir)?;
     Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(target) })
 }
 
@@ -184,6 +200,11 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 
 fn make_dir(path: &Path) -> Result<(), BackupError> {
     make_private_dir(path).map_err(|error| BackupError::Write(path.to_path_buf(), error))
+}
+
+/// Makes the content of a file, or the names in a directory, durable.
+fn sync(path: &Path) -> Result<(), BackupError> {
+    durable::sync(path).map_err(|error| BackupError::Write(path.to_path_buf(), error))
 }
 
 /// Copies a file, durably, to a new one that only its owner can read.

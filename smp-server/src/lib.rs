@@ -57,6 +57,7 @@ mod broker;
 mod commands;
 pub mod config;
 pub mod control;
+mod durable;
 pub mod import;
 pub mod init;
 mod listener;

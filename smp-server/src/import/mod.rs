@@ -40,6 +40,7 @@ pub use self::report::{Damage, Damaged, ImportError, ReadCounts, Report};
 use self::settings::{MessageStore, Settings};
 use crate::{
     config::{CONFIG_FILE, Config, ConfigError},
+    durable,
     init::make_private_dir,
     relay::DATABASE,
     store::{DiskDurability, SqliteConfig, SqliteStore, Store as _, StoreCounts},
@@ -92,7 +93,8 @@ pub async fn import(options: &Options, now: OffsetDateTime) -> Result<Report, Im
         let _ = fs::remove_dir_all(&unfinished);
         return result;
     }
-    rename(&unfinished, &options.dir).map_err(|error| ImportError::Write(options.dir.clone(), error))?;
+    durable::rename(&unfinished, &options.dir)
+        .map_err(|error| ImportError::Write(options.dir.clone(), error))?;
     result
 }
 
@@ -112,16 +114,6 @@ fn unfinished(dir: &Path) -> PathBuf {
     let mut name = dir.into_os_string();
     name.push(UNFINISHED);
     PathBuf::from(name)
-}
-
-/// Gives the complete directory its name, and makes that durable.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let to = to.canonicalize().unwrap_or_else(|_| to.to_path_buf());
-    fs::rename(from, &to)?;
-    match to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) if cfg!(unix) => fs::File::open(parent)?.sync_all(),
-        _ => Ok(()),
-    }
 }
 
 async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Result<Report, ImportError> {
