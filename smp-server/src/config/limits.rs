@@ -12,6 +12,9 @@ const MAX_BATCH: usize = 255;
 /// Keys that a list on the wire can have.
 const MAX_RECIPIENT_KEYS: usize = 255;
 
+/// Largest `max_pending_commands`.
+const MAX_PENDING: usize = 1_000_000;
+
 /// `max_pending_kib`: the largest command with its answer must fit.
 const PENDING_KIB: RangeInclusive<usize> = 64..=1_048_576;
 
@@ -99,7 +102,10 @@ impl Limits {
                 self.max_outgoing <= self.max_pending_commands,
                 "limits.max_outgoing must be greater than limits.max_pending_commands",
             ),
-            (self.max_pending_commands == 0, "limits.max_pending_commands is 0; try 1024"),
+            (
+                !(1..=MAX_PENDING).contains(&self.max_pending_commands),
+                "limits.max_pending_commands must be 1 to 1000000; try 1024",
+            ),
             (!(1..=MAX_BATCH).contains(&self.max_batch), "limits.max_batch must be 1 to 255"),
             (
                 !PENDING_KIB.contains(&self.max_pending_kib),

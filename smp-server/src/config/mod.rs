@@ -35,6 +35,12 @@ pub use self::{
     text::{parse_duration, parse_password},
 };
 
+/// Largest `store.queue_cache_mib` and `store.body_cache_mib`.
+const MAX_CACHE_MIB: usize = 1 << 20;
+
+/// Largest `store.pending_mib`.
+const MAX_WAITING_MIB: usize = 4_095;
+
 /// Shortest `queues.delete_idle`.
 const MIN_IDLE: Duration = Duration::from_secs(86_400);
 
@@ -340,6 +346,11 @@ impl Config {
                 self.queues.delete_idle.is_some_and(|age| age < MIN_IDLE),
                 "queues.delete_idle is less than \"1d\"; use is noted by the day",
             ),
+            (
+                self.store.queue_cache_mib > MAX_CACHE_MIB || self.store.body_cache_mib > MAX_CACHE_MIB,
+                "store.queue_cache_mib and store.body_cache_mib must be 1048576 at most",
+            ),
+            (self.store.pending_mib > MAX_WAITING_MIB, "store.pending_mib must be 4095 at most; try 64"),
             (self.queues.expiry_interval.is_zero(), "queues.expiry_interval is 0; try \"1h\""),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
@@ -373,13 +384,20 @@ mod tests {
     #[test]
     fn impossible_values_are_named() {
         type Change = fn(&mut Config);
-        let broken: [(&str, Change); 10] = [
+        let broken: [(&str, Change); 15] = [
             ("listen", |c| c.server.listen.clear()),
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
             ("min_version", |c| c.server.min_version = 5),
             ("quota", |c| c.queues.quota = 0),
             ("delete_idle", |c| c.queues.delete_idle = Some(Duration::from_secs(60))),
+            ("queue_cache_mib", |c| c.store.queue_cache_mib = usize::MAX >> 20),
+            ("body_cache_mib", |c| c.store.body_cache_mib = usize::MAX >> 20),
+            ("pending_mib", |c| c.store.pending_mib = 4_096),
+            ("client_concurrency", |c| c.proxy.client_concurrency = usize::MAX),
+            ("max_pending_commands", |c| {
+                (c.limits.max_pending_commands, c.limits.max_outgoing) = (usize::MAX - 1, usize::MAX);
+            }),
             ("max_pending_kib", |c| c.limits.max_pending_kib = 32),
             ("max_pending_notifications_total", |c| c.limits.max_pending_notifications_total = 31),
             ("max_recipient_keys", |c| c.limits.max_recipient_keys = 0),

@@ -7,6 +7,9 @@ use smp_protocol::address::{Host, RelayAddress};
 
 use super::{ConfigError, text};
 
+/// Largest `client_concurrency`.
+const MAX_CONCURRENCY: usize = 1_000_000;
+
 /// `[proxy]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,6 +177,10 @@ impl Proxy {
             (
                 self.client_concurrency == 0,
                 "proxy.client_concurrency is 0; to forbid forwarding set proxy.enabled = false",
+            ),
+            (
+                self.client_concurrency > MAX_CONCURRENCY,
+                "proxy.client_concurrency is more than 1000000; try 32",
             ),
             (self.max_relays == 0, "proxy.max_relays is 0; to forbid forwarding set proxy.enabled = false"),
             (

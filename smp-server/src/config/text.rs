@@ -8,6 +8,9 @@ use smp_protocol::address::{Host, Password};
 /// The units of a duration with their length in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
+/// A hundred years: clocks end somewhere.
+const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
+
 /// Reads `"6h"` and the like.
 ///
 /// # Errors
@@ -20,7 +23,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| refuse())?;
     let (_, length) = UNITS.iter().find(|(name, _)| *name == unit.trim()).ok_or_else(refuse)?;
-    number.checked_mul(*length).map(Duration::from_millis).ok_or_else(refuse)
+    let duration = number.checked_mul(*length).map(Duration::from_millis);
+    duration.filter(|duration| *duration <= LONGEST).ok_or_else(refuse)
 }
 
 /// For `#[serde(deserialize_with)]` of a [`Duration`].
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "5", "s", "-1s", "1.5h", "3 weeks", "99999999999999999999d"] {
+        for text in ["", "5", "s", "-1s", "1.5h", "3 weeks", "99999999999999999999d", "36501d"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }
