@@ -1,7 +1,8 @@
 //! `ACK`: the recipient has a message for good. The answer is the next one, or `OK`.
 //!
 //! Without a subscription (or `GET`), or with the ID of another message than the one that was delivered last, it is
-//! refused with `NO_MSG`, so that a repeated `ACK` cannot delete a message that was not received.
+//! refused with `NO_MSG`, so that a repeated `ACK` cannot delete a message that was not received. An empty ID names the one that
+//! was delivered last, but removes nothing: the same message is delivered once more, as the reference implementation does.
 
 use std::sync::Arc;
 
