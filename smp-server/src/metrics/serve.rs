@@ -8,6 +8,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::JoinSet,
     time::timeout,
 };
 
@@ -18,7 +19,10 @@ const PATH: &str = "/metrics";
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How long one request with its answer may take: they come one after the other.
+/// How many are answered at the same time; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 8;
+
+/// How long one request with its answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Pause after an error of the system.
@@ -33,11 +37,20 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Answers, one request after the other, for ever.
+/// Answers until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
+    // Those that are answered end with it.
+    let mut connections = JoinSet::new();
     loop {
+        while connections.len() >= MAX_CONNECTIONS {
+            connections.join_next().await;
+        }
+        while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => drop(timeout(PATIENCE, answer(stream, &observer)).await),
+            Ok((stream, _)) => {
+                let observer = observer.clone();
+                connections.spawn(async move { drop(timeout(PATIENCE, answer(stream, &observer)).await) });
+            }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }

@@ -1,6 +1,6 @@
 //! What a monitoring system is told.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use smp_protocol::{command::Command, id::EntityId};
 use tokio::{
@@ -26,6 +26,19 @@ pub(crate) fn number(text: &str, name: &str) -> f64 {
     let line =
         text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} in {text}"));
     line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_does_not_keep_others() {
+    let relay = relay_with(|config| config.metrics.listen = Some("127.0.0.1:0".parse().unwrap())).await;
+    let address = relay.running.metrics_addr().unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    // Less than each of them may take.
+    let answer = tokio::time::timeout(Duration::from_secs(4), get(address, "GET /metrics")).await;
+    assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
