@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use anyhow::Context as _;
 use smp_agent::{
-    Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, Integrity, MessageId, SecurityCode,
+    Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, Delivery, Event, Events, Integrity,
+    MessageId, SecurityCode, ShortLinkScheme,
 };
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{
@@ -66,7 +67,29 @@ impl Session {
         let relays = parse_relays(&settings.relays)?;
         let (agent, events) = Agent::open(AgentConfig::new(dir.path().join("agent"), relays)).await?;
         let book = Book::open(&dir.book_file()).await?;
-        Ok(Self { agent, events, book, settings, current: None, notices: VecDeque::new() })
+        let session = Self { agent, events, book, settings, current: None, notices: VecDeque::new() };
+        session.enter_unknown_connections().await?;
+        Ok(session)
+    }
+
+    /// Enters connections that a kill kept out of the book: nobody could list or remove them.
+    async fn enter_unknown_connections(&self) -> anyhow::Result<()> {
+        for connection in self.agent.connections().await? {
+            let number = connection.id.number();
+            if self.book.by_connection(number).await?.is_some() {
+                continue;
+            }
+            let status = match connection.status {
+                ConnectionStatus::Invited => Status::Invited,
+                ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
+                ConnectionStatus::Connected => Status::Connected,
+                ConnectionStatus::Failed => Status::Ended,
+            };
+            let short = connection.short_invitation.map(|link| link.to_uri(ShortLinkScheme::Simplex));
+            let link = short.or_else(|| connection.invitation.map(|link| link.to_string()));
+            self.book.add(number, None, status, link.as_deref()).await?;
+        }
+        Ok(())
     }
 
     /// Closes everything. What was in flight goes on at the next start.
@@ -311,6 +334,27 @@ mod tests {
         let session = Session::open(&dir).await.unwrap();
         let contact = session.book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
         (folder, session, contact)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed() {
+        let (folder, session, _bob) = session().await;
+        let link = "simplex:/invitation#/?v=2-4&smp=smp%3A%2F%2FEhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI%3D%40smp.example.com%3A5223%2FTW-gQkZeOmKQ5NV1ss_yoZHnqHRDL4kU%23%2F%3Fv%3D1-2%26dh%3DMCowBQYDK2VuAyEA_l_VLKJjX2pR7AJDCU2YhoGraF3NWxkAXS4z0sqCh28%253D&e2e=v%3D1-2%26x3dh%3DMEIwBQYDK2VvAzkAhbmqypJlN2Dxhhk2bhJY6nfXU8xWqe8kLQKpItA3cicRi5gldMYK-OLJujxccyImTxhTJ7_-UyY%3D%2CMEIwBQYDK2VvAzkAulFAFrH1U7wh3pg8OYIOjkUDTSwsAGEA--QurQKLflGrQINdQ4wvptNorqhbB3o3X-JBePlPU7g%3D";
+        // One of this number is in the book.
+        session.agent.join(link, b"").await.unwrap();
+        let lost = session.agent.join(&link.replace("TW-g", "UW-g"), b"").await.unwrap();
+        session.close().await;
+        for _ in 0..2 {
+            let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+            assert_eq!(session.book.contacts().await.unwrap().len(), 2);
+            let contact = session.book.by_connection(lost.number()).await.unwrap().unwrap();
+            assert_eq!((contact.name.as_str(), contact.status), ("contact", Status::Joining));
+            session.close().await;
+        }
+        let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+        session.remove(&session.book.require("contact").await.unwrap()).await.unwrap();
+        assert_eq!(session.agent.connections().await.unwrap().len(), 1);
+        session.close().await;
     }
 
     #[tokio::test]
