@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 /// What `smp init` wrote: who this identity is and where it receives.
@@ -76,8 +76,12 @@ impl DataDir {
                 return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
         };
-        toml::from_str(&text)
-            .with_context(|| format!("{} is not understood; mend it by hand", file.display()))
+        toml::from_str(&text).map_err(|error: toml::de::Error| {
+            // The library's own sentence shows what is there: possibly the password of a relay.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.lines().count().max(1);
+            anyhow!("{} is not understood, see line {line} or the next; mend it by hand", file.display())
+        })
     }
 
     /// The directory itself.
@@ -138,6 +142,21 @@ mod tests {
 
     fn settings() -> Settings {
         Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()] }
+    }
+
+    #[test]
+    fn settings_that_are_not_understood_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::locate(Some(folder.path())).unwrap();
+        dir.create(&settings()).unwrap();
+        for text in
+            ["# one\nname = \"alice\"\nrelays = \"smp://x:secret@h\"", "\n\nrelays = smp://x:secret@h"]
+        {
+            std::fs::write(dir.settings_file(), text).unwrap();
+            let error = format!("{:#}", dir.settings().unwrap_err());
+            assert!(error.contains("line") && !error.contains("secret"), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Where results go. Results are on standard output; what only explains them is on standard error.
 #[derive(Debug, Clone, Copy)]
@@ -107,13 +109,16 @@ pub(crate) fn is_visible(character: char) -> bool {
     !character.is_control() && !reorders_or_hides
 }
 
-/// A time of day in UTC, from Unix milliseconds.
-pub(crate) fn clock(unix_millis: i64) -> String {
-    let format = time::macros::format_description!("[hour]:[minute]:[second]");
-    time::OffsetDateTime::from_unix_timestamp(unix_millis.div_euclid(1000))
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| "--:--:--".to_owned())
+/// A time from Unix milliseconds, with the date unless it is today's. In UTC, and says so: whoever reads it may compare it with
+/// what the other side sees.
+pub(crate) fn clock(unix_millis: i64, now: OffsetDateTime) -> String {
+    let today = format_description!("[hour]:[minute]:[second] UTC");
+    let other_day = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    let Ok(time) = OffsetDateTime::from_unix_timestamp(unix_millis.div_euclid(1000)) else {
+        return "(no time)".to_owned();
+    };
+    let format = if time.date() == now.to_offset(UtcOffset::UTC).date() { today } else { other_day };
+    time.format(&format).unwrap_or_else(|_| "(no time)".to_owned())
 }
 
 #[cfg(test)]
@@ -140,8 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_the_calendar_are_not_a_panic() {
-        assert_eq!(clock(3_661_000), "01:01:01");
-        assert_eq!(clock(i64::MAX), "--:--:--");
+    fn times_have_a_date_unless_it_is_today_and_none_is_a_panic() {
+        let epoch = OffsetDateTime::UNIX_EPOCH;
+        assert_eq!(clock(3_661_000, epoch), "01:01:01 UTC");
+        assert_eq!(clock(3_661_000, epoch + time::Duration::days(1)), "1970-01-01 01:01:01 UTC");
+        assert_eq!(clock(-1, epoch), "1969-12-31 23:59:59 UTC");
+        assert_eq!(clock(i64::MAX, epoch), "(no time)");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, Delivery, Event, Events, Integrity,
     MessageId, SecurityCode, ShortLinkScheme,
@@ -122,7 +122,7 @@ impl Session {
         let event = ChatEvent::MessageNew(MessageContainer::text(text));
         let id = SharedMessageId::generate(&mut rand::rng());
         let body = ChatMessage::new(Some(id), event).encode();
-        Ok(self.agent.send(connection(contact), &body).await?)
+        self.agent.send(connection(contact), &body).await.map_err(|error| about(contact, error))
     }
 
     /// Ends the connection and forgets the contact.
@@ -130,13 +130,14 @@ impl Session {
         match self.agent.delete(connection(contact)).await {
             // A crash came between the two halves of an earlier removal.
             Ok(()) | Err(AgentError::UnknownConnection(_)) => self.book.remove(contact).await,
-            Err(error) => Err(error.into()),
+            Err(error) => Err(about(contact, error)),
         }
     }
 
     /// What this side and the contact compare.
     pub(crate) async fn security_code(&self, contact: &Contact) -> anyhow::Result<SecurityCode> {
-        let code = self.agent.security_code(connection(contact)).await?;
+        let code = self.agent.security_code(connection(contact)).await;
+        let code = code.map_err(|error| about(contact, error))?;
         let missing =
             || format!("There is no security code before {} is connected; try again then", contact.name);
         code.with_context(missing)
@@ -220,7 +221,8 @@ impl Session {
             Err(error @ (AgentError::Storage(_) | AgentError::ShutDown)) => Err(error.into()),
             Err(error) => {
                 self.book.set_status(&contact, Status::Ended).await?;
-                Ok(vec![Notice::Ended(contact, error.to_string())])
+                let reason = about(&contact, error).to_string();
+                Ok(vec![Notice::Ended(contact, reason)])
             }
         }
     }
@@ -311,14 +313,32 @@ fn connection(contact: &Contact) -> ConnectionId {
     ConnectionId::new(contact.connection)
 }
 
-/// Reads relay addresses, with an error that shows which one is wrong.
+/// An error about this contact in words of the user: the agent names it by a number that nobody else sees.
+fn about(contact: &Contact, error: AgentError) -> anyhow::Error {
+    let name = &contact.name;
+    match error {
+        AgentError::NotNow { status, advice, .. } => {
+            anyhow!("the connection with {name} is {status}; {advice}")
+        }
+        AgentError::UnknownConnection(_) => {
+            anyhow!("there is no connection with {name} any more; remove the contact and connect again")
+        }
+        AgentError::Encryption(_) => anyhow!(
+            "the encryption state of the connection with {name} is damaged; remove the contact and connect again"
+        ),
+        error => error.into(),
+    }
+}
+
+/// Reads relay addresses, with an error that says which one is wrong and does not show it: it may have a password.
 pub(crate) fn parse_relays(texts: &[String]) -> anyhow::Result<Vec<RelayAddress>> {
-    let parse = |text: &String| {
+    let parse = |(number, text): (usize, &String)| {
         text.parse::<RelayAddress>().with_context(|| {
-            format!("“{text}” is not a relay address; it looks like smp://FINGERPRINT@HOST, as `smp-server init` prints it")
+            let which = if texts.len() == 1 { "This".to_owned() } else { format!("Relay number {number}") };
+            format!("{which} is not a relay address; it looks like smp://FINGERPRINT@HOST, as `smp-server init` prints it")
         })
     };
-    texts.iter().map(parse).collect()
+    (1..).zip(texts).map(parse).collect()
 }
 
 #[cfg(test)]
@@ -355,6 +375,31 @@ mod tests {
         session.remove(&session.book.require("contact").await.unwrap()).await.unwrap();
         assert_eq!(session.agent.connections().await.unwrap().len(), 1);
         session.close().await;
+    }
+
+    #[tokio::test]
+    async fn errors_name_the_contact_and_no_number() {
+        let (_folder, session, bob) = session().await;
+        for error in [
+            session.send_text(&bob, "hello").await.unwrap_err(),
+            session.security_code(&bob).await.unwrap_err(),
+            about(&bob, AgentError::Encryption(ConnectionId::new(7))),
+            about(
+                &bob,
+                AgentError::NotNow { connection: ConnectionId::new(7), status: "late", advice: "wait" },
+            ),
+        ] {
+            let sentence = format!("{error:#}");
+            assert!(sentence.contains("bob") && !sentence.contains(char::is_numeric), "{sentence}");
+        }
+        session.close().await;
+    }
+
+    #[test]
+    fn a_mistyped_relay_is_named_without_its_password() {
+        let relays = ["smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@a", "smp://x:secret#host"];
+        let error = format!("{:#}", parse_relays(&relays.map(str::to_owned)).unwrap_err());
+        assert!(error.contains("Relay number 2") && !error.contains("secret"), "{error}");
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ mod verify;
 use std::process::ExitCode;
 
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use self::notices::explain;
@@ -82,7 +83,8 @@ async fn show_new_texts(session: &Session, output: Output) -> anyhow::Result<u64
 
 /// One line per text; further lines of a text are set in, so that none can pass for a message of its own.
 fn text_line(text: &NewText) -> String {
-    format!("{} {}: {}", clock(text.at), text.contact, visible(&text.text).replace('\n', "\n         "))
+    let clock = clock(text.at, OffsetDateTime::now_utc());
+    format!("{clock} {}: {}", text.contact, visible(&text.text).replace('\n', "\n         "))
 }
 
 /// The next notice, explained, or none if the time is over.
