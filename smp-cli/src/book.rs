@@ -151,6 +151,24 @@ impl Book {
         Ok(())
     }
 
+    /// Notes which invitation the contact was joined by.
+    pub(crate) async fn set_invitation(&self, contact: &Contact, invitation: &[u8]) -> anyhow::Result<()> {
+        sqlx::query("UPDATE contacts SET invitation = ? WHERE id = ?")
+            .bind(invitation)
+            .bind(contact.id)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// The contact that was joined by this invitation.
+    pub(crate) async fn by_invitation(&self, invitation: &[u8]) -> anyhow::Result<Option<Contact>> {
+        Ok(sqlx::query_as("SELECT * FROM contacts WHERE invitation = ?")
+            .bind(invitation)
+            .fetch_optional(&self.0)
+            .await?)
+    }
+
     /// Everybody, in the order in which they came.
     pub(crate) async fn contacts(&self) -> anyhow::Result<Vec<Contact>> {
         Ok(sqlx::query_as("SELECT * FROM contacts ORDER BY id").fetch_all(&self.0).await?)

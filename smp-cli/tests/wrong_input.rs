@@ -49,6 +49,26 @@ fn an_invitation_works_once() {
 }
 
 #[test]
+fn a_link_that_was_joined_by_oneself() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    for (name, args) in [("a", ["invite"].as_slice()), ("b", &["invite", "--short"])] {
+        let link = alice.invite_with(args);
+        let joined = bob.run(&["join", &link, name, "--timeout", "1"]);
+        assert_eq!(joined.status.code(), Some(3));
+        says(bob.refused(&["join", &link, name]), "`smp listen` completes it");
+        let mut hers = alice.listen();
+        let mut his = bob.listen();
+        hers.until("connected");
+        his.until("connected");
+        his.kill();
+        says(bob.refused(&["join", &link]), "it is your contact");
+    }
+}
+
+#[test]
 fn relays() {
     let folder = tempfile::tempdir().unwrap();
     let mut relay = TestRelay::start(&folder.path().join("relay"));

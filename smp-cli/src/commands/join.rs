@@ -2,16 +2,22 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::json;
+use smp_protocol::link::{ConnectionLink, ConnectionRequest, ShortLink};
 use tokio::time::Instant;
 
 use super::{NOT_YET, next_before};
 use crate::args::JoinArgs;
-use crate::book::Status;
+use crate::book::{Contact, Status};
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
 pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+    let invitation = invitation_id(&args.link);
+    if let Some(invitation) = &invitation {
+        refuse_joined(invitation, session).await?;
+    }
     if let Some(name) = &args.contact {
         session.book().refuse_known_name(name).await?;
     }
@@ -19,6 +25,9 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
     let connection = session.agent().join(args.link.trim(), &own_info).await?;
     let contact =
         session.book().add(connection.number(), args.contact.as_deref(), Status::Joining, None).await?;
+    if let Some(invitation) = &invitation {
+        session.book().set_invitation(&contact, invitation).await?;
+    }
     output.note("joining", json!({ "contact": contact.name }), "Waiting for the other side.");
     let deadline = Instant::now() + args.timeout;
     let mut relay_down = None;
@@ -47,4 +56,46 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
     let sentence = format!("{reason} `smp listen` goes on and completes the connection.");
     output.note("not_yet", json!({ "contact": contact.name, "reason": reason }), &sentence);
     Ok(ExitCode::from(NOT_YET))
+}
+
+/// What two writings of one link have in common. None if it is no link of an invitation.
+fn invitation_id(link: &str) -> Option<Vec<u8>> {
+    match link.trim().parse().ok()? {
+        ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
+            Some(request.queues.first().address.sender_id.as_bytes().to_vec())
+        }
+        ConnectionLink::Short(ShortLink::Invitation(link)) => Some(link.link_id.as_bytes().to_vec()),
+        _ => None,
+    }
+}
+
+/// The relay would say that somebody used the invitation, and not that it was us.
+async fn refuse_joined(invitation: &[u8], session: &Session) -> anyhow::Result<()> {
+    let Some(Contact { name, status, .. }) = session.book().by_invitation(invitation).await? else {
+        return Ok(());
+    };
+    match status {
+        Status::Invited | Status::Joining => {
+            bail!("You joined this already, as “{name}” in your list; `smp listen` completes it.")
+        }
+        Status::Connected => bail!("You joined this already: it is your contact “{name}”."),
+        Status::Ended => bail!(
+            "You joined this already, and nothing came of it; ask for a new invitation (and remove “{name}”)."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_the_same_in_all_its_forms() {
+        let short = "simplex:/i#9_Vv-OEY0Nm3Ahq2ShEGTvtV5_Nj3jYx/sUEx8q8b7kWoWZsWzUua03Q7fclm8k4k4WL0Nt5k5O8?h=smp.example.com&c=EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI";
+        let id = invitation_id(short).unwrap();
+        let web = short.replace("simplex:/", "https://simplex.chat/");
+        assert_eq!(invitation_id(&format!(" {web}\n")), Some(id.clone()));
+        assert_ne!(invitation_id(&short.replace("9_Vv", "8_Vv")), Some(id));
+        assert_eq!(invitation_id("https://example.com/"), None);
+    }
 }
