@@ -128,6 +128,8 @@ fn versions(text: &str) -> Result<VersionRange<SmpVersion>, String> {
 /// Says what went wrong in one sentence.
 pub fn run() -> Result<()> {
     let Cli { common, command } = Cli::parse();
+    // Relays that are started here get the same. What is still too little is said by who needs more.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = common.threads {
         runtime.worker_threads(threads.max(1));

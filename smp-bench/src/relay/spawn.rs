@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use smp_protocol::address::{Host, RelayAddress};
@@ -54,6 +54,8 @@ pub struct Spawned {
     /// Where it is reached.
     pub address: RelayAddress,
     child: Child,
+    /// It may say more later, and would end if nobody could hear it.
+    _output: Option<BufReader<ChildStdout>>,
     /// Removed last.
     dir: TempDir,
 }
@@ -79,14 +81,15 @@ impl Spawned {
             .spawn()
             .with_context(|| format!("cannot start {program:?}"))?;
         let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+        let mut output = child.stdout.take().map(BufReader::new);
+        if let Some(output) = &mut output {
+            output.read_line(&mut line)?;
         }
         if line.is_empty() {
             // it has said why on standard error
             bail!("the relay did not start: {}", child.wait()?);
         }
-        Ok(Self { program, mode, cpus, listen, address: created.address, child, dir })
+        Ok(Self { program, mode, cpus, listen, address: created.address, child, _output: output, dir })
     }
 
     /// Its process ID.

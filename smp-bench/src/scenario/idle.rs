@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use smp_protocol::command::{Command, SubscriptionMode};
 use smp_protocol::id::EntityId;
@@ -16,6 +16,9 @@ use crate::progress::Progress;
 /// Handshakes at the same time.
 const AT_ONCE: usize = 32;
 
+/// Files that a process has open besides.
+const OTHER_FILES: usize = 64;
+
 /// How many of the connections are asked in the end whether they are alive.
 const ASKED: usize = 100;
 
@@ -23,7 +26,7 @@ const ASKED: usize = 100;
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Connections to hold
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(short = 'n', long, default_value_t = 10_000)]
     pub connections: usize,
     /// Create a queue on each and subscribe to it, as apps are
     #[arg(long)]
@@ -34,6 +37,13 @@ pub struct Options {
 }
 
 pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
+    let (needed, allowed) =
+        (options.connections + OTHER_FILES, rlimit::getrlimit(rlimit::Resource::NOFILE)?.0);
+    ensure!(
+        needed as u64 <= allowed,
+        "this needs {needed} open files and {allowed} are allowed: raise the limit (`ulimit -Hn {needed}` as root), \
+         for the relay too"
+    );
     // what the first connection brings about once should not count
     drop(open(target.clone(), options.subscribed).await?);
     tokio::time::sleep(Duration::from_millis(200)).await;

@@ -1,5 +1,8 @@
 //! `latency`: an open loop at a fixed rate. Times run from when a message was *due*, not from when it could be sent, so a
 //! relay that stalls is charged for all messages that came due meanwhile (no coordinated omission).
+//!
+//! Client and relay mostly share the cores, and then the client is late too. How late messages were when the network had
+//! taken them is printed as the client's part, which is in the times of everything else.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +55,7 @@ pub struct Options {
 struct Clock {
     counted_from: Instant,
     lanes: Vec<Mutex<Due>>,
+    sent: Mutex<Histogram<u64>>,
     confirmed: Mutex<Histogram<u64>>,
     received: Mutex<Histogram<u64>>,
     left: AtomicU64,
@@ -59,6 +63,7 @@ struct Clock {
 
 #[derive(Default)]
 struct Due {
+    to_send: VecDeque<Instant>,
     to_confirm: VecDeque<Instant>,
     to_receive: VecDeque<Instant>,
 }
@@ -70,6 +75,7 @@ impl Clock {
         Ok(Self {
             counted_from,
             lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            sent: Mutex::new(histogram()?),
             confirmed: Mutex::new(histogram()?),
             received: Mutex::new(histogram()?),
             left: AtomicU64::new(total),
@@ -89,6 +95,10 @@ impl Clock {
 }
 
 impl Observer for Clock {
+    fn sent(&self, lane: Lane) {
+        self.note(&self.sent, self.lane(lane, |due| due.to_send.pop_front()));
+    }
+
     fn confirmed(&self, lane: Lane) {
         self.note(&self.confirmed, self.lane(lane, |due| due.to_confirm.pop_front()));
     }
@@ -119,6 +129,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     let pacer = std::thread::spawn(move || {
         pace(schedule, start, |lane, due| {
             pacing.lane(lane, |lane| {
+                lane.to_send.push_back(due);
                 lane.to_confirm.push_back(due);
                 lane.to_receive.push_back(due);
                 None
@@ -148,8 +159,24 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
         &clock.confirmed,
         ["confirmed p50", "confirmed p90", "confirmed p99", "confirmed p99.9", "confirmed max"],
     );
-    if let (Some(p50), Some(p99)) = (outcome.get("received p50"), outcome.get("received p99")) {
-        outcome.add("received p99 / p50", p99 / p50.max(1.0), "");
+    report(
+        &mut outcome,
+        &clock.sent,
+        [
+            "client's part p50",
+            "client's part p90",
+            "client's part p99",
+            "client's part p99.9",
+            "client's part max",
+        ],
+    );
+    for (ratio, p50, p99) in [
+        ("received p99 / p50", "received p50", "received p99"),
+        ("confirmed p99 / p50", "confirmed p50", "confirmed p99"),
+    ] {
+        if let (Some(p50), Some(p99)) = (outcome.get(p50), outcome.get(p99)) {
+            outcome.add(ratio, p99 / p50.max(1.0), "");
+        }
     }
     let busy = |after: Option<Duration>, before: Option<Duration>| {
         Some((after?.saturating_sub(before?)).as_secs_f64() / duration.as_secs_f64())

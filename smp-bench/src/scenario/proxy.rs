@@ -114,7 +114,10 @@ async fn introduce(link: &mut Link, proxy: &Target, destination: &Target) -> Res
             BrokerMessage::ProxySessionKey { session_id, versions, key } => {
                 answer = Some((session_id, versions, key));
             }
-            BrokerMessage::Error(error) => bail!("the proxy answers PRXY with {error}"),
+            BrokerMessage::Error(error) => bail!(
+                "the proxy answers PRXY with {error} (does it refuse private addresses? ours does, without \
+                 proxy.allow_private_hosts)"
+            ),
             other => bail!("the proxy answers PRXY with {}", other.tag().name()),
         }
         Ok(())

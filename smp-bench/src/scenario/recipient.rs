@@ -17,8 +17,10 @@ use crate::driver::{Link, LinkReader, LinkWriter, Preparer, Queue, ReadyKey};
 /// Number of a queue of this measurement.
 pub(super) type Lane = u32;
 
-/// Hears what happens to messages. In each lane both happen in the order of sending.
+/// Hears what happens to messages. In each lane everything happens in the order of sending.
 pub(super) trait Observer: Send + Sync + 'static {
+    /// The network has taken a message.
+    fn sent(&self, _: Lane) {}
     /// The relay has answered `OK` to a `SEND`.
     fn confirmed(&self, lane: Lane);
     /// The recipient has the message.

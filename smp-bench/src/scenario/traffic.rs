@@ -145,7 +145,7 @@ impl Sides {
         let Sides { numbering, queues, recipient, sender, ring, orders } = self;
         let Link { session, reader, writer } = sender;
         let lanes = numbering.lanes(queues.iter().map(|queue| (&queue.sender_id).into()));
-        tasks.spawn(write_messages(writer, ring, numbering, orders));
+        tasks.spawn(write_messages(writer, ring, numbering, orders, observer.clone()));
         tasks.spawn(read_confirmations(reader, session, lanes, observer.clone()));
         attend(tasks, recipient, &queues, numbering, Subscribe::Already, observer);
     }
@@ -157,22 +157,25 @@ async fn write_messages(
     ring: Vec<Vec<Vec<u8>>>,
     numbering: Numbering,
     mut orders: UnboundedReceiver<Lane>,
+    observer: Arc<impl Observer>,
 ) -> Result<()> {
     let mut turns: Vec<_> = ring.iter().map(|transmissions| transmissions.iter().cycle()).collect();
     let mut content = BlockContent::new();
+    let mut written = Vec::new();
     while let Some(first) = orders.recv().await {
         let mut next = Some(first);
-        let mut blocks = 0;
+        written.clear();
         while let Some(lane) = next {
             let turn = turns.get_mut(numbering.position(lane)).and_then(Iterator::next);
             let transmission = turn.context("nothing was prepared for this lane")?;
             content.push(|out| out.extend_from_slice(transmission))?;
             writer.block(content.as_bytes()).await?;
             content.clear();
-            blocks += 1;
-            next = if blocks < BLOCKS_PER_FLUSH { orders.try_recv().ok() } else { None };
+            written.push(lane);
+            next = if written.len() < BLOCKS_PER_FLUSH { orders.try_recv().ok() } else { None };
         }
         writer.flush().await?;
+        written.iter().for_each(|lane| observer.sent(*lane));
     }
     Ok(())
 }
