@@ -91,6 +91,13 @@ impl Chat {
     }
 }
 
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn the_terminal_is_given_back_however_the_conversation_ends() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,13 +135,6 @@ fn lines_go_out_and_come_in() {
     chat.press("ne\r/quit\r");
     assert_eq!(chat.ended(), 0);
     assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("half a line"));
-}
-
-impl Drop for Chat {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

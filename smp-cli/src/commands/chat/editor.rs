@@ -1,5 +1,6 @@
 //! The line that is being typed, and printing above it.
 
+use std::io::Write as _;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause between two attempts to end it.
 const END_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long the editor may take to print a line; it takes some milliseconds, and does not tell when it has.
+const PRINT_PATIENCE: Duration = Duration::from_millis(200);
+
 type Printer = Box<dyn ExternalPrinter + Send>;
 
 /// The line editor, in a thread of its own: it blocks, and sets the terminal to raw mode while it does.
@@ -26,6 +30,8 @@ pub(super) struct Editor {
     lines: mpsc::Receiver<Result<String, ReadlineError>>,
     printer: Printer,
     thread: JoinHandle<()>,
+    /// Lines that the editor got to print and may not have printed yet.
+    recent: Vec<(Instant, String)>,
 }
 
 impl Editor {
@@ -36,7 +42,7 @@ impl Editor {
         let thread = std::thread::spawn(move || edit(&prompt, ready, &typed));
         let printer = printer.await.context("The line editor did not start")?;
         let unusable = "This terminal cannot be used for chatting; use `smp send` and `smp listen`";
-        Ok(Self { lines, printer: printer.context(unusable)?, thread })
+        Ok(Self { lines, printer: printer.context(unusable)?, thread, recent: Vec::new() })
     }
 
     /// The next line that was typed. None after the user has ended the conversation. May be dropped while it waits.
@@ -46,17 +52,26 @@ impl Editor {
 
     /// Prints above the line that is being typed.
     pub(super) fn print(&mut self, line: &str) -> anyhow::Result<()> {
-        self.printer.print(format!("{}\n", visible(line))).context("The terminal is gone")
+        let line = format!("{}\n", visible(line));
+        self.printer.print(line.clone()).context("The terminal is gone")?;
+        self.recent.retain(|(at, _)| at.elapsed() < PRINT_PATIENCE);
+        self.recent.push((Instant::now(), line));
+        Ok(())
     }
 
-    /// Ends the thread wherever it is: only it knows the mode that the terminal had before.
-    pub(super) async fn end(self) {
+    /// Ends the thread wherever it is: only it knows the mode that the terminal had before. What it may have left unprinted
+    /// is printed here; better twice than not at all.
+    pub(super) async fn end(mut self) {
+        self.recent.retain(|(at, _)| at.elapsed() < PRINT_PATIENCE);
         drop(self.lines);
         let deadline = Instant::now() + END_PATIENCE;
         while !self.thread.is_finished() && Instant::now() < deadline {
             // While the editor reads it takes this as Ctrl-C. Between two lines it does not learn of it: hence the loop.
             let _ = raise(Signal::SIGINT);
             tokio::time::sleep(END_PAUSE).await;
+        }
+        for (_, line) in self.recent {
+            let _ = std::io::stdout().write_all(line.as_bytes());
         }
     }
 }
