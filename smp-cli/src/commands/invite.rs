@@ -29,7 +29,7 @@ pub(super) async fn run(
         .book()
         .add(connection.number(), args.contact.as_deref(), Status::Invited, Some(&link))
         .await?;
-    show(&contact.name, &link, output);
+    show(&contact.name, args.contact.is_some(), &link, output);
     if let Some(picture) = picture {
         let path = picture.write(&link)?.display().to_string();
         output.note("qr", json!({ "file": path }), &format!("The QR code is in {path}."));
@@ -56,7 +56,7 @@ async fn create(
     Ok((connection, invitation.full.to_string()))
 }
 
-fn show(name: &str, link: &str, output: Output) {
+fn show(name: &str, is_chosen: bool, link: &str, output: Output) {
     if output.is_json() {
         output.result("invitation", json!({ "contact": name, "link": link }), "");
         return;
@@ -67,7 +67,8 @@ fn show(name: &str, link: &str, output: Output) {
     output.plain(link);
     eprintln!("\nGive this link (or the QR code) to one person only, in a way you trust. It works once.");
     eprintln!("They connect with: smp join LINK, or by scanning it in a SimpleX app.");
-    eprintln!("Keep `smp listen` running to let them in. In your list they are “{name}” until then.");
+    let until = if is_chosen { "" } else { " until they tell their name" };
+    eprintln!("Keep `smp listen` running to let them in. In your list they are “{name}”{until}.");
 }
 
 async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
