@@ -21,7 +21,9 @@ fn messages_wait_for_recipients_and_for_relays() {
 
     let mut listener = alice.listen();
     bob.ok(&["send", "alice", "hello", "there"]);
-    assert_eq!(listener.until("message")["text"], "hello there");
+    let message = listener.until("message");
+    assert_eq!(message["text"], "hello there");
+    assert!(message["id"].is_string(), "{message}");
     listener.kill();
 
     // The recipient is off.

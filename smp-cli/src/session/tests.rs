@@ -1,0 +1,116 @@
+use super::*;
+
+/// An identity whose relay nobody can reach, with the contact bob.
+async fn session() -> (tempfile::TempDir, Session, Contact) {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = DataDir::locate(Some(folder.path())).unwrap();
+    let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
+    dir.create(&Settings { name: "alice".into(), relays: vec![relay] }).unwrap();
+    let session = Session::open(&dir).await.unwrap();
+    let contact = session.book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    (folder, session, contact)
+}
+
+#[tokio::test]
+async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed() {
+    let (folder, session, _bob) = session().await;
+    let link = "simplex:/invitation#/?v=2-4&smp=smp%3A%2F%2FEhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI%3D%40smp.example.com%3A5223%2FTW-gQkZeOmKQ5NV1ss_yoZHnqHRDL4kU%23%2F%3Fv%3D1-2%26dh%3DMCowBQYDK2VuAyEA_l_VLKJjX2pR7AJDCU2YhoGraF3NWxkAXS4z0sqCh28%253D&e2e=v%3D1-2%26x3dh%3DMEIwBQYDK2VvAzkAhbmqypJlN2Dxhhk2bhJY6nfXU8xWqe8kLQKpItA3cicRi5gldMYK-OLJujxccyImTxhTJ7_-UyY%3D%2CMEIwBQYDK2VvAzkAulFAFrH1U7wh3pg8OYIOjkUDTSwsAGEA--QurQKLflGrQINdQ4wvptNorqhbB3o3X-JBePlPU7g%3D";
+    // One of this number is in the book.
+    session.agent.join(link, b"").await.unwrap();
+    let lost = session.agent.join(&link.replace("TW-g", "UW-g"), b"").await.unwrap();
+    session.close().await;
+    for _ in 0..2 {
+        let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+        assert_eq!(session.book.contacts().await.unwrap().len(), 2);
+        let contact = session.book.by_connection(lost.number()).await.unwrap().unwrap();
+        assert_eq!((contact.name.as_str(), contact.status), ("contact", Status::Joining));
+        session.close().await;
+    }
+    let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+    session.remove(&session.book.require("contact").await.unwrap()).await.unwrap();
+    assert_eq!(session.agent.connections().await.unwrap().len(), 1);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn errors_name_the_contact_and_no_number() {
+    let (_folder, session, bob) = session().await;
+    for error in [
+        session.send_text(&bob, "hello").await.unwrap_err(),
+        session.security_code(&bob).await.unwrap_err(),
+        about(&bob, AgentError::Encryption(ConnectionId::new(7))),
+        about(&bob, AgentError::NotNow { connection: ConnectionId::new(7), status: "late", advice: "wait" }),
+    ] {
+        let sentence = format!("{error:#}");
+        assert!(sentence.contains("bob") && !sentence.contains(char::is_numeric), "{sentence}");
+    }
+    session.close().await;
+}
+
+#[test]
+fn a_mistyped_relay_is_named_without_its_password() {
+    let relays = ["smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@a", "smp://x:secret#host"];
+    let error = format!("{:#}", parse_relays(&relays.map(str::to_owned)).unwrap_err());
+    assert!(error.contains("Relay number 2") && !error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_read_does_not_cost_the_others() {
+    let (_folder, session, bob) = session().await;
+    let text = |text: &str| {
+        let event = ChatEvent::MessageNew(MessageContainer::text(text));
+        String::from_utf8(ChatMessage::new(None, event).encode()).unwrap()
+    };
+    let deleted = String::from_utf8(ChatMessage::new(None, ChatEvent::DirectDelete).encode()).unwrap();
+    let body = format!("[{},7,8,{deleted},{}]", text("before"), text("behind"));
+    let notices = session.record(&bob, MessageId::new(1), 1000, body.as_bytes()).await.unwrap();
+    assert!(
+        matches!(notices.as_slice(), [Notice::Unreadable(..), Notice::Ended(..), Notice::Text]),
+        "{notices:?}"
+    );
+    let texts = session.new_texts().await.unwrap();
+    assert_eq!(texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), ["before", "behind"]);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn somebody_who_cannot_be_let_in_does_not_stop_the_others() {
+    let (_folder, session, bob) = session().await;
+    // The agent has no such connection; it answers alike for one that has failed already.
+    let event = Event::Confirmation { connection: connection(&bob), info: session.own_info() };
+    let notices = session.apply(&event).await.unwrap();
+    assert!(matches!(notices.as_slice(), [Notice::Ended(..)]), "{notices:?}");
+    assert_eq!(session.book.require("bob").await.unwrap().status, Status::Ended);
+    session.agent.shutdown().await;
+    // This passes: the event comes again at the next start.
+    assert!(session.apply(&event).await.is_err());
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_new_name_of_a_connected_contact_is_only_told() {
+    let (_folder, session, bob) = session().await;
+    let body = session.own_info();
+    let notices = session.record(&bob, MessageId::new(1), 1000, &body).await.unwrap();
+    assert!(matches!(notices.as_slice(), [Notice::Renamed(_, name)] if name == "alice"), "{notices:?}");
+    let notices = session.record(&bob, MessageId::new(2), 1000, &body).await.unwrap();
+    assert!(notices.is_empty(), "{notices:?}");
+    session.book.require("bob").await.unwrap();
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_gap_is_told_whatever_comes_behind_it() {
+    let (_folder, session, bob) = session().await;
+    let event = Event::Message {
+        connection: connection(&bob),
+        id: MessageId::new(1),
+        body: session.own_info(),
+        times: smp_agent::MessageTimes { relay: 1, received: 1 },
+        integrity: Integrity::BadHash,
+        origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
+    };
+    let notices = session.apply(&event).await.unwrap();
+    assert!(matches!(notices.as_slice(), [Notice::Gap(..), Notice::Renamed(..)]), "{notices:?}");
+    session.close().await;
+}
