@@ -130,8 +130,7 @@ impl SqliteStore {
                 asked_disk = true;
                 let nearest = self.reader.resolve(id).await?;
                 if !nearest.is_it {
-                    // What is read of a queue that exists.
-                    self.reader.queue(&nearest.recipient).await?;
+                    self.read_instead(&nearest.recipient).await?;
                     self.shared.cache.note_absent(id, generation);
                     return Ok(LookedUp { queue: None, asked_disk });
                 }
@@ -157,9 +156,17 @@ impl SqliteStore {
     pub(super) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
         if self.shared.cache.note_refused(id) && !asked_disk {
             let nearest = self.reader.resolve(id).await?;
-            self.reader.queue(&nearest.recipient).await?;
+            self.read_instead(&nearest.recipient).await?;
         }
         Ok(())
+    }
+
+    /// Reads what is read of a queue that exists, for one that does not. That the other one is damaged is no concern.
+    async fn read_instead(&self, other: &RecipientId) -> Result<()> {
+        match self.reader.queue(other).await {
+            Ok(_) | Err(StoreError::Unavailable(StorageFault::Damaged(_))) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn read_link_data(&self, id: &RecipientId) -> Result<Option<LinkData>> {
@@ -298,15 +305,15 @@ impl SqliteStore {
         self.shared.outbox.change(ChangeKind::Nothing, None).await?;
         let mut deletions = Vec::new();
         for id in self.reader.idle(before, limit).await? {
-            let held = match self.hold(&id).await {
-                Ok(held) => held,
-                // Those that are damaged stay, without keeping the others.
-                Err(StoreError::NotFound | StoreError::Unavailable(StorageFault::Damaged(_))) => continue,
-                Err(error) => return Err(error),
-            };
             // It may have been used since the disk was told.
             let is_idle = |record: &QueueRecord| record.updated.is_some_and(|day| day < before);
-            deletions.extend(self.start_deletion(held, is_idle).await?);
+            let started = async { self.start_deletion(self.hold(&id).await?, is_idle).await };
+            match started.await {
+                Ok(deletion) => deletions.extend(deletion),
+                // Those that are damaged stay, without keeping the others.
+                Err(StoreError::NotFound | StoreError::Unavailable(StorageFault::Damaged(_))) => {}
+                Err(error) => return Err(error),
+            }
         }
         let mut deleted = Vec::new();
         for (record, _, done) in deletions {

@@ -45,3 +45,20 @@ async fn existing_queues_cost_the_reads_of_unknown_ones() {
     }
     store.close().await.unwrap();
 }
+
+/// It is read in place of them.
+#[tokio::test]
+async fn a_damaged_queue_does_not_make_unknown_ones_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = sqlite_config(&directory);
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    store.create_queue(new_queue(1)).await.unwrap();
+    store.close().await.unwrap();
+    crate::testing::sql(&config.path, "UPDATE queues SET recipient_keys = x'00'").await;
+    let store = SqliteStore::open(config).await.unwrap();
+    let unknown = id(7, 1);
+    assert!(refused(&store, QueueId::Sender(&unknown)).await > 0);
+    let damaged = id(1, 1);
+    assert!(store.look_up(QueueId::Sender(&damaged)).await.is_err());
+    store.close().await.unwrap();
+}
