@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smp_protocol::{
     command::Command,
     message::BrokerMessage,
-    transmission::{CommandTransmission, MAX_CONTENT},
+    transmission::{AuthorizationRef, CommandTransmission, MAX_CONTENT},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -71,7 +71,9 @@ impl Permit {
 /// How many bytes a command may take until it is answered, and then its answer.
 pub(super) fn weight(transmission: &CommandTransmission<'_>) -> usize {
     // What is signed is kept next to the command.
-    let copies = if transmission.authorization.is_some() { 2 } else { 1 };
+    let is_signed = transmission.service_signature.is_some()
+        || !matches!(transmission.authorization, None | Some(AuthorizationRef::Authenticator(_)));
+    let copies = if is_signed { 2 } else { 1 };
     let command = Some(transmission.size()).filter(|size| *size >= SMALL).map_or(0, |size| size * copies);
     let answer = match transmission.command {
         Command::Get
