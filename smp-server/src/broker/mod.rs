@@ -10,7 +10,7 @@ mod sweep;
 mod tests;
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -38,6 +38,7 @@ use crate::{
     proxy::Proxy,
     session::{Reply, Session},
     store::{Notifier, QueueRecord, ServiceRole, Store},
+    sync::{read, write},
 };
 
 /// Shared by all sessions.
@@ -82,12 +83,12 @@ impl Broker {
 
     /// The settings that are in force.
     pub(crate) fn config(&self) -> Arc<Config> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.config).clone()
     }
 
     /// Puts other settings in force.
     pub(crate) fn set_config(&self, config: Config) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        *write(&self.config) = Arc::new(config);
         self.reloaded.notify_one();
     }
 

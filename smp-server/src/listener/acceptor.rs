@@ -1,8 +1,10 @@
 //! The certificate and the versions that are offered now.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use smp_transport::connection::RelayAcceptor;
+
+use crate::sync::{read, write};
 
 /// What makes connections; can be replaced while the relay runs.
 #[derive(Clone)]
@@ -15,11 +17,11 @@ impl Acceptor {
 
     /// That for the next connection.
     pub(super) fn current(&self) -> RelayAcceptor {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.0).clone()
     }
 
     /// Connections from now on are made by this one.
     pub(crate) fn replace(&self, acceptor: RelayAcceptor) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        *write(&self.0) = acceptor;
     }
 }

@@ -1,9 +1,9 @@
 //! The page that goes with the settings in force.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::{content, html};
-use crate::{broker::Broker, config::Config};
+use crate::{broker::Broker, config::Config, sync::lock};
 
 /// Makes the page, again when the settings have changed.
 pub(crate) struct Site {
@@ -22,7 +22,7 @@ impl Site {
     /// HTML of the page; `None` if the settings make no address.
     pub(super) fn page(&self) -> Option<Arc<str>> {
         let config = self.broker.config();
-        let mut kept = self.page.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.page);
         if let Some((of, page)) = &*kept
             && Arc::ptr_eq(of, &config)
         {

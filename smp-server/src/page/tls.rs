@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
 
 use rustls::{ServerConfig, crypto::ring, server::NoServerSessionStorage, version::TLS13};
@@ -13,7 +13,10 @@ use rustls_pki_types::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Page;
+use crate::{
+    config::Page,
+    sync::{read, write},
+};
 
 /// Why the certificate cannot be used; each says which file.
 #[derive(Debug, thiserror::Error)]
@@ -55,13 +58,13 @@ impl PageTls {
     }
 
     pub(super) fn current(&self) -> Option<TlsAcceptor> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let current = read(&self.0);
         current.as_ref().map(|certificate| certificate.acceptor.clone())
     }
 
     /// Connections from now on are made by this one. Returns whether there is another certificate than before.
     pub(crate) fn replace(&self, certificate: Option<Certificate>) -> bool {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = write(&self.0);
         let chain = |certificate: &Option<Certificate>| certificate.as_ref().map(|c| c.chain.clone());
         let changed = chain(&current) != chain(&certificate);
         *current = certificate;

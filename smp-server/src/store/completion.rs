@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::StoreError;
-use super::lock::lock;
+use crate::sync::lock;
 
 type Outcome = Result<(), StoreError>;
 
@@ -58,9 +58,9 @@ impl Completion {
         (Completer(meeting.clone()), Completion(State::Waiting(meeting)))
     }
 
-    /// Whether there is nothing to wait for: an answer can go into the same block as its neighbours.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
+    /// Whether there is nothing to wait for.
+    #[cfg(test)]
+    pub(crate) fn is_done(&self) -> bool {
         self.outcome().is_some()
     }
 

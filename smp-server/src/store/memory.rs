@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 
-use super::lock::{lock, read, write};
 use super::rules::{Admission, admit};
 use super::{
     Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, MessageContent,
@@ -20,6 +19,7 @@ use super::{
     ServiceQueues, ServiceRole, Store, StoreCounts, StoreError, StoreFuture, SweepPosition, Swept, Updated,
     rules,
 };
+use crate::sync::{lock, read, write};
 use index::Index;
 use queue::Queue;
 
@@ -129,7 +129,6 @@ impl MemoryStore {
             }
             let expired = before.map_or(0, |before| queue.expire(before));
             self.uncount(expired);
-            let was_empty = queue.messages.is_empty();
             let admission = admit(queue.messages.len(), queue.last_kind(), self.quota);
             let content = match admission {
                 Admission::Add => MessageContent::Sent { notification: new.notification, body: new.body },
@@ -143,7 +142,7 @@ impl MemoryStore {
                 return Appended::QuotaExceeded;
             }
             let kept = Completion::done();
-            Appended::Accepted(Accepted { message, was_empty, expired: expired as u64, kept })
+            Appended::Accepted(Accepted { message, expired: expired as u64, kept })
         })
     }
 

@@ -37,8 +37,8 @@ pub enum MessageContent {
 
 impl Message {
     /// Whether this is the relay's marker that the queue was full.
-    #[must_use]
-    pub fn is_quota_marker(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_quota_marker(&self) -> bool {
         matches!(self.content, MessageContent::QuotaMarker)
     }
 
@@ -130,8 +130,6 @@ pub enum Appended {
 pub struct Accepted {
     /// The message with its content.
     pub message: std::sync::Arc<Message>,
-    /// Whether the queue was empty before: then this message is the next to be delivered.
-    pub was_empty: bool,
     /// Messages that were removed from the queue before this one was added because they had expired.
     pub expired: u64,
     /// Resolves when the sender may get `OK`: the message is durable, *or* its recipient has acknowledged it.

@@ -20,7 +20,6 @@
 mod change;
 mod completion;
 mod error;
-mod lock;
 mod memory;
 mod message;
 mod record;
@@ -134,7 +133,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if there is no such queue.
     fn queue_content<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, QueueContent>;
 
-    /// Removes messages accepted before `before` (seconds since 1970) from the front of queues. Looks at `limit`
+    /// Removes messages accepted before `before` (seconds since 1970), wherever they are in their queues. Looks at `limit`
     /// messages at most: call again with the returned position until there is none. Quota markers stay, so that the
     /// recipient learns that messages were refused.
     fn expire_messages(&self, before: u64, from: SweepPosition, limit: usize) -> StoreFuture<'_, Swept>;

@@ -1,7 +1,6 @@
 //! Rules that both stores follow and that need no store. Pure.
 
-use md5::{Digest as _, Md5};
-use smp_protocol::id::ServiceId;
+use smp_protocol::{command::IdsHash, id::ServiceId};
 
 use super::{MessageInfo, MessageKind, QueueRecord, ServiceQueues, ServiceRole};
 
@@ -75,7 +74,7 @@ pub(crate) fn association_changes(
 
 /// The hash of a queue ID that the `SUBS` and `SOKS` hashes are made of.
 fn id_hash(id: &[u8]) -> [u8; 16] {
-    Md5::digest(id).into()
+    IdsHash::of(id).0
 }
 
 impl ServiceQueues {

@@ -16,11 +16,12 @@ pub enum ServiceRole {
 /// A service that presents its certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewService {
-    /// ID that it gets if the certificate is new: 24 random bytes.
+    /// ID of 24 bytes that it gets if the certificate is new: the beginning of the SHA3-384 of `fingerprint`, or the ID that it
+    /// had in the relay that is imported.
     pub id: ServiceId,
     /// What it asks to subscribe to.
     pub role: ServiceRole,
-    /// Its certificate chain as encoded in the handshake.
+    /// Its certificate chain as encoded in the handshake, if it was imported; otherwise empty. Nothing needs it.
     pub certificates: Vec<u8>,
     /// Hash of its long-term certificate (32 or 64 bytes); tells services apart.
     pub fingerprint: Vec<u8>,

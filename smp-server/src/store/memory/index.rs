@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
 
-use super::super::lock::lock;
 use super::super::rules::association_changes;
 use super::super::{NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreCounts, StoreError};
 use super::queue::Queue;
+use crate::sync::lock;
 
 #[derive(Debug, Default)]
 pub(super) struct Index {

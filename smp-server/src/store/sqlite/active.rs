@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::outbox::{Pending, Removal};
 use super::shared::{Room, Shared};
-use crate::store::lock::lock;
 use crate::store::rules::{Admission, admit, expires};
 use crate::store::{
     Accepted, Acknowledged, AfterAck, Appended, Completion, Message, MessageContent, MessageInfo, NewMessage,
     QueueContent, QueueRecord, QueueStatus, StorageFault, StoreError,
 };
+use crate::sync::lock;
 
 /// How many times [`patience`](super::SqliteConfig::patience) a message waits if its recipient acknowledges those before
 /// it.
@@ -203,7 +203,6 @@ impl Loaded {
             return Appended::NotActive(self.record.status.clone());
         }
         let expired = expire_before.map_or(0, |before| self.expire(active, before, shared).len());
-        let was_empty = self.entries.is_empty();
         let last = self.entries.back().map(|entry| entry.info.kind);
         let admission = admit(self.entries.len(), last, shared.quota);
         let content = match admission {
@@ -214,9 +213,7 @@ impl Loaded {
         let message = Arc::new(Message { id: new.id, timestamp: new.timestamp, content });
         let kept = self.push(active, message.clone(), room, shared);
         match admission {
-            Admission::Add => {
-                Appended::Accepted(Accepted { message, was_empty, expired: expired as u64, kept })
-            }
+            Admission::Add => Appended::Accepted(Accepted { message, expired: expired as u64, kept }),
             _ => Appended::QuotaExceeded,
         }
     }

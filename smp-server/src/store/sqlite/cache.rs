@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use smp_protocol::id::{EntityId, LinkId, NotifierId, RecipientId, SenderId};
 
 use super::active::{Active, State};
-use crate::store::lock::lock;
 use crate::store::{QueueId, QueueRecord};
+use crate::sync::lock;
 
 /// Memory of a queue in use and of each of its messages without its body, roughly.
 const QUEUE_COST: usize = 1200;

@@ -56,12 +56,12 @@ use tokio::task::JoinHandle;
 
 pub use config::{DiskDurability, SqliteConfig};
 
-use super::lock::lock;
 use super::{
     Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Message, NewMessage, NewQueue, NewService,
     OpenError, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, Store,
     StoreCounts, StoreError, StoreFuture, StoreLoad, SweepPosition, Swept, Updated,
 };
+use crate::sync::lock;
 use reader::Reader;
 use shared::Shared;
 use writer::Writer;

@@ -11,13 +11,13 @@ use super::fault::damaged;
 use super::outbox::{ChangeKind, Held, LinkChange};
 use super::reader::Result;
 use super::rows::role_number;
-use crate::store::lock::lock;
 use crate::store::rules::is_well_formed;
 use crate::store::{
     Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
     NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
     StoreError, SweepPosition, Swept, Updated,
 };
+use crate::sync::lock;
 
 /// How often a command starts again when a failed write took the queue out of memory under it.
 const ATTEMPTS: usize = 8;

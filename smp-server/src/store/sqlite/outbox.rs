@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::active::Active;
 use super::shared::Room;
 use crate::store::completion::Completer;
-use crate::store::lock::lock;
 use crate::store::{Completion, LinkData, Message, NewService, QueueRecord, StoreError};
+use crate::sync::lock;
 
 /// How much one transaction takes at most.
 const BATCH_OPERATIONS: usize = 1024;

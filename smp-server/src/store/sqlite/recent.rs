@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use crate::store::Message;
-use crate::store::lock::lock;
+use crate::sync::lock;
 
 /// Keeps the messages that were last written or read alive, up to a number of bytes. Entries of queues hold weak
 /// references to them.

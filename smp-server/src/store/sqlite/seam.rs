@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use crate::store::StorageFault;
-use crate::store::lock::lock;
+use crate::sync::lock;
 
 /// What is about to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

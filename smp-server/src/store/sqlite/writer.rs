@@ -18,8 +18,8 @@ use super::fault::fault;
 use super::outbox::{Batch, Change, ChangeKind, Operation, Pending};
 use super::shared::Shared;
 use super::statements;
-use crate::store::lock::lock;
 use crate::store::{Message, ServiceRole, StorageFault, StoreError};
+use crate::sync::lock;
 
 /// Number of rows that a change made, for those who count; an error is the caller's fault, not the disk's.
 type Outcome = Result<u64, StoreError>;
