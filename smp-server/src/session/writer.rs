@@ -9,7 +9,6 @@ use smp_protocol::{
     error::ErrorType,
     id::{CorrelationId, EntityId, NotifierId, RecipientId},
     message::BrokerMessage,
-    session::SessionParameters,
     transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
 };
 use smp_transport::connection::{BlockWriter, ConnectionError};
@@ -119,22 +118,25 @@ impl Writer {
     async fn put(&mut self, reply: Reply) -> Result<(), WriteError> {
         let Reply { corr_id, entity_id, content, permit, timer } = reply;
         self.count(&content, timer.as_ref());
-        let fits = match content {
-            // Encrypted where it is to be.
-            Content::Delivery(delivery) => {
-                self.add(|session, out| delivery.write(session, &corr_id, &entity_id, out)).await?
-            }
-            Content::Message(message) => {
-                self.add(|session, out| write_message(session, &corr_id, &entity_id, &message, out)).await?
-            }
-            Content::Forwarded(envelope) => {
-                let message = envelope.seal();
-                self.add(|session, out| write_message(session, &corr_id, &entity_id, &message, out)).await?
-            }
+        let message = match content {
+            Content::Message(message) => message,
+            Content::Delivery(delivery) => delivery.seal(),
+            Content::Forwarded(envelope) => envelope.seal(),
         };
-        if !fits {
-            let error = ErrorType::LargeMessage.into();
-            self.add(|session, out| write_message(session, &corr_id, &entity_id, &error, out)).await?;
+        match self.push(&corr_id, &entity_id, &message) {
+            Ok(()) => {}
+            Err(DoesNotFit::Full) => {
+                self.write_block().await?;
+                // An empty block has room for whatever is not too large.
+                let _ = self.push(&corr_id, &entity_id, &message);
+            }
+            Err(DoesNotFit::TooLarge) => {
+                let message = ErrorType::LargeMessage.into();
+                if self.push(&corr_id, &entity_id, &message).is_err() {
+                    self.write_block().await?;
+                    let _ = self.push(&corr_id, &entity_id, &message);
+                }
+            }
         }
         drop(permit);
         Ok(())
@@ -153,16 +155,13 @@ impl Writer {
         }
     }
 
-    /// Adds what `write` appends to the block, or to the next one. Returns `false` if it fits into none.
-    async fn add(&mut self, write: impl Fn(&SessionParameters, &mut Vec<u8>)) -> Result<bool, WriteError> {
-        match self.block.push(|out| write(&self.session.parameters, out)) {
-            Ok(()) => Ok(true),
-            Err(DoesNotFit::TooLarge) => Ok(false),
-            Err(DoesNotFit::Full) => {
-                self.write_block().await?;
-                Ok(self.block.push(|out| write(&self.session.parameters, out)).is_ok())
-            }
-        }
+    fn push(
+        &mut self,
+        corr_id: &CorrelationId,
+        entity_id: &EntityId,
+        message: &BrokerMessage<'_>,
+    ) -> Result<(), DoesNotFit> {
+        self.block.push(|out| write_message(&self.session.parameters, corr_id, entity_id, message, out))
     }
 
     async fn write_block(&mut self) -> Result<(), WriteError> {
@@ -189,14 +188,8 @@ async fn limited(
 }
 
 impl Delivery {
-    /// Appends `MSG` with the body encrypted for the recipient.
-    fn write(
-        &self,
-        session: &SessionParameters,
-        corr_id: &CorrelationId,
-        entity_id: &EntityId,
-        out: &mut Vec<u8>,
-    ) {
+    /// `MSG` with the body encrypted for the recipient.
+    fn seal(&self) -> BrokerMessage<'static> {
         let Message { id, timestamp, content } = &*self.message;
         let time = UnixSeconds(i64::try_from(*timestamp).unwrap_or(i64::MAX));
         let body = match content {
@@ -207,14 +200,11 @@ impl Delivery {
             },
             MessageContent::QuotaMarker => ReceivedBody::Quota { time },
         };
-        let start = out.len();
-        // The body is the end of the transmission.
-        let message = BrokerMessage::Message(id.clone(), Cow::Borrowed(&[]));
-        write_message(session, corr_id, entity_id, &message, out);
-        if body.seal_into(&self.recipient_dh.box_key(), id, out).is_err() {
+        let mut sealed = Vec::new();
+        match body.seal_into(&self.recipient_dh.box_key(), id, &mut sealed) {
+            Ok(()) => BrokerMessage::Message(id.clone(), Cow::Owned(sealed)),
             // Bodies are checked when they are sent.
-            out.truncate(start);
-            write_message(session, corr_id, entity_id, &ErrorType::LargeMessage.into(), out);
+            Err(_) => ErrorType::LargeMessage.into(),
         }
     }
 }
