@@ -143,7 +143,8 @@ impl Session {
             while let Some(work) = session.lanes.next(&lane) {
                 turn.pass_on().await;
                 match work {
-                    Work::Run(request) => run(session.clone(), broker.clone(), *request).await,
+                    // Boxed as the first: otherwise every task has room for another one, mostly in vain.
+                    Work::Run(request) => Box::pin(run(session.clone(), broker.clone(), *request)).await,
                     Work::Answer(reply) => session.outbox.answer(Some(lane.clone()), None, reply),
                 }
             }
