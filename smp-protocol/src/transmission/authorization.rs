@@ -22,20 +22,49 @@ const ED448_SIGNATURE_BYTES: usize = smp_crypto::Ed448PublicKey::SIGNATURE_SIZE;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
     /// By the key of the queue, or of the service in `SUBS` and `NSUBS`.
-    by_key: Vec<u8>,
+    by_key: ByKey,
     /// By the key of the service, next to that of the queue.
     by_service: Option<[u8; SERVICE_SIGNATURE_BYTES]>,
+}
+
+/// In place: every command that is sent has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum ByKey {
+    Ed25519([u8; Ed25519PublicKey::SIGNATURE_SIZE]),
+    Authenticator([u8; AUTHENTICATOR_BYTES]),
+    Ed448([u8; ED448_SIGNATURE_BYTES]),
 }
 
 impl Authorization {
     /// The signature or authenticator: 64, 80 or 114 bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.by_key
+        match &self.by_key {
+            ByKey::Ed25519(signature) => signature,
+            ByKey::Authenticator(authenticator) => authenticator,
+            ByKey::Ed448(signature) => signature,
+        }
     }
 
     /// The signature of the service.
     pub fn service_signature(&self) -> Option<&[u8; SERVICE_SIGNATURE_BYTES]> {
         self.by_service.as_ref()
+    }
+
+    /// Writes what stands in front of a transmission into the place that was kept for it. False, and nothing is written, if it
+    /// has another length, or the signature of a service too.
+    pub(super) fn fill(&self, session: &SessionParameters, field: &mut [u8]) -> bool {
+        let by_key = self.as_bytes();
+        let (length, service_field) = (1 + by_key.len(), session.has_service_field());
+        if self.by_service.is_some() || field.len() != length + usize::from(service_field) {
+            return false;
+        }
+        // At most 114 bytes.
+        field[0] = by_key.len() as u8;
+        field[1..length].copy_from_slice(by_key);
+        if service_field {
+            field[length] = b'0';
+        }
+        true
     }
 
     /// Writes what stands in front of a transmission with or without authorization.
@@ -44,9 +73,10 @@ impl Authorization {
             out.push(0);
             return;
         };
+        let by_key = this.as_bytes();
         // At most 114 bytes.
-        out.push(this.by_key.len() as u8);
-        out.extend_from_slice(&this.by_key);
+        out.push(by_key.len() as u8);
+        out.extend_from_slice(by_key);
         if !session.has_service_field() {
             return;
         }
@@ -119,14 +149,14 @@ pub fn authorize(
     let by_service = service.map(|service| service.key.sign(authorized));
     let covered = with_service.as_deref().unwrap_or(authorized);
     let by_key = match key {
-        CommandKey::Queue(PrivateAuthKey::Ed25519(key)) => key.sign(covered).to_vec(),
-        CommandKey::Queue(PrivateAuthKey::Ed448(key)) => key.sign(covered).to_vec(),
+        CommandKey::Queue(PrivateAuthKey::Ed25519(key)) => ByKey::Ed25519(key.sign(covered)),
+        CommandKey::Queue(PrivateAuthKey::Ed448(key)) => ByKey::Ed448(key.sign(covered)),
         CommandKey::Queue(PrivateAuthKey::X25519(key)) => {
             let box_key = key.agree(relay_key.ok_or(TransportError::NoRelayAuth)?).box_key();
-            authenticator::make(&box_key, nonce, covered).to_vec()
+            ByKey::Authenticator(authenticator::make(&box_key, nonce, covered))
         }
-        CommandKey::Agreed(box_key) => authenticator::make(box_key, nonce, covered).to_vec(),
-        CommandKey::Service(key) => key.sign(covered).to_vec(),
+        CommandKey::Agreed(box_key) => ByKey::Authenticator(authenticator::make(box_key, nonce, covered)),
+        CommandKey::Service(key) => ByKey::Ed25519(key.sign(covered)),
     };
     Ok(Authorization { by_key, by_service })
 }

@@ -1,7 +1,6 @@
 //! Transmissions before they are authorized.
 
 use std::fmt;
-use std::ops::Range;
 
 use super::Authorization;
 use crate::command::Command;
@@ -114,26 +113,20 @@ pub fn write_command<E>(
     command.encode(session.version, out);
     match authorize(&out[covered..]) {
         Ok(authorization) => {
-            let end = out.len();
-            Authorization::encode(authorization.as_ref(), session, out);
-            move_tail(out, end, start..start + field_length);
+            let field = start..start + field_length;
+            // Usually it is as long as was expected, and the session ID is not longer.
+            if !authorization.as_ref().is_some_and(|this| this.fill(session, &mut out[field.clone()])) {
+                let end = out.len();
+                Authorization::encode(authorization.as_ref(), session, out);
+                let tail = out.split_off(end);
+                out.splice(field, tail);
+            }
             Ok(())
         }
         Err(error) => {
             out.truncate(start);
             Err(error)
         }
-    }
-}
-
-/// Puts what follows `end` in the place of `range`.
-fn move_tail(bytes: &mut Vec<u8>, end: usize, range: Range<usize>) {
-    if bytes.len() - end == range.len() {
-        bytes.copy_within(end.., range.start);
-        bytes.truncate(end);
-    } else {
-        let tail = bytes.split_off(end);
-        bytes.splice(range, tail);
     }
 }
 
