@@ -4,8 +4,8 @@ use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, Subscri
 use crate::id::{ConnectionId, MessageId};
 use serde::{Deserialize, Serialize};
 
-/// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept until the application is
-/// [done](crate::Delivery::done) with them, and come again after a restart until then.
+/// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept
+/// until the application is [done](crate::Delivery::done) with them, and come again after a restart until then.
 ///
 /// `Debug` shows sizes only of what people write.
 #[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]

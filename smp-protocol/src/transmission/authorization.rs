@@ -50,43 +50,42 @@ impl Authorization {
         self.by_service.as_ref()
     }
 
-    /// Writes what stands in front of a transmission into the place that was kept for it. False, and nothing is written, if it
-    /// has another length, or the signature of a service too.
-    pub(super) fn fill(&self, session: &SessionParameters, field: &mut [u8]) -> bool {
-        let by_key = self.as_bytes();
-        let (length, service_field) = (1 + by_key.len(), session.has_service_field());
-        if self.by_service.is_some() || field.len() != length + usize::from(service_field) {
-            return false;
-        }
-        // At most 114 bytes.
-        field[0] = by_key.len() as u8;
-        field[1..length].copy_from_slice(by_key);
-        if service_field {
-            field[length] = b'0';
-        }
-        true
+    /// Bytes that stand in front of a transmission with this authorization.
+    pub(super) fn length(&self, session: &SessionParameters) -> usize {
+        let service_field = match &self.by_service {
+            _ if !session.has_service_field() => 0,
+            None => 1,
+            Some(signature) => 2 + signature.len(),
+        };
+        1 + self.as_bytes().len() + service_field
     }
 
-    /// Writes what stands in front of a transmission with or without authorization.
+    /// Writes them into a place that has [`length`](Self::length) bytes.
+    pub(super) fn fill(&self, session: &SessionParameters, field: &mut [u8]) {
+        let by_key = self.as_bytes();
+        let (key_field, service_field) = field.split_at_mut(1 + by_key.len());
+        // At most 114 bytes.
+        key_field[0] = by_key.len() as u8;
+        key_field[1..].copy_from_slice(by_key);
+        match &self.by_service {
+            _ if !session.has_service_field() => {}
+            None => service_field[0] = b'0',
+            Some(signature) => {
+                service_field[..2].copy_from_slice(&[b'1', SERVICE_SIGNATURE_BYTES as u8]);
+                service_field[2..].copy_from_slice(signature);
+            }
+        }
+    }
+
+    /// Appends what stands in front of a transmission with or without authorization.
     pub(super) fn encode(this: Option<&Self>, session: &SessionParameters, out: &mut Vec<u8>) {
         let Some(this) = this else {
             out.push(0);
             return;
         };
-        let by_key = this.as_bytes();
-        // At most 114 bytes.
-        out.push(by_key.len() as u8);
-        out.extend_from_slice(by_key);
-        if !session.has_service_field() {
-            return;
-        }
-        match &this.by_service {
-            None => out.push(b'0'),
-            Some(signature) => {
-                out.extend_from_slice(&[b'1', SERVICE_SIGNATURE_BYTES as u8]);
-                out.extend_from_slice(signature);
-            }
-        }
+        let start = out.len();
+        out.resize(start + this.length(session), 0);
+        this.fill(session, &mut out[start..]);
     }
 }
 

@@ -114,12 +114,15 @@ pub fn write_command<E>(
     match authorize(&out[covered..]) {
         Ok(authorization) => {
             let field = start..start + field_length;
-            // Usually it is as long as was expected, and the session ID is not longer.
-            if !authorization.as_ref().is_some_and(|this| this.fill(session, &mut out[field.clone()])) {
-                let end = out.len();
-                Authorization::encode(authorization.as_ref(), session, out);
-                let tail = out.split_off(end);
-                out.splice(field, tail);
+            match &authorization {
+                // The usual case: as long as was expected, and the session ID is not longer.
+                Some(this) if this.length(session) == field_length => this.fill(session, &mut out[field]),
+                other => {
+                    let end = out.len();
+                    Authorization::encode(other.as_ref(), session, out);
+                    let tail = out.split_off(end);
+                    out.splice(field, tail);
+                }
             }
             Ok(())
         }
