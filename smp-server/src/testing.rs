@@ -8,6 +8,13 @@ use smp_protocol::{
     session::SessionParameters,
     version::SmpVersion,
 };
+use smp_transport::{
+    connection::{
+        AcceptorSettings, ClientSide, Connection, ConnectorSettings, RelayAcceptor, RelayConnector, RelaySide,
+    },
+    identity::{CertificateAuthority, KeyAlgorithm},
+};
+use time::OffsetDateTime;
 
 use crate::{
     broker::{Broker, now},
@@ -63,6 +70,18 @@ fn session_with(broker: &Broker, service: Option<Service>) -> Arc<Session> {
     let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
     let private_key = X25519PrivateKey::generate(&mut rand::rng());
     Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, broker)
+}
+
+/// A client and its relay, connected. The sessions above know nothing of it.
+pub(crate) async fn connected() -> (Connection<ClientSide>, Connection<RelaySide>) {
+    let (now, rng) = (OffsetDateTime::now_utc(), &mut rand::rng());
+    let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
+    let identity = authority.issue("localhost", KeyAlgorithm::Ed25519, now, rng).unwrap();
+    let acceptor = RelayAcceptor::new(&identity, AcceptorSettings::default()).unwrap();
+    let connector = RelayConnector::new(identity.fingerprint(), ConnectorSettings::default()).unwrap();
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let (client, relay) = tokio::join!(connector.connect(ours), acceptor.accept(theirs));
+    (client.unwrap(), relay.unwrap())
 }
 
 /// A command of that session.

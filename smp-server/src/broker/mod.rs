@@ -2,6 +2,7 @@
 
 mod delivery;
 mod idle;
+mod load;
 mod notifications;
 mod services;
 mod subscriptions;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     delivery::Delivery,
+    load::Load,
     notifications::{Notification, NotificationSubscriber, Notifications},
     services::{Displaced, ServiceSession, Services},
     subscriptions::{Numbered, Subscribed, Subscriber, Subscriptions, Ticket},
@@ -56,6 +58,7 @@ pub(crate) struct Broker {
     pub(crate) nobody: NobodysKeys,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) metrics: Metrics,
+    pub(crate) load: Load,
     /// Cancelled to stop everything at once.
     pub(crate) abort: CancellationToken,
 }
@@ -72,6 +75,7 @@ impl Broker {
             notifier_services: Services::new(),
             nobody: NobodysKeys::generate(&mut rand::rng()),
             metrics: Metrics::new(),
+            load: Load::new(),
             abort: CancellationToken::new(),
             proxy: Proxy::new(config.proxy.clone()),
             durability: config.store.effective_durability(),

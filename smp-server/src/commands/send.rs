@@ -1,5 +1,7 @@
 //! `SEND`: puts a message into the queue. `OK` means kept: it is durable, or its recipient has acknowledged it.
 
+use std::sync::Arc;
+
 use smp_crypto::Nonce;
 use smp_protocol::{
     body::{self, NotificationMeta},
@@ -12,11 +14,16 @@ use smp_protocol::{
 use super::{Context, Outcome, blocked, is_secured_messaging};
 use crate::{
     broker::{Notification, now},
-    session::{Answer, store_error},
+    session::{Answer, Then, store_error},
     store::{Appended, Message, NewMessage, Notifier, QueueChange, QueueRecord, QueueStatus},
 };
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord, flags: MessageFlags, body: Vec<u8>) -> Outcome {
+pub(super) async fn run(
+    cx: &Context,
+    queue: &Arc<QueueRecord>,
+    flags: MessageFlags,
+    body: Vec<u8>,
+) -> Outcome {
     if body.len() > body::max_message_length(cx.version) {
         return Err(ErrorType::LargeMessage);
     }
@@ -37,11 +44,10 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord, flags: MessageFlags, 
         Appended::Accepted(accepted) => {
             cx.broker.metrics.messages_accepted.inc();
             cx.broker.metrics.messages_expired.inc_by(accepted.expired);
-            cx.broker.message_sent(queue);
             if let Some(notifier) = queue.notifier.as_ref().filter(|_| flags.notification) {
                 notify(cx, notifier, &accepted.message);
             }
-            Ok(Answer::ok().when_kept(accepted.kept))
+            Ok(Answer::ok().when_kept(accepted.kept).then(Then::Tell(queue.clone())))
         }
         Appended::QuotaExceeded => Err(ErrorType::Quota),
         Appended::NotActive(status) => {

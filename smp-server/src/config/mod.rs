@@ -41,6 +41,9 @@ const MAX_CACHE_MIB: usize = 1 << 20;
 /// Largest `store.pending_mib`.
 const MAX_WAITING_MIB: usize = 4_095;
 
+/// Longest `server.gather`.
+const MAX_GATHER: Duration = Duration::from_millis(100);
+
 /// Shortest `queues.delete_idle`.
 const MIN_IDLE: Duration = Duration::from_secs(86_400);
 
@@ -87,6 +90,10 @@ pub struct Server {
     pub min_version: u16,
     /// The newest SMP version to offer, up to 19.
     pub max_version: u16,
+    /// The shortest time between two blocks to one client while the relay has too much to do and the second one has only
+    /// small answers: they are gathered. Messages never wait. `"0s"` answers at once, always.
+    #[serde(deserialize_with = "text::duration")]
+    pub gather: Duration,
 }
 
 impl Server {
@@ -111,6 +118,7 @@ impl Default for Server {
             control_socket: Some(PathBuf::from("control.sock")),
             min_version: SmpVersion::MIN.0,
             max_version: SmpVersion::MAX.0,
+            gather: Duration::from_millis(2),
         }
     }
 }
@@ -341,6 +349,7 @@ impl Config {
                     || self.server.min_version > self.server.max_version,
                 "server.min_version and server.max_version must be a range within 6 to 19",
             ),
+            (self.server.gather > MAX_GATHER, "server.gather must be \"100ms\" at most; try \"2ms\""),
             (self.queues.quota == 0, "queues.quota is 0; a queue must hold at least one message"),
             (
                 self.queues.delete_idle.is_some_and(|age| age < MIN_IDLE),
@@ -384,11 +393,12 @@ mod tests {
     #[test]
     fn impossible_values_are_named() {
         type Change = fn(&mut Config);
-        let broken: [(&str, Change); 15] = [
+        let broken: [(&str, Change); 16] = [
             ("listen", |c| c.server.listen.clear()),
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
             ("min_version", |c| c.server.min_version = 5),
+            ("gather", |c| c.server.gather = Duration::from_secs(1)),
             ("quota", |c| c.queues.quota = 0),
             ("delete_idle", |c| c.queues.delete_idle = Some(Duration::from_secs(60))),
             ("queue_cache_mib", |c| c.store.queue_cache_mib = usize::MAX >> 20),

@@ -44,6 +44,7 @@ settings! {
     restart server.control_socket,
     now server.min_version,
     now server.max_version,
+    now server.gather,
     restart identity.path,
     now queues.new_queues,
     now queues.create_password,

@@ -1,5 +1,6 @@
 //! One connected client: a task that reads its commands and one that writes the answers.
 
+mod gather;
 mod intake;
 mod lanes;
 mod next;

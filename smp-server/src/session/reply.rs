@@ -13,7 +13,7 @@ use super::Permit;
 use crate::{
     commands::Envelope,
     metrics::Timer,
-    store::{Completion, Message, StoreError},
+    store::{Completion, Message, QueueRecord, StoreError},
 };
 
 /// What a command is answered with.
@@ -27,9 +27,12 @@ pub(crate) struct Answer {
 }
 
 /// What is started once the answer is on its way, so that it cannot overtake the answer.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Then {
     Nothing,
+    /// The recipient of this queue is told that there is a message. Of two sessions that have something to send, a thread
+    /// serves the one first that it learned of last, and it is the message that somebody waits for.
+    Tell(Arc<QueueRecord>),
     /// Delivery of the messages of this queue.
     Deliver(RecipientId),
     /// Delivery of the notifications that waited.

@@ -189,6 +189,7 @@ async fn run(session: Arc<Session>, broker: Arc<Broker>, request: Request) {
     session.outbox.answer(lane, kept, reply);
     match then {
         Then::Nothing => {}
+        Then::Tell(queue) => broker.message_sent(&queue),
         Then::Deliver(queue) => session.outbox.schedule(queue),
         Then::Notify(notifier) => broker.notifications.flush(&notifier, None),
         Then::DeliverAll(id) => {

@@ -12,11 +12,12 @@ use smp_protocol::{
     transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
 };
 use smp_transport::connection::{BlockWriter, ConnectionError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Session,
+    gather::Gather,
     next::next_of,
     outbox::Scheduled,
     reply::{Content, Delivery, Reply},
@@ -44,11 +45,15 @@ pub(super) struct Writer {
     broker: Arc<Broker>,
     writer: BlockWriter,
     block: BlockContent,
+    /// Whether there are whole blocks that were not sent yet.
+    queued: bool,
+    gather: Gather,
 }
 
 impl Writer {
     pub(super) fn new(session: Arc<Session>, broker: Arc<Broker>, writer: BlockWriter) -> Self {
-        Self { session, broker, writer, block: BlockContent::new() }
+        let gather = Gather::new(session.config.server.gather);
+        Self { session, broker, writer, block: BlockContent::new(), queued: false, gather }
     }
 
     /// Writes until the connection is lost, the client does not read, or `stop` is cancelled and everything is written.
@@ -56,62 +61,76 @@ impl Writer {
         loop {
             tokio::select! {
                 () = self.session.outbox.filled() => {}
+                () = self.gather.over() => {}
                 () = stop.cancelled() => {
-                    self.write_everything().await?;
+                    self.put_everything().await?;
+                    self.send().await?;
                     let close = timeout(self.session.config.limits.block_timeout, self.writer.close());
                     return close.await.map_err(|_| WriteError::NotRead)?.map_err(WriteError::from);
                 }
             }
-            self.write_everything().await?;
+            self.put_everything().await?;
+            if !self.waits() {
+                self.send().await?;
+            }
         }
     }
 
-    /// Writes what is there, answers before messages, and flushes.
-    async fn write_everything(&mut self) -> Result<(), WriteError> {
-        let mut written = false;
+    /// Whether what is there waits for more.
+    fn waits(&mut self) -> bool {
+        let broker = &self.broker;
+        !self.queued
+            && !self.block.is_empty()
+            && self.gather.waits(self.block.as_bytes().len(), Instant::now(), || broker.load.is_high())
+    }
+
+    /// Puts what is there into blocks, answers before messages.
+    async fn put_everything(&mut self) -> Result<(), WriteError> {
         loop {
             if self.session.outbox.has_overflown() {
                 return Err(WriteError::NotRead);
             }
             let replies = self.session.outbox.take(MAX_TRANSMISSIONS);
             if replies.is_empty() {
-                let Some(scheduled) = self.session.outbox.take_scheduled() else { break };
-                written |= match scheduled {
-                    Scheduled::Message(queue) => self.deliver(&queue).await?,
-                    Scheduled::Notifications(notifier) => self.notify(&notifier).await?,
-                };
-                continue;
+                match self.session.outbox.take_scheduled() {
+                    Some(Scheduled::Message(queue)) => self.deliver(&queue).await?,
+                    Some(Scheduled::Notifications(notifier)) => self.notify(&notifier).await?,
+                    None => return Ok(()),
+                }
             }
-            written = true;
             for reply in replies {
                 self.put(reply).await?;
             }
         }
-        if written {
-            self.write_block().await?;
+    }
+
+    /// Sends all blocks, if there are any.
+    async fn send(&mut self) -> Result<(), WriteError> {
+        self.write_block().await?;
+        if self.queued {
             limited(&self.session, self.writer.flush()).await?;
-            self.block.clear();
+            self.queued = false;
             self.block.shrink();
+            self.gather.sent(Instant::now());
             self.session.note_activity();
         }
         Ok(())
     }
 
-    /// Sends what a scheduled queue has for the client, if anything.
-    async fn deliver(&mut self, queue: &RecipientId) -> Result<bool, WriteError> {
-        let Some(reply) = next_of(&self.session, &self.broker, queue).await else { return Ok(false) };
-        self.put(reply).await?;
-        Ok(true)
+    /// Puts in what a scheduled queue has for the client, if anything.
+    async fn deliver(&mut self, queue: &RecipientId) -> Result<(), WriteError> {
+        match next_of(&self.session, &self.broker, queue).await {
+            Some(reply) => self.put(reply).await,
+            None => Ok(()),
+        }
     }
 
-    /// Sends the notifications that wait for a scheduled notifier, if any.
-    async fn notify(&mut self, notifier: &NotifierId) -> Result<bool, WriteError> {
-        let notifications = self.broker.take_notifications(notifier, &self.session);
-        let any = !notifications.is_empty();
-        for Notification { nonce, meta, .. } in notifications {
+    /// Puts in the notifications that wait for a scheduled notifier, if any.
+    async fn notify(&mut self, notifier: &NotifierId) -> Result<(), WriteError> {
+        for Notification { nonce, meta, .. } in self.broker.take_notifications(notifier, &self.session) {
             self.put(Reply::event(notifier, BrokerMessage::Notification(nonce, meta))).await?;
         }
-        Ok(any)
+        Ok(())
     }
 
     /// Puts a transmission into the block; writes the block first if it has no room for it.
@@ -169,6 +188,7 @@ impl Writer {
             return Ok(());
         }
         limited(&self.session, self.writer.write_block(self.block.as_bytes())).await?;
+        self.queued = true;
         self.block.clear();
         Ok(())
     }
@@ -211,8 +231,14 @@ impl Delivery {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use smp_protocol::transmission::read_messages;
+
     use super::*;
     use crate::testing;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
 
     /// Without waiting for the time that writing a block may take.
     #[tokio::test]
@@ -230,5 +256,61 @@ mod tests {
         assert!(!writing.is_finished());
         session.event(Reply::event(EntityId::empty(), BrokerMessage::End));
         assert!(matches!(writing.await.unwrap(), Err(WriteError::NotRead)));
+    }
+
+    /// What a client got, after the writer was told to stop: the numbers of the transmissions in each block.
+    async fn blocks(session: &Arc<Session>, broker: &Arc<Broker>, fill: impl AsyncFnOnce()) -> Vec<usize> {
+        let (mut client, relay) = testing::connected().await;
+        let stop = CancellationToken::new();
+        let writing = tokio::spawn({
+            let (writer, stop) = (Writer::new(session.clone(), broker.clone(), relay.writer), stop.clone());
+            async move { writer.write(&stop).await }
+        });
+        fill().await;
+        stop.cancel();
+        let mut blocks = Vec::new();
+        while let Ok(block) = client.reader.read_block().await {
+            blocks.push(read_messages(&block, &client.session.parameters).count());
+        }
+        writing.await.unwrap().unwrap();
+        blocks
+    }
+
+    /// Puts in events, one after the other; the writer sees each by itself.
+    async fn put_in(session: &Session, events: impl IntoIterator<Item = BrokerMessage<'static>>) {
+        for event in events {
+            session.event(Reply::event([1; 24], event));
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    const SMALL: BrokerMessage<'static> = BrokerMessage::End;
+
+    #[tokio::test]
+    async fn a_relay_that_has_time_answers_at_once() {
+        let broker = testing::broker_with(|config| config.server.gather = HOUR);
+        broker.load.stay(false);
+        let session = testing::session(&broker);
+        assert_eq!(blocks(&session, &broker, async || put_in(&session, [SMALL; 3]).await).await, [1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn under_load_small_answers_go_together_and_none_is_left_at_the_end() {
+        let broker = testing::broker_with(|config| config.server.gather = HOUR);
+        broker.load.stay(true);
+        let session = testing::session(&broker);
+        assert_eq!(blocks(&session, &broker, async || put_in(&session, [SMALL; 3]).await).await, [3]);
+    }
+
+    #[tokio::test]
+    async fn a_message_does_not_wait_and_takes_along_what_does() {
+        let broker = testing::broker_with(|config| config.server.gather = HOUR);
+        broker.load.stay(true);
+        let session = testing::session(&broker);
+        let message = BrokerMessage::Message([2; 24].into(), Cow::Owned(vec![0; 15_000]));
+        let fill = async || put_in(&session, [SMALL, SMALL, message, SMALL, SMALL]).await;
+        assert_eq!(blocks(&session, &broker, fill).await, [3, 2]);
     }
 }

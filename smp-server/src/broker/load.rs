@@ -1,0 +1,97 @@
+//! How busy the relay is: what saves work and costs a client a moment is done only while there is too much work.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::Handle;
+
+use crate::sync::lock;
+
+/// How long is looked back at least.
+const WINDOW: Duration = Duration::from_millis(20);
+
+/// Tells whether the threads of the relay had something to do for more than half of the time.
+///
+/// A thread that the system does not let run, although it has something to do, counts as busy: so whatever else takes the
+/// processors is seen too.
+pub(crate) struct Load(Mutex<Sample>);
+
+#[derive(Clone, Copy)]
+struct Sample {
+    at: Instant,
+    /// What all threads were busy until then, together.
+    busy: Duration,
+    is_high: bool,
+}
+
+impl Load {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Sample { at: Instant::now(), busy: Duration::ZERO, is_high: false }))
+    }
+
+    /// Whether it was high when it was measured last; measures again if that is long ago. To be called in a task.
+    pub(crate) fn is_high(&self) -> bool {
+        let mut sample = lock(&self.0);
+        let now = Instant::now();
+        let elapsed = now.duration_since(sample.at);
+        if elapsed >= WINDOW {
+            let metrics = Handle::current().metrics();
+            let threads = metrics.num_workers();
+            let busy = (0..threads).map(|thread| metrics.worker_total_busy_duration(thread)).sum();
+            *sample = sample.next(now, busy, threads);
+        }
+        sample.is_high
+    }
+}
+
+#[cfg(test)]
+impl Load {
+    /// Makes it stay as it is told, whatever happens.
+    pub(crate) fn stay(&self, is_high: bool) {
+        let at = Instant::now() + Duration::from_secs(3_600);
+        *lock(&self.0) = Sample { at, busy: Duration::ZERO, is_high };
+    }
+}
+
+impl Sample {
+    fn next(self, at: Instant, busy: Duration, threads: usize) -> Self {
+        let available = at.duration_since(self.at).as_secs_f64() * threads as f64;
+        let used = busy.saturating_sub(self.busy).as_secs_f64();
+        Self { at, busy, is_high: used > available / 2.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_half_of_all_threads_time_is_much() {
+        let start = Instant::now();
+        let sample = Sample { at: start, busy: Duration::from_secs(7), is_high: false };
+        let after =
+            |busy| sample.next(start + Duration::from_secs(1), Duration::from_millis(busy), 2).is_high;
+        assert_eq!([7_000, 8_000, 8_010, 9_000].map(after), [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_thread_that_is_always_busy_is_noticed_and_one_that_waits_too() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let load = std::sync::Arc::new(Load::new());
+        let until = |high: bool, busy: Duration| {
+            let load = load.clone();
+            let task = async move {
+                while load.is_high() != high {
+                    std::thread::sleep(busy);
+                    tokio::time::sleep(4 * WINDOW - busy).await;
+                }
+            };
+            runtime.block_on(async { runtime.spawn(task).await.unwrap() });
+        };
+        until(true, 3 * WINDOW);
+        until(false, Duration::ZERO);
+    }
+}

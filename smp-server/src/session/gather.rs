@@ -1,0 +1,88 @@
+//! When a block with only small answers waits for more of them.
+//!
+//! Whatever is in a block, encrypting 16 KiB twice and sending them costs the same, and costs the client as much. So while
+//! the relay has too much to do, a client that was written to a moment ago gets its next small answers together, a moment
+//! later. Messages do not wait, and take along what does. A relay that has time answers everybody at once.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// A block with more content than this, in bytes, does not wait: there are many answers in it, or a message.
+const SMALL: usize = 2_048;
+
+/// Decides it for one client.
+pub(super) struct Gather {
+    /// The shortest time between two blocks if the second one can wait. Zero: none does.
+    interval: Duration,
+    sent: Instant,
+    /// A block waits until then.
+    until: Option<Instant>,
+}
+
+impl Gather {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self { interval, sent: Instant::now(), until: None }
+    }
+
+    /// Whether a block with so many bytes waits now. `is_busy` is asked only if nothing else speaks against it.
+    pub(super) fn waits(&mut self, bytes: usize, now: Instant, is_busy: impl FnOnce() -> bool) -> bool {
+        let until = self.sent + self.interval;
+        let waits = bytes <= SMALL && now < until && (self.until.is_some() || is_busy());
+        self.until = waits.then_some(until);
+        waits
+    }
+
+    /// Resolves when a block has waited long enough. If none waits, that is never.
+    pub(super) async fn over(&self) {
+        match self.until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Blocks were sent.
+    pub(super) fn sent(&mut self, now: Instant) {
+        (self.sent, self.until) = (now, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_block_waits_until_the_last_one_was_sent_long_enough_ago() {
+        let mut gather = Gather::new(INTERVAL);
+        gather.sent(Instant::now());
+        assert!(gather.over().now_or_never().is_none(), "nothing waits");
+        tokio::time::advance(INTERVAL / 2).await;
+        assert!(gather.waits(100, Instant::now(), || true));
+        // Also if there is less to do meanwhile; and more that comes does not make it wait longer.
+        assert!(gather.waits(200, Instant::now(), || false));
+        let waited = Instant::now();
+        gather.over().await;
+        assert_eq!(waited.elapsed(), INTERVAL / 2);
+        assert!(!gather.waits(200, Instant::now(), || true));
+        gather.sent(Instant::now());
+        assert!(gather.over().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_wait() {
+        let mut gather = Gather::new(INTERVAL);
+        let now = Instant::now();
+        gather.sent(now);
+        assert!(!gather.waits(100, now, || false), "there is time to answer");
+        assert!(!gather.waits(SMALL + 1, now, || true), "a message");
+        assert!(!gather.waits(100, now + INTERVAL, || true), "nothing was sent lately");
+        assert!(gather.waits(100, now, || true));
+        assert!(!gather.waits(SMALL + 1, now, || true), "a message takes along what waits");
+        assert!(gather.over().now_or_never().is_none());
+        assert!(!Gather::new(Duration::ZERO).waits(100, Instant::now(), || true), "switched off");
+    }
+}
