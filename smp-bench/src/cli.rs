@@ -45,9 +45,9 @@ struct Common {
     /// SMP version to speak, or a range such as 9-14 [default: the newest that both know]
     #[arg(long, global = true, value_parser = versions, value_name = "VERSION")]
     version: Option<VersionRange<SmpVersion>>,
-    /// Kind of the queues' keys
-    #[arg(long, global = true, value_enum, default_value_t)]
-    auth: AuthKind,
+    /// Kind of the queues' keys [default: x25519 if the relay has a key for authenticators, else ed25519]
+    #[arg(long, global = true, value_enum)]
+    auth: Option<AuthKind>,
     /// Threads of this client [default: one for each core]
     #[arg(long, global = true)]
     threads: Option<usize>,
@@ -153,35 +153,38 @@ async fn execute(common: &Common, command: Command) -> Result<()> {
 
 impl Common {
     async fn measure(&self, scenario: &Scenario, relay: &str, program: &str) -> Result<Outcome> {
-        let mut subject = self.subject(relay, program)?;
+        let mut subject = self.subject(relay, program).await?;
         if let Some(destination) = scenario.destination() {
-            subject.other = Some(Box::new(self.subject(destination, program)?));
+            subject.other = Some(Box::new(self.subject(destination, program).await?));
         }
         scenario.run(&mut subject).await
     }
 
-    fn subject(&self, relay: &str, program: &str) -> Result<Subject> {
+    async fn subject(&self, relay: &str, program: &str) -> Result<Subject> {
         if relay.starts_with("smp://") {
             let address: RelayAddress = match relay.parse() {
                 Ok(address) => address,
                 Err(error) => bail!("the address of the relay cannot be read: {error}"),
             };
             let name = address.without_password().to_string();
-            let mut target = self.target(name, address)?;
+            let mut target = self.target(name, address).await?;
             target.pid = self.pid;
             return Ok(Subject { target, spawned: None, other: None });
         }
         let mode: Mode = relay.parse().map_err(anyhow::Error::msg)?;
         let spawned = Spawned::start(Program::named(program)?, mode, self.relay_cpus.clone())?;
-        let mut target = self.target(mode.name().to_owned(), spawned.address.clone())?;
+        let mut target = self.target(mode.name().to_owned(), spawned.address.clone()).await?;
         target.pid = Some(spawned.pid());
         target.clean_up = false;
         Ok(Subject { target, spawned: Some(spawned), other: None })
     }
 
-    fn target(&self, name: String, address: RelayAddress) -> Result<Target> {
+    async fn target(&self, name: String, address: RelayAddress) -> Result<Target> {
         let mut target = Target::new(name, address, self.version.unwrap_or(SmpVersion::SUPPORTED))?;
-        target.auth = self.auth;
+        target.auth = match self.auth {
+            Some(auth) => auth,
+            None => target.best_auth().await?,
+        };
         Ok(target)
     }
 

@@ -70,7 +70,11 @@ impl Preparer {
     /// If it is an X25519 key and the relay is so old that it has none.
     pub fn ready(&self, key: &PrivateAuthKey) -> Result<ReadyKey> {
         let PrivateAuthKey::X25519(key) = key else { return Ok(ReadyKey::Signing(key.clone())) };
-        let relay_key = self.session.relay_key.as_ref().context("the relay has no key for authenticators")?;
+        let relay_key = self
+            .session
+            .relay_key
+            .as_ref()
+            .context("the relay has no key for authenticators: try --auth ed25519")?;
         Ok(ReadyKey::Agreed(key.agree(relay_key).box_key()))
     }
 

@@ -60,6 +60,15 @@ impl Target {
         Ok(Link::new(connection, counts.clone()))
     }
 
+    /// The newest kind of keys that the relay takes, as far as it says so: old ones have no key for authenticators.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn best_auth(&self) -> Result<AuthKind> {
+        let link = self.connect(&BlockCounts::default()).await?;
+        Ok(if link.session.relay_key.is_some() { AuthKind::X25519 } else { AuthKind::Ed25519 })
+    }
+
     async fn tcp(&self) -> Result<TcpStream> {
         let port = self.address.port_or_default();
         let mut last = None;

@@ -116,7 +116,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     };
     let shape = Shape { pairs: options.pairs, connections: options.connections, prepared: PREPARED };
     let traffic = Traffic::connect(target, shape).await?;
-    let (version, orders) = (traffic.version, traffic.orders.clone());
+    let (version, counts, orders) = (traffic.version, traffic.counts.clone(), traffic.orders.clone());
     let warm_up = Duration::from_secs_f64(options.warm_up);
     let duration = warm_up + Duration::from_secs_f64(options.seconds);
     let schedule = Schedule::new(rate, options.pairs as u32, duration);
@@ -124,6 +124,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     let clock = Arc::new(Clock::new(options.pairs, start + warm_up, schedule.total())?);
     let mut running = traffic.start(clock.clone());
 
+    let blocks_before = (counts.sent(), counts.received());
     let (own_before, relay_before) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     let pacing = clock.clone();
     let pacer = std::thread::spawn(move || {
@@ -139,6 +140,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     });
     running.unless_failed(Progress::wait("latency", duration)).await?;
     running.unless_failed(all_received(&clock)).await??;
+    let blocks_after = (counts.sent(), counts.received());
     let (own_after, relay_after) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     running.end(target).await?;
     if pacer.join().is_err() {
@@ -178,6 +180,10 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
             outcome.add(ratio, p99 / p50.max(1.0), "");
         }
     }
+    let messages = (rate * duration.as_secs_f64()).max(1.0);
+    let per_message = |after: u64, before: u64| (after - before) as f64 / messages;
+    outcome.add("blocks to the relay", per_message(blocks_after.0, blocks_before.0), "per msg");
+    outcome.add("blocks from the relay", per_message(blocks_after.1, blocks_before.1), "per msg");
     let busy = |after: Option<Duration>, before: Option<Duration>| {
         Some((after?.saturating_sub(before?)).as_secs_f64() / duration.as_secs_f64())
     };

@@ -20,7 +20,7 @@ pub enum ConnectionError {
     #[error("the handshake did not finish within {0:?}")]
     HandshakeTimeout(Duration),
     /// The two sides have no version in common: the older one must be upgraded.
-    #[error("the relay speaks SMP versions {relay:?}, we speak {ours:?}")]
+    #[error("the relay speaks SMP versions {relay}, we speak {ours}")]
     Version {
         /// What the relay offered.
         relay: VersionRange<SmpVersion>,
