@@ -38,7 +38,7 @@ pub enum Scenario {
     Idle(idle::Options),
     /// Messages through this relay to another
     Proxy(proxy::Options),
-    /// How long a relay needs until its first answer after its death (only relays that are started here)
+    /// How long a relay needs until its first answer after its death
     Restart(restart::Options),
 }
 

@@ -1,5 +1,6 @@
 //! `restart`: how long a relay with queues and messages needs until its first answer after it was killed.
 
+use std::process::{Command as Shell, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -8,7 +9,7 @@ use smp_protocol::command::Command;
 use smp_protocol::message::BrokerMessage;
 
 use super::Subject;
-use super::many::create_queues;
+use super::many::{clean_up, create_queues};
 use super::offline::fill;
 use crate::driver::{BlockCounts, Preparer, Queue, Target, exchange};
 use crate::outcome::Outcome;
@@ -36,12 +37,17 @@ pub struct Options {
     /// How often to kill and start
     #[arg(long, default_value_t = 5)]
     pub times: usize,
+    /// What kills a relay that was not started here and starts it again in the background, for the shell: for example
+    /// "systemctl kill -s KILL --wait smp-server; systemctl start --no-block smp-server". Its time counts
+    #[arg(long, value_name = "SHELL COMMAND")]
+    pub command: Option<String>,
 }
 
 pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outcome> {
-    ensure!(subject.spawned()?.mode().keeps(), "a relay with a memory store has nothing after a restart");
+    let keeps = subject.spawned.as_ref().is_none_or(|spawned| spawned.mode().keeps());
+    ensure!(keeps, "a relay with a memory store has nothing after a restart");
     let target = subject.target.clone();
-    let empty = empty_memory(subject).await?;
+    let empty = empty_memory(options, subject).await?;
     let queues = create_queues(&target, options.queues, 8).await?;
     let full = some_of(&queues, options.full);
     let (version, _) = fill(&target, &full, options.messages, 64).await?;
@@ -50,15 +56,12 @@ pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outc
 
     let (mut answers, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..options.times.max(1) {
-        let spawned = subject.spawned()?;
-        spawned.kill()?;
-        let begin = Instant::now();
-        spawned.restart()?;
+        let begin = start_again(options, subject)?;
         first_answer(&target, &asked, begin).await?;
         answers.push(begin.elapsed().as_secs_f64() * 1e3);
-        memory.extend(process::resident_bytes(subject.spawned()?.pid()).map(|bytes| bytes as f64));
+        memory.extend(resident_bytes(subject));
     }
-    subject.target.pid = Some(subject.spawned()?.pid());
+    clean_up(&target, &queues).await?;
 
     let setting = format!(
         "{} queues, {} messages in each of {} of them, killed {} times",
@@ -71,7 +74,8 @@ pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outc
     let answers = Summary::of(&answers).context("no answer")?;
     outcome.add("first answer", answers.median, "ms");
     outcome.add("first answer, slowest", answers.most, "ms");
-    outcome.add("on disk", subject.spawned()?.disk_bytes() as f64 / 1048576.0, "MiB");
+    let on_disk = subject.spawned.as_ref().map(|spawned| spawned.disk_bytes() as f64 / 1048576.0);
+    outcome.add_some("on disk", on_disk, "MiB");
     let memory = Summary::of(&memory).map(|memory| memory.median);
     outcome.add_some("memory then", memory.map(|bytes| bytes / 1048576.0), "MiB");
     let grown = || Some((memory? - empty?).max(0.0) / options.queues as f64);
@@ -79,15 +83,32 @@ pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outc
     Ok(outcome)
 }
 
-/// Memory of the relay after a restart and an answer, without any queue.
-async fn empty_memory(subject: &mut Subject) -> Result<Option<f64>> {
-    let target = subject.target.clone();
-    let spawned = subject.spawned()?;
-    spawned.kill()?;
+/// Memory of the relay after a restart and a handshake, without any queue.
+async fn empty_memory(options: &Options, subject: &mut Subject) -> Result<Option<f64>> {
+    let begin = start_again(options, subject)?;
+    connect(&subject.target, begin).await?;
+    Ok(resident_bytes(subject))
+}
+
+/// Kills the relay and starts it again. Returns when it was started; with a command, when that was.
+fn start_again(options: &Options, subject: &mut Subject) -> Result<Instant> {
+    let Some(command) = &options.command else {
+        let spawned = subject.spawned().context("a relay that was not started here needs --command")?;
+        spawned.kill()?;
+        let begin = Instant::now();
+        spawned.restart()?;
+        return Ok(begin);
+    };
     let begin = Instant::now();
-    spawned.restart()?;
-    connect(&target, begin).await?;
-    Ok(process::resident_bytes(spawned.pid()).map(|bytes| bytes as f64))
+    let status = Shell::new("sh").args(["-c", command]).stdin(Stdio::null()).status();
+    let status = status.context("cannot start a shell")?;
+    ensure!(status.success(), "the command that should restart the relay has failed: {status}");
+    Ok(begin)
+}
+
+fn resident_bytes(subject: &Subject) -> Option<f64> {
+    let pid = subject.spawned.as_ref()?.pid();
+    process::resident_bytes(pid).map(|bytes| bytes as f64)
 }
 
 fn some_of(queues: &[Vec<Queue>], number: usize) -> Vec<Vec<Queue>> {
