@@ -54,18 +54,22 @@ impl Iterator for Schedule {
 /// Calls `send` for each message when it is due, or at once if that is past. Blocks the thread: timers of an
 /// asynchronous runtime have a resolution of a millisecond, which is longer than a relay needs.
 ///
-/// `send` returns whether to go on.
-pub fn pace(schedule: Schedule, start: Instant, mut send: impl FnMut(u32, Instant) -> bool) {
+/// # Errors
+/// The first one of `send`, which ends it.
+pub fn pace<E>(
+    schedule: Schedule,
+    start: Instant,
+    mut send: impl FnMut(u32, Instant) -> Result<(), E>,
+) -> Result<(), E> {
     for due in schedule {
         let at = start + due.at;
         let now = Instant::now();
         if at > now {
             std::thread::sleep(at - now);
         }
-        if !send(due.lane, at) {
-            return;
-        }
+        send(due.lane, at)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -97,10 +101,11 @@ mod tests {
     fn who_is_late_is_measured_from_when_it_was_due() {
         let start = Instant::now() - Duration::from_secs(10);
         let mut late = Vec::new();
-        pace(Schedule::new(2.0, 1, Duration::from_secs(2)), start, |_, due| {
+        let ended = pace(Schedule::new(2.0, 1, Duration::from_secs(2)), start, |_, due| {
             late.push(due.duration_since(start));
-            late.len() < 3
+            if late.len() < 3 { Ok(()) } else { Err("enough") }
         });
+        assert_eq!(ended, Err("enough"));
         assert_eq!(late, [0, 500, 1000].map(Duration::from_millis));
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hdrhistogram::Histogram;
+use tokio::runtime::Handle;
 
 use super::recipient::{Lane, Observer};
 use super::throughput;
@@ -87,6 +88,16 @@ impl Clock {
         change(&mut lane.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A message is due.
+    fn due(&self, lane: Lane, at: Instant) {
+        self.lane(lane, |lane| {
+            lane.to_send.push_back(at);
+            lane.to_confirm.push_back(at);
+            lane.to_receive.push_back(at);
+            None
+        });
+    }
+
     fn note(&self, histogram: &Mutex<Histogram<u64>>, due: Option<Instant>) {
         let Some(due) = due.filter(|due| *due >= self.counted_from) else { return };
         let micros = due.elapsed().as_micros() as u64;
@@ -116,35 +127,32 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     };
     let shape = Shape { pairs: options.pairs, connections: options.connections, prepared: PREPARED };
     let traffic = Traffic::connect(target, shape).await?;
-    let (version, counts, orders) = (traffic.version, traffic.counts.clone(), traffic.orders.clone());
+    let (version, counts) = (traffic.version, traffic.counts.clone());
     let warm_up = Duration::from_secs_f64(options.warm_up);
     let duration = warm_up + Duration::from_secs_f64(options.seconds);
     let schedule = Schedule::new(rate, options.pairs as u32, duration);
     let start = Instant::now() + Duration::from_millis(50);
     let clock = Arc::new(Clock::new(options.pairs, start + warm_up, schedule.total())?);
-    let mut running = traffic.start(clock.clone());
+    let (mut running, mut senders) = traffic.start(&clock);
 
     let blocks_before = (counts.sent(), counts.received());
     let (own_before, relay_before) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
-    let pacing = clock.clone();
+    let (pacing, runtime) = (clock.clone(), Handle::current());
+    // Who keeps the pace also sends: to wake somebody else for it takes time, and the relay's processors.
     let pacer = std::thread::spawn(move || {
         pace(schedule, start, |lane, due| {
-            pacing.lane(lane, |lane| {
-                lane.to_send.push_back(due);
-                lane.to_confirm.push_back(due);
-                lane.to_receive.push_back(due);
-                None
-            });
-            orders.send(lane)
-        });
+            pacing.due(lane, due);
+            runtime.block_on(senders.send(lane)).map(|()| pacing.sent(lane))
+        })
     });
     running.unless_failed(Progress::wait("latency", duration)).await?;
     running.unless_failed(all_received(&clock)).await??;
     let blocks_after = (counts.sent(), counts.received());
     let (own_after, relay_after) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     running.end(target).await?;
-    if pacer.join().is_err() {
-        bail!("the thread that sets the pace has failed");
+    match pacer.join() {
+        Ok(paced) => paced?,
+        Err(_) => bail!("the thread that sets the pace has failed"),
     }
 
     let setting =

@@ -91,13 +91,15 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     // In the same run, before the relay has something to do.
     let cost = CryptographyCost::measure(Duration::from_millis(100))?;
     let traffic = Traffic::connect(target, shape).await?;
-    let (version, counts, orders) = (traffic.version, traffic.counts.clone(), traffic.orders.clone());
+    let (version, counts) = (traffic.version, traffic.counts.clone());
+    let (orders, ordered) = Orders::new(shape);
     let window = Arc::new(Window {
         orders: orders.clone(),
         received: AtomicU64::default(),
         confirmed: AtomicU64::default(),
     });
-    let mut running = traffic.start(window.clone());
+    let (mut running, senders) = traffic.start(&window);
+    senders.obey(ordered, &window, &mut running);
     for lane in 0..options.pairs {
         for _ in 0..options.window {
             orders.send(lane as Lane);

@@ -37,11 +37,29 @@ pub(super) struct Shape {
 #[derive(Debug, Clone)]
 pub(super) struct Orders(Arc<Vec<UnboundedSender<Lane>>>);
 
+/// Where the senders take orders, one for each.
+pub(super) struct Ordered(Vec<UnboundedReceiver<Lane>>);
+
 impl Orders {
-    /// Lets a message be sent in this lane. Returns whether there is anybody left to send it.
-    pub(super) fn send(&self, lane: Lane) -> bool {
+    /// For so many senders.
+    pub(super) fn new(shape: Shape) -> (Self, Ordered) {
+        let (senders, receivers) = (0..shape.connections()).map(|_| mpsc::unbounded_channel()).unzip();
+        (Self(Arc::new(senders)), Ordered(receivers))
+    }
+
+    /// Lets a message be sent in this lane.
+    pub(super) fn send(&self, lane: Lane) {
         let senders = &self.0;
-        senders.get(lane as usize % senders.len().max(1)).is_some_and(|sender| sender.send(lane).is_ok())
+        if let Some(sender) = senders.get(lane as usize % senders.len().max(1)) {
+            // Whoever was to send it has failed, and said so.
+            let _ = sender.send(lane);
+        }
+    }
+}
+
+impl Shape {
+    fn connections(self) -> usize {
+        self.connections.clamp(1, self.pairs.max(1))
     }
 }
 
@@ -49,7 +67,6 @@ impl Orders {
 pub(super) struct Traffic {
     pub(super) version: u16,
     pub(super) counts: BlockCounts,
-    pub(super) orders: Orders,
     sides: Vec<Sides>,
 }
 
@@ -59,19 +76,16 @@ struct Sides {
     recipient: Link,
     sender: Link,
     ring: Vec<Vec<Vec<u8>>>,
-    orders: UnboundedReceiver<Lane>,
 }
 
 impl Traffic {
     /// Connects, creates the queues, subscribes their recipients, and prepares all that can be prepared.
     pub(super) async fn connect(target: &Target, shape: Shape) -> Result<Self> {
         let counts = BlockCounts::default();
-        let connections = shape.connections.clamp(1, shape.pairs.max(1));
-        let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..connections).map(|_| mpsc::unbounded_channel()).unzip();
+        let connections = shape.connections();
         let body = Arc::new(body()?);
         let mut tasks = JoinSet::new();
-        for (first_lane, orders) in receivers.into_iter().enumerate() {
+        for first_lane in 0..connections {
             let (target, counts, body) = (target.clone(), counts.clone(), body.clone());
             let pairs = (first_lane..shape.pairs).step_by(connections).len();
             tasks.spawn(async move {
@@ -86,23 +100,24 @@ impl Traffic {
                     .map(|queue| sends(&mut preparer, queue, &body, shape.prepared))
                     .collect::<Result<_>>()?;
                 let numbering = Numbering { first: first_lane, stride: connections };
-                Ok(Sides { numbering, queues, recipient, sender, ring, orders })
+                Ok(Sides { numbering, queues, recipient, sender, ring })
             });
         }
-        let sides = tasks.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut sides = tasks.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+        sides.sort_by_key(|side| side.numbering.first);
         let version = sides.first().map_or(0, |side| side.sender.session.parameters.version.0);
-        Ok(Self { version, counts, orders: Orders(Arc::new(senders)), sides })
+        Ok(Self { version, counts, sides })
     }
 
-    /// Starts sending what is ordered.
-    pub(super) fn start(self, observer: Arc<impl Observer>) -> Running {
-        let mut tasks = JoinSet::new();
-        let mut queues = Vec::new();
-        for side in self.sides {
-            queues.extend(side.queues.iter().cloned());
-            side.start(&observer, &mut tasks);
-        }
-        Running { tasks, queues, _orders: self.orders }
+    /// Starts receiving. Nothing is sent before the senders are told to.
+    pub(super) fn start(self, observer: &Arc<impl Observer>) -> (Running, Senders) {
+        let mut running = Running { tasks: JoinSet::new(), queues: Vec::new() };
+        let start = |side: Sides| {
+            running.queues.extend(side.queues.iter().cloned());
+            side.start(observer, &mut running.tasks)
+        };
+        let senders = Senders(self.sides.into_iter().map(start).collect());
+        (running, senders)
     }
 }
 
@@ -110,8 +125,6 @@ impl Traffic {
 pub(super) struct Running {
     tasks: JoinSet<Result<()>>,
     queues: Vec<Queue>,
-    /// Senders end when nobody can order any more.
-    _orders: Orders,
 }
 
 impl Running {
@@ -141,43 +154,75 @@ impl Running {
 }
 
 impl Sides {
-    fn start<O: Observer>(self, observer: &Arc<O>, tasks: &mut JoinSet<Result<()>>) {
-        let Sides { numbering, queues, recipient, sender, ring, orders } = self;
+    fn start<O: Observer>(self, observer: &Arc<O>, tasks: &mut JoinSet<Result<()>>) -> Sender {
+        let Self { numbering, queues, recipient, sender, ring } = self;
         let Link { session, reader, writer } = sender;
         let lanes = numbering.lanes(queues.iter().map(|queue| (&queue.sender_id).into()));
-        tasks.spawn(write_messages(writer, ring, numbering, orders, observer.clone()));
         tasks.spawn(read_confirmations(reader, session, lanes, observer.clone()));
         attend(tasks, recipient, &queues, numbering, Subscribe::Already, observer);
+        let next = vec![0; ring.len()];
+        Sender { writer, numbering, ring, next, content: BlockContent::new() }
     }
 }
 
-/// Writes a block for each order. Each full-size message takes one.
-async fn write_messages(
-    mut writer: LinkWriter,
-    ring: Vec<Vec<Vec<u8>>>,
-    numbering: Numbering,
-    mut orders: UnboundedReceiver<Lane>,
-    observer: Arc<impl Observer>,
-) -> Result<()> {
-    let mut turns: Vec<_> = ring.iter().map(|transmissions| transmissions.iter().cycle()).collect();
-    let mut content = BlockContent::new();
-    let mut written = Vec::new();
-    while let Some(first) = orders.recv().await {
-        let mut next = Some(first);
-        written.clear();
-        while let Some(lane) = next {
-            let turn = turns.get_mut(numbering.position(lane)).and_then(Iterator::next);
-            let transmission = turn.context("nothing was prepared for this lane")?;
-            content.push(|out| out.extend_from_slice(transmission))?;
-            writer.block(content.as_bytes()).await?;
-            content.clear();
-            written.push(lane);
-            next = if written.len() < BLOCKS_PER_FLUSH { orders.try_recv().ok() } else { None };
-        }
-        writer.flush().await?;
-        written.iter().for_each(|lane| observer.sent(*lane));
+/// The sending sides, one for each connection.
+pub(super) struct Senders(Vec<Sender>);
+
+impl Senders {
+    /// Sends a message in this lane at once.
+    pub(super) async fn send(&mut self, lane: Lane) -> Result<()> {
+        let senders = self.0.len().max(1);
+        let sender = self.0.get_mut(lane as usize % senders).context("there is no connection")?;
+        sender.put(lane).await?;
+        sender.writer.flush().await
     }
-    Ok(())
+
+    /// Sends what is ordered, each in a task of its own.
+    pub(super) fn obey(self, ordered: Ordered, observer: &Arc<impl Observer>, running: &mut Running) {
+        for (sender, orders) in self.0.into_iter().zip(ordered.0) {
+            running.tasks.spawn(sender.obey(orders, observer.clone()));
+        }
+    }
+}
+
+/// Writes a block for each message: full-size ones take one.
+struct Sender {
+    writer: LinkWriter,
+    numbering: Numbering,
+    /// What was prepared for each lane, to be sent in turn.
+    ring: Vec<Vec<Vec<u8>>>,
+    next: Vec<usize>,
+    content: BlockContent,
+}
+
+impl Sender {
+    async fn put(&mut self, lane: Lane) -> Result<()> {
+        let position = self.numbering.position(lane);
+        let turn = self.ring.get(position).zip(self.next.get_mut(position));
+        let (prepared, next) = turn.context("nothing was prepared for this lane")?;
+        let transmission = prepared.get(*next % prepared.len().max(1)).context("nothing was prepared")?;
+        *next += 1;
+        self.content.push(|out| out.extend_from_slice(transmission))?;
+        self.writer.block(self.content.as_bytes()).await?;
+        self.content.clear();
+        Ok(())
+    }
+
+    async fn obey(mut self, mut orders: UnboundedReceiver<Lane>, observer: Arc<impl Observer>) -> Result<()> {
+        let mut written = Vec::new();
+        while let Some(first) = orders.recv().await {
+            let mut next = Some(first);
+            written.clear();
+            while let Some(lane) = next {
+                self.put(lane).await?;
+                written.push(lane);
+                next = if written.len() < BLOCKS_PER_FLUSH { orders.try_recv().ok() } else { None };
+            }
+            self.writer.flush().await?;
+            written.iter().for_each(|lane| observer.sent(*lane));
+        }
+        Ok(())
+    }
 }
 
 async fn read_confirmations(
