@@ -1,7 +1,7 @@
 //! The hash functions in use (FIPS 180-4, FIPS 202; spec chapter `1-primitives.md`).
 //!
 //! SHA-512 of whole messages is a large part of what a relay has to do. ring's takes 84 % of the time of sha2's on
-//! processors with AVX2, and as much as that on those with AVX-512.
+//! processors with AVX2, and about as much as that on those with AVX-512.
 
 use ring::digest;
 use sha2::{Digest as _, Sha256};
