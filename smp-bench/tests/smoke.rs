@@ -79,9 +79,11 @@ impl Foreign {
         );
         let relay = Self { dir, address: created.address.to_string(), start };
         assert!(Command::new("sh").args(["-c", &relay.start]).status().unwrap().success());
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let listens = (0..4_000).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        assert!(listens, "the relay does not start");
         relay
     }
 
@@ -89,8 +91,13 @@ impl Foreign {
         dir.join("pid")
     }
 
+    /// Until it has let go of its files and of its port.
     fn kill(&self) -> String {
-        format!("kill -9 $(cat {})", Self::pid_file(self.dir.path()).display())
+        let pid_file = Self::pid_file(self.dir.path());
+        format!(
+            "P=$(cat {}); kill -9 $P; while ls /proc/$P/fd 2>&1 | grep -q '^[0-9]'; do :; done",
+            pid_file.display()
+        )
     }
 }
 
@@ -107,6 +114,9 @@ fn a_relay_that_was_started_otherwise_is_restarted_by_a_command() {
     let small = ["--queues", "50", "--full", "3", "--messages", "2", "--times", "2"];
     let arguments = [&["restart", "--relay", &relay.address, "--command", &command][..], &small].concat();
     assert!(figure(&run(&arguments)[0], "first answer") > 0.0);
+    let broken = ["restart", "--relay", &relay.address, "--command", "exit 3", "--queues", "5"];
+    let output = Command::new(env!("CARGO_BIN_EXE_smp-bench")).args(broken).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exit status: 3"));
 }
 
 #[test]
@@ -139,6 +149,6 @@ fn what_cannot_be_measured_is_said() {
     assert!(failing(&["create", nobody]).contains("cannot reach 127.0.0.1:1"));
     assert!(failing(&["create", "--relay=somewhere"]).contains("sqlite-fsync"));
     assert!(failing(&["restart", "--relay=memory"]).contains("memory store"));
-    assert!(failing(&["restart", "--relay=sqlite-os", "--command=exit 3"]).contains("exit status: 3"));
+    assert!(failing(&["restart", "--relay=sqlite-os", "--command=true"]).contains("--command"));
     assert!(failing(&["throughput", "--window", "1000"]).contains("--window"));
 }

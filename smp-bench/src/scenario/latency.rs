@@ -2,7 +2,8 @@
 //! relay that stalls is charged for all messages that came due meanwhile (no coordinated omission).
 //!
 //! Client and relay mostly share the cores, and then the client is late too. How late messages were when the network had
-//! taken them is printed as the client's part, which is in the times of everything else.
+//! taken them is printed as the client's part, which is in the times of everything else. It grows when the rate is more than
+//! one thread can encrypt, which sends for all connections.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use hdrhistogram::Histogram;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::recipient::{Lane, Observer};
 use super::throughput;
@@ -132,28 +134,29 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     let duration = warm_up + Duration::from_secs_f64(options.seconds);
     let schedule = Schedule::new(rate, options.pairs as u32, duration);
     let start = Instant::now() + Duration::from_millis(50);
-    let clock = Arc::new(Clock::new(options.pairs, start + warm_up, schedule.total())?);
+    let total = schedule.total();
+    let clock = Arc::new(Clock::new(options.pairs, start + warm_up, total)?);
     let (mut running, mut senders) = traffic.start(&clock);
 
     let blocks_before = (counts.sent(), counts.received());
     let (own_before, relay_before) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     let (pacing, runtime) = (clock.clone(), Handle::current());
+    let (ended, paced) = oneshot::channel();
     // Who keeps the pace also sends: to wake somebody else for it takes time, and the relay's processors.
-    let pacer = std::thread::spawn(move || {
-        pace(schedule, start, |lane, due| {
+    std::thread::spawn(move || {
+        let sent = pace(schedule, start, |lane, due| {
             pacing.due(lane, due);
             runtime.block_on(senders.send(lane)).map(|()| pacing.sent(lane))
-        })
+        });
+        // Nobody waits for it any more if something else has failed.
+        let _ = ended.send(sent);
     });
+    running.watch(async { paced.await.context("the thread that sets the pace has failed")? });
     running.unless_failed(Progress::wait("latency", duration)).await?;
     running.unless_failed(all_received(&clock)).await??;
     let blocks_after = (counts.sent(), counts.received());
     let (own_after, relay_after) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     running.end(target).await?;
-    match pacer.join() {
-        Ok(paced) => paced?,
-        Err(_) => bail!("the thread that sets the pace has failed"),
-    }
 
     let setting =
         format!("{} pairs on {1}+{1} connections, {rate:.0} msg/s", options.pairs, options.connections);
@@ -188,8 +191,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
             outcome.add(ratio, p99 / p50.max(1.0), "");
         }
     }
-    let messages = (rate * duration.as_secs_f64()).max(1.0);
-    let per_message = |after: u64, before: u64| (after - before) as f64 / messages;
+    let per_message = |after: u64, before: u64| (after - before) as f64 / total.max(1) as f64;
     outcome.add("blocks to the relay", per_message(blocks_after.0, blocks_before.0), "per msg");
     outcome.add("blocks from the relay", per_message(blocks_after.1, blocks_before.1), "per msg");
     let busy = |after: Option<Duration>, before: Option<Duration>| {

@@ -14,6 +14,7 @@ use super::offline::fill;
 use crate::driver::{BlockCounts, Preparer, Queue, Target, exchange};
 use crate::outcome::Outcome;
 use crate::process;
+use crate::relay::Spawned;
 use crate::statistics::Summary;
 
 /// How long a relay may take.
@@ -37,17 +38,26 @@ pub struct Options {
     /// How often to kill and start
     #[arg(long, default_value_t = 5)]
     pub times: usize,
-    /// What kills a relay that was not started here and starts it again in the background, for the shell: for example
-    /// "systemctl kill -s KILL --wait smp-server; systemctl start --no-block smp-server". Its time counts
+    /// What kills a relay that was given by its address, waits until it is dead, and starts it again in the background: for
+    /// example 'P=$(pidof smp-server); kill -9 $P; tail --pid=$P -s 0.001 -f /dev/null; smp-server start >/dev/null 2>&1 &'. The
+    /// time that this takes counts
     #[arg(long, value_name = "SHELL COMMAND")]
     pub command: Option<String>,
 }
 
 pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outcome> {
-    let keeps = subject.spawned.as_ref().is_none_or(|spawned| spawned.mode().keeps());
-    ensure!(keeps, "a relay with a memory store has nothing after a restart");
+    match &subject.spawned {
+        Some(_) if options.command.is_some() => {
+            bail!("--command is for a relay that was given by its address")
+        }
+        Some(spawned) if !spawned.mode().keeps() => {
+            bail!("a relay with a memory store has nothing after a restart")
+        }
+        None if options.command.is_none() => bail!("a relay that was not started here needs --command"),
+        _ => {}
+    }
     let target = subject.target.clone();
-    let empty = empty_memory(options, subject).await?;
+    let empty = empty_memory(subject).await?;
     let queues = create_queues(&target, options.queues, 8).await?;
     let full = some_of(&queues, options.full);
     let (version, _) = fill(&target, &full, options.messages, 64).await?;
@@ -83,25 +93,35 @@ pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outc
     Ok(outcome)
 }
 
-/// Memory of the relay after a restart and a handshake, without any queue.
-async fn empty_memory(options: &Options, subject: &mut Subject) -> Result<Option<f64>> {
-    let begin = start_again(options, subject)?;
+/// Memory of a relay that was started here, after a restart and a handshake, without any queue.
+async fn empty_memory(subject: &mut Subject) -> Result<Option<f64>> {
+    let Some(spawned) = &mut subject.spawned else { return Ok(None) };
+    let begin = kill_and_restart(spawned)?;
     connect(&subject.target, begin).await?;
     Ok(resident_bytes(subject))
 }
 
 /// Kills the relay and starts it again. Returns when it was started; with a command, when that was.
 fn start_again(options: &Options, subject: &mut Subject) -> Result<Instant> {
-    let Some(command) = &options.command else {
-        let spawned = subject.spawned().context("a relay that was not started here needs --command")?;
-        spawned.kill()?;
-        let begin = Instant::now();
-        spawned.restart()?;
-        return Ok(begin);
-    };
+    match &options.command {
+        Some(command) => run_shell(command),
+        None => kill_and_restart(subject.spawned()?),
+    }
+}
+
+fn kill_and_restart(spawned: &mut Spawned) -> Result<Instant> {
+    spawned.kill()?;
     let begin = Instant::now();
-    let status = Shell::new("sh").args(["-c", command]).stdin(Stdio::null()).status();
-    let status = status.context("cannot start a shell")?;
+    spawned.restart()?;
+    Ok(begin)
+}
+
+/// Its output would be among ours.
+fn run_shell(command: &str) -> Result<Instant> {
+    let begin = Instant::now();
+    let mut shell = Shell::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::null());
+    let status = shell.status().context("cannot start a shell")?;
     ensure!(status.success(), "the command that should restart the relay has failed: {status}");
     Ok(begin)
 }

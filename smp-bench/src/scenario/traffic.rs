@@ -1,6 +1,7 @@
 //! Senders and recipients that are online: what throughput and latency have in common.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -128,17 +129,19 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Something else that may fail.
+    pub(super) fn watch(&mut self, task: impl Future<Output = Result<()>> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
     /// Waits for `until`, or for the first failure.
     pub(super) async fn unless_failed<T>(&mut self, until: impl Future<Output = T>) -> Result<T> {
-        tokio::select! {
-            done = until => Ok(done),
-            ended = self.tasks.join_next() => match ended {
-                Some(ended) => {
-                    ended??;
-                    bail!("a connection has ended")
-                }
-                None => bail!("there is no connection"),
-            },
+        let mut until = pin!(until);
+        loop {
+            tokio::select! {
+                done = &mut until => return Ok(done),
+                ended = self.tasks.join_next() => ended.context("there is no connection")???,
+            }
         }
     }
 

@@ -9,13 +9,13 @@ use tokio::runtime::Handle;
 
 use crate::sync::lock;
 
-/// How long is looked back at least.
-const WINDOW: Duration = Duration::from_millis(20);
+/// How long is looked back at least. A thread that never waits says so only after 61 steps, which take tens of milliseconds.
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// Tells whether the threads of the relay had something to do for more than half of the time.
 ///
-/// A thread that the system does not let run, although it has something to do, counts as busy: so whatever else takes the
-/// processors is seen too.
+/// A thread that the system does not let go on with what it has begun counts as busy: so other programs that take the processors
+/// are noticed too.
 pub(crate) struct Load(Mutex<Sample>);
 
 #[derive(Clone, Copy)]
@@ -84,14 +84,18 @@ mod tests {
         let until = |high: bool, busy: Duration| {
             let load = load.clone();
             let task = async move {
-                while load.is_high() != high {
+                for _ in 0..100 {
+                    if load.is_high() == high {
+                        return;
+                    }
                     std::thread::sleep(busy);
-                    tokio::time::sleep(4 * WINDOW - busy).await;
+                    tokio::time::sleep(4 * WINDOW / 3 - busy).await;
                 }
+                panic!("the load does not become {high}");
             };
             runtime.block_on(async { runtime.spawn(task).await.unwrap() });
         };
-        until(true, 3 * WINDOW);
+        until(true, WINDOW);
         until(false, Duration::ZERO);
     }
 }

@@ -91,7 +91,7 @@ pub struct Server {
     /// The newest SMP version to offer, up to 19.
     pub max_version: u16,
     /// The shortest time between two blocks to one client while the relay has too much to do and the second one has only
-    /// small answers: they are gathered. Messages never wait. `"0s"` answers at once, always.
+    /// small answers and notifications: they are gathered. Messages never wait. `"0s"` answers at once, always.
     #[serde(deserialize_with = "text::duration")]
     pub gather: Duration,
 }

@@ -1,8 +1,9 @@
 //! When a block with only small answers waits for more of them.
 //!
 //! Whatever is in a block, encrypting 16 KiB twice and sending them costs the same, and costs the client as much. So while
-//! the relay has too much to do, a client that was written to a moment ago gets its next small answers together, a moment
-//! later. Messages do not wait, and take along what does. A relay that has time answers everybody at once.
+//! the relay has too much to do, a client that was written to a moment ago gets its next small answers and events together, a
+//! moment later: when the time is over, and a thread looks at its timers. Messages do not wait, and take along what does. A relay
+//! that has time answers everybody at once.
 
 use std::time::Duration;
 

@@ -26,12 +26,12 @@ pub(crate) struct Answer {
     pub(crate) then: Then,
 }
 
-/// What is started once the answer is on its way, so that it cannot overtake the answer.
+/// What is started once the answer is on its way, so that it cannot overtake the answer to the same client.
 #[derive(Debug)]
 pub(crate) enum Then {
     Nothing,
     /// The recipient of this queue is told that there is a message. Of two sessions that have something to send, a thread
-    /// serves the one first that it learned of last, and it is the message that somebody waits for.
+    /// usually serves the one first that it learned of last, and it is the message that somebody waits for.
     Tell(Arc<QueueRecord>),
     /// Delivery of the messages of this queue.
     Deliver(RecipientId),
