@@ -46,15 +46,11 @@ pub struct Options {
 }
 
 pub(super) async fn run(options: &Options, subject: &mut Subject) -> Result<Outcome> {
-    match &subject.spawned {
-        Some(_) if options.command.is_some() => {
-            bail!("--command is for a relay that was given by its address")
-        }
-        Some(spawned) if !spawned.mode().keeps() => {
-            bail!("a relay with a memory store has nothing after a restart")
-        }
-        None if options.command.is_none() => bail!("a relay that was not started here needs --command"),
-        _ => {}
+    if options.command.is_some() {
+        ensure!(subject.spawned.is_none(), "--command is for a relay that was given by its address");
+    } else {
+        let keeps = subject.spawned()?.mode().keeps();
+        ensure!(keeps, "a relay with a memory store has nothing after a restart");
     }
     let target = subject.target.clone();
     let empty = empty_memory(subject).await?;

@@ -22,6 +22,6 @@ impl Subject {
     /// # Errors
     /// If it was not.
     pub fn spawned(&mut self) -> Result<&mut Spawned> {
-        self.spawned.as_mut().context("this needs a relay that is started here: give a mode, not an address")
+        self.spawned.as_mut().context("a relay that was not started here needs --command")
     }
 }

@@ -35,8 +35,7 @@ impl Load {
     pub(crate) fn is_high(&self) -> bool {
         let mut sample = lock(&self.0);
         let now = Instant::now();
-        let elapsed = now.duration_since(sample.at);
-        if elapsed >= WINDOW {
+        if now.duration_since(sample.at) >= WINDOW {
             let metrics = Handle::current().metrics();
             let threads = metrics.num_workers();
             let busy = (0..threads).map(|thread| metrics.worker_total_busy_duration(thread)).sum();
