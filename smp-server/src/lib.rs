@@ -62,6 +62,7 @@ pub mod import;
 pub mod init;
 mod listener;
 mod metrics;
+mod pace;
 mod page;
 mod proxy;
 mod relay;

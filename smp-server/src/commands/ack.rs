@@ -11,7 +11,7 @@ use smp_protocol::{error::ErrorType, id::MessageId};
 use super::{Context, Outcome};
 use crate::{
     broker::Ticket,
-    session::{Answer, store_error},
+    session::Answer,
     store::{AfterAck, Message, QueueRecord, StoreError},
 };
 
@@ -62,5 +62,5 @@ async fn remove(
         acknowledged.durable.await?;
         Ok(acknowledged.next)
     };
-    removed.await.map_err(|error: StoreError| store_error(&error))
+    removed.await.map_err(|error: StoreError| error.into())
 }

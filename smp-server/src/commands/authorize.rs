@@ -17,7 +17,6 @@ use smp_protocol::{
 use super::{Context, is_contact};
 use crate::{
     auth::{Authorization, Proof, verify},
-    session::store_error,
     store::{LookedUp, QueueId, QueueMode, QueueRecord, ServiceRole},
     sync::lock,
 };
@@ -133,14 +132,14 @@ async fn on_queue(
     id: QueueId<'_>,
 ) -> Result<Found, ErrorType> {
     let store = &cx.broker.store;
-    let LookedUp { queue, asked_disk } = store.look_up(id).await.map_err(|error| store_error(&error))?;
+    let LookedUp { queue, asked_disk } = store.look_up(id).await?;
     // From here on whether there is a queue makes no difference, but in what comes out.
     let exists = queue.is_some();
     let queue = queue.unwrap_or_else(|| cx.broker.nobody.queue().clone());
     if may_run(cx, command, proof, &queue) && exists {
         return Ok(Some(queue));
     }
-    store.refuse(id, asked_disk).await.map_err(|error| store_error(&error))?;
+    store.refuse(id, asked_disk).await?;
     Err(ErrorType::Auth)
 }
 

@@ -3,10 +3,7 @@
 use smp_protocol::error::CommandError;
 
 use super::{Context, Outcome};
-use crate::{
-    session::{Answer, store_error},
-    store::QueueRecord,
-};
+use crate::{session::Answer, store::QueueRecord};
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let id = &queue.recipient_id;
@@ -15,7 +12,7 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     }
     // From now on it cannot be subscribed here, whether there is a message or not.
     cx.session.note_got(id, None);
-    let first = cx.broker.store.first_message(id).await.map_err(|error| store_error(&error))?;
+    let first = cx.broker.store.first_message(id).await?;
     Ok(match first {
         Some(message) => {
             cx.session.note_got(id, Some(message.id.clone()));

@@ -3,11 +3,11 @@
 use smp_protocol::{command, encoding::LargeString, error::ErrorType, message::BrokerMessage};
 
 use super::{Context, Outcome};
-use crate::{session::store_error, store::QueueRecord};
+use crate::store::QueueRecord;
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let data = cx.broker.store.link_data(&queue.recipient_id).await;
-    let data = data.map_err(|error| store_error(&error))?.ok_or(ErrorType::Auth)?;
+    let data = data?.ok_or(ErrorType::Auth)?;
     let part = |bytes| LargeString::new(bytes).map_err(|_| ErrorType::Internal);
     let data = command::LinkData { fixed: part(data.fixed)?, user: part(data.user)? };
     Ok(BrokerMessage::Link(queue.sender_id.clone(), data).into())

@@ -3,12 +3,9 @@
 use smp_protocol::key::SenderAuthKey;
 
 use super::{Context, Outcome, lget};
-use crate::{
-    session::store_error,
-    store::{QueueChange, QueueRecord},
-};
+use crate::store::{QueueChange, QueueRecord};
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord, key: SenderAuthKey) -> Outcome {
-    cx.change(queue, QueueChange::Secure(key.0)).await.map_err(|error| store_error(&error))?;
+    cx.change(queue, QueueChange::Secure(key.0)).await?;
     lget::run(cx, queue).await
 }

@@ -6,6 +6,7 @@
 mod ack;
 mod authorize;
 mod del;
+mod error;
 mod get;
 mod key;
 mod ldel;
@@ -34,7 +35,6 @@ use std::sync::{Arc, atomic::Ordering};
 
 use smp_protocol::{
     command::Command,
-    encoding::Reader,
     error::{CommandError, ErrorType},
     id::{CorrelationId, EntityId, ServiceId},
     version::SmpVersion,
@@ -46,8 +46,8 @@ pub(crate) use self::{
 };
 use crate::{
     broker::{Broker, now},
-    session::{Answer, Service, Session, store_error},
-    store::{Day, NewService, QueueChange, QueueMode, QueueRecord, QueueStatus, StoreError, Updated},
+    session::{Answer, Service, Session},
+    store::{Day, NewService, QueueChange, QueueMode, QueueRecord, StoreError, Updated},
 };
 
 /// Whose command it is, and what it is about.
@@ -96,7 +96,7 @@ async fn run_on_queue(cx: &Context, command: Command<'_>, queue: Arc<QueueRecord
         Command::SubscribeNotifications => return nsub::run(cx, &queue).await,
         // It sees for itself whether the queue is blocked.
         Command::Send(..) => {}
-        _ => refuse_blocked(&queue)?,
+        _ => queue.status.refuse_blocked()?,
     }
     cx.note_use(&queue).await;
     match command {
@@ -140,7 +140,7 @@ impl Context {
             fingerprint: service.fingerprint.to_vec(),
             created: Day::of(now()),
         };
-        let kept = self.broker.store.service(new).await.map_err(|error| store_error(&error))?;
+        let kept = self.broker.store.service(new).await?;
         if kept != service.id {
             return Err(ErrorType::Service);
         }
@@ -155,7 +155,7 @@ impl Context {
 
     /// Like [`Context::change`] for commands that have nothing else to say than `OK`.
     async fn change_and_confirm(&self, queue: &QueueRecord, change: QueueChange) -> Outcome {
-        self.change(queue, change).await.map_err(|error| store_error(&error))?;
+        self.change(queue, change).await?;
         Ok(Answer::ok())
     }
 
@@ -165,19 +165,6 @@ impl Context {
         if queue.updated != Some(today) {
             let _ = self.change(queue, QueueChange::Used(today)).await;
         }
-    }
-}
-
-/// The error for a queue that the operator has blocked.
-pub(crate) fn blocked(info: &[u8]) -> ErrorType {
-    let error = [b"BLOCKED ", info].concat();
-    ErrorType::decode(&mut Reader::new(&error)).unwrap_or(ErrorType::Auth)
-}
-
-fn refuse_blocked(queue: &QueueRecord) -> Result<(), ErrorType> {
-    match &queue.status {
-        QueueStatus::Blocked(info) => Err(blocked(info)),
-        _ => Ok(()),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::{Context, Outcome};
 use crate::{
-    session::{Answer, store_error},
+    session::Answer,
     store::{QueueChange, QueueRecord},
 };
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
-    let updated = cx.change(queue, QueueChange::ClearNotifier).await.map_err(|error| store_error(&error))?;
+    let updated = cx.change(queue, QueueChange::ClearNotifier).await?;
     if let Some(previous) = &updated.before.notifier {
         cx.broker.notifier_deleted(previous, Some(&cx.session));
     }

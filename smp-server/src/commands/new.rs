@@ -14,7 +14,7 @@ use smp_protocol::{
 use super::{Context, Outcome};
 use crate::{
     broker::{SessionEnded, Subscribed, now},
-    session::{Answer, Then, store_error},
+    session::{Answer, Then},
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
         StoreError,
@@ -53,7 +53,7 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
     }
     let (record, ids) = match result {
         Err(StoreError::Duplicate) if link.is_none() => return Err(ErrorType::Internal),
-        result => result.map_err(|error| store_error(&error))?,
+        result => result?,
     };
     let answer = Answer::from(BrokerMessage::QueueIds(Box::new(ids)));
     if request.subscription == SubscriptionMode::OnlyCreate {

@@ -9,10 +9,7 @@ use smp_protocol::{
 };
 
 use super::{Context, Outcome};
-use crate::{
-    session::store_error,
-    store::{Notifier, QueueChange, QueueRecord, StoreError},
-};
+use crate::store::{Notifier, QueueChange, QueueRecord, StoreError};
 
 /// How often other random IDs are tried if one is taken.
 const ATTEMPTS: usize = 3;
@@ -35,7 +32,7 @@ pub(super) async fn run(
                 return Ok(BrokerMessage::NotifierId(id, private.public_key().into()).into());
             }
             Err(StoreError::Duplicate) => {}
-            Err(error) => return Err(store_error(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(ErrorType::Internal)

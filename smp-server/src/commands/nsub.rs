@@ -6,7 +6,7 @@ use smp_protocol::{error::ErrorType, message::BrokerMessage};
 
 use super::{Context, Outcome};
 use crate::{
-    session::{Answer, Then, store_error},
+    session::{Answer, Then},
     store::{QueueChange, QueueId, QueueRecord},
 };
 
@@ -16,14 +16,14 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     cx.keep_service().await?;
     // Also if it seems to be so already: `queue` is as it was before, and others subscribe at the same time.
     let change = QueueChange::NotifierService(service.cloned());
-    let updated = cx.change(queue, change).await.map_err(|error| store_error(&error))?;
+    let updated = cx.change(queue, change).await?;
     let before = updated.before.notifier.as_ref().filter(|before| before.id == notifier.id);
     let previous = before.and_then(|before| before.service.as_ref());
     let subscribed = cx.broker.subscribe_notifications(notifier, previous, service, &cx.session);
     subscribed.map_err(|_| ErrorType::Internal)?;
     // It may have been deleted before the subscription was there, so that this session was not told.
     let found = cx.broker.store.find_queue(QueueId::Notifier(&notifier.id)).await;
-    if found.map_err(|error| store_error(&error))?.is_none() {
+    if found?.is_none() {
         cx.broker.leave_notifications(notifier, previous, service, &cx.session);
         return Err(ErrorType::Auth);
     }

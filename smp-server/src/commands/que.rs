@@ -9,13 +9,11 @@ use smp_protocol::{
 use super::{Context, Outcome};
 use crate::{
     broker::Delivery,
-    session::store_error,
     store::{self, QueueRecord},
 };
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
-    let content =
-        cx.broker.store.queue_content(&queue.recipient_id).await.map_err(|error| store_error(&error))?;
+    let content = cx.broker.store.queue_content(&queue.recipient_id).await?;
     let info = QueueInfo {
         sender_secured: queue.sender_key.is_some(),
         notifications: queue.notifier.is_some(),

@@ -11,11 +11,11 @@ use smp_protocol::{
     id::MessageId,
 };
 
-use super::{Context, Outcome, blocked, is_secured_messaging};
+use super::{Context, Outcome, is_secured_messaging};
 use crate::{
     broker::{Notification, now},
-    session::{Answer, Then, store_error},
-    store::{Appended, Message, NewMessage, Notifier, QueueChange, QueueRecord, QueueStatus},
+    session::{Answer, Then},
+    store::{Appended, Message, NewMessage, Notifier, QueueChange, QueueRecord},
 };
 
 pub(super) async fn run(
@@ -27,10 +27,10 @@ pub(super) async fn run(
     if body.len() > body::max_message_length(cx.version) {
         return Err(ErrorType::LargeMessage);
     }
-    refuse_inactive(&queue.status)?;
+    queue.status.refuse_inactive()?;
     // The first message of who has secured the queue: the link has served its purpose.
     if queue.link.is_some() && is_secured_messaging(queue) {
-        cx.change(queue, QueueChange::ClearLink).await.map_err(|error| store_error(&error))?;
+        cx.change(queue, QueueChange::ClearLink).await?;
     }
     let now = now();
     let message = NewMessage {
@@ -40,7 +40,7 @@ pub(super) async fn run(
         body,
     };
     let appended = cx.broker.store.append(&queue.recipient_id, message, cx.broker.expire_before(now)).await;
-    match appended.map_err(|error| store_error(&error))? {
+    match appended? {
         Appended::Accepted(accepted) => {
             cx.broker.metrics.messages_accepted.inc();
             cx.broker.metrics.messages_expired.inc_by(accepted.expired);
@@ -51,17 +51,9 @@ pub(super) async fn run(
         }
         Appended::QuotaExceeded => Err(ErrorType::Quota),
         Appended::NotActive(status) => {
-            refuse_inactive(&status)?;
+            status.refuse_inactive()?;
             Err(ErrorType::Internal)
         }
-    }
-}
-
-fn refuse_inactive(status: &QueueStatus) -> Result<(), ErrorType> {
-    match status {
-        QueueStatus::Active => Ok(()),
-        QueueStatus::Suspended => Err(ErrorType::Auth),
-        QueueStatus::Blocked(info) => Err(blocked(info)),
     }
 }
 

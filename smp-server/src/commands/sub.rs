@@ -9,7 +9,7 @@ use smp_protocol::{
 
 use super::{Context, Outcome};
 use crate::{
-    session::{Answer, Then, store_error},
+    session::{Answer, Then},
     store::{QueueChange, QueueRecord},
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     cx.keep_service().await?;
     // Also if it seems to be so already: `queue` is as it was before, and others subscribe at the same time.
     let change = QueueChange::RecipientService(service.cloned());
-    let updated = cx.change(queue, change).await.map_err(|error| store_error(&error))?;
+    let updated = cx.change(queue, change).await?;
     let previous = updated.before.recipient_service.as_ref();
     cx.broker.subscribe(queue, previous, service, &cx.session).map_err(|_| ErrorType::Internal)?;
     Ok(Answer::from(BrokerMessage::Subscribed(service.cloned())).then(Then::Deliver(id.clone())))

@@ -9,7 +9,7 @@ use smp_protocol::{
 
 use super::{Context, Outcome};
 use crate::{
-    session::{Answer, Then, store_error},
+    session::{Answer, Then},
     store::{self, ServiceRole, StoreError},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn run(cx: &Context) -> Outcome {
     let stored = match stored {
         // Services are kept when they get their first queue.
         Err(StoreError::NotFound) => store::ServiceQueues::default(),
-        stored => stored.map_err(|error| store_error(&error))?,
+        stored => stored?,
     };
     let queues = ServiceQueues {
         count: i64::try_from(stored.count).unwrap_or(i64::MAX),

@@ -4,6 +4,7 @@
 //! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
 //! see [`load`].
 
+mod error;
 mod limits;
 mod load;
 mod page;
@@ -26,8 +27,9 @@ use smp_protocol::{
 };
 
 pub use self::{
+    error::ConfigError,
     limits::Limits,
-    load::{CONFIG_FILE, ConfigError, Overrides, default_dir, load, load_into},
+    load::{CONFIG_FILE, Overrides, default_dir, load, load_into},
     page::Page,
     proxy::{DomainSuffix, HostMode, Proxy, SocksMode, SocksProxy},
     reload::Changes,

@@ -14,7 +14,7 @@ use smp_protocol::{
 use tokio::time::Instant;
 
 use super::{Session, errors};
-use crate::{session::Pace, sync::lock};
+use crate::{pace::Pace, sync::lock};
 
 /// All relays that were asked for and not forgotten.
 pub(super) struct Relays {

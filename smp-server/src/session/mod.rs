@@ -6,7 +6,6 @@ mod lanes;
 mod next;
 mod order;
 mod outbox;
-mod pace;
 mod reader;
 mod reply;
 mod run;
@@ -38,13 +37,13 @@ pub(crate) use self::reply::Content;
 use self::{intake::Intake, lanes::Lanes, outbox::Outbox, reader::read, writer::Writer};
 pub(crate) use self::{
     intake::Permit,
-    pace::Pace,
-    reply::{Answer, Reply, Then, store_error},
+    reply::{Answer, Reply, Then},
 };
 use crate::{
     auth::SessionKeys,
     broker::{Broker, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
     config::Config,
+    pace::Pace,
     proxy::ClientRelays,
     store::ServiceRole,
     sync::lock,

@@ -92,7 +92,7 @@ impl Reply {
     /// The store has kept what this stands for, or not.
     pub(crate) fn settle(&mut self, result: Result<(), StoreError>) {
         if let Err(error) = result {
-            self.content.fail(store_error(&error));
+            self.content.fail(error.into());
         }
     }
 }
@@ -164,15 +164,5 @@ impl Answer {
     pub(crate) fn then(mut self, then: Then) -> Self {
         self.then = then;
         self
-    }
-}
-
-/// The error that a client gets for a failure of the store. Its text says nothing about queues.
-pub(crate) fn store_error(error: &StoreError) -> ErrorType {
-    match error {
-        StoreError::NotFound | StoreError::Duplicate | StoreError::Refused => ErrorType::Auth,
-        StoreError::ServiceRole => ErrorType::Service,
-        StoreError::Unavailable(_) => ErrorType::Store("unavailable".to_owned()),
-        StoreError::Closed => ErrorType::Internal,
     }
 }

@@ -9,11 +9,10 @@ use smp_protocol::{
     version::SmpVersion,
 };
 
-use super::{Reply, Session, store_error};
+use super::{Reply, Session};
 use crate::{
     broker::Broker,
-    commands::blocked,
-    store::{QueueRecord, QueueStatus, ServiceRole, StoreError},
+    store::{QueueRecord, ServiceRole, StoreError},
 };
 
 /// Queues that are looked at before what they have is sent.
@@ -27,8 +26,8 @@ pub(super) async fn deliver_all(session: Arc<Session>, broker: Arc<Broker>, serv
         match pages.next(&broker, &session).await {
             Ok(Some(queues)) => {
                 for queue in queues {
-                    if let QueueStatus::Blocked(info) = &queue.status {
-                        session.event(Reply::event(&queue.recipient_id, blocked(info).into()));
+                    if let Err(error) = queue.status.refuse_blocked() {
+                        session.event(Reply::event(&queue.recipient_id, error.into()));
                     } else if let Err(error) = deliver(&broker, &queue).await {
                         pages.incomplete(&broker, &session);
                         session.event(Reply::event(&queue.recipient_id, error.into()));
@@ -38,7 +37,7 @@ pub(super) async fn deliver_all(session: Arc<Session>, broker: Arc<Broker>, serv
             Ok(None) => break,
             Err(error) => {
                 pages.incomplete(&broker, &session);
-                return session.event(Reply::event(EntityId::empty(), store_error(&error).into()));
+                return session.event(Reply::event(EntityId::empty(), ErrorType::from(error).into()));
             }
         }
         if !session.outbox.drained().await {
@@ -56,7 +55,7 @@ async fn deliver(broker: &Broker, queue: &QueueRecord) -> Result<(), ErrorType> 
         Ok(Some(_)) => broker.deliver_to_service(queue),
         // It may have been deleted meanwhile.
         Ok(None) | Err(StoreError::NotFound) => {}
-        Err(error) => return Err(store_error(&error)),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }
