@@ -96,6 +96,9 @@ impl SmpVersion {
     pub const MAX: SmpVersion = SmpVersion(19);
     /// The range that we speak.
     pub const SUPPORTED: VersionRange<SmpVersion> = VersionRange { min: Self::MIN, max: Self::MAX };
+    /// The newest version in which a client may be told to speak to a destination through a proxy. Behind the newest one, so
+    /// that a destination cannot tell by the version which of its senders upgraded first.
+    pub const PROXIED_MAX: SmpVersion = SmpVersion(17);
     /// Commands can be authorized with X25519 keys, the session ID is signed but not sent.
     pub const AUTH_COMMANDS: SmpVersion = SmpVersion(7);
     /// Private routing: commands forwarded by a proxy.

@@ -117,6 +117,9 @@ impl Relay {
             connections: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
+        if let Err(error) = service.broker.restore_notifications() {
+            tracing::warn!("notifications that waited when the relay was stopped are lost: {error}");
+        }
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(listen(listener, service.clone()));
@@ -195,6 +198,9 @@ impl RunningRelay {
         }
         self.tasks.shutdown().await;
         self.service.broker.proxy.close();
+        if let Err(error) = self.service.broker.keep_notifications() {
+            tracing::warn!("notifications that nobody has taken are lost: {error}");
+        }
         self.store.close().await
     }
 

@@ -136,9 +136,14 @@ pub(crate) async fn queue_of(broker: &Broker, service: &Service) -> Arc<QueueRec
 
 /// Puts a message into a queue.
 pub(crate) async fn send(broker: &Broker, queue: &QueueRecord) {
+    send_at(broker, queue, now()).await;
+}
+
+/// Puts a message into a queue that came at this time (seconds since 1970).
+pub(crate) async fn send_at(broker: &Broker, queue: &QueueRecord, timestamp: u64) {
     let message = NewMessage {
         id: MessageId::generate(&mut rand::rng()),
-        timestamp: now(),
+        timestamp,
         notification: false,
         body: vec![1],
     };

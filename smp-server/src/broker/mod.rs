@@ -3,6 +3,7 @@
 mod delivery;
 mod idle;
 mod load;
+mod notification_file;
 mod notifications;
 mod services;
 mod subscriptions;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     delivery::Delivery,
     load::Load,
+    notification_file::NotificationWriter,
     notifications::{Notification, NotificationSubscriber, Notifications},
     services::{Displaced, ServiceSession, Services},
     subscriptions::{Numbered, Subscribed, Subscriber, Subscriptions, Ticket},
@@ -151,6 +153,7 @@ impl Broker {
         };
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Messaging, id.into());
+        let displaced = displaced.filter(|displaced| !is_of_service(displaced, service));
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
         match service {
             Some(service) => {
@@ -176,6 +179,7 @@ impl Broker {
         };
         let left = previous.filter(|previous| Some(*previous) != service);
         let left = self.left_service(left, ServiceRole::Notifier, hash);
+        let displaced = displaced.filter(|displaced| !is_of_service(displaced, service));
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(session));
         match service {
             Some(service) => {
@@ -311,6 +315,32 @@ impl Broker {
         self.notifier_services.session(notifier.service.as_ref()?)
     }
 
+    /// Keeps the notifications that wait in a file, for [`Broker::restore_notifications`] of the next relay. Returns how many.
+    pub(crate) fn keep_notifications(&self) -> std::io::Result<u64> {
+        let waiting = self.notifications.waiting();
+        if waiting.is_empty() || self.durability == Durability::Memory {
+            return Ok(0);
+        }
+        let mut writer = NotificationWriter::create(&self.config().store.path)?;
+        for (notifier, notification) in &waiting {
+            writer.push(notifier, notification)?;
+        }
+        writer.finish()?;
+        Ok(waiting.len() as u64)
+    }
+
+    /// Takes up the notifications that waited when the relay was stopped.
+    pub(crate) fn restore_notifications(&self) -> std::io::Result<()> {
+        if self.durability == Durability::Memory {
+            return Ok(());
+        }
+        let config = self.config();
+        let max = config.limits.max_pending_notifications_total;
+        notification_file::take(&config.store.path, max, |notifier, notification| {
+            self.notifications.push(notifier, notification, None);
+        })
+    }
+
     /// Before which time (seconds since 1970) messages are too old now.
     pub(crate) fn expire_before(&self, now: u64) -> Option<u64> {
         self.config().queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
@@ -337,6 +367,12 @@ fn tell(
     for other in first.iter().chain(&second) {
         other.event(Reply::event(id.clone(), message.clone()));
     }
+}
+
+/// Whether a session is of this service. One that is displaced by another of its service is told `ENDS`, and no `END` for the
+/// queue that has displaced it.
+fn is_of_service(session: &Session, service: Option<&ServiceId>) -> bool {
+    session.service.as_ref().is_some_and(|own| Some(&own.id) == service)
 }
 
 /// Seconds since 1970.

@@ -131,6 +131,17 @@ impl<S: NotificationSubscriber> Notifications<S> {
         }
     }
 
+    /// All that wait, in the order in which they came.
+    pub(crate) fn waiting(&self) -> Vec<(NotifierId, Notification)> {
+        let state = lock(&self.state);
+        let waiting = state.order.iter().filter_map(|(number, notifier)| {
+            let mut of_notifier = state.pending.get(notifier)?.iter();
+            let (_, notification) = of_notifier.find(|(other, _)| other == number)?;
+            Some((notifier.clone(), notification.clone()))
+        });
+        waiting.collect()
+    }
+
     /// Drops what has waited since before this time (seconds since 1970).
     pub(crate) fn expire(&self, before: u64) {
         while lock(&self.state).expire(before, EXPIRED_AT_ONCE) {}

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Broker, idle::IdleQueues, now};
 use crate::store::SweepPosition;
@@ -13,11 +13,14 @@ const STEP: usize = 500;
 /// Pause after each step, so that a large store does not slow the relay down.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Removes expired messages and notifications, and queues that nobody uses, again and again.
+/// How long after the start the first sweep waits: clients that come back are served first.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Removes expired messages and notifications, and queues that nobody uses: soon after the start, then again and again.
 pub(crate) async fn sweep(broker: Arc<Broker>) {
     let mut idle = IdleQueues::new();
+    sleep(FIRST.min(broker.config().queues.expiry_interval)).await;
     loop {
-        wait(&broker).await;
         let now = now();
         let age = broker.config().queues.expire_notifications;
         broker.notifications.expire(now.saturating_sub(age.as_secs()));
@@ -29,6 +32,7 @@ pub(crate) async fn sweep(broker: Arc<Broker>) {
         {
             tracing::warn!("cannot delete queues that nobody uses: {error}");
         }
+        wait(&broker).await;
     }
 }
 
@@ -57,6 +61,29 @@ async fn expire_messages(broker: &Broker, before: u64) {
             // The next sweep starts over.
             Err(error) => return tracing::warn!("cannot remove expired messages: {error}"),
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    /// A relay that is restarted more often than once in an interval would never remove anything.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_too_old_goes_soon_after_the_start() {
+        let broker = testing::broker_with(|config| {
+            config.queues.expiry_interval = Duration::from_secs(1_000_000);
+            config.queues.expire_messages = Some(Duration::from_secs(100));
+        });
+        let queue = testing::queue(&broker).await;
+        testing::send_at(&broker, &queue, now() - 1_000).await;
+        let start = Instant::now();
+        let _sweeping = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(sweep(broker.clone())));
+        while broker.metrics.messages_expired.get() == 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(start.elapsed() < 2 * FIRST);
     }
 }

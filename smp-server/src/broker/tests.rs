@@ -41,3 +41,30 @@ async fn a_queue_goes_to_the_session_that_serves_now() {
     assert_eq!(two.joined().0, std::slice::from_ref(&queue.recipient_id));
     assert!(broker.subscriptions.delivery(&queue.recipient_id, &two).is_some());
 }
+
+/// `ENDS` says all, whichever command another session of the service has displaced it with.
+#[tokio::test]
+async fn a_session_that_is_displaced_by_its_own_service_is_told_once() {
+    for role in [ServiceRole::Messaging, ServiceRole::Notifier] {
+        let broker = testing::broker();
+        let service = testing::service(role);
+        let (one, two) =
+            (testing::service_session(&broker, &service), testing::service_session(&broker, &service));
+        let queue = testing::queue_of(&broker, &service).await;
+        for session in [&one, &two] {
+            let (previous, service) = (Some(&service.id), Some(&service.id));
+            match (role, &queue.notifier) {
+                (ServiceRole::Notifier, Some(notifier)) => {
+                    broker.subscribe_notifications(notifier, previous, service, session).unwrap();
+                }
+                _ => broker.subscribe(&queue, previous, service, session).unwrap(),
+            }
+        }
+        let told = one.sent();
+        assert!(
+            matches!(told[..], [BrokerMessage::EndAll(queues)] if queues.count == 1),
+            "{role:?}: {told:?}"
+        );
+        assert!(two.sent().is_empty());
+    }
+}

@@ -52,7 +52,7 @@ fn say(options: &import::Options, report: &Report) {
     for (count, what) in [
         (read.ignored_records, "records about queues that were deleted, ignored"),
         (read.orphans, "messages or journals of queues that do not exist, ignored"),
-        (read.notifications, "waiting notifications, not imported: the next message notifies again"),
+        (read.notifications, "notifications that waited"),
         (report.damaged.count(), "damaged places, left out"),
     ] {
         if count > 0 {

@@ -1,8 +1,9 @@
 //! `QUE`: the state of the queue, for people who look for faults.
 
-use smp_crypto::base64url;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use smp_protocol::{
     encoding::UtcTime,
+    id::MessageId,
     message::{BrokerMessage, MessageInfo, MessageKind, QueueInfo, SubscriptionInfo, SubscriptionThread},
 };
 
@@ -11,6 +12,11 @@ use crate::{
     broker::Delivery,
     store::{self, QueueRecord},
 };
+
+/// Unlike the rest of the protocol, IDs in this JSON are written in the standard alphabet.
+fn id_text(id: &MessageId) -> String {
+    STANDARD.encode(id.as_bytes())
+}
 
 pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let content = cx.broker.store.queue_content(&queue.recipient_id).await?;
@@ -32,14 +38,14 @@ fn subscription(cx: &Context, queue: &QueueRecord) -> Option<SubscriptionInfo> {
         Some(Delivery::Scheduled | Delivery::Loading { .. }) => (SubscriptionThread::SubPending, None),
         None => (SubscriptionThread::ProhibitSub, cx.session.got(id)?),
     };
-    let delivered = delivered.map(|message| base64url::encode(message.as_bytes()));
+    let delivered = delivered.as_ref().map(id_text);
     Some(SubscriptionInfo { thread, delivered })
 }
 
 fn message(first: &store::MessageInfo) -> Option<MessageInfo> {
     let time = UtcTime::new(i64::try_from(first.timestamp).ok()?, 0)?;
     Some(MessageInfo {
-        id: base64url::encode(first.id.as_bytes()),
+        id: id_text(&first.id),
         time,
         kind: match first.kind {
             store::MessageKind::Sent { .. } => MessageKind::Message,

@@ -1,7 +1,7 @@
 //! `smp-server-messages.log`: what a relay that keeps messages in memory wrote when it was stopped, one message in a line
-//! behind the ID of its queue, and `smp-server-ntfs.log`, of which only the lines are counted.
+//! behind the ID of its queue.
 
-use std::{fs::File, io, io::BufReader, path::Path};
+use std::{fs::File, io::BufReader, path::Path};
 
 use smp_protocol::id::RecipientId;
 
@@ -36,18 +36,6 @@ pub(super) async fn import(
     }
     messages.flush().await?;
     Ok(messages.counts)
-}
-
-/// Lines of a file; none if there is no file.
-pub(super) fn count_lines(path: &Path) -> Result<u64, ImportError> {
-    let failed = |error| ImportError::Read(path.to_path_buf(), error);
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        file => file.map_err(failed)?,
-    };
-    let mut lines = Lines::new(BufReader::new(file));
-    while lines.advance().map_err(failed)?.is_some() {}
-    Ok(lines.number())
 }
 
 fn read(line: &[u8]) -> LineResult<(RecipientId, Message)> {

@@ -8,7 +8,7 @@
 //! | `smp-server-store.log` | `store_log`, `queues` |
 //! | `smp-server-messages.log` (messages in memory) | `message_log` |
 //! | `messages/` (messages in journals) | `journal`, `queue_state` |
-//! | `smp-server-ntfs.log` | counted only |
+//! | `smp-server-ntfs.log` | `notification_log` |
 //!
 //! Files are read as streams; memory does not depend on their size. Everything is written to a directory beside the new
 //! one, which gets its name when all is done: an import that fails leaves nothing behind, and never touches the old relay.
@@ -21,6 +21,7 @@ mod lines;
 mod message;
 mod message_log;
 mod messages;
+mod notification_log;
 mod queue_state;
 mod queues;
 mod report;
@@ -169,7 +170,7 @@ async fn import_data(
         ..SqliteConfig::new(dir.join(DATABASE))
     };
     let store = SqliteStore::open(database).await?;
-    let result = read_all(source, &store, damaged).await;
+    let result = read_all(source, &store, dir, damaged).await;
     let counts = store.counts();
     store.close().await?;
     Ok((result?, counts))
@@ -178,6 +179,7 @@ async fn import_data(
 async fn read_all(
     source: Source<'_>,
     store: &SqliteStore,
+    store_dir: &Path,
     damaged: &mut Damaged,
 ) -> Result<ReadCounts, ImportError> {
     let Source { data, messages, notes } = source;
@@ -199,7 +201,8 @@ async fn read_all(
     };
     counts.messages = read.messages;
     counts.orphans = read.orphans;
-    counts.notifications = message_log::count_lines(&data.join(NOTIFICATION_LOG))?;
+    let log = data.join(NOTIFICATION_LOG);
+    counts.notifications = notification_log::import(&log, store, store_dir, damaged).await?;
     Ok(counts)
 }
 

@@ -47,8 +47,7 @@ pub struct ReadCounts {
     pub messages: u64,
     /// Messages, or journals of messages, whose queue there is not.
     pub orphans: u64,
-    /// Notifications that waited for a notification server. They are not imported: clients are notified of the next
-    /// message.
+    /// Notifications that waited for a notification server.
     pub notifications: u64,
 }
 

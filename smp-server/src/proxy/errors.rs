@@ -2,7 +2,7 @@
 
 use smp_protocol::{
     encoding::Latin1Text,
-    error::{BrokerErrorType, ErrorType, HandshakeError, NetworkError, ProxyError, TransportError},
+    error::{BrokerErrorType, ErrorType, NetworkError, ProxyError, TransportError},
 };
 use smp_transport::{client::ClientError, connection::ConnectionError};
 
@@ -37,7 +37,9 @@ pub(super) fn of_connecting(error: &DialError) -> ErrorType {
 
 fn of_client(error: &ClientError) -> ErrorType {
     match error {
-        ClientError::WrongRelay { .. } => transport(HandshakeError::Identity.into()),
+        // Senders try again after this error. After one of the handshake they give their message up, although another
+        // relay may only stand in for the right one for a while.
+        ClientError::WrongRelay { .. } => network(),
         ClientError::Version { .. } => transport(TransportError::Version),
         ClientError::Connection(ConnectionError::Handshake(error)) => transport(*error),
         ClientError::Timeout(_) => broker(BrokerErrorType::Timeout),

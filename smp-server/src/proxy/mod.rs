@@ -122,8 +122,7 @@ impl Proxy {
         events: RelayEvents,
     ) -> Result<Arc<Session>, ErrorType> {
         let agreed = client.session();
-        // What comes before cannot be forwarded.
-        let forwarding = VersionRange::new(SmpVersion::SENDING_PROXY, SmpVersion::MAX);
+        let forwarding = VersionRange::new(SmpVersion::SENDING_PROXY, SmpVersion::PROXIED_MAX);
         let versions = forwarding.and_then(|forwarding| agreed.versions.intersect(&forwarding));
         let id = agreed.parameters.id.clone();
         let secret = agreed.secret.as_ref().map(|secret| secret.box_key());

@@ -163,7 +163,13 @@ async fn links_notifiers_services_and_blocks_are_imported() {
     log += "LINK RRR1 LLL1 AQ== Ag==\nLINK RRR1 LLL1 AQ== BA==\nBLOCK RRR1 reason=content\nUNBLOCK RRR1\nTIME RRR1 1795392000\n";
     log += "QUEUE_SERVICE RRR1 R \nLDELETE RRR1\n";
     fs::write(&path, &log).unwrap();
+    // Of a notifier that there is, and of one that was deleted.
+    let waiting = |notifier: &str| format!("v1 {notifier} AAAA 1795305600 {} AQI=\n", "A".repeat(32));
+    fs::write(copy.old("var/smp-server-ntfs.log"), waiting("OOOO") + &waiting("ZZZZ")).unwrap();
     let report = copy.import(|_| ()).await.unwrap();
+    assert_eq!(report.read.notifications, 1);
+    let kept = fs::read_to_string(copy.options().dir.join("data/notifications")).unwrap();
+    assert!(kept.contains("OOOO") && !kept.contains("ZZZZ"), "{kept}");
     assert_eq!((report.stored.queues, report.stored.notifiers), (13, 2));
     assert_eq!((report.stored.messaging_services, report.stored.notifier_services), (1, 1));
     assert_eq!(report.read.ignored_records, 0);

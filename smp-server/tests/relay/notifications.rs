@@ -11,7 +11,9 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use crate::support::{Client, Queue, ed25519, messaging, refused, relay, send};
+use smp_server::config::StoreKind;
+
+use crate::support::{Client, Queue, ed25519, messaging, refused, relay, relay_with, send};
 
 pub(crate) struct Notifier {
     key: PrivateAuthKey,
@@ -71,6 +73,36 @@ async fn the_notifier_learns_that_there_is_a_message() {
     assert_eq!(server.event().await, (notifier.id.clone().into(), BrokerMessage::End));
     bob.ok(None, queue.sender(), noisy(b"3")).await;
     notified(&mut other, &notifier).await;
+}
+
+#[tokio::test]
+async fn what_nobody_has_taken_survives_a_restart() {
+    let relay = relay_with(|config| config.store.kind = StoreKind::Sqlite).await;
+    let (alice, bob, mut server) = (relay.client().await, relay.client().await, relay.client().await);
+    let (queue, other) = (alice.queue().await, alice.queue().await);
+    let (notifier, taken) = (allow(&alice, &queue).await, allow(&alice, &other).await);
+    subscribe(&server, &taken).await;
+    for queue in [&queue, &queue, &other] {
+        bob.ok(None, queue.sender(), noisy(b"1")).await;
+    }
+    notified(&mut server, &taken).await;
+    let mut relay = relay;
+    for _ in 0..2 {
+        relay = relay.again(async |running| running.shutdown().await.unwrap()).await;
+    }
+    let (mut alice, mut server) = (relay.client().await, relay.client().await);
+    subscribe(&server, &taken).await;
+    subscribe(&server, &notifier).await;
+    let first = notified(&mut server, &notifier).await;
+    assert_ne!(first, notified(&mut server, &notifier).await);
+    server.assert_quiet().await;
+    alice.subscribe(&queue).await;
+    assert_eq!(alice.message(&queue).await.0, first);
+    // What was taken does not come again.
+    let relay = relay.again(async |running| running.shutdown().await.unwrap()).await;
+    let mut server = relay.client().await;
+    subscribe(&server, &notifier).await;
+    server.assert_quiet().await;
 }
 
 #[tokio::test]

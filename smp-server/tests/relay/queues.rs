@@ -1,5 +1,6 @@
 //! `NEW`, `KEY`, `SKEY`, `RKEY`, `OFF`, `DEL`, `QUE`, `PING`.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use smp_crypto::X25519PrivateKey;
 use smp_protocol::{
     command::{Command, NewQueue, SubscriptionMode},
@@ -181,7 +182,7 @@ async fn the_state_of_a_queue_is_told() {
     let BrokerMessage::QueueInfo(info) = answer.unwrap() else { panic!() };
     assert!(info.sender_secured && !info.notifications);
     assert_eq!(info.size, 2);
-    let id = smp_crypto::base64url::encode(id.as_bytes());
+    let id = STANDARD.encode(id.as_bytes());
     assert_eq!(info.message.unwrap().id, id);
     let subscription = info.subscription.unwrap();
     assert_eq!((subscription.thread, subscription.delivered), (SubscriptionThread::NoSub, Some(id)));

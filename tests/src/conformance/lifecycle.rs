@@ -159,7 +159,7 @@ async fn the_state_of_a_queue_is_shown(context: &Context) -> CheckResult {
     Ok(())
 }
 
-/// The reference implementation writes base64url; an operator may see either.
+/// Both implementations write the standard alphabet, relays of ours before that base64url: people read it, no program.
 fn is_base64(text: &str, bytes: &[u8]) -> bool {
     text == base64url::encode(bytes) || text.replace('+', "-").replace('/', "_") == base64url::encode(bytes)
 }
