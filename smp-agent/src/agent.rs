@@ -84,7 +84,7 @@ impl Agent {
         invite(&self.core, Some(UserData::new(shown).map_err(|_| too_large())?)).await
     }
 
-    /// Joins an invitation, by its full or its short link. The connection is stored, and is made in the background:
+    /// Joins an invitation, by a text with its full or its short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
     /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
     /// what came of it. `own_info` is what the inviting side gets to know.
     ///

@@ -114,9 +114,9 @@ impl From<sqlx::Error> for AgentError {
 /// Why a text is not an invitation that can be joined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// It cannot be read.
-    #[error("{0}; copy the whole link again")]
-    Damaged(smp_protocol::link::LinkError),
+    /// It cannot be read, whatever was done to it on its way.
+    #[error("{0}")]
+    Damaged(smp_protocol::pasted::PasteError),
     /// It is the address of a person or group, not a one-time invitation.
     #[error("this is a contact address; only one-time invitations can be joined so far, ask for one")]
     ContactAddress,

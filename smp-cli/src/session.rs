@@ -11,6 +11,7 @@ use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{
     ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
 };
+use smp_protocol::pasted;
 
 use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
 use crate::data_dir::{DataDir, Settings};
@@ -333,9 +334,10 @@ fn about(contact: &Contact, error: AgentError) -> anyhow::Error {
 /// Reads relay addresses, with an error that says which one is wrong and does not show it: it may have a password.
 pub(crate) fn parse_relays(texts: &[String]) -> anyhow::Result<Vec<RelayAddress>> {
     let parse = |(number, text): (usize, &String)| {
-        text.parse::<RelayAddress>().with_context(|| {
-            let which = if texts.len() == 1 { "This".to_owned() } else { format!("Relay number {number}") };
-            format!("{which} is not a relay address; it looks like smp://FINGERPRINT@HOST, as `smp-server init` prints it")
+        pasted::relay_address(text).with_context(|| {
+            let which =
+                if texts.len() == 1 { "The relay".to_owned() } else { format!("Relay number {number}") };
+            format!("{which} cannot be used; copy its address as `smp-server init` prints it")
         })
     };
     (1..).zip(texts).map(parse).collect()

@@ -60,6 +60,30 @@ fn short_links_are_made_and_joined() {
 }
 
 #[test]
+fn what_people_paste_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::new(folder.path().join("alice"));
+    // As `smp-server init` prints it, and as a program that adds slashes makes of it.
+    alice.ok(&["init", "--name", "alice", "--relay", &format!("    {}/", relay.address)]);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    for options in [[].as_slice(), &["--short"]] {
+        let link = alice.invite_with(&[&["invite"], options].concat());
+        let wrapped: Vec<&str> =
+            link.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        let mail = format!("Hello,\r\n\r\n  {}\r\n\r\nsee you.", wrapped.join("\r\n  "));
+        let joined = bob.run(&["join", "--timeout", "0", &mail]);
+        assert_eq!(joined.status.code(), Some(3), "{joined:?}");
+        // It is known as the same one, however it is written.
+        let (_, sentence) = bob.refused(&["join", &format!("({})", link.replace("simplex:/", "Simplex://"))]);
+        assert!(sentence.contains("joined this already"), "{sentence}");
+    }
+    let (first, second) = (alice.invite("a"), alice.invite("b"));
+    let (_, sentence) = bob.refused(&["join", &format!("{first} or {second}")]);
+    assert!(sentence.contains("they differ"), "{sentence}");
+}
+
+#[test]
 fn both_see_the_same_security_code() {
     let folder = tempfile::tempdir().unwrap();
     let relay = TestRelay::start(&folder.path().join("relay"));

@@ -73,7 +73,7 @@ fn relays() {
     let folder = tempfile::tempdir().unwrap();
     let mut relay = TestRelay::start(&folder.path().join("relay"));
     let person = |name: &str| Person::new(folder.path().join(name));
-    says(person("a").refused(&["init", "--name", "a", "--relay", "smp://x@y"]), "not a relay address");
+    says(person("a").refused(&["init", "--name", "a", "--relay", "smp://x@y"]), "fingerprint");
     assert!(!person("a").dir().exists());
 
     // Another fingerprint at the same place.

@@ -22,6 +22,7 @@
 //! | [`version_table`] | since when each command and answer exists | `10-versions.md` |
 //! | [`body`] | both layers of message bodies, notification metadata | `5-messages.md` |
 //! | [`proxy`] | the layers of a forwarded command | `5-messages.md` |
+//! | [`pasted`] | links and addresses as people paste them | `8-links.md` |
 //! | [`agent`], [`link`], [`chat`] | what two agents say to each other | `6-agent.md`, `8-links.md`, `9-chat.md` |
 
 pub mod address;
@@ -37,6 +38,7 @@ pub mod id;
 pub mod key;
 pub mod link;
 pub mod message;
+pub mod pasted;
 pub mod proxy;
 pub mod session;
 pub mod transmission;

@@ -11,6 +11,7 @@ use smp_protocol::id::SenderId;
 use smp_protocol::link::{
     ConnectionLink, ConnectionRequest, InvitationRequest, InvitationShortLink, ShortLink,
 };
+use smp_protocol::pasted;
 use smp_protocol::version::{AgentVersion, RatchetVersion};
 use smp_ratchet::{JoiningKeys, Ratchet, RatchetVersions};
 
@@ -40,9 +41,9 @@ pub(crate) enum JoinLink {
 }
 
 impl JoinLink {
-    /// Reads a link; agrees the versions if it is a full one.
+    /// Reads a link as people paste it; agrees the versions if it is a full one.
     pub(crate) fn read(link: &str, config: &AgentConfig) -> Result<Self, LinkError> {
-        match link.trim().parse().map_err(LinkError::Damaged)? {
+        match pasted::link(link).map_err(LinkError::Damaged)? {
             ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
                 Ok(Self::Full(Box::new(Invitation::agree(*request, config)?)))
             }

@@ -265,6 +265,7 @@ fn links_of_other_kinds_are_refused() {
     let link = pair.alice.connection.link.clone().unwrap();
     assert!(read(&link).is_none());
     assert!(read(&link.replacen("simplex:/", "https://simplex.chat/", 1)).is_none());
+    assert!(read(&format!("Join me: <{}>.", link.replacen("simplex:/", "Simplex://", 1))).is_none());
     assert!(matches!(read(&link[..link.len() - 40]), Some(LinkError::Damaged(_))));
     assert_eq!(read(&link.replacen("v=2-7", "v=8-9", 1)), Some(LinkError::Version));
 }

@@ -15,8 +15,8 @@ pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Res
     if args.name.is_empty() || printable(&args.name) != args.name {
         bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
     }
-    parse_relays(&args.relays)?;
-    dir.create(&Settings { name: args.name.clone(), relays: args.relays.clone() })?;
+    let relays = parse_relays(&args.relays)?.iter().map(ToString::to_string).collect();
+    dir.create(&Settings { name: args.name.clone(), relays })?;
     let sentence = format!(
         "You are {}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
         args.name,

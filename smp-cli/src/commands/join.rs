@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use serde_json::json;
 use smp_protocol::link::{ConnectionLink, ConnectionRequest, ShortLink};
+use smp_protocol::pasted;
 use tokio::time::Instant;
 
 use super::{NOT_YET, next_before};
@@ -22,7 +23,7 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
         session.book().refuse_known_name(name).await?;
     }
     let own_info = session.own_info();
-    let connection = session.agent().join(args.link.trim(), &own_info).await?;
+    let connection = session.agent().join(&args.link, &own_info).await?;
     let contact =
         session.book().add(connection.number(), args.contact.as_deref(), Status::Joining, None).await?;
     if let Some(invitation) = &invitation {
@@ -60,7 +61,7 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
 
 /// What two writings of one link have in common. None if it is no link of an invitation.
 fn invitation_id(link: &str) -> Option<Vec<u8>> {
-    match link.trim().parse().ok()? {
+    match pasted::link(link).ok()? {
         ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
             Some(request.queues.first().address.sender_id.as_bytes().to_vec())
         }

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use smp_protocol::{
     error::{BlockingInfo, BlockingReason, ClientNotice},
-    link::{ConnectionLink, ConnectionRequest},
+    link::{ConnectionLink, ConnectionRequest, LinkError},
+    pasted::{self, PasteError},
 };
 use smp_server::{
     config::{self, Overrides, parse_duration},
@@ -55,11 +56,14 @@ enum Reason {
 
 /// The ID in whatever people pass on.
 fn queue_id(text: &str) -> Result<QueueId, String> {
-    let text = text.trim();
-    let id = match text.parse::<ConnectionLink>() {
+    if let Ok(id) = text.trim().parse() {
+        return Ok(id);
+    }
+    let id = match pasted::link(text) {
         Ok(ConnectionLink::Short(link)) => QueueId::new(link.data_credentials().0.as_bytes()),
         Ok(ConnectionLink::Full(request)) => sender_id(&request),
-        Err(_) => text.parse().ok(),
+        Err(PasteError::Link(LinkError::NotALink) | PasteError::Empty) => None,
+        Err(error) => return Err(error.to_string()),
     };
     id.ok_or_else(|| "neither an ID in base64url nor a link".to_owned())
 }
@@ -165,7 +169,8 @@ mod tests {
         let (mut full, mut short) = (0, 0);
         for case in vectors["cases"].as_array().unwrap() {
             let Some(link) = case["str_encoded"].as_str() else { continue };
-            let id = || base64url::encode_unpadded(queue_id(&format!(" {link}\n")).unwrap().as_bytes());
+            let pasted = format!("Please block <{link}>, it is spam");
+            let id = || base64url::encode_unpadded(queue_id(&pasted).unwrap().as_bytes());
             match case["kind"].as_str().unwrap() {
                 "connection_request" => {
                     assert!(link.contains(&format!("%2F{}", id())), "{link}");
