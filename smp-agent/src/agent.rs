@@ -170,8 +170,8 @@ impl Agent {
         let mut step = self.core.step().await?;
         let mut connection = step.get(connection).await?;
         let mut effects = Effects::default();
-        let message = connection.send_message(body, &self.core.config, &mut rand::rng(), &mut effects)?;
-        step.save_messages(&connection).await?;
+        let message = connection.send_message(body, &self.core.config, &mut effects)?;
+        step.save(&connection).await?;
         self.core.commit(step, connection.id, &effects).await?;
         Ok(message)
     }

@@ -1,7 +1,7 @@
 //! What the public interface and the background tasks share.
 
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects, OutgoingKind, Phase, StateError};
+use crate::connection::{Connection, Effects, Phase, StateError};
 use crate::data_dir::DataDir;
 use crate::error::{AgentError, StorageError};
 use crate::event::Event;
@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 const TRANSIENT_EVENTS: usize = 256;
 
 /// Receipts of a connection that wait to be sent. A peer that takes none gets no more: they fill the disk.
-const MAX_WAITING_RECEIPTS: i64 = 256;
+const MAX_WAITING_RECEIPTS: u32 = 256;
 
 /// The agent behind its public interface.
 pub(crate) struct Core {
@@ -201,14 +201,14 @@ impl Core {
             return Err(AgentError::UnknownMessage(id, message));
         };
         let mut effects = Effects::default();
-        let receipts =
-            self.config.receipts && step.waiting(id, OutgoingKind::Receipt).await? < MAX_WAITING_RECEIPTS;
+        connection.undelivered = connection.undelivered.saturating_sub(1);
+        let receipts = self.config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS;
         if let (true, Event::Message { origin, .. }) = (receipts, event) {
             connection
-                .send_receipt(&origin, &self.config, &mut rand::rng(), &mut effects)
+                .send_receipt(&origin, &self.config, &mut effects)
                 .map_err(|StateError| AgentError::Encryption(id))?;
-            step.save_messages(&connection).await?;
         }
+        step.save(&connection).await?;
         Ok(self.commit(step, id, &effects).await?)
     }
 }

@@ -86,6 +86,11 @@ pub enum StorageError {
     /// A row does not hold what this version writes.
     #[error("the database is damaged or from a newer version ({0}); restore a backup or update the program")]
     Damaged(&'static str),
+    /// The tables are those of another version of this program, an unreleased one or a newer one.
+    #[error(
+        "the database was made by another version of this program, whose contacts cannot be taken over; use that version, or an empty data directory"
+    )]
+    OtherVersion,
     /// Anything else that SQLite reports.
     #[error("the database cannot be used: {0}")]
     Database(#[source] sqlx::Error),

@@ -92,6 +92,7 @@ mod id;
 mod invite;
 mod network;
 mod store;
+mod stored;
 mod summary;
 
 pub use agent::Agent;

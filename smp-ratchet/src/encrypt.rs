@@ -1,7 +1,9 @@
 //! Encryption: `RatchetEncryptPQ2HE`.
 
+use smp_crypto::padding::LENGTH_SIZE;
 use smp_protocol::version::RatchetVersion;
 
+use crate::associated_data::AssociatedData;
 use crate::envelope::{MessageHeader, POST_QUANTUM_VERSION, encode_length, padded_header_length};
 use crate::error::EncryptError;
 use crate::message_key::MessageKey;
@@ -38,15 +40,58 @@ pub struct Encrypted {
     pub message: Vec<u8>,
 }
 
+/// The header and the key of one message that is to be sent: they seal its text to the same bytes, however often.
+///
+/// A queue of messages keeps this and the text, a seventh of what the encrypted message takes with a KEM in its header. It is
+/// secret like the text: whoever has both halves needs no key.
+///
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageSeal {
+    pub(crate) version: RatchetVersion,
+    pub(crate) associated_data: AssociatedData,
+    pub(crate) key: MessageKey,
+    pub(crate) padded_length: u32,
+    /// As it goes out, encrypted.
+    pub(crate) header: Vec<u8>,
+}
+
+/// What a message takes from its ratchet before it is encrypted.
+///
+/// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
+#[derive(Debug, Clone)]
+#[must_use = "store the ratchet and the seal before the message is sent, or its key will be used again"]
+pub struct Prepared {
+    /// The ratchet that replaces the one that prepared.
+    pub ratchet: Ratchet,
+    /// What encrypts the message.
+    pub seal: MessageSeal,
+}
+
 impl Ratchet {
     /// Encrypts one message.
     ///
     /// # Errors
     /// [`EncryptError`]; the ratchet has not moved.
     pub fn encrypt(&self, plaintext: &[u8], options: EncryptOptions) -> Result<Encrypted, EncryptError> {
+        let Prepared { ratchet, seal } = self.prepare(plaintext.len(), options)?;
+        Ok(Encrypted { ratchet, message: seal.seal(plaintext)? })
+    }
+
+    /// Takes the place of one message of `length` bytes in the sending chain. Its text is encrypted later, by
+    /// [`MessageSeal::seal`].
+    ///
+    /// # Errors
+    /// [`EncryptError`]; the ratchet has not moved.
+    pub fn prepare(&self, length: usize, options: EncryptOptions) -> Result<Prepared, EncryptError> {
+        let padded_length = options.padded_length;
+        let too_long = EncryptError::TooLong { padded_length };
+        if length.saturating_add(LENGTH_SIZE) > padded_length {
+            return Err(too_long);
+        }
         let (state, version) = (&self.state, self.state.versions.current);
         let chain = state.sending.as_ref().ok_or(EncryptError::NoSendingChain)?;
-        let (chain_key, message_key, header_iv) = chain.chain_key.advance();
+        let (chain_key, key, header_iv) = chain.chain_key.advance();
         let next = after_sending(state, SendingChain { chain_key, ..chain.clone() }, options)?;
 
         let header = message_header(state, next.versions.max_supported).to_bytes(version);
@@ -55,8 +100,31 @@ impl Ratchet {
             .header_key
             .seal(version, header_iv, &state.associated_data, &header, padded_header)?
             .to_bytes();
-        let message = seal_body(state, &message_key, &header, plaintext, options.padded_length)?;
-        Ok(Encrypted { ratchet: Ratchet { state: next }, message })
+        let associated_data = state.associated_data.clone();
+        let padded_length = u32::try_from(padded_length).map_err(|_| too_long)?;
+        let seal = MessageSeal { version, associated_data, key, padded_length, header };
+        Ok(Prepared { ratchet: Ratchet { state: next }, seal })
+    }
+}
+
+impl MessageSeal {
+    /// The encrypted message: header, tag and body.
+    ///
+    /// Only one text may ever be sealed, the one for which this was prepared.
+    ///
+    /// # Errors
+    /// [`EncryptError::TooLong`] for another one.
+    pub fn seal(&self, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
+        let padded_length = self.padded_length as usize;
+        let mut message = Vec::with_capacity(2 + self.header.len() + 16 + padded_length);
+        encode_length(self.version, self.header.len(), &mut message);
+        message.extend_from_slice(&self.header);
+        let tag_at = message.len();
+        message.extend_from_slice(&[0; 16]);
+        let associated_data = [&self.associated_data.as_bytes()[..], &self.header].concat();
+        let tag = self.key.seal(&associated_data, plaintext, padded_length, &mut message)?;
+        message[tag_at..tag_at + 16].copy_from_slice(&tag.0);
+        Ok(message)
     }
 }
 
@@ -89,23 +157,4 @@ fn message_header(state: &RatchetState, max_version: RatchetVersion) -> MessageH
         previous_count: state.previous_sent,
         number: state.sent,
     }
-}
-
-/// Header, tag and encrypted body in one allocation.
-fn seal_body(
-    state: &RatchetState,
-    key: &MessageKey,
-    header: &[u8],
-    plaintext: &[u8],
-    padded_length: usize,
-) -> Result<Vec<u8>, EncryptError> {
-    let mut message = Vec::with_capacity(2 + header.len() + 16 + padded_length);
-    encode_length(state.versions.current, header.len(), &mut message);
-    message.extend_from_slice(header);
-    let tag_at = message.len();
-    message.extend_from_slice(&[0; 16]);
-    let associated_data = [&state.associated_data.as_bytes()[..], header].concat();
-    let tag = key.seal(&associated_data, plaintext, padded_length, &mut message)?;
-    message[tag_at..tag_at + 16].copy_from_slice(&tag.0);
-    Ok(message)
 }

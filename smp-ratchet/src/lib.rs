@@ -126,7 +126,7 @@ pub use agreement::{Agreement, JoiningKem, JoiningKeys, OfferedKeys, SharedHeade
 pub use associated_data::AssociatedData;
 pub use chain_key::{ReceivingChainKey, SendingChainKey};
 pub use decrypt::{Decrypted, OpenedHeader};
-pub use encrypt::{EncryptOptions, Encrypted};
+pub use encrypt::{EncryptOptions, Encrypted, MessageSeal, Prepared};
 pub use envelope::{MessageHeader, PADDED_HEADER, PADDED_PQ_HEADER, POST_QUANTUM_VERSION};
 pub use error::{AgreementError, DecryptError, EncryptError, StateError};
 pub use header_key::{ReceivingHeaderKey, SendingHeaderKey};
@@ -139,3 +139,4 @@ pub use ratchet_key::{RatchetPrivateKey, RatchetPublicKey, RemoteRatchetKey};
 pub use root_key::RootKey;
 pub use security_code::SecurityCode;
 pub use skipped::{MAX_SKIPPED, SkippedChange, SkippedKey, SkippedKeyId, SkippedKeys};
+pub use stored::ChainPosition;

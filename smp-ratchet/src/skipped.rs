@@ -49,16 +49,34 @@ pub enum SkippedChange {
 pub struct SkippedKeys(Vec<SkippedKey>);
 
 impl SkippedKeys {
-    /// The different header keys under which there are keys.
+    /// The different header keys under which there are keys, the oldest first.
     #[must_use]
     pub fn header_keys(&self) -> Vec<ReceivingHeaderKey> {
         let mut keys: Vec<ReceivingHeaderKey> = Vec::new();
         for SkippedKey { id, .. } in &self.0 {
-            if !keys.contains(&id.header_key) {
+            // Chains follow each other, so the keys of one are side by side.
+            if keys.last() != Some(&id.header_key) {
                 keys.push(id.header_key.clone());
             }
         }
         keys
+    }
+
+    /// Removes the oldest keys until at most `keys` of at most `chains` chains are left, and returns under what they were.
+    ///
+    /// Each chain costs every message that cannot be read one attempt to open its header.
+    pub fn limit(&mut self, keys: usize, chains: usize) -> Vec<SkippedKeyId> {
+        let mut removed = self.0.len().saturating_sub(keys);
+        let header_keys = self.header_keys();
+        if let Some(oldest_kept) =
+            header_keys.len().checked_sub(chains).and_then(|first| header_keys.get(first))
+        {
+            let before = self.0.iter().take_while(|skipped| skipped.id.header_key != *oldest_kept).count();
+            removed = removed.max(before);
+        } else if chains == 0 {
+            removed = self.0.len();
+        }
+        self.0.drain(..removed).map(|skipped| skipped.id).collect()
     }
 
     /// The key of one message.
@@ -86,5 +104,42 @@ impl SkippedKeys {
 impl From<Vec<SkippedKey>> for SkippedKeys {
     fn from(keys: Vec<SkippedKey>) -> Self {
         Self(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(chains: &[(u8, u32)]) -> SkippedKeys {
+        let key = |chain, number| SkippedKey {
+            id: SkippedKeyId { header_key: ReceivingHeaderKey::from_bytes([chain; 32]), number },
+            key: MessageKey::from_bytes(&[chain; MessageKey::SIZE]),
+        };
+        let keys = chains.iter().flat_map(|(chain, count)| (0..*count).map(|number| key(*chain, number)));
+        keys.collect::<Vec<_>>().into()
+    }
+
+    #[test]
+    fn oldest_keys_and_chains_go_first() {
+        for (limit, left) in [
+            ((9, 9), vec![(1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]),
+            ((3, 9), vec![(2, 0), (3, 0), (3, 1)]),
+            ((9, 2), vec![(2, 0), (3, 0), (3, 1)]),
+            ((1, 2), vec![(3, 1)]),
+            ((9, 0), vec![]),
+        ] {
+            let mut skipped = keys(&[(1, 2), (2, 1), (3, 2)]);
+            let before = skipped.as_slice().len();
+            let removed = skipped.limit(limit.0, limit.1);
+            assert_eq!(removed.len() + skipped.as_slice().len(), before);
+            let ids: Vec<_> = skipped
+                .as_slice()
+                .iter()
+                .map(|key| (key.id.header_key.as_bytes()[0], key.id.number))
+                .collect();
+            assert_eq!(ids, left, "{limit:?}");
+        }
+        assert_eq!(keys(&[(1, 500), (2, 500)]).header_keys().len(), 2);
     }
 }

@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 use crate::agreement::{JoiningKem, JoiningKeys, OfferedKeys};
 use crate::associated_data::AssociatedData;
 use crate::chain_key::{ReceivingChainKey, SendingChainKey};
+use crate::encrypt::MessageSeal;
 use crate::error::StateError;
 use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
+use crate::message_key::MessageKey;
 use crate::ratchet::{
     AcceptedKem, Ratchet, RatchetKem, RatchetState, RatchetVersions, ReceivingChain, SendingChain,
 };
@@ -70,6 +72,72 @@ macro_rules! stored_api {
 }
 
 stored_api!(Ratchet, "4,521"; OfferedKeys, "1,877"; JoiningKeys, "2,949");
+
+/// What a message changes of a ratchet that stays in its chains: two chain keys and two counters, up to 75 bytes at rest.
+///
+/// [`Ratchet::chains_to_bytes`] is the rest, two thirds of it KEM keys, which only a ratchet step or a change of settings
+/// changes. Who stores the two apart writes little for most messages.
+///
+/// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainPosition {
+    sending: Option<SendingChainKey>,
+    receiving: Option<ReceivingChainKey>,
+    sent: u32,
+    received: u32,
+}
+
+stored_api!(ChainPosition, "75"; MessageSeal, "2,513");
+
+/// In place of the chain keys, where the chains are stored without the position in them.
+const NO_KEY: [u8; 32] = [0; 32];
+
+impl Ratchet {
+    /// Where the ratchet is in its chains.
+    #[must_use]
+    pub fn position(&self) -> ChainPosition {
+        let state = &self.state;
+        ChainPosition {
+            sending: state.sending.as_ref().map(|chain| chain.chain_key.clone()),
+            receiving: state.receiving.as_ref().map(|chain| chain.chain_key.clone()),
+            sent: state.sent,
+            received: state.received,
+        }
+    }
+
+    /// The ratchet without its position, up to 4,521 bytes: the same as long as it stays in its chains. Secret.
+    #[must_use]
+    pub fn chains_to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let nowhere = ChainPosition {
+            sending: self.state.sending.as_ref().map(|_| SendingChainKey::from_bytes(NO_KEY)),
+            receiving: self.state.receiving.as_ref().map(|_| ReceivingChainKey::from_bytes(NO_KEY)),
+            sent: 0,
+            received: 0,
+        };
+        // It has a place for each chain.
+        self.clone().at(nowhere).map_or_else(|StateError| self.to_bytes(), |ratchet| ratchet.to_bytes())
+    }
+
+    /// The ratchet at a position in its chains.
+    ///
+    /// # Errors
+    /// [`StateError`] if the position is one in other chains.
+    pub fn at(mut self, position: ChainPosition) -> Result<Self, StateError> {
+        let state = &mut self.state;
+        match (&mut state.sending, position.sending) {
+            (None, None) => {}
+            (Some(chain), Some(key)) => chain.chain_key = key,
+            _ => return Err(StateError),
+        }
+        match (&mut state.receiving, position.receiving) {
+            (None, None) => {}
+            (Some(chain), Some(key)) => chain.chain_key = key,
+            _ => return Err(StateError),
+        }
+        (state.sent, state.received) = (position.sent, position.received);
+        Ok(self)
+    }
+}
 
 macro_rules! stored_array {
     ($($type:ident),+) => {$(
@@ -131,6 +199,8 @@ macro_rules! stored_struct {
     };
 }
 
+stored_struct!(ChainPosition { sending, receiving, sent, received });
+stored_struct!(MessageSeal { version, associated_data, key, padded_length, header });
 stored_struct!(Ratchet { state });
 stored_struct!(RatchetState {
     versions,
@@ -183,6 +253,27 @@ impl Stored for JoiningKem {
                 private_key: Stored::read(input)?,
             },
         })
+    }
+}
+
+impl Stored for MessageKey {
+    fn write(&self, out: &mut Bytes) {
+        out.extend_from_slice(self.to_bytes().as_slice());
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self::from_bytes(&input.array()?))
+    }
+}
+
+/// All that is left: only the last part of a value can be this.
+impl Stored for Vec<u8> {
+    fn write(&self, out: &mut Bytes) {
+        out.extend_from_slice(self);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(input.rest().to_vec())
     }
 }
 

@@ -9,8 +9,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use smp_protocol::version::RatchetVersion;
 use smp_ratchet::{
-    DecryptError, EncryptError, EncryptOptions, JoiningKeys, MessageKey, OfferedKeys, Ratchet,
-    RatchetVersions, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId, SkippedKeys, renegotiation,
+    ChainPosition, DecryptError, EncryptError, EncryptOptions, JoiningKeys, MessageKey, MessageSeal,
+    OfferedKeys, Ratchet, RatchetVersions, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId,
+    SkippedKeys, renegotiation,
 };
 
 const PADDED_LENGTH: usize = 64;
@@ -72,10 +73,17 @@ impl Party {
         let kem = self.ratchet.state().kem.as_ref();
         let secret_is_missing = self.ratchet.pq_sending() && kem.is_none_or(|kem| kem.accepted.is_none());
         let chain = *self.ratchet.state().ratchet_key.public_key().0.as_bytes();
-        match self.ratchet.encrypt(&number.to_be_bytes(), options) {
+        let text = number.to_be_bytes();
+        match self.ratchet.prepare(text.len(), options) {
             Ok(sent) => {
+                let bytes = sent.seal.seal(&text).unwrap();
+                let stored = MessageSeal::from_bytes(&sent.seal.to_bytes()).unwrap();
+                assert_eq!(stored.seal(&text).unwrap(), bytes);
+                assert_eq!(self.ratchet.encrypt(&text, options).unwrap().message, bytes);
+                let next = sent.ratchet.prepare(text.len(), options).unwrap();
+                assert_eq!(next.ratchet.chains_to_bytes(), sent.ratchet.chains_to_bytes());
                 self.ratchet = sent.ratchet;
-                Some(Message { number, chain, secret_is_missing, bytes: sent.message })
+                Some(Message { number, chain, secret_is_missing, bytes })
             }
             Err(error) => {
                 assert_eq!(error, EncryptError::NoSendingChain);
@@ -106,6 +114,9 @@ impl Party {
 
     /// Through bytes, row by row.
     fn restart(&mut self) {
+        let apart = Ratchet::from_bytes(&self.ratchet.chains_to_bytes()).unwrap();
+        let position = ChainPosition::from_bytes(&self.ratchet.position().to_bytes()).unwrap();
+        assert_eq!(apart.at(position).unwrap(), self.ratchet);
         self.ratchet = Ratchet::from_bytes(&self.ratchet.to_bytes()).unwrap();
         let rows: Vec<([u8; 32], u32, [u8; MessageKey::SIZE])> = (self.skipped.as_slice().iter())
             .map(|row| (*row.id.header_key.as_bytes(), row.id.number, *row.key.to_bytes()))

@@ -1,13 +1,15 @@
 //! The chains that both sides make of their messages: a number, and the hash of the message before (chapter 6).
 
 use crate::event::Integrity;
+use serde::{Deserialize, Serialize};
 
 /// The last message of one direction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChainEnd {
     /// Its number; 0 before the first. The confirmation has number 1, which is not sent with it.
     pub(crate) number: i64,
     /// SHA-256 of its encoding; empty before the first.
+    #[serde(with = "crate::stored")]
     pub(crate) hash: Vec<u8>,
 }
 

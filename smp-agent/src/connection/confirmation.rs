@@ -3,7 +3,9 @@
 use super::envelope;
 use super::join::pq_possible;
 use super::message::Undecrypted;
-use super::{Connection, Effects, InitialKeys, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError};
+use super::{
+    Connection, Content, Effects, InitialKeys, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError,
+};
 use crate::config::AgentConfig;
 use crate::error::ReceiveError;
 use crate::event::Event;
@@ -174,7 +176,7 @@ impl Connection {
         match self.role {
             Role::Initiator => self.continue_to_reply(config, rng, effects),
             Role::Joiner => {
-                self.send_agent_message(&AMessage::Hello, OutgoingKind::Hello, config, rng, effects)?;
+                self.send_agent_message(&AMessage::Hello, OutgoingKind::Hello, config, effects)?;
                 self.phase = Phase::AwaitingHello;
                 Ok(())
             }
@@ -248,13 +250,9 @@ impl Connection {
         } else {
             PrivateHeader::Confirmation(queue.sender_key.public_key().into())
         };
-        effects.outgoing.push(Outgoing {
-            kind: OutgoingKind::Confirmation,
-            message: None,
-            authorized,
-            notify: true,
-            body: envelope::seal_confirmation(queue, header, &agent_envelope, rng)?,
-        });
+        let content = Content::Body(envelope::seal_confirmation(queue, header, &agent_envelope, rng)?);
+        let kind = OutgoingKind::Confirmation;
+        self.push(Outgoing { kind, message: None, authorized, notify: true, content }, effects);
         self.phase = match self.role {
             Role::Joiner => Phase::Confirming,
             Role::Initiator => Phase::Replying,
@@ -262,8 +260,15 @@ impl Connection {
         Ok(())
     }
 
+    /// Leaves something to be sent.
+    pub(super) fn push(&mut self, outgoing: Outgoing, effects: &mut Effects) {
+        self.waiting.add(outgoing.kind);
+        effects.outgoing.push(outgoing);
+    }
+
     /// The relay has taken an outgoing body.
     pub(crate) fn delivered(&mut self, outgoing: &Outgoing, effects: &mut Effects) {
+        self.waiting.remove(outgoing.kind);
         let fast = self.send.as_ref().is_some_and(SendQueue::sender_can_secure);
         match (outgoing.kind, self.phase) {
             (OutgoingKind::Confirmation, Phase::Confirming) => self.phase = Phase::AwaitingReply,

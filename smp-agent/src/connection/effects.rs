@@ -1,9 +1,14 @@
 //! What a step asks for besides the new state. The driver stores all of it in the same transaction.
 
-use super::phase::names;
+use super::{SendQueue, StateError, envelope};
 use crate::event::Event;
 use crate::id::MessageId;
-use smp_ratchet::SkippedChange;
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+use smp_protocol::agent::AgentEnvelope;
+use smp_protocol::version::AgentVersion;
+use smp_ratchet::{MessageSeal, SkippedChange};
+use zeroize::Zeroizing;
 
 /// Everything a step asks for, in order.
 #[derive(Debug, Default)]
@@ -38,8 +43,8 @@ pub(crate) struct Receipt {
     pub(crate) hash: Vec<u8>,
 }
 
-/// The body of one SEND.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one SEND carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outgoing {
     pub(crate) kind: OutgoingKind,
     /// Of an application message.
@@ -48,12 +53,85 @@ pub(crate) struct Outgoing {
     pub(crate) authorized: bool,
     /// Whether the recipient is to be notified.
     pub(crate) notify: bool,
-    /// Complete and encrypted: repeated as it is until the relay answers.
-    pub(crate) body: Vec<u8>,
+    pub(crate) content: Content,
+}
+
+/// What the body of a SEND is made of. The body itself, 16 KiB, is sealed each time it is sent: what is stored is small.
+#[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Content {
+    /// A whole body.
+    Body(
+        #[serde(with = "crate::stored")]
+        #[debug("{} bytes", _0.len())]
+        Vec<u8>,
+    ),
+    /// A message for the ratchet. Its encryption is the same in all bodies, and by it the recipient recognises a repetition.
+    Message {
+        #[serde(with = "crate::stored")]
+        agent_version: AgentVersion,
+        #[serde(with = "crate::stored")]
+        seal: MessageSeal,
+        /// An encoded `AgentMessage`.
+        #[serde(with = "crate::stored")]
+        #[debug("{} bytes", plaintext.len())]
+        plaintext: Vec<u8>,
+    },
+}
+
+impl Content {
+    /// The body of SEND, for a queue.
+    pub(crate) fn body(&self, queue: &SendQueue, rng: &mut impl CryptoRng) -> Result<Vec<u8>, StateError> {
+        match self {
+            Self::Body(body) => Ok(body.clone()),
+            Self::Message { agent_version, seal, plaintext } => {
+                let encrypted_message = seal.seal(plaintext).map_err(|_| StateError)?.into();
+                let envelope = AgentEnvelope::Message { version: *agent_version, encrypted_message };
+                envelope::seal_message(queue, &envelope, rng)
+            }
+        }
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        if let Self::Message { plaintext, .. } = self {
+            drop(Zeroizing::new(std::mem::take(plaintext)));
+        }
+    }
+}
+
+/// How many bodies of some kinds wait to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub(crate) messages: u32,
+    pub(crate) receipts: u32,
+    pub(crate) continues: u32,
+    pub(crate) others: u32,
+}
+
+impl Waiting {
+    fn of(&mut self, kind: OutgoingKind) -> &mut u32 {
+        match kind {
+            OutgoingKind::Message => &mut self.messages,
+            OutgoingKind::Receipt => &mut self.receipts,
+            OutgoingKind::Continue => &mut self.continues,
+            OutgoingKind::Confirmation | OutgoingKind::Hello => &mut self.others,
+        }
+    }
+
+    pub(crate) fn add(&mut self, kind: OutgoingKind) {
+        let count = self.of(kind);
+        *count = count.saturating_add(1);
+    }
+
+    pub(crate) fn remove(&mut self, kind: OutgoingKind) {
+        let count = self.of(kind);
+        *count = count.saturating_sub(1);
+    }
 }
 
 /// What an outgoing body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OutgoingKind {
     /// The confirmation of either side.
     Confirmation,
@@ -73,14 +151,6 @@ impl OutgoingKind {
         !matches!(self, Self::Receipt | Self::Continue)
     }
 }
-
-names!(OutgoingKind {
-    Confirmation = "confirmation",
-    Hello = "hello",
-    Message = "message",
-    Receipt = "receipt",
-    Continue = "continue",
-});
 
 /// Where an application message stands in the chain of sent messages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The side that makes an invitation, and what both sides do with a new queue.
 
 use super::{
-    ChainEnd, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role, StateError,
+    ChainEnd, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role, StateError, Waiting,
 };
 use crate::config::AgentConfig;
 use crate::id::{ConnectionId, MessageId};
@@ -40,6 +40,8 @@ impl Connection {
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),
+            undelivered: 0,
+            waiting: Waiting::default(),
             receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
             send: None,
         }

@@ -1,6 +1,6 @@
 //! The side that joins an invitation.
 
-use super::{ChainEnd, Connection, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError};
+use super::{ChainEnd, Connection, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting};
 use crate::config::AgentConfig;
 use crate::error::LinkError;
 use crate::id::{ConnectionId, MessageId};
@@ -134,6 +134,8 @@ impl Connection {
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),
+            undelivered: 0,
+            waiting: Waiting::default(),
             // The reply queue speaks the version that was agreed for the first one.
             receive: Some(ReceiveQueue::new(relay, send.client_version, rng)),
             send: Some(send),

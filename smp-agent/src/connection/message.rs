@@ -1,8 +1,8 @@
 //! Messages through the ratchet, in both directions.
 
-use super::envelope;
 use super::{
-    Connection, Effects, Outgoing, OutgoingKind, Phase, Receipt, Role, SendQueue, SentMessage, StateError,
+    Connection, Content, Effects, Outgoing, OutgoingKind, Phase, Receipt, Role, SendQueue, SentMessage,
+    StateError,
 };
 use crate::config::AgentConfig;
 use crate::error::{AgentError, ReceiveError};
@@ -10,18 +10,22 @@ use crate::event::{Event, MessageOrigin, MessageTimes};
 use crate::id::MessageId;
 use rand::CryptoRng;
 use smp_protocol::agent::{
-    AMessage, AgentEnvelope, AgentMessage, AgentMessageId, MessageHeader, MessageReceipt, SenderQueueAddress,
-    message_hash, message_length,
+    AMessage, AgentMessage, AgentMessageId, MessageHeader, MessageReceipt, SenderQueueAddress, message_hash,
+    message_length,
 };
 use smp_protocol::encoding::{LargeString, NonEmpty, ShortString, from_bytes, to_bytes};
 use smp_protocol::version::AgentVersion;
-use smp_ratchet::{DecryptError, EncryptOptions};
+use smp_ratchet::{DecryptError, EncryptOptions, MessageSeal, Prepared, SkippedChange};
 use zeroize::Zeroizing;
 
 /// From this version on the initiator reads messages before its application has accepted the joiner.
 const EARLY_MESSAGES: AgentVersion = AgentVersion(7);
 /// From this version on there are receipts.
 const RECEIPTS: AgentVersion = AgentVersion(4);
+/// Keys of skipped messages that are kept for one connection; the oldest go first.
+pub(super) const MAX_SKIPPED_KEYS: usize = 2048;
+/// Chains of which keys of skipped messages are kept: what cannot be read costs one attempt with each.
+const MAX_SKIPPED_CHAINS: usize = 32;
 /// What an application message is encoded with, in bytes: length of the padding, kind, number, hash, kind.
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
 
@@ -44,7 +48,6 @@ impl Connection {
         &mut self,
         body: &[u8],
         config: &AgentConfig,
-        rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<MessageId, AgentError> {
         if !self.can_send() {
@@ -59,7 +62,7 @@ impl Connection {
             return Err(AgentError::TooLarge { size: body.len(), limit });
         }
         let message = AMessage::Message(body.into());
-        self.send_agent_message(&message, OutgoingKind::Message, config, rng, effects)
+        self.send_agent_message(&message, OutgoingKind::Message, config, effects)
             .map_err(|StateError| AgentError::Encryption(self.id))?;
         Ok(self.last_message)
     }
@@ -82,7 +85,6 @@ impl Connection {
         &mut self,
         origin: &MessageOrigin,
         config: &AgentConfig,
-        rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
         if self.phase != Phase::Connected || self.agent_version < RECEIPTS {
@@ -94,14 +96,13 @@ impl Connection {
             info: LargeString::default(),
         };
         let message = AMessage::Received(NonEmpty::one(receipt));
-        self.send_agent_message(&message, OutgoingKind::Receipt, config, rng, effects)
+        self.send_agent_message(&message, OutgoingKind::Receipt, config, effects)
     }
 
     /// The own queue was full and the application has taken what was in it: the peer may send again.
     pub(crate) fn queue_drained(
         &mut self,
         config: &AgentConfig,
-        rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
         if self.phase != Phase::Connected {
@@ -111,7 +112,7 @@ impl Connection {
         let message = AMessage::QueueContinue(address.sender_queue());
         // The peer's queue may be full too: then this waits behind what waits there, and so does the peer's word for us.
         effects.resume = true;
-        self.send_agent_message(&message, OutgoingKind::Continue, config, rng, effects)
+        self.send_agent_message(&message, OutgoingKind::Continue, config, effects)
     }
 
     pub(super) fn send_agent_message(
@@ -119,7 +120,6 @@ impl Connection {
         message: &AMessage<'_>,
         kind: OutgoingKind,
         config: &AgentConfig,
-        rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
         let number = self.sent.next_number();
@@ -128,13 +128,8 @@ impl Connection {
         let encoded = Zeroizing::new(to_bytes(&AgentMessage::Message { header, message: message.clone() }));
         let length = message_length(self.agent_version, self.pq_support);
         let pq = (kind == OutgoingKind::Message).then_some(self.pq_support);
-        let encrypted = self.encrypt(&encoded, length, pq, config)?;
-        let agent_envelope = AgentEnvelope::Message {
-            version: config.versions.agent.max(),
-            encrypted_message: encrypted.into(),
-        };
-        let queue = self.send.as_ref().ok_or(StateError)?;
-        let body = envelope::seal_message(queue, &agent_envelope, rng)?;
+        let seal = self.prepare(encoded.len(), length, pq, config)?;
+        let agent_version = config.versions.agent.max();
         let hash = message_hash(&encoded);
         self.sent.append(number, hash);
         let message = (kind == OutgoingKind::Message).then(|| self.next_message());
@@ -142,7 +137,8 @@ impl Connection {
             effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
         }
         let notify = kind.notifies();
-        effects.outgoing.push(Outgoing { kind, message, authorized: true, notify, body });
+        let content = Content::Message { agent_version, seal, plaintext: encoded.to_vec() };
+        self.push(Outgoing { kind, message, authorized: true, notify, content }, effects);
         Ok(())
     }
 
@@ -177,10 +173,11 @@ impl Connection {
                 let (connection, id) = (self.id, self.next_message());
                 let origin = MessageOrigin { number, hash };
                 let body = body.into_owned();
+                self.undelivered = self.undelivered.saturating_add(1);
                 effects.events.push(Event::Message { connection, id, body, times, integrity, origin });
                 Ok(())
             }
-            AMessage::Hello => self.hello(config, rng, effects),
+            AMessage::Hello => self.hello(config, effects),
             AMessage::Received(receipts) => {
                 let receipts = receipts.iter().map(|receipt| Receipt {
                     number: receipt.message_id.0,
@@ -204,12 +201,7 @@ impl Connection {
     }
 
     /// The older procedure ends with HELLO of the joiner, then of the initiator (chapter 6).
-    fn hello(
-        &mut self,
-        config: &AgentConfig,
-        rng: &mut impl CryptoRng,
-        effects: &mut Effects,
-    ) -> Result<(), ReceiveError> {
+    fn hello(&mut self, config: &AgentConfig, effects: &mut Effects) -> Result<(), ReceiveError> {
         match (self.role, self.phase) {
             (Role::Joiner, Phase::AwaitingHello) => {
                 self.connected(effects);
@@ -217,7 +209,7 @@ impl Connection {
             }
             // It may come before the answer of the relay that has taken our confirmation.
             (Role::Initiator, Phase::Replying | Phase::AwaitingHello) => {
-                self.send_agent_message(&AMessage::Hello, OutgoingKind::Hello, config, rng, effects)
+                self.send_agent_message(&AMessage::Hello, OutgoingKind::Hello, config, effects)
                     .map_err(|StateError| ReceiveError::Unexpected)?;
                 self.phase = Phase::SendingHello;
                 Ok(())
@@ -233,11 +225,23 @@ impl Connection {
         pq: Option<bool>,
         config: &AgentConfig,
     ) -> Result<Vec<u8>, StateError> {
+        let seal = self.prepare(plaintext.len(), padded_length, pq, config)?;
+        seal.seal(plaintext).map_err(|_| StateError)
+    }
+
+    /// Takes the ratchet's next key for a message of a length.
+    fn prepare(
+        &mut self,
+        length: usize,
+        padded_length: usize,
+        pq: Option<bool>,
+        config: &AgentConfig,
+    ) -> Result<MessageSeal, StateError> {
         let ratchet = self.ratchet.as_ref().ok_or(StateError)?;
         let options = EncryptOptions { padded_length, pq, max_version: config.versions.ratchet.max() };
-        let encrypted = ratchet.encrypt(plaintext, options).map_err(|_| StateError)?;
-        self.ratchet = Some(encrypted.ratchet);
-        Ok(encrypted.message)
+        let Prepared { ratchet, seal } = ratchet.prepare(length, options).map_err(|_| StateError)?;
+        self.ratchet = Some(ratchet);
+        Ok(seal)
     }
 
     pub(super) fn decrypt(
@@ -252,6 +256,8 @@ impl Connection {
         self.ratchet = Some(decrypted.ratchet);
         self.skipped.apply(decrypted.skipped.clone());
         effects.skipped.push(decrypted.skipped);
+        let oldest = self.skipped.limit(MAX_SKIPPED_KEYS, MAX_SKIPPED_CHAINS);
+        effects.skipped.extend(oldest.into_iter().map(SkippedChange::Removed));
         Ok(decrypted.plaintext?)
     }
 }

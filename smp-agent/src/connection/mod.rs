@@ -16,34 +16,41 @@ mod phase;
 mod queue;
 mod receive;
 mod short_link;
+mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use chain::ChainEnd;
-pub(crate) use effects::{Effects, Outgoing, OutgoingKind, Receipt, SentMessage};
+pub(crate) use effects::{Content, Effects, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting};
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
 pub(crate) use receive::Opened;
 pub(crate) use short_link::LinkFetch;
+pub(crate) use state::{NotAState, from_bytes, to_bytes};
 
 use crate::error::ConnectionError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
+use serde::{Deserialize, Serialize};
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
 
-/// The state of a connection.
+/// The state of a connection. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Connection {
+    #[serde(skip)]
     pub(crate) id: ConnectionId,
     pub(crate) role: Role,
     pub(crate) phase: Phase,
     /// Version of agent messages: our newest one until the peer's is known.
+    #[serde(with = "crate::stored")]
     pub(crate) agent_version: AgentVersion,
     /// Whether this side wants post-quantum keys, and later whether both do.
     pub(crate) pq_support: bool,
     /// What the peer gets to know, until it is sent.
+    #[serde(with = "crate::stored")]
     pub(crate) own_info: Vec<u8>,
     /// Of the initiator: the invitation.
     pub(crate) link: Option<String>,
@@ -53,23 +60,35 @@ pub(crate) struct Connection {
     pub(crate) link_fetch: Option<LinkFetch>,
     /// The first keys of the ratchet, until they are used up.
     pub(crate) initial_keys: Option<InitialKeys>,
+    #[serde(with = "crate::stored")]
     pub(crate) ratchet: Option<Ratchet>,
     /// Keys of messages that were left out.
+    #[serde(skip)]
     pub(crate) skipped: SkippedKeys,
+    #[serde(skip)]
     pub(crate) sent: ChainEnd,
+    #[serde(skip)]
     pub(crate) received: ChainEnd,
     /// The last number given to a message of the application, sent or received.
+    #[serde(skip)]
     pub(crate) last_message: MessageId,
+    /// Messages that the application has yet to take. Kept by the store.
+    #[serde(skip)]
+    pub(crate) undelivered: u32,
+    /// Bodies that wait to be sent. Kept by the store.
+    #[serde(skip)]
+    pub(crate) waiting: Waiting,
     pub(crate) receive: Option<ReceiveQueue>,
     pub(crate) send: Option<SendQueue>,
 }
 
 /// The first keys of a ratchet.
+#[derive(Serialize, Deserialize)]
 pub(crate) enum InitialKeys {
     /// The initiator's: until the joiner's confirmation comes.
-    Offered(OfferedKeys),
+    Offered(#[serde(with = "crate::stored")] OfferedKeys),
     /// The joiner's: until its confirmation is encrypted.
-    Joining(JoiningKeys),
+    Joining(#[serde(with = "crate::stored")] JoiningKeys),
 }
 
 /// A command that the present phase needs.
@@ -101,11 +120,23 @@ impl Connection {
         }
     }
 
+    /// The queues in which this side receives, which their relays have made.
+    pub(crate) fn receive_queues(&self) -> impl Iterator<Item = (&ReceiveQueue, &CreatedQueue)> {
+        self.receive.iter().filter_map(|queue| Some((queue, queue.created.as_ref()?)))
+    }
+
+    /// Whether this is an invitation whose queue is being made: nobody has its link.
+    pub(crate) fn is_unfinished_invitation(&self) -> bool {
+        self.role == Role::Initiator && self.phase == Phase::Creating
+    }
+
     /// The connection cannot go on.
     pub(crate) fn fail(&mut self, error: ConnectionError, effects: &mut Effects) {
         if self.phase != Phase::Failed {
             self.phase = Phase::Failed;
             self.link_fetch = None;
+            // The store gives up what waits to be sent.
+            self.waiting = Waiting::default();
             effects.events.push(Event::ConnectionFailed { connection: self.id, error });
         }
     }

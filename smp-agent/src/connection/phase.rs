@@ -1,7 +1,9 @@
 //! How far a connection is.
 
+use serde::{Deserialize, Serialize};
+
 /// Which side of the invitation this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     /// Made the invitation.
     Initiator,
@@ -21,7 +23,7 @@ pub(crate) enum Role {
 /// The fast procedure (chapter 6) has `SecuringPeer` (SKEY) on a side, where the older one has `SecuringOwn` (KEY) and
 /// HELLO on the other. Which one it is follows from the mode of the queue alone, for each of the two queues. A short link is
 /// fetched and the queue secured at once (LKEY).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// The invitation behind a short link is to be fetched, and the peer's queue secured with the own key: LKEY.
     FetchingLink,
@@ -67,37 +69,3 @@ impl Phase {
         }
     }
 }
-
-macro_rules! names {
-    ($type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
-        impl $type {
-            /// The name in the database.
-            pub(crate) fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// The value with this name.
-            pub(crate) fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-pub(crate) use names;
-
-names!(Role { Initiator = "initiator", Joiner = "joiner" });
-names!(Phase {
-    FetchingLink = "fetching_link",
-    Creating = "creating",
-    Invited = "invited",
-    Confirmed = "confirmed",
-    SecuringOwn = "securing_own",
-    SecuringPeer = "securing_peer",
-    Confirming = "confirming",
-    AwaitingReply = "awaiting_reply",
-    Replying = "replying",
-    AwaitingHello = "awaiting_hello",
-    SendingHello = "sending_hello",
-    Connected = "connected",
-    Failed = "failed",
-});

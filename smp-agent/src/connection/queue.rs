@@ -1,6 +1,7 @@
 //! The two queues of a connection.
 
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use smp_crypto::{
     DhSecret, Ed25519PrivateKey, PrivateAuthKey, PublicAuthKey, X25519PrivateKey, X25519PublicKey,
 };
@@ -11,52 +12,73 @@ use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::version::SmpClientVersion;
 
 /// The queue in which this side receives.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct ReceiveQueue {
     /// Where it is, without password.
+    #[serde(with = "crate::stored")]
     pub(crate) relay: RelayAddress,
     /// Version of client messages: our newest one until the peer's is known.
+    #[serde(with = "crate::stored")]
     pub(crate) client_version: SmpClientVersion,
     /// Signs our commands.
+    #[serde(with = "crate::stored")]
     pub(crate) recipient_key: PrivateAuthKey,
     /// Our side of the agreement with the relay.
+    #[serde(with = "crate::stored")]
     pub(crate) relay_dh_key: X25519PrivateKey,
     /// Our side of the agreement with the sender; its public key is in the link or the confirmation.
+    #[serde(with = "crate::stored")]
     pub(crate) e2e_key: X25519PrivateKey,
     /// What the relay answered to NEW.
     pub(crate) created: Option<CreatedQueue>,
     /// The secret with the sender, since its confirmation.
+    #[serde(with = "crate::stored")]
     pub(crate) e2e_secret: Option<DhSecret>,
     /// The sender's key, which KEY has yet to set.
+    #[serde(with = "crate::stored")]
     pub(crate) sender_key: Option<PublicAuthKey>,
 }
 
 /// What a relay answers to NEW.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct CreatedQueue {
+    #[serde(with = "crate::stored")]
     pub(crate) recipient_id: RecipientId,
+    #[serde(with = "crate::stored")]
     pub(crate) sender_id: SenderId,
     /// Under which ID the relay has what belongs to a short link.
+    #[serde(with = "crate::stored")]
     pub(crate) link_id: Option<LinkId>,
     /// None with relays that do not know modes: then the recipient secures the queue.
+    #[serde(with = "crate::stored")]
     pub(crate) mode: Option<QueueMode>,
     /// The secret with the relay.
+    #[serde(with = "crate::stored")]
     pub(crate) relay_secret: DhSecret,
 }
 
 /// The queue to which this side sends.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SendQueue {
     /// Where it is.
+    #[serde(with = "crate::stored")]
     pub(crate) relay: RelayAddress,
     /// Agreed version of client messages.
+    #[serde(with = "crate::stored")]
     pub(crate) client_version: SmpClientVersion,
+    #[serde(with = "crate::stored")]
     pub(crate) sender_id: SenderId,
     /// None if the peer's relay or version does not know modes.
+    #[serde(with = "crate::stored")]
     pub(crate) mode: Option<QueueMode>,
     /// Signs our commands.
+    #[serde(with = "crate::stored")]
     pub(crate) sender_key: PrivateAuthKey,
     /// Our public key for the agreement with the recipient, sent in the confirmation.
+    #[serde(with = "crate::stored")]
     pub(crate) e2e_public: X25519PublicKey,
     /// The secret with the recipient.
+    #[serde(with = "crate::stored")]
     pub(crate) e2e_secret: DhSecret,
 }
 

@@ -1,21 +1,27 @@
 //! The side that joins a short invitation: first it fetches what the link stands for (chapter 8).
 
-use super::{ChainEnd, Connection, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError};
+use super::{
+    ChainEnd, Connection, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting,
+};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError};
 use crate::id::{ConnectionId, MessageId};
 use rand::CryptoRng;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smp_crypto::{Ed25519PrivateKey, PrivateAuthKey};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::command::LinkData;
-use smp_protocol::encoding::{Decode, DecodeError, Encode, Reader, to_text};
+use smp_protocol::encoding::{Decode, DecodeError, Encode, Reader, from_bytes, to_bytes, to_text};
 use smp_protocol::id::SenderId;
 use smp_protocol::link::{
     ConnectionRequest, InvitationRequest, InvitationShortLink, ShortLink, open_link_data,
 };
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// What is needed to fetch the invitation behind a short link, again and again until the relay answers.
+#[derive(Clone)]
 pub(crate) struct LinkFetch {
     pub(crate) link: InvitationShortLink,
     /// The link's relay, as it was found when the link was joined.
@@ -73,6 +79,19 @@ impl Decode<'_> for LinkFetch {
     }
 }
 
+impl Serialize for LinkFetch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&Zeroizing::new(to_bytes(self)))
+    }
+}
+
+impl<'de> Deserialize<'de> for LinkFetch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = Zeroizing::new(crate::stored::deserialize::<Vec<u8>, D>(deserializer)?);
+        from_bytes(&bytes).map_err(|_| D::Error::custom("not what is needed to fetch a link"))
+    }
+}
+
 impl Connection {
     /// A connection that begins with a short link; its own queue is to be made on `relay`.
     pub(crate) fn join_short(
@@ -99,6 +118,8 @@ impl Connection {
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),
+            undelivered: 0,
+            waiting: Waiting::default(),
             receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
             send: None,
         }

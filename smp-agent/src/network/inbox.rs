@@ -4,7 +4,7 @@ use super::acknowledge::Acknowledgements;
 use super::relays::Relay;
 use super::session::{Delivered, Deliveries, Session};
 use super::update::until_stored;
-use crate::connection::{Connection, Effects, Opened, OutgoingKind, StateError};
+use crate::connection::{Connection, Effects, Opened, StateError};
 use crate::core::{Core, now};
 use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError, SubscriptionError};
 use crate::event::{Event, MessageTimes};
@@ -80,11 +80,11 @@ async fn receive(
     let mut effects = Effects::default();
     match open(&connection, id, body) {
         // Relays may say so again; the peer needs to know once.
-        Ok(Content::Quota) if step.waiting(connection.id, OutgoingKind::Continue).await? > 0 => {
+        Ok(Content::Quota) if connection.waiting.continues > 0 => {
             effects.resume = true;
         }
         Ok(Content::Quota) => {
-            let drained = connection.queue_drained(&core.config, &mut rand::rng(), &mut effects);
+            let drained = connection.queue_drained(&core.config, &mut effects);
             drained.or_else(|StateError| broken(&mut connection, &mut effects))?;
         }
         Ok(Content::Message(opened, relay_time)) => {

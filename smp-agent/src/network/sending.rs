@@ -61,11 +61,13 @@ async fn store_delivered(core: &Arc<Core>, id: ConnectionId, delivered: &[Stored
 }
 
 async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) -> Result<(), CommandError> {
-    match session.send(queue, outgoing.authorized, outgoing.notify, &outgoing.body).await {
+    let damaged = |_| CommandError::Refused("the message is damaged".to_owned());
+    let body = outgoing.content.body(queue, &mut rand::rng()).map_err(damaged)?;
+    match session.send(queue, outgoing.authorized, outgoing.notify, &body).await {
         // An earlier attempt may have been taken without our seeing the answer, and the recipient has secured the queue
         // since: then the queue knows our key, and not otherwise.
         Err(CommandError::Auth) if !outgoing.authorized => {
-            session.send(queue, true, outgoing.notify, &outgoing.body).await
+            session.send(queue, true, outgoing.notify, &body).await
         }
         result => result,
     }
@@ -89,6 +91,7 @@ async fn refused(
 
 async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
     update(core, id, &[stored.row], &|connection, effects| {
+        connection.waiting.remove(stored.outgoing.kind);
         let auth = matches!(error, CommandError::Auth);
         match (stored.outgoing.kind, stored.outgoing.message) {
             (OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {

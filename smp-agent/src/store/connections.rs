@@ -1,17 +1,13 @@
 //! The rows of connections.
 
 use super::Step;
-use super::columns::{column, damaged, private_auth_key, read, read_optional, relay, relay_column, version};
-use crate::connection::{ChainEnd, Connection, Effects, InitialKeys, Phase, Role};
+use super::columns::{column, damaged, private_auth_key, read, relay, relay_column};
+use crate::connection::{Connection, Effects, NotAState, Phase};
 use crate::error::{AgentError, StorageError};
-use crate::id::{ConnectionId, MessageId};
+use crate::id::ConnectionId;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::encoding;
 use smp_protocol::id::{LinkId, RecipientId, SenderId};
-use smp_protocol::version::AgentVersion;
-use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
-use sqlx::sqlite::SqliteRow;
 
 /// What is needed to subscribe to a queue.
 pub(crate) struct Subscription {
@@ -23,11 +19,8 @@ impl Step {
     /// Adds a connection and gives it its number.
     pub(crate) async fn insert(&mut self, connection: &mut Connection, now: i64) -> Result<(), StorageError> {
         let result = sqlx::query(
-            "INSERT INTO connections (role, phase, agent_version, pq_support, own_info, sent_number, sent_hash,
-                received_number, received_hash, last_message, created_at)
-             VALUES (?, '', 0, 0, x'', 0, x'', 0, x'', 0, ?)",
+            "INSERT INTO connections (state, busy, joined, unfinished, created_at) VALUES (x'', 0, 0, 0, ?)",
         )
-        .bind(connection.role.name())
         .bind(now)
         .execute(self.db())
         .await?;
@@ -35,40 +28,28 @@ impl Step {
         self.save(connection).await
     }
 
-    /// Writes the state of a connection and of its queues.
+    /// Writes the whole state of a connection.
     pub(crate) async fn save(&mut self, connection: &Connection) -> Result<(), StorageError> {
-        self.save_messages(connection).await?;
-        if let Some(queue) = &connection.receive {
-            self.save_receive_queue(connection.id, queue).await?;
-        }
-        if let Some(queue) = &connection.send {
-            self.save_send_queue(connection.id, queue).await?;
-        }
-        Ok(())
+        sqlx::query("UPDATE connections SET state = ?, busy = ?, joined = ?, unfinished = ? WHERE id = ?")
+            .bind(connection.state_bytes().map_err(unwritable)?.to_vec())
+            .bind(connection.command().is_some())
+            .bind(connection.phase == Phase::AwaitingReply)
+            .bind(connection.is_unfinished_invitation())
+            .bind(connection.id.number())
+            .execute(self.db())
+            .await?;
+        self.save_position(connection).await?;
+        self.save_receive_queues(connection).await
     }
 
-    /// Writes the state of a connection without its queues, which messages do not change.
-    pub(crate) async fn save_messages(&mut self, connection: &Connection) -> Result<(), StorageError> {
+    /// Writes what messages change of a connection.
+    pub(crate) async fn save_position(&mut self, connection: &Connection) -> Result<(), StorageError> {
         sqlx::query(
-            "UPDATE connections SET phase = ?, agent_version = ?, pq_support = ?, own_info = ?, link = ?,
-                link_fetch = ?, short_link = ?, initial_keys = ?, ratchet = ?, sent_number = ?, sent_hash = ?, received_number = ?, received_hash = ?,
-                last_message = ? WHERE id = ?",
+            "INSERT INTO positions (connection_id, position) VALUES (?, ?)
+             ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position",
         )
-        .bind(connection.phase.name())
-        .bind(i64::from(connection.agent_version.0))
-        .bind(connection.pq_support)
-        .bind(connection.own_info.as_slice())
-        .bind(connection.link.as_deref())
-        .bind(connection.link_fetch.as_ref().map(encoding::to_bytes))
-        .bind(connection.short_link.as_deref())
-        .bind(connection.initial_keys.as_ref().map(initial_keys_column))
-        .bind(connection.ratchet.as_ref().map(|ratchet| ratchet.to_bytes().to_vec()))
-        .bind(connection.sent.number)
-        .bind(connection.sent.hash.as_slice())
-        .bind(connection.received.number)
-        .bind(connection.received.hash.as_slice())
-        .bind(connection.last_message.number())
         .bind(connection.id.number())
+        .bind(connection.position_bytes().map_err(unwritable)?.to_vec())
         .execute(self.db())
         .await?;
         Ok(())
@@ -101,15 +82,15 @@ impl Step {
 
     /// A connection with its queues.
     pub(crate) async fn find(&mut self, id: ConnectionId) -> Result<Option<Connection>, StorageError> {
-        let row = sqlx::query("SELECT * FROM connections WHERE id = ?")
-            .bind(id.number())
-            .fetch_optional(self.db())
-            .await?;
+        let sql = "SELECT state, position FROM connections JOIN positions ON connection_id = id WHERE id = ?";
+        let row = sqlx::query(sql).bind(id.number()).fetch_optional(self.db()).await?;
         let Some(row) = row else { return Ok(None) };
-        let mut connection = connection(&row)?;
-        connection.skipped = self.skipped_keys(id).await?;
-        connection.receive = self.receive_queue(id).await?;
-        connection.send = self.send_queue(id).await?;
+        let (state, position) = (column(&row, "state")?, column(&row, "position")?);
+        let read = Connection::from_stored(id, state, position);
+        let (mut connection, skipped) = read.map_err(|NotAState| damaged("state"))?;
+        if skipped > 0 {
+            connection.skipped = self.skipped_keys(id).await?;
+        }
         Ok(Some(connection))
     }
 
@@ -158,33 +139,24 @@ impl Step {
 
     /// The numbers of connections for which something is to be done on the network.
     pub(crate) async fn busy_connections(&mut self) -> Result<Vec<ConnectionId>, StorageError> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM connections WHERE phase IN (?, ?, ?, ?) UNION SELECT connection_id FROM outgoing ORDER BY 1",
-        )
-        .bind(Phase::FetchingLink.name())
-        .bind(Phase::Creating.name())
-        .bind(Phase::SecuringOwn.name())
-        .bind(Phase::SecuringPeer.name())
-        .fetch_all(self.db())
-        .await?;
+        let sql = "SELECT id FROM connections WHERE busy UNION SELECT connection_id FROM outgoing ORDER BY 1";
+        let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(self.db()).await?;
         Ok(ids.into_iter().map(ConnectionId::new).collect())
     }
 
     /// The connections that were joined before a time, in seconds since 1970, and still wait to be accepted.
     pub(crate) async fn joined_before(&mut self, before: i64) -> Result<Vec<ConnectionId>, StorageError> {
-        let ids: Vec<i64> =
-            sqlx::query_scalar("SELECT id FROM connections WHERE phase = ? AND created_at < ?")
-                .bind(Phase::AwaitingReply.name())
-                .bind(before)
-                .fetch_all(self.db())
-                .await?;
+        let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM connections WHERE joined AND created_at < ?")
+            .bind(before)
+            .fetch_all(self.db())
+            .await?;
         Ok(ids.into_iter().map(ConnectionId::new).collect())
     }
 
     /// Removes a connection with its messages and events. Its queue is left to be deleted at the relay.
     pub(crate) async fn remove(&mut self, connection: &Connection) -> Result<(), StorageError> {
-        if let Some(queue) = &connection.receive {
-            self.add_deleted_queue(queue).await?;
+        for (queue, created) in connection.receive_queues() {
+            self.add_deleted_queue(queue, created).await?;
         }
         sqlx::query("DELETE FROM connections WHERE id = ?")
             .bind(connection.id.number())
@@ -195,27 +167,19 @@ impl Step {
 
     /// Removes invitations whose queue was still being made when the agent died: nobody has their links.
     pub(crate) async fn remove_unfinished_invitations(&mut self) -> Result<(), StorageError> {
-        sqlx::query("DELETE FROM connections WHERE role = ? AND phase = ?")
-            .bind(Role::Initiator.name())
-            .bind(Phase::Creating.name())
-            .execute(self.db())
-            .await?;
+        sqlx::query("DELETE FROM connections WHERE unfinished").execute(self.db()).await?;
         Ok(())
     }
 
     /// The relays on which queues are received.
     pub(crate) async fn receiving_relays(&mut self) -> Result<Vec<RelayAddress>, StorageError> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT relay FROM receive_queues WHERE recipient_id IS NOT NULL ORDER BY relay",
-        )
-        .fetch_all(self.db())
-        .await?;
+        let rows = sqlx::query("SELECT DISTINCT relay FROM receive_queues").fetch_all(self.db()).await?;
         rows.iter().map(|row| read(row, "relay", relay)).collect()
     }
 
     /// Whether any queue is received on a relay.
     pub(crate) async fn receives_at(&mut self, at: &RelayAddress) -> Result<bool, StorageError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ? AND recipient_id IS NOT NULL)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ?)";
         Ok(sqlx::query_scalar(sql).bind(relay_column(at)).fetch_one(self.db()).await?)
     }
 
@@ -226,7 +190,7 @@ impl Step {
     ) -> Result<Vec<Subscription>, StorageError> {
         let rows = sqlx::query(
             "SELECT recipient_id, recipient_key FROM receive_queues
-             WHERE relay = ? AND recipient_id IS NOT NULL ORDER BY id",
+             WHERE relay = ? ORDER BY id",
         )
         .bind(relay_column(at))
         .fetch_all(self.db())
@@ -242,43 +206,6 @@ impl Step {
     }
 }
 
-fn connection(row: &SqliteRow) -> Result<Connection, StorageError> {
-    Ok(Connection {
-        id: ConnectionId::new(column(row, "id")?),
-        role: Role::from_name(column(row, "role")?).ok_or_else(|| damaged("role"))?,
-        phase: Phase::from_name(column(row, "phase")?).ok_or_else(|| damaged("phase"))?,
-        agent_version: AgentVersion(version(row, "agent_version")?),
-        pq_support: column(row, "pq_support")?,
-        own_info: column(row, "own_info")?,
-        link: column(row, "link")?,
-        short_link: column(row, "short_link")?,
-        link_fetch: read_optional(row, "link_fetch", |bytes| encoding::from_bytes(bytes).ok())?,
-        initial_keys: initial_keys(row)?,
-        ratchet: read_optional(row, "ratchet", |bytes| Ratchet::from_bytes(bytes).ok())?,
-        skipped: SkippedKeys::default(),
-        sent: ChainEnd { number: column(row, "sent_number")?, hash: column(row, "sent_hash")? },
-        received: ChainEnd { number: column(row, "received_number")?, hash: column(row, "received_hash")? },
-        last_message: MessageId::new(column(row, "last_message")?),
-        receive: None,
-        send: None,
-    })
-}
-
-fn initial_keys_column(keys: &InitialKeys) -> Vec<u8> {
-    match keys {
-        InitialKeys::Offered(keys) => keys.to_bytes().to_vec(),
-        InitialKeys::Joining(keys) => keys.to_bytes().to_vec(),
-    }
-}
-
-/// Which keys they are follows from the role.
-fn initial_keys(row: &SqliteRow) -> Result<Option<InitialKeys>, StorageError> {
-    match column::<&str>(row, "role")? {
-        "initiator" => read_optional(row, "initial_keys", |bytes| {
-            OfferedKeys::from_bytes(bytes).ok().map(InitialKeys::Offered)
-        }),
-        _ => read_optional(row, "initial_keys", |bytes| {
-            JoiningKeys::from_bytes(bytes).ok().map(InitialKeys::Joining)
-        }),
-    }
+fn unwritable(NotAState: NotAState) -> StorageError {
+    damaged("state in memory")
 }

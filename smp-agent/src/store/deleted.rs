@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::columns::{private_auth_key, read, relay, relay_column};
-use crate::connection::ReceiveQueue;
+use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::core::now;
 use crate::error::StorageError;
 use smp_crypto::PrivateAuthKey;
@@ -18,8 +18,11 @@ pub(crate) struct DeletedQueue {
 }
 
 impl Step {
-    pub(super) async fn add_deleted_queue(&mut self, queue: &ReceiveQueue) -> Result<(), StorageError> {
-        let Some(created) = &queue.created else { return Ok(()) };
+    pub(super) async fn add_deleted_queue(
+        &mut self,
+        queue: &ReceiveQueue,
+        created: &CreatedQueue,
+    ) -> Result<(), StorageError> {
         let sql =
             "INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_at) VALUES (?, ?, ?, ?)";
         sqlx::query(sql)

@@ -33,6 +33,10 @@ use std::time::Duration;
 /// A step waits for its turn behind all others; it must not give up on a slow disk.
 const TURN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The version of the tables, in SQLite's `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+
 /// The database.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
@@ -63,12 +67,7 @@ impl Store {
             .after_release(|connection, _| Box::pin(is_between_steps(connection)))
             .connect_with(options)
             .await?;
-        sqlx::migrate!().run(&pool).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::VersionMissing(_) => StorageError::Damaged("unknown migration"),
-            sqlx::migrate::MigrateError::VersionMismatch(_) => StorageError::Damaged("changed migration"),
-            sqlx::migrate::MigrateError::Execute(error) => error.into(),
-            other => StorageError::Database(sqlx::Error::Migrate(Box::new(other))),
-        })?;
+        make_tables(&pool).await?;
         Ok(Self { pool })
     }
 
@@ -93,6 +92,22 @@ impl Store {
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
     }
+}
+
+/// Makes the tables in an empty file; refuses those of another version.
+async fn make_tables(pool: &SqlitePool) -> Result<(), StorageError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *transaction).await?;
+    match (version, tables) {
+        (SCHEMA_VERSION, _) => return Ok(()),
+        (0, 0) => {}
+        _ => return Err(StorageError::OtherVersion),
+    }
+    sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
+    sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Whether the next step would be a transaction. After a full disk SQLite undoes a transaction by itself, which sqlx does not

@@ -2,11 +2,14 @@
 
 use super::Step;
 use super::columns::{column, damaged};
-use crate::connection::{Outgoing, OutgoingKind, Receipt, SentMessage};
+use crate::connection::{Outgoing, Receipt, SentMessage, from_bytes, to_bytes};
 use crate::error::{SendError, StorageError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use sqlx::sqlite::SqliteRow;
+
+/// First capacity of a buffer for a body at rest: with a header that has a KEM and a short text.
+const CONTENT_CAPACITY: usize = 4096;
 
 /// A body that waits to be sent.
 #[derive(Debug)]
@@ -21,17 +24,13 @@ impl Step {
         connection: ConnectionId,
         outgoing: &Outgoing,
     ) -> Result<(), StorageError> {
-        sqlx::query(
-            "INSERT INTO outgoing (connection_id, kind, message_id, authorized, notify, body) VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(connection.number())
-        .bind(outgoing.kind.name())
-        .bind(outgoing.message.map(MessageId::number))
-        .bind(outgoing.authorized)
-        .bind(outgoing.notify)
-        .bind(outgoing.body.as_slice())
-        .execute(self.db())
-        .await?;
+        let content = to_bytes(outgoing, CONTENT_CAPACITY).map_err(|_| damaged("content in memory"))?;
+        sqlx::query("INSERT INTO outgoing (connection_id, message_id, content) VALUES (?, ?, ?)")
+            .bind(connection.number())
+            .bind(outgoing.message.map(MessageId::number))
+            .bind(content.to_vec())
+            .execute(self.db())
+            .await?;
         Ok(())
     }
 
@@ -47,16 +46,6 @@ impl Step {
             .fetch_all(self.db())
             .await?;
         rows.iter().map(stored_outgoing).collect()
-    }
-
-    /// How many bodies of a kind wait to be sent on a connection.
-    pub(crate) async fn waiting(
-        &mut self,
-        connection: ConnectionId,
-        kind: OutgoingKind,
-    ) -> Result<i64, StorageError> {
-        let sql = "SELECT count(*) FROM outgoing WHERE connection_id = ? AND kind = ?";
-        Ok(sqlx::query_scalar(sql).bind(connection.number()).bind(kind.name()).fetch_one(self.db()).await?)
     }
 
     /// Removes a body that needs not be sent any more. False if it was not there.
@@ -87,7 +76,7 @@ impl Step {
         now: i64,
     ) -> Result<(), StorageError> {
         sqlx::query(
-            "INSERT INTO sent_messages (connection_id, number, message_id, hash, sent_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO sent_messages (connection_id, number, message_id, hash, sent_at, mismatch_told) VALUES (?, ?, ?, ?, ?, 0)",
         )
         .bind(connection.number())
         .bind(sent.number)
@@ -166,12 +155,6 @@ impl Step {
 }
 
 fn stored_outgoing(row: &SqliteRow) -> Result<StoredOutgoing, StorageError> {
-    let outgoing = Outgoing {
-        kind: OutgoingKind::from_name(column(row, "kind")?).ok_or_else(|| damaged("kind"))?,
-        message: column::<Option<i64>>(row, "message_id")?.map(MessageId::new),
-        authorized: column(row, "authorized")?,
-        notify: column(row, "notify")?,
-        body: column(row, "body")?,
-    };
+    let outgoing = from_bytes(column(row, "content")?).map_err(|_| damaged("content"))?;
     Ok(StoredOutgoing { row: column(row, "id")?, outgoing })
 }

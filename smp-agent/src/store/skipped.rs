@@ -7,9 +7,6 @@ use crate::id::ConnectionId;
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId, SkippedKeys};
 use sqlx::sqlite::SqliteRow;
 
-/// Keys of skipped messages that are kept for one connection; the oldest go first.
-const MAX_SKIPPED_KEYS: i64 = 2048;
-
 impl Step {
     pub(super) async fn skipped_keys(
         &mut self,
@@ -51,22 +48,8 @@ impl Step {
                     .execute(self.db())
                     .await?;
                 }
-                self.limit_skipped_keys(connection).await?;
             }
         }
-        Ok(())
-    }
-
-    /// Messages that are missing for so long will not come any more.
-    async fn limit_skipped_keys(&mut self, connection: ConnectionId) -> Result<(), StorageError> {
-        sqlx::query(
-            "DELETE FROM skipped_keys WHERE connection_id = ?1 AND id <=
-                (SELECT id FROM skipped_keys WHERE connection_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-        )
-        .bind(connection.number())
-        .bind(MAX_SKIPPED_KEYS)
-        .execute(self.db())
-        .await?;
         Ok(())
     }
 }

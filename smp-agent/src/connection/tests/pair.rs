@@ -13,7 +13,6 @@ use smp_crypto::DhSecret;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use smp_protocol::command::LinkData;
-use smp_protocol::encoding::{from_bytes, to_bytes};
 use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::link::UserData;
 use std::collections::{HashSet, VecDeque};
@@ -87,13 +86,13 @@ impl Peer {
 
     /// What the peer is after a restart: only what the database keeps.
     fn restart(&mut self) {
-        let connection = &mut self.connection;
-        if let Some(ratchet) = &connection.ratchet {
-            connection.ratchet = Some(smp_ratchet::Ratchet::from_bytes(&ratchet.to_bytes()).unwrap());
-        }
-        if let Some(fetch) = &connection.link_fetch {
-            connection.link_fetch = Some(from_bytes(&to_bytes(fetch)).unwrap());
-        }
+        let Connection { id, skipped, .. } = &self.connection;
+        let (state, position) =
+            (self.connection.state_bytes().unwrap(), self.connection.position_bytes().unwrap());
+        let (mut restarted, count) = Connection::from_stored(*id, &state, &position).unwrap();
+        assert_eq!(count, skipped.as_slice().len());
+        restarted.skipped = skipped.clone();
+        self.connection = restarted;
     }
 
     fn created(&mut self, modes: bool) {
@@ -254,6 +253,8 @@ impl Pair {
         let other = 1 - side as usize;
         let Some(outgoing) = self.peer(side).outgoing.pop_front() else { return false };
         let own_key = key(self.peer(side).connection.send.as_ref().unwrap());
+        let queue = self.peer(side).connection.send.as_ref().unwrap();
+        let body = outgoing.content.body(queue, &mut rand::rng()).unwrap();
         for _ in 0..self.repetitions() {
             let queue = &mut self.queues[other];
             // As the worker does: unauthorized first, then with the key in case the queue was secured since.
@@ -261,7 +262,7 @@ impl Pair {
                 (None, authorized) => !authorized,
                 (Some(sender), _) => *sender == own_key,
             });
-            queue.bodies.push_back(outgoing.body.clone());
+            queue.bodies.push_back(body.clone());
             if self.lossy {
                 // The recipient goes on before the sender gets its answer.
                 let body = self.queues[other].bodies.pop_front().unwrap();
@@ -288,7 +289,7 @@ impl Pair {
     fn try_send(&mut self, side: Side, body: &[u8]) -> Result<(), AgentError> {
         let peer = self.peer(side);
         let (config, mut effects) = (peer.config.clone(), Effects::default());
-        peer.connection.send_message(body, &config, &mut rand::rng(), &mut effects)?;
+        peer.connection.send_message(body, &config, &mut effects)?;
         peer.take(effects);
         Ok(())
     }

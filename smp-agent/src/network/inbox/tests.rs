@@ -57,8 +57,14 @@ impl Scene {
 
     fn alice_sends(&mut self, text: &[u8]) -> (MessageId, Vec<u8>) {
         let mut effects = Effects::default();
-        self.alice.send_message(text, &self.config, &mut rand::rng(), &mut effects).unwrap();
-        let body = effects.outgoing.remove(0).body.into();
+        self.alice.send_message(text, &self.config, &mut effects).unwrap();
+        let body = effects
+            .outgoing
+            .remove(0)
+            .content
+            .body(self.alice.send.as_ref().unwrap(), &mut rand::rng())
+            .unwrap()
+            .into();
         let flags = MessageFlags { notification: true };
         self.sealed(&ReceivedBody::Message { time: UnixSeconds(RELAY_TIME), flags, body })
     }
@@ -164,9 +170,9 @@ async fn drained_queue_is_told_to_its_sender() {
 async fn message_for_an_unreadable_connection_stays_on_the_relay() {
     let mut scene = Scene::new().await;
     let message = scene.alice_sends(b"later");
-    scene.core.store.execute("UPDATE connections SET phase = 'unknown to this version'").await;
+    scene.core.store.execute("UPDATE connections SET state = unhex('00' || hex(state))").await;
     assert!(!scene.receive(&message).await.unwrap());
-    scene.core.store.execute("UPDATE connections SET phase = 'connected'").await;
+    scene.core.store.execute("UPDATE connections SET state = unhex(substr(hex(state), 3))").await;
     assert!(scene.receive(&message).await.unwrap());
     scene.agent.delete(scene.bob.id).await.unwrap();
     assert!(!scene.receive(&message).await.unwrap());
