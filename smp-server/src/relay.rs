@@ -125,6 +125,10 @@ impl Relay {
             tasks.spawn(listen(listener, service.clone()));
         }
         tasks.spawn(sweep(service.broker.clone()));
+        tasks.spawn({
+            let broker = service.broker.clone();
+            async move { broker.metrics.refusals.warn_regularly().await }
+        });
         if let Some(page) = page {
             let site = Site::new(service.broker.clone(), identity.fingerprint(), port);
             tasks.spawn(page::serve(page, site, page_tls.clone()));

@@ -296,6 +296,37 @@ fn status_shows_how_a_running_relay_is_and_says_when_there_is_none() {
     assert!(!dir.path().join("control.sock").exists());
 }
 
+/// A client that is turned away before TLS sees a relay that seems to be down; the operator has to learn why.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_warned_of_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), &[]);
+    let config = dir.path().join("smp-server.toml");
+    let settings = fs::read_to_string(&config).unwrap();
+    fs::write(&config, settings.replace("# max_connections = 20000", "max_connections = 1")).unwrap();
+    let started = start(dir.path(), 0);
+    let shown = String::from_utf8(run(&["status", "--dir", text(dir.path())]).stdout).unwrap();
+    assert!(!shown.contains("limit reached"), "{shown}");
+    let (client, _events) = connect(&started.address).await;
+    create(&client).await;
+    for _ in 0..3 {
+        assert!(RelayClient::connect(&started.address, ClientConfig::default()).await.is_err());
+    }
+    let log = wait_for_log(dir.path(), "limits.max_connections (1) is reached", 1);
+    assert!(log.contains("connections refused") && log.contains("raise it"), "{log}");
+    assert_eq!(log.matches("is reached").count(), 1, "once a minute: {log}");
+    let output = run(&["status", "--dir", text(dir.path()), "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = &status["refused"][0];
+    assert_eq!(refused["setting"], "limits.max_connections");
+    assert!(refused["count"].as_u64().unwrap() >= 3, "{refused}");
+    let shown = String::from_utf8(run(&["status", "--dir", text(dir.path())]).stdout).unwrap();
+    assert!(
+        shown.lines().any(|line| line.starts_with("limit reached     limits.max_connections: ")),
+        "{shown}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_up_makes_it_read_its_settings_again_and_a_bad_file_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use smp_server::{
     config,
-    control::{Status, ask_status},
+    control::{Refused, Status, ask_status},
 };
 
 use super::{Place, queue};
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 fn table(status: &Status) -> String {
     let listens_on: Vec<String> = status.listens_on.iter().map(ToString::to_string).collect();
     let store = &status.store;
-    let rows = [
+    let mut rows = vec![
         ("version", status.version.clone()),
         ("running for", format!("{} (process {})", uptime(status.uptime_seconds), status.process)),
         ("listens on", listens_on.join(", ")),
@@ -49,7 +49,12 @@ fn table(status: &Status) -> String {
         ),
         ("memory", status.memory_bytes.map_or_else(|| "unknown".to_owned(), size)),
     ];
+    rows.extend(status.refused.iter().map(|refused| ("limit reached", limit_reached(refused))));
     rows.iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()
+}
+
+fn limit_reached(Refused { setting, what, count, last_seconds_ago }: &Refused) -> String {
+    format!("{setting}: {count} {what}, the last {} ago", uptime(*last_seconds_ago))
 }
 
 /// The two largest units.

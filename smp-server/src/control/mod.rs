@@ -32,6 +32,7 @@ pub(crate) use self::{
     memory::resident_bytes,
     status::Observer,
 };
+pub use crate::metrics::Refused;
 
 /// Longest question and its line break, in bytes: an ID can have 255 bytes.
 const MAX_QUESTION: u64 = 512;

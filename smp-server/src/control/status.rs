@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Instant};
 use serde::{Deserialize, Serialize};
 
 use super::resident_bytes;
-use crate::{config::Durability, listener::Service};
+use crate::{config::Durability, listener::Service, metrics::Refused};
 
 /// How a running relay is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Status {
     pub connections: usize,
     /// Connections that there may be (`limits.max_connections`).
     pub max_connections: usize,
+    /// Limits because of which clients were refused since the start.
+    pub refused: Vec<Refused>,
     /// Queues that are subscribed to by a connection.
     pub subscriptions: usize,
     /// Queues whose notifications are subscribed to by a connection.
@@ -72,6 +74,7 @@ impl Observer {
             listens_on: self.listens_on.clone(),
             connections: self.service.slots.used(),
             max_connections: self.service.slots.max(),
+            refused: broker.metrics.refusals.refused(),
             subscriptions: broker.subscriptions.count(),
             notification_subscriptions: broker.notifications.count(),
             queues: counts.queues,

@@ -59,9 +59,13 @@ impl Service {
     /// Serves a connection in a task of its own, if there is a place for it.
     fn start(&self, stream: TcpStream, peer: SocketAddr) {
         let metrics = &self.broker.metrics;
-        let Some(slot) = self.slots.take(peer.ip()) else {
-            metrics.refused.inc();
-            return;
+        let slot = match self.slots.take(peer.ip()) {
+            Ok(slot) => slot,
+            Err((limit, value)) => {
+                metrics.refused.inc();
+                metrics.refusals.note(limit, value as u64);
+                return;
+            }
         };
         metrics.accepted.inc();
         let service = self.clone();

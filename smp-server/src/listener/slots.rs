@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::sync::lock;
+use crate::{metrics::Limit, sync::lock};
 
 /// Bits of an IPv6 address that stand for one customer.
 const IPV6_PREFIX: u32 = 64;
@@ -42,23 +42,27 @@ impl Slots {
         counts.max_per_address = max_per_address;
     }
 
-    /// A place for a connection from this address; `None` if there is none left.
-    pub(crate) fn take(&self, address: IpAddr) -> Option<Slot> {
+    /// A place for a connection from this address.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached, and its value.
+    pub(crate) fn take(&self, address: IpAddr) -> Result<Slot, (Limit, usize)> {
         let counted = network(address);
         let mut counts = lock(&self.0);
         let max_per_address = counts.max_per_address;
         if counts.total >= counts.max_total {
-            return None;
+            return Err((Limit::Connections, counts.max_total));
         }
         if let Some(network) = counted {
             let count = counts.per_address.entry(network).or_default();
             if max_per_address > 0 && *count >= max_per_address {
-                return None;
+                return Err((Limit::PerAddress, max_per_address));
             }
             *count += 1;
         }
         counts.total += 1;
-        Some(Slot { slots: self.clone(), counted })
+        Ok(Slot { slots: self.clone(), counted })
     }
 
     /// Connections that there may be.
@@ -111,18 +115,18 @@ mod tests {
         let slots = Slots::new(2, 0);
         let one = slots.take(ip("192.0.2.1")).unwrap();
         let _two = slots.take(ip("192.0.2.1")).unwrap();
-        assert!(slots.take(ip("192.0.2.2")).is_none());
+        assert!(slots.take(ip("192.0.2.2")).is_err());
         drop(one);
-        assert!(slots.take(ip("192.0.2.2")).is_some());
+        assert!(slots.take(ip("192.0.2.2")).is_ok());
         assert_eq!(slots.used(), 1);
     }
 
     #[test]
     fn one_address_cannot_take_all() {
         let slots = Slots::new(100, 2);
-        let _held = [slots.take(ip("192.0.2.1")), slots.take(ip("::ffff:192.0.2.1"))].map(Option::unwrap);
-        assert!(slots.take(ip("192.0.2.1")).is_none());
-        assert!(slots.take(ip("192.0.2.2")).is_some());
+        let _held = [slots.take(ip("192.0.2.1")), slots.take(ip("::ffff:192.0.2.1"))].map(Result::unwrap);
+        assert!(slots.take(ip("192.0.2.1")).is_err());
+        assert!(slots.take(ip("192.0.2.2")).is_ok());
         assert!(lock(&slots.0).per_address.len() == 1, "unused addresses are forgotten");
     }
 
@@ -130,25 +134,25 @@ mod tests {
     fn an_ipv6_customer_has_one_network() {
         let slots = Slots::new(100, 1);
         let _held = slots.take(ip("2001:db8::1")).unwrap();
-        assert!(slots.take(ip("2001:db8::2")).is_none());
-        assert!(slots.take(ip("2001:db8:0:1::1")).is_some());
+        assert!(slots.take(ip("2001:db8::2")).is_err());
+        assert!(slots.take(ip("2001:db8:0:1::1")).is_ok());
     }
 
     #[test]
     fn bounds_can_change_while_there_are_connections() {
         let slots = Slots::new(100, 0);
-        let held = [slots.take(ip("192.0.2.1")), slots.take(ip("192.0.2.1"))].map(Option::unwrap);
+        let held = [slots.take(ip("192.0.2.1")), slots.take(ip("192.0.2.1"))].map(Result::unwrap);
         slots.set_bounds(100, 2);
-        assert!(slots.take(ip("192.0.2.1")).is_none());
+        assert!(slots.take(ip("192.0.2.1")).is_err());
         drop(held);
         let _one = slots.take(ip("192.0.2.1")).unwrap();
         slots.set_bounds(1, 0);
-        assert!(slots.take(ip("192.0.2.2")).is_none());
+        assert!(slots.take(ip("192.0.2.2")).is_err());
     }
 
     #[test]
     fn loopback_is_not_counted() {
         let slots = Slots::new(100, 1);
-        let _held = [slots.take(ip("127.0.0.1")), slots.take(ip("127.0.0.1"))].map(Option::unwrap);
+        let _held = [slots.take(ip("127.0.0.1")), slots.take(ip("127.0.0.1"))].map(Result::unwrap);
     }
 }

@@ -1,9 +1,10 @@
 //! Numbers for a monitoring system, in the OpenMetrics format that Prometheus reads. Counts, durations and sizes; labels are
-//! names of commands, errors and outcomes only, never anything that belongs to a client or a queue.
+//! names of commands, errors, outcomes and settings only, never anything that belongs to a client or a queue.
 
 mod commands;
 mod forwarding;
 mod gauges;
+mod refusals;
 mod serve;
 
 use std::fmt;
@@ -14,9 +15,11 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use self::refusals::Refused;
 use self::{commands::Commands, forwarding::Forwarding, gauges::Gauges};
 pub(crate) use self::{
     commands::Timer,
+    refusals::{Limit, Refusals},
     serve::{bind, serve},
 };
 use crate::control::Status;
@@ -30,6 +33,7 @@ pub(crate) struct Metrics {
     gauges: Gauges,
     pub(crate) commands: Commands,
     pub(crate) forwarding: Forwarding,
+    pub(crate) refusals: Refusals,
     /// Connections that got a place.
     pub(crate) accepted: Counter,
     /// Connections that were closed at once because there was no place for them.
@@ -54,6 +58,7 @@ impl Metrics {
         let gauges = Gauges::new(&mut registry);
         let commands = Commands::new(&mut registry);
         let forwarding = Forwarding::new(&mut registry);
+        let refusals = Refusals::new(&mut registry);
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -75,6 +80,7 @@ impl Metrics {
             gauges,
             commands,
             forwarding,
+            refusals,
         }
     }
 

@@ -1,0 +1,232 @@
+//! Refusals by limits: counted by limit, and warned of.
+//!
+//! A limit that turns clients away without a word looks to them like a relay that is down. So the first refusal is warned of at
+//! once, what follows at most once a minute with its number, and `smp-server status` shows all of them.
+
+use std::{sync::Mutex, time::Duration};
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::sync::lock;
+
+/// Warnings about one limit are not repeated more often.
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A limit that clients can reach all together, or by no fault of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Connections in total.
+    Connections,
+    /// Connections from one address.
+    PerAddress,
+}
+
+/// How an operator is told of a limit.
+struct Description {
+    limit: Limit,
+    /// Name of the setting.
+    setting: &'static str,
+    /// What happens when it is reached.
+    what: &'static str,
+    /// What to do.
+    advice: &'static str,
+}
+
+const LIMITS: [Description; 2] = [
+    Description {
+        limit: Limit::Connections,
+        setting: "limits.max_connections",
+        what: "connections refused",
+        advice: "raise it if this is no attack, and the limit of open files (LimitNOFILE) with it",
+    },
+    Description {
+        limit: Limit::PerAddress,
+        setting: "limits.max_connections_per_address",
+        what: "connections refused",
+        advice: "raise it if many clients share one address, as behind Docker's forwarder, a TCP proxy or a carrier's NAT",
+    },
+];
+
+/// How often a limit was reached since the start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Name of the setting.
+    pub setting: String,
+    /// What happened, in words: `connections refused`.
+    pub what: String,
+    /// How often.
+    pub count: u64,
+    /// How many seconds ago for the last time.
+    pub last_seconds_ago: u64,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Labels {
+    limit: &'static str,
+}
+
+/// Counts refusals.
+pub(crate) struct Refusals {
+    counter: Family<Labels, Counter>,
+    states: [Mutex<State>; LIMITS.len()],
+}
+
+#[derive(Default)]
+struct State {
+    count: u64,
+    /// Those that no warning has told of.
+    untold: u64,
+    /// The value of the setting when it was reached last.
+    value: u64,
+    last: Option<Instant>,
+    warned: Option<Instant>,
+}
+
+impl Refusals {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let counter = Family::default();
+        registry.register("refused", "Clients or commands refused because of a limit", counter.clone());
+        Self { counter, states: Default::default() }
+    }
+
+    /// Somebody was refused because of this limit, which has this value.
+    pub(crate) fn note(&self, limit: Limit, value: u64) {
+        let now = Instant::now();
+        let Some((description, state)) = self.all().find(|(description, _)| description.limit == limit)
+        else {
+            return;
+        };
+        self.counter.get_or_create(&Labels { limit: description.setting }).inc();
+        let warning = {
+            let mut state = lock(state);
+            state.count += 1;
+            state.untold += 1;
+            (state.value, state.last) = (value, Some(now));
+            state.warning(now)
+        };
+        description.warn(warning);
+    }
+
+    /// Warns of the refusals after the last warning, for ever.
+    pub(crate) async fn warn_regularly(&self) {
+        loop {
+            tokio::time::sleep(WARN_INTERVAL).await;
+            self.warn_of_rest();
+        }
+    }
+
+    fn warn_of_rest(&self) {
+        let now = Instant::now();
+        for (description, state) in self.all() {
+            let warning = lock(state).warning(now);
+            description.warn(warning);
+        }
+    }
+
+    /// The limits that were reached.
+    pub(crate) fn refused(&self) -> Vec<Refused> {
+        let refused = self.all().filter_map(|(description, state)| {
+            let state = lock(state);
+            Some(Refused {
+                setting: description.setting.to_owned(),
+                what: description.what.to_owned(),
+                count: state.count,
+                last_seconds_ago: state.last?.elapsed().as_secs(),
+            })
+        });
+        refused.collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'static Description, &Mutex<State>)> {
+        LIMITS.iter().zip(&self.states)
+    }
+}
+
+/// What a warning tells.
+#[derive(Debug, PartialEq, Eq)]
+struct Warning {
+    count: u64,
+    value: u64,
+    /// Since when; `None` at the first one.
+    since: Option<Duration>,
+}
+
+impl State {
+    /// What to warn of now, if anything.
+    fn warning(&mut self, now: Instant) -> Option<Warning> {
+        let since = self.warned.map(|warned| now.duration_since(warned));
+        if self.untold == 0 || since.is_some_and(|since| since < WARN_INTERVAL) {
+            return None;
+        }
+        self.warned = Some(now);
+        Some(Warning { count: std::mem::take(&mut self.untold), value: self.value, since })
+    }
+}
+
+impl Description {
+    fn warn(&self, warning: Option<Warning>) {
+        if let Some(warning) = warning {
+            tracing::warn!("{}", self.sentence(&warning));
+        }
+    }
+
+    fn sentence(&self, Warning { count, value, since }: &Warning) -> String {
+        let Self { setting, what, advice, .. } = self;
+        let since = since.map_or_else(String::new, |since| format!(" in the last {} s", since.as_secs()));
+        format!("{count} {what}{since}: {setting} ({value}) is reached; {advice}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_refusal_is_warned_of_and_then_a_minute_of_them() {
+        let (mut state, start) = (State { value: 3, ..State::default() }, Instant::now());
+        let mut refuse = |after: u64| {
+            state.untold += 1;
+            state.warning(start + Duration::from_secs(after))
+        };
+        assert_eq!(refuse(0), Some(Warning { count: 1, value: 3, since: None }));
+        assert_eq!((refuse(1), refuse(59)), (None, None));
+        let warning = refuse(60).unwrap();
+        assert_eq!(warning, Warning { count: 3, value: 3, since: Some(WARN_INTERVAL) });
+        let text = LIMITS[1].sentence(&warning);
+        let begin =
+            "3 connections refused in the last 60 s: limits.max_connections_per_address (3) is reached";
+        assert!(text.starts_with(begin), "{text}");
+        assert_eq!(state.warning(start + Duration::from_secs(500)), None, "there is nothing to tell");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_refused_is_shown_with_its_setting() {
+        let refusals = Refusals::new(&mut Registry::default());
+        assert_eq!(refusals.refused(), []);
+        refusals.note(Limit::PerAddress, 3);
+        refusals.note(Limit::PerAddress, 3);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let [refused] = &refusals.refused()[..] else { panic!("{:?}", refusals.refused()) };
+        assert_eq!(refused.setting, "limits.max_connections_per_address");
+        assert_eq!((refused.count, refused.last_seconds_ago), (2, 5));
+        refusals.warn_of_rest();
+        assert_eq!(lock(&refusals.states[1]).untold, 1, "not before its time");
+        tokio::time::advance(WARN_INTERVAL).await;
+        refusals.warn_of_rest();
+        assert_eq!(lock(&refusals.states[1]).untold, 0);
+    }
+
+    #[test]
+    fn every_limit_is_listed_once() {
+        for (place, Description { limit, setting, .. }) in LIMITS.iter().enumerate() {
+            assert_eq!(LIMITS.iter().position(|other| other.limit == *limit), Some(place));
+            assert!(setting.split_once('.').is_some_and(|(section, _)| !section.is_empty()), "{setting}");
+        }
+    }
+}
