@@ -51,6 +51,7 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
 //! ```
 
+mod admission;
 mod auth;
 pub mod backup;
 mod broker;

@@ -17,11 +17,12 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::{Bounds, Places},
     broker::{Broker, sweep},
     config::{Config, ConfigError, Durability},
     control::{self, Control, Observer},
     init::make_private_dir,
-    listener::{Acceptor, BindError, Service, Slots, bind, listen},
+    listener::{Acceptor, BindError, Service, bind, listen},
     metrics,
     page::{self, PageTls, PageTlsError, Site},
     store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
@@ -112,7 +113,7 @@ impl Relay {
         let store = open_store(&config).await?;
         let service = Service {
             acceptor: Acceptor::new(acceptor),
-            slots: Slots::new(config.limits.max_connections, config.limits.max_connections_per_address),
+            places: Places::new(bounds(&config)),
             broker: Arc::new(Broker::new(config, store.clone())),
             connections: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -184,7 +185,7 @@ impl RunningRelay {
     /// Connections that there are now, those in their handshake included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.service.slots.used()
+        self.service.places.used()
     }
 
     /// Stops accepting, answers what clients have asked, disconnects them, and writes everything to the store.
@@ -253,6 +254,19 @@ pub(crate) fn warn_of_authority_key(config: &Config) {
             "{} is on this machine: move it to a safe place, who has it can pretend to be this relay",
             files::CA_KEY
         );
+    }
+}
+
+/// How many connections there may be. A wider bound than that of an address is no narrower.
+pub(crate) fn bounds(config: &Config) -> Bounds {
+    let limits = &config.limits;
+    let per_address = limits.max_connections_per_address;
+    let wider = |bound: usize| if per_address == 0 || bound == 0 { 0 } else { bound.max(per_address) };
+    Bounds {
+        total: limits.max_connections,
+        per_address,
+        per_site: wider(limits.max_connections_per_site),
+        per_network: wider(limits.max_connections_per_network),
     }
 }
 

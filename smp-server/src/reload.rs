@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::{
     config::{Changes, Config},
     page,
-    relay::{RunningRelay, StartError, acceptor_settings, warn_of_authority_key},
+    relay::{RunningRelay, StartError, acceptor_settings, bounds, warn_of_authority_key},
 };
 
 /// What a relay has taken over.
@@ -59,8 +59,7 @@ impl RunningRelay {
         identity: RelayIdentity,
         address: RelayAddress,
     ) -> bool {
-        let limits = &settings.limits;
-        self.service.slots.set_bounds(limits.max_connections, limits.max_connections_per_address);
+        self.service.places.set_bounds(bounds(&settings));
         self.service.acceptor.replace(acceptor);
         let certificate = identity.chain() != self.identity.chain();
         self.identity = identity;

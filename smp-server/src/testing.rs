@@ -17,6 +17,7 @@ use smp_transport::{
 use time::OffsetDateTime;
 
 use crate::{
+    admission::{Bounds, Origin, Places},
     broker::{Broker, now},
     commands::Context,
     config::Config,
@@ -69,7 +70,10 @@ pub(crate) fn service_session(broker: &Broker, service: &Service) -> Arc<Session
 fn session_with(broker: &Broker, service: Option<Service>) -> Arc<Session> {
     let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
     let private_key = X25519PrivateKey::generate(&mut rand::rng());
-    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, broker)
+    let bounds = Bounds { total: usize::MAX, per_address: 0, per_site: 0, per_network: 0 };
+    let Ok((place, _)) = Places::new(bounds).take(Origin::Local) else { panic!("there is no place") };
+    let guest = place.guest().clone();
+    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, guest, broker)
 }
 
 /// A client and its relay, connected. The sessions above know nothing of it.

@@ -30,6 +30,9 @@ pub(super) async fn run(cx: &Context) -> Outcome {
         count: i64::try_from(stored.count).unwrap_or(i64::MAX),
         ids_hash: IdsHash(stored.ids_hash),
     };
+    if stored.count > 0 {
+        cx.session.guest.note_known();
+    }
     let displaced = services.subscribe_all(&service.id, &cx.session, queues);
     let displaced = displaced.map_err(|_| ErrorType::Internal)?;
     cx.broker.service_displaced(&service.id, displaced);

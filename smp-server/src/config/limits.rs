@@ -22,17 +22,28 @@ const PENDING_KIB: RangeInclusive<usize> = 64..=1_048_576;
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections in total; further ones are closed at once.
+    /// Connections in total. A further one takes the place of one that was opened and for which no command was done yet, or of
+    /// one of a network that has more than twice as many; else it is closed at once.
     pub max_connections: usize,
-    /// Connections from one IPv4 address or one IPv6 /64 network. 0: no bound. Loopback, where an onion service's
-    /// clients come from, is not counted.
+    /// Connections from one IPv4 address or one IPv6 /64 network. A further one takes the place of one for which no command was
+    /// done yet, else it is closed at once. 0: no bound, and none for the networks around it. Loopback, where an onion
+    /// service's clients come from, is not counted.
     pub max_connections_per_address: usize,
+    /// The same for an IPv6 /56 network, which is what one customer usually has. 0: no bound.
+    pub max_connections_per_site: usize,
+    /// The same for an IPv4 /24 or IPv6 /48 network. 0: no bound.
+    pub max_connections_per_network: usize,
+    /// Whether loopback addresses are counted as all others are; for tests.
+    pub count_loopback: bool,
     /// Time for TLS and the SMP handshake together.
     #[serde(deserialize_with = "text::duration")]
     pub handshake_timeout: Duration,
     /// A connection without subscriptions and without traffic for this long is closed.
     #[serde(deserialize_with = "text::optional_duration")]
     pub idle_timeout: Option<Duration>,
+    /// A connection on which no command but `PING` was done for this long after it began is closed.
+    #[serde(deserialize_with = "text::optional_duration")]
+    pub first_command_timeout: Option<Duration>,
     /// How often connections are checked for being idle.
     #[serde(deserialize_with = "text::duration")]
     pub idle_check_interval: Duration,
@@ -73,8 +84,12 @@ impl Default for Limits {
         Self {
             max_connections: 20_000,
             max_connections_per_address: 1_000,
+            max_connections_per_site: 2_000,
+            max_connections_per_network: 4_000,
+            count_loopback: false,
             handshake_timeout: Duration::from_secs(30),
             idle_timeout: Some(Duration::from_secs(6 * 3_600)),
+            first_command_timeout: Some(Duration::from_secs(300)),
             idle_check_interval: Duration::from_secs(3_600),
             block_timeout: Duration::from_secs(60),
             max_outgoing: 8_192,
@@ -96,6 +111,10 @@ impl Limits {
         let rules = [
             (self.max_connections == 0, "limits.max_connections is 0; give a positive number"),
             (self.handshake_timeout.is_zero(), "limits.handshake_timeout is 0; try \"30s\""),
+            (
+                self.first_command_timeout.is_some_and(|timeout| timeout.is_zero()),
+                "limits.first_command_timeout is 0; try \"5m\", or \"off\"",
+            ),
             (self.idle_check_interval.is_zero(), "limits.idle_check_interval is 0; try \"1h\""),
             (self.block_timeout.is_zero(), "limits.block_timeout is 0; try \"60s\""),
             (

@@ -99,12 +99,19 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # own_domains = []
 
 [limits]
-# In total; further ones are closed at once.
+# Connections in total, from one IPv4 address or IPv6 /64 network, from one IPv6 /56, and from one IPv4 /24 or IPv6 /48. Where a
+# limit is reached a newcomer takes the place of a connection on which nothing was done yet, if there is one. Raise those of
+# networks if many clients share an address (Docker's forwarder, a TCP proxy, a carrier's NAT); per_address = 0: no bound, none
+# for sites and networks either. Loopback is not counted, unless count_loopback says so, for tests.
 # max_connections = 20000
-# From one IPv4 address or IPv6 /64 network; 0: no bound. Loopback is not counted.
 # max_connections_per_address = 1000
+# max_connections_per_site = 2000
+# max_connections_per_network = 4000
+# count_loopback = false
 # For TLS and the handshake of the protocol together.
 # handshake_timeout = "30s"
+# Connections on which no command but PING was done after this time are closed; "off" keeps them.
+# first_command_timeout = "5m"
 # Connections without subscriptions and without traffic are closed; "off" keeps them.
 # idle_timeout = "6h"
 # How often that is checked.

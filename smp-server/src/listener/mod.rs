@@ -3,7 +3,6 @@
 mod accept;
 mod acceptor;
 mod bind;
-mod slots;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,17 +14,21 @@ use smp_protocol::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::accept::Pause;
 pub use self::bind::BindError;
-use self::{accept::Pause, slots::Slot};
-pub(crate) use self::{acceptor::Acceptor, bind::bind, slots::Slots};
-use crate::{broker::Broker, session};
+pub(crate) use self::{acceptor::Acceptor, bind::bind};
+use crate::{
+    admission::{Guest, Origin, Places},
+    broker::Broker,
+    session,
+};
 
 /// What is needed to serve the clients of all listeners.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) broker: Arc<Broker>,
     pub(crate) acceptor: Acceptor,
-    pub(crate) slots: Slots,
+    pub(crate) places: Places,
     /// Tasks of connections.
     pub(crate) connections: TaskTracker,
     /// Cancelled to stop accepting and reading.
@@ -59,8 +62,14 @@ impl Service {
     /// Serves a connection in a task of its own, if there is a place for it.
     fn start(&self, stream: TcpStream, peer: SocketAddr) {
         let metrics = &self.broker.metrics;
-        let slot = match self.slots.take(peer.ip()) {
-            Ok(slot) => slot,
+        let origin = Origin::of(peer.ip(), self.broker.config().limits.count_loopback);
+        let place = match self.places.take(origin) {
+            Ok((place, displaced)) => {
+                if let Some((limit, value)) = displaced {
+                    metrics.refusals.note(limit, value as u64);
+                }
+                place
+            }
             Err((limit, value)) => {
                 metrics.refused.inc();
                 metrics.refusals.note(limit, value as u64);
@@ -72,13 +81,14 @@ impl Service {
         self.connections.spawn(async move {
             let abort = service.broker.abort.clone();
             tokio::select! {
-                () = service.serve(stream, slot) => {}
+                () = service.serve(stream, place.guest().clone()) => {}
+                () = place.evicted() => {}
                 () = abort.cancelled() => {}
             }
         });
     }
 
-    async fn serve(self, stream: TcpStream, slot: Slot) {
+    async fn serve(self, stream: TcpStream, guest: Arc<Guest>) {
         if accept::prepare(&stream).is_err() {
             return;
         }
@@ -92,8 +102,7 @@ impl Service {
             self.broker.metrics.failed_handshakes.inc();
             return;
         };
-        session::serve(self.broker, connection, self.stop).await;
-        drop(slot);
+        session::serve(self.broker, connection, guest, self.stop).await;
     }
 
     /// The ID of a service. Its certificates are known by the fingerprint of the identity. Anybody can make some: a new

@@ -23,8 +23,12 @@ const WARN_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) enum Limit {
     /// Connections in total.
     Connections,
-    /// Connections from one address.
+    /// Connections from one IPv4 address or IPv6 /64.
     PerAddress,
+    /// Connections from one IPv6 /56.
+    PerSite,
+    /// Connections from one IPv4 /24 or IPv6 /48.
+    PerNetwork,
 }
 
 /// How an operator is told of a limit.
@@ -38,18 +42,35 @@ struct Description {
     advice: &'static str,
 }
 
-const LIMITS: [Description; 2] = [
+const CONNECTIONS: &str = "connections refused or closed";
+
+const SHARED_ADDRESS: &str =
+    "raise it if many clients share an address, as behind Docker's forwarder, a TCP proxy or a carrier's NAT";
+
+const LIMITS: [Description; 4] = [
     Description {
         limit: Limit::Connections,
         setting: "limits.max_connections",
-        what: "connections refused",
+        what: CONNECTIONS,
         advice: "raise it if this is no attack, and the limit of open files (LimitNOFILE) with it",
     },
     Description {
         limit: Limit::PerAddress,
         setting: "limits.max_connections_per_address",
-        what: "connections refused",
-        advice: "raise it if many clients share one address, as behind Docker's forwarder, a TCP proxy or a carrier's NAT",
+        what: CONNECTIONS,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::PerSite,
+        setting: "limits.max_connections_per_site",
+        what: CONNECTIONS,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::PerNetwork,
+        setting: "limits.max_connections_per_network",
+        what: CONNECTIONS,
+        advice: SHARED_ADDRESS,
     },
 ];
 
@@ -58,7 +79,7 @@ const LIMITS: [Description; 2] = [
 pub struct Refused {
     /// Name of the setting.
     pub setting: String,
-    /// What happened, in words: `connections refused`.
+    /// What happened, in words: `connections refused or closed`.
     pub what: String,
     /// How often.
     pub count: u64,
@@ -199,8 +220,7 @@ mod tests {
         let warning = refuse(60).unwrap();
         assert_eq!(warning, Warning { count: 3, value: 3, since: Some(WARN_INTERVAL) });
         let text = LIMITS[1].sentence(&warning);
-        let begin =
-            "3 connections refused in the last 60 s: limits.max_connections_per_address (3) is reached";
+        let begin = "3 connections refused or closed in the last 60 s: limits.max_connections_per_address (3) is reached";
         assert!(text.starts_with(begin), "{text}");
         assert_eq!(state.warning(start + Duration::from_secs(500)), None, "there is nothing to tell");
     }

@@ -40,6 +40,7 @@ pub(crate) use self::{
     reply::{Answer, Reply, Then},
 };
 use crate::{
+    admission::Guest,
     auth::SessionKeys,
     broker::{Broker, NotificationSubscriber, Numbered, ServiceSession, Subscriber},
     config::Config,
@@ -50,7 +51,12 @@ use crate::{
 };
 
 /// Serves a client until it disconnects or `stop` is cancelled; then what it has asked is still answered.
-pub(crate) async fn serve(broker: Arc<Broker>, connection: Connection<RelaySide>, stop: CancellationToken) {
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    connection: Connection<RelaySide>,
+    guest: Arc<Guest>,
+    stop: CancellationToken,
+) {
     let Connection { session, side, reader, writer } = connection;
     let agreed = Agreed {
         parameters: session.parameters,
@@ -62,7 +68,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, connection: Connection<RelaySide>
             Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
         }),
     };
-    let session = Session::new(agreed, &broker);
+    let session = Session::new(agreed, guest, &broker);
     let finished = CancellationToken::new();
     let mut writing = AbortOnDropHandle::new(tokio::spawn({
         let (writer, finished) = (Writer::new(session.clone(), broker.clone(), writer), finished.clone());
@@ -143,6 +149,8 @@ pub(crate) struct Service {
 /// A session's state, shared by its tasks and by the sessions that send to its queues.
 pub(crate) struct Session {
     number: u64,
+    /// The place of the connection.
+    pub(crate) guest: Arc<Guest>,
     /// Those that were in force when it began.
     config: Arc<Config>,
     pub(crate) parameters: SessionParameters,
@@ -179,12 +187,13 @@ struct Joined {
 }
 
 impl Session {
-    pub(crate) fn new(agreed: Agreed, broker: &Broker) -> Arc<Self> {
+    pub(crate) fn new(agreed: Agreed, guest: Arc<Guest>, broker: &Broker) -> Arc<Self> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let config = broker.config();
         let limits = &config.limits;
         Arc::new(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            guest,
             parameters: agreed.parameters,
             keys: Mutex::new(SessionKeys::new(agreed.private_key.clone())),
             private_key: agreed.private_key,
@@ -252,7 +261,7 @@ impl Session {
 
     /// Whether it is subscribed to anything: then it is not disconnected for being idle.
     fn has_subscriptions(&self) -> bool {
-        self.service.is_some()
+        (self.service.is_some() && self.guest.is_known())
             || lock(&self.joined).as_ref().is_some_and(|j| !j.queues.is_empty() || !j.notifiers.is_empty())
     }
 

@@ -21,9 +21,10 @@ pub(super) async fn read(
     mut reader: BlockReader,
     stop: &CancellationToken,
 ) {
+    let first_command = session.config.limits.first_command_timeout.map(|timeout| Instant::now() + timeout);
     loop {
         let block = tokio::select! {
-            block = next_block(session, &mut reader) => block,
+            block = next_block(session, &mut reader, first_command) => block,
             () = stop.cancelled() => return,
         };
         let Ok(block) = block else { return };
@@ -42,15 +43,26 @@ pub(super) async fn read(
 
 /// # Errors
 ///
-/// [`ConnectionError::Closed`] also when the client has been idle for too long.
-async fn next_block(session: &Session, reader: &mut BlockReader) -> Result<ReceivedBlock, ConnectionError> {
+/// [`ConnectionError::Closed`] also when the client has been idle for too long, or when nothing was done for it until
+/// `first_command`.
+async fn next_block(
+    session: &Session,
+    reader: &mut BlockReader,
+    first_command: Option<Instant>,
+) -> Result<ReceivedBlock, ConnectionError> {
     let limits = &session.config.limits;
-    let Some(idle_timeout) = limits.idle_timeout else { return reader.read_block().await };
     loop {
-        match tokio::time::timeout(limits.idle_check_interval, reader.read_block()).await {
-            Ok(block) => return block,
-            Err(_) if session.is_idle(idle_timeout) => return Err(ConnectionError::Closed),
-            Err(_) => {}
+        let first_command = first_command.filter(|_| !session.guest.is_known());
+        let check = limits.idle_timeout.map(|_| Instant::now() + limits.idle_check_interval);
+        let Some(until) = [first_command, check].into_iter().flatten().min() else {
+            return reader.read_block().await;
+        };
+        if let Ok(block) = tokio::time::timeout_at(until, reader.read_block()).await {
+            return block;
+        }
+        let is_late = first_command.is_some_and(|at| at <= Instant::now()) && !session.guest.is_known();
+        if is_late || limits.idle_timeout.is_some_and(|timeout| session.is_idle(timeout)) {
+            return Err(ConnectionError::Closed);
         }
     }
 }

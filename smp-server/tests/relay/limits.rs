@@ -32,6 +32,9 @@ async fn closed(stream: &mut TcpStream) {
 async fn there_are_places_for_so_many_connections() {
     let relay = relay_with(|config| config.limits.max_connections = 2).await;
     let (one, two) = (relay.client().await, relay.client().await);
+    // Those for whom nothing was done would leave for a newcomer.
+    one.queue().await;
+    two.queue().await;
     let mut third = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
     closed(&mut third).await;
     assert_eq!(relay.running.connections(), 2);
@@ -69,6 +72,23 @@ async fn idle_connections_without_subscriptions_are_closed() {
     let bob = relay.client().await;
     bob.ok(None, queue.sender(), send(b"still there?")).await;
     assert_eq!(subscribed.message(&queue).await.1, b"still there?");
+}
+
+/// `PING` keeps a connection, but it does not show that somebody needs it.
+#[tokio::test]
+async fn connections_on_which_nothing_is_done_are_closed() {
+    let relay = relay_with(|config| config.limits.first_command_timeout = Some(Duration::from_secs(1))).await;
+    let (mut useless, used) = (relay.client().await, relay.client().await);
+    let queue = used.queue().await;
+    let closed = async {
+        while useless.relay.send(None, EntityId::empty(), Command::Ping).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("still open");
+    assert!(useless.events.recv().await.is_err());
+    let bob = relay.client().await;
+    bob.ok(None, queue.sender(), send(b"still there?")).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod blocking;
 mod bounds;
+mod crowd;
 mod forwarding;
 mod limits;
 mod links;

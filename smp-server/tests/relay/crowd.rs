@@ -1,0 +1,203 @@
+//! One network that opens connections by the thousand does not keep others from theirs.
+//!
+//! `SMP_TEST_CROWD=40000` runs the long form: as many connections, with the default limits.
+
+use std::{
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use smp_protocol::{command::Command, id::EntityId, message::BrokerMessage};
+use smp_server::config::Config;
+use smp_transport::client::{ClientConfig, RelayClient};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+};
+
+use crate::support::{Client, TestRelay, relay_with, send};
+
+/// Networks of the attackers, each a /24 of its own.
+const NETWORKS: usize = 40;
+
+/// Open files of the test besides the connections of the attackers, both ends of which it has.
+const OTHER_FILES: u64 = 500;
+
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// An address of that network on this machine.
+fn address_in(network: usize) -> Ipv4Addr {
+    Ipv4Addr::new(127, 40, u8::try_from(network).unwrap(), 1)
+}
+
+async fn connect_from(from: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    socket.connect(to).await
+}
+
+async fn client_from(network: usize, relay: &TestRelay) -> Client {
+    let stream = connect_from(address_in(network), relay.running.local_addrs()[0]).await.unwrap();
+    let fingerprint = relay.running.address().fingerprint;
+    let (relay, events) =
+        RelayClient::connect_over(stream, fingerprint, ClientConfig::default()).await.unwrap();
+    Client { relay, events }
+}
+
+/// Somebody from elsewhere connects, creates a queue and receives. Returns how long that took.
+async fn newcomer(relay: &TestRelay) -> Duration {
+    let start = Instant::now();
+    let mut alice = client_from(NETWORKS + 1, relay).await;
+    let queue = alice.queue().await;
+    let bob = client_from(NETWORKS + 2, relay).await;
+    bob.ok(None, queue.sender(), send(b"hello")).await;
+    let (id, body) = alice.message(&queue).await;
+    assert_eq!(body, b"hello");
+    assert!(alice.ack(&queue, &id).await.is_none());
+    start.elapsed()
+}
+
+fn counting_loopback(config: &mut Config) {
+    config.limits.count_loopback = true;
+}
+
+/// Opens connections that say nothing, at once another one for each that is closed, until told to stop.
+async fn open_for_ever(
+    network: usize,
+    count: usize,
+    to: SocketAddr,
+    opened: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+) {
+    let mut connections = std::collections::VecDeque::new();
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(stream) = connect_from(address_in(network), to).await {
+            connections.push_back(stream);
+            opened.fetch_add(1, Ordering::Relaxed);
+        } else {
+            tokio::task::yield_now().await;
+        }
+        if connections.len() >= count {
+            // Those that the relay has closed make room for others.
+            let before = connections.len();
+            connections.retain(|stream| {
+                matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+            });
+            if connections.len() == before {
+                connections.pop_front();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_silent_connections_do_not_keep_others_out() {
+    let long: Option<usize> = std::env::var("SMP_TEST_CROWD").ok().map(|count| count.parse().unwrap());
+    let count = long.unwrap_or(2_000);
+    let files = 2 * count as u64 + OTHER_FILES;
+    let limit = rlimit::increase_nofile_limit(files).unwrap();
+    if limit < files {
+        return say(&format!(
+            "{count} silent connections: skipped, they take {files} open files and {limit} are allowed (ulimit -n)"
+        ));
+    }
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        if long.is_none() {
+            config.limits.max_connections = 300;
+            config.limits.max_connections_per_address = 40;
+        }
+    })
+    .await;
+    let to = relay.running.local_addrs()[0];
+    let (opened, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut attackers = JoinSet::new();
+    for network in 1..=NETWORKS {
+        attackers.spawn(open_for_ever(network, count / NETWORKS, to, opened.clone(), stop.clone()));
+    }
+    // They have filled it, and go on.
+    while opened.load(Ordering::Relaxed) < count
+        || relay.running.connections() < relay.config.limits.max_connections
+    {
+        assert!(attackers.try_join_next().is_none());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let took = newcomer(&relay).await;
+    say(&format!(
+        "{} connections were opened from {NETWORKS} networks; somebody from another one connected, created a queue and received within {took:?}",
+        opened.load(Ordering::Relaxed)
+    ));
+    assert!(relay.running.connections() <= relay.config.limits.max_connections);
+    assert!(long.is_none() || took < Duration::from_secs(1), "{took:?}");
+    stop.store(true, Ordering::Relaxed);
+    while attackers.join_next().await.is_some() {}
+}
+
+/// Who has shown that he uses the relay is not displaced by who has not.
+#[tokio::test]
+async fn strangers_leave_for_others_and_those_who_use_the_relay_stay() {
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        config.limits.max_connections = 4;
+    })
+    .await;
+    let mut alice = client_from(1, &relay).await;
+    let queue = alice.queue().await;
+    let mut strangers = Vec::new();
+    for _ in 0..20 {
+        // They speak the protocol, but have nothing here.
+        let stranger = client_from(2, &relay).await;
+        let pong = stranger.ask(None, EntityId::empty(), Command::Ping).await.unwrap();
+        assert_eq!(pong, BrokerMessage::Pong);
+        strangers.push(stranger);
+    }
+    assert!(strangers[0].events.recv().await.is_err(), "the oldest has left");
+    let bob = client_from(3, &relay).await;
+    bob.ok(None, queue.sender(), send(b"still there?")).await;
+    assert_eq!(alice.message(&queue).await.1, b"still there?");
+}
+
+/// A queue can be had by everybody.
+#[tokio::test]
+async fn a_network_that_has_taken_all_places_gives_some_back() {
+    const PLACES: usize = 12;
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        config.limits.max_connections = PLACES;
+    })
+    .await;
+    let mut crowd = Vec::new();
+    for _ in 0..PLACES {
+        let client = client_from(1, &relay).await;
+        client.queue().await;
+        crowd.push(client);
+    }
+    newcomer(&relay).await;
+    assert!(relay.running.connections() <= PLACES);
+}
+
+/// Where everybody has one address, who does nothing makes room for who does.
+#[tokio::test]
+async fn behind_one_address_strangers_leave_too() {
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        config.limits.max_connections_per_address = 2;
+    })
+    .await;
+    let silent = connect_from(address_in(1), relay.running.local_addrs()[0]).await.unwrap();
+    let (one, two) = (client_from(1, &relay).await, client_from(1, &relay).await);
+    one.queue().await;
+    two.queue().await;
+    drop(silent);
+    let from = connect_from(address_in(1), relay.running.local_addrs()[0]).await.unwrap();
+    let fingerprint = relay.running.address().fingerprint;
+    assert!(RelayClient::connect_over(from, fingerprint, ClientConfig::default()).await.is_err());
+    client_from(2, &relay).await;
+}
