@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
 
 /// Longest time that can be waited for, 100 years: no clock counts much further.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -68,16 +69,21 @@ pub(crate) struct InitArgs {
 }
 
 /// `smp invite`
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct InviteArgs {
     /// What to call this contact here; their own name is used if left out.
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: Option<String>,
     /// Also write the QR code to this file (.png or .svg).
     #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
     pub(crate) qr: Option<PathBuf>,
-    /// Give a short link, whose content the relay keeps (encrypted) until it is used: a much smaller QR code.
+    /// Give the full link, with everything in it: three times as long, for apps that do not know short ones. What a short link stands
+    /// for is kept by the relay, encrypted, until it is used.
     #[arg(long)]
+    pub(crate) full: bool,
+    /// Short links are the default; this is still understood.
+    #[arg(long, hide = true, conflicts_with = "full")]
     pub(crate) short: bool,
     /// Stay until the other person has connected.
     #[arg(long)]
@@ -85,9 +91,10 @@ pub(crate) struct InviteArgs {
 }
 
 /// `smp join`
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct JoinArgs {
-    /// The invitation: simplex:/invitation#/?…, https://…/invitation#/?…, or a short one: simplex:/i#…, https://…/i#…
+    /// The invitation: simplex:/i#…, https://…/i#…, simplex:/invitation#/?… or https://…/invitation#/?…, also with the text that it
+    /// came in; `-` reads standard input.
     #[arg(value_name = "LINK")]
     pub(crate) link: String,
     /// What to call this contact here; their own name is used if left out.
@@ -132,7 +139,7 @@ pub(crate) struct ChatArgs {
 }
 
 /// `smp verify`
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct VerifyArgs {
     /// The contact's name, as `smp contacts` shows it.
     #[arg(value_name = "CONTACT")]
@@ -143,7 +150,7 @@ pub(crate) struct VerifyArgs {
 }
 
 /// `smp remove`
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct RemoveArgs {
     /// The contact's name, as `smp contacts` shows it.
     #[arg(value_name = "CONTACT")]

@@ -41,6 +41,13 @@ pub(crate) struct Contact {
     own_name: Option<String>,
 }
 
+impl Contact {
+    /// Whether the user chose the name.
+    pub(crate) fn is_name_chosen(&self) -> bool {
+        self.name_is_ours
+    }
+}
+
 /// What came of a profile.
 #[derive(Debug)]
 pub(crate) struct Introduction {
@@ -193,7 +200,7 @@ impl Book {
             .await?)
     }
 
-    async fn by_name(&self, name: &str) -> anyhow::Result<Option<Contact>> {
+    pub(crate) async fn by_name(&self, name: &str) -> anyhow::Result<Option<Contact>> {
         Ok(sqlx::query_as("SELECT * FROM contacts WHERE name = ?").bind(name).fetch_optional(&self.0).await?)
     }
 

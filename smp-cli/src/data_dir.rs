@@ -94,6 +94,16 @@ impl DataDir {
         self.0.join("chat.db")
     }
 
+    /// Where the process that holds the directory says so.
+    pub(crate) fn running_file(&self) -> PathBuf {
+        self.0.join("running.json")
+    }
+
+    /// The socket at which it is asked.
+    pub(crate) fn socket_file(&self) -> PathBuf {
+        self.0.join("smp.sock")
+    }
+
     fn settings_file(&self) -> PathBuf {
         self.0.join("settings.toml")
     }

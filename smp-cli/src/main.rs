@@ -5,10 +5,13 @@ mod book;
 mod commands;
 mod data_dir;
 mod demo;
+mod exit;
 mod names;
 mod output;
 mod qr;
+mod screen;
 mod session;
+mod shared;
 
 use std::process::ExitCode;
 
@@ -17,28 +20,23 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::Cli;
 use crate::output::Output;
+use crate::screen::Screen;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let output = Output::new(cli.json);
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output.error(&anyhow::Error::new(error).context("The program cannot start its threads"));
+            let error = anyhow::Error::new(error).context("The program cannot start its threads");
+            Output::new(Screen::new(cli.json, None)).error(&error);
             return ExitCode::FAILURE;
         }
     };
-    let code = match runtime.block_on(commands::run(cli)) {
-        Ok(code) => code,
-        Err(error) => {
-            output.error(&error);
-            ExitCode::FAILURE
-        }
-    };
+    let exit = runtime.block_on(commands::run(cli));
     // A thread may still wait for the keyboard; it must not hold the program up.
     runtime.shutdown_background();
-    code
+    exit.into()
 }
 
 fn start_log(verbose: u8) {

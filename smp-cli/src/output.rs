@@ -1,78 +1,109 @@
 //! What the user sees: sentences, or with `--json` one object per line.
 
-use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
+use crate::screen::Screen;
+use crate::shared::ClientScreen;
+
 /// Where results go. Results are on standard output; what only explains them is on standard error.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Output {
     json: bool,
+    sink: Sink,
+}
+
+#[derive(Clone)]
+enum Sink {
+    /// Of this process.
+    Screen(Arc<Screen>),
+    /// Of another process, which asked this one.
+    Client(ClientScreen),
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+    /// To the screen of this process.
+    pub(crate) fn new(screen: Screen) -> Self {
+        Self { json: screen.is_json(), sink: Sink::Screen(Arc::new(screen)) }
+    }
+
+    /// To the screen of a process that asked this one.
+    pub(crate) fn to_client(json: bool, screen: ClientScreen) -> Self {
+        Self { json, sink: Sink::Client(screen) }
     }
 
     /// Whether the reader is a program.
-    pub(crate) fn is_json(self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
     /// A result: `sentence` for people, `fields` with the name of the event for programs.
-    pub(crate) fn result(self, event: &str, fields: Value, sentence: &str) {
+    pub(crate) fn result(&self, event: &str, fields: Value, sentence: &str) {
         if self.json {
-            print_line(&with_event(event, fields).to_string())
+            self.out(&with_event(event, fields).to_string());
         } else {
-            print_line(&visible(sentence))
-        }
-    }
-
-    /// A line of a result for people, where programs get the result as a whole.
-    pub(crate) fn plain(self, line: &str) {
-        if !self.json {
-            print_line(&visible(line));
+            self.out(&visible(sentence));
         }
     }
 
     /// Something that explains a result and is not one.
-    pub(crate) fn note(self, event: &str, fields: Value, sentence: &str) {
+    pub(crate) fn note(&self, event: &str, fields: Value, sentence: &str) {
         if self.json {
-            print_line(&with_event(event, fields).to_string())
+            self.out(&with_event(event, fields).to_string());
         } else {
-            eprintln!("{}", visible(sentence))
+            self.err(&visible(sentence));
+        }
+    }
+
+    /// An explanation that programs do not need.
+    pub(crate) fn hint(&self, sentence: &str) {
+        if !self.json {
+            self.err(&visible(sentence));
+        }
+    }
+
+    /// A link to be scanned; see [`Screen::code`].
+    pub(crate) fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
+        match &self.sink {
+            Sink::Screen(screen) => screen.code(link, again),
+            Sink::Client(screen) => {
+                screen.code(link, again);
+                Ok(())
+            }
         }
     }
 
     /// The reason for which the program ends without success.
-    pub(crate) fn error(self, error: &anyhow::Error) {
+    pub(crate) fn error(&self, error: &anyhow::Error) {
         let sentence = chain(error);
         if self.json {
-            print_line(&with_event("error", json!({ "message": sentence })).to_string());
+            self.out(&with_event("error", json!({ "message": sentence })).to_string());
         } else {
-            eprintln!("smp: {}", visible(&sentence));
+            self.err(&format!("smp: {}", visible(&sentence)));
+        }
+    }
+
+    /// A whole line of standard output, as it is.
+    pub(crate) fn out(&self, line: &str) {
+        match &self.sink {
+            Sink::Screen(screen) => screen.out(line),
+            Sink::Client(screen) => screen.out(line),
+        }
+    }
+
+    /// A whole line of standard error, as it is.
+    pub(crate) fn err(&self, line: &str) {
+        match &self.sink {
+            Sink::Screen(screen) => screen.err(line),
+            Sink::Client(screen) => screen.err(line),
         }
     }
 }
 
-/// Prints and flushes: a program that reads us must not wait for a full buffer. What cannot be printed ends the program, so
-/// that it does not count as shown; quietly if the reader has seen enough.
-fn print_line(line: &str) {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => {
-            eprintln!("smp: standard output cannot be written: {error}");
-            std::process::exit(1);
-        }
-    }
-}
-
-fn with_event(event: &str, mut fields: Value) -> Value {
+pub(crate) fn with_event(event: &str, mut fields: Value) -> Value {
     fields["event"] = json!(event);
     fields
 }

@@ -1,35 +1,108 @@
 //! Invitation links as QR codes: in the terminal, as PNG, as SVG.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use qrcode::render::{svg, unicode};
-use qrcode::{EcLevel, QrCode};
+use qrcode::bits::Bits;
+use qrcode::render::svg;
+use qrcode::{Color, EcLevel, QrCode, Version};
 use tempfile::NamedTempFile;
 
-/// Side of one module in a PNG, in pixels: large enough for a phone camera to read from a screen.
-const PNG_MODULE: u32 = 6;
+/// Side of one module in a PNG, in pixels: decoders of web pages read codes with larger ones less well.
+const PNG_MODULE: u32 = 4;
+/// Modules of white around a code in a terminal. Less cannot be read; with explicit colours more is not needed.
+const QUIET: usize = 1;
+/// Black on white by numbers of the palette of 256 that no theme changes: many scanners read no inverted code.
+const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
+const RESET: &str = "\u{1b}[0m";
+/// The largest version of a QR code.
+const LARGEST_VERSION: i16 = 40;
 
 /// The code with the least redundancy: links are long, and a screen does not get dirty.
 fn code(link: &str) -> anyhow::Result<QrCode> {
-    QrCode::with_error_correction_level(link, EcLevel::L)
-        .context("The link is too long for a QR code; pass it on as text")
+    let segmented = QrCode::with_error_correction_level(link, EcLevel::L)
+        .context("The link is too long for a QR code; pass it on as text")?;
+    // The library's segments take more room than one of bytes in some links.
+    Ok(match one_segment(link) {
+        Some(code) if code.width() < segmented.width() => code,
+        _ => segmented,
+    })
 }
 
-/// The QR code as text, two modules per character, dark on light like printed ones so that cameras accept it.
-pub(crate) fn terminal(link: &str) -> anyhow::Result<String> {
-    let image = code(link)?
-        .render::<unicode::Dense1x2>()
-        .dark_color(unicode::Dense1x2::Light)
-        .light_color(unicode::Dense1x2::Dark)
-        .build();
-    Ok(image)
+/// The smallest code that holds the text as one segment of bytes.
+fn one_segment(text: &str) -> Option<QrCode> {
+    (1..=LARGEST_VERSION).find_map(|version| {
+        let mut bits = Bits::new(Version::Normal(version));
+        bits.push_byte_data(text.as_bytes()).ok()?;
+        bits.push_terminator(EcLevel::L).ok()?;
+        QrCode::with_bits(bits, EcLevel::L).ok()
+    })
+}
+
+/// A QR code as lines of text, two modules in a character.
+pub(crate) struct Drawing {
+    lines: Vec<String>,
+    columns: usize,
+}
+
+impl Drawing {
+    pub(crate) fn of(link: &str) -> anyhow::Result<Self> {
+        let code = code(link)?;
+        let columns = code.width() + 2 * QUIET;
+        let is_dark = |x: usize, y: usize| {
+            let inside =
+                (QUIET..QUIET + code.width()).contains(&x) && (QUIET..QUIET + code.width()).contains(&y);
+            inside && code[(x - QUIET, y - QUIET)] == Color::Dark
+        };
+        // The lower half of an odd last line is white too.
+        let line = |row: usize| {
+            (0..columns)
+                .map(|x| half_blocks(is_dark(x, 2 * row), is_dark(x, 2 * row + 1)))
+                .collect::<String>()
+        };
+        Ok(Self { lines: (0..columns.div_ceil(2)).map(line).collect(), columns })
+    }
+
+    /// Width in characters.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Height in lines of a window in which it stays whole when the cursor stands below it.
+    pub(crate) fn window_lines(&self) -> usize {
+        self.lines.len() + 1
+    }
+
+    /// Black on white, whatever the colours of the terminal are.
+    pub(crate) fn coloured(&self) -> String {
+        self.lines.iter().map(|line| format!("{BLACK_ON_WHITE}{line}{RESET}\n")).collect()
+    }
+
+    /// Without colours: white is drawn, as on a dark terminal.
+    pub(crate) fn plain(&self) -> String {
+        let invert = |character| match character {
+            ' ' => '█',
+            '█' => ' ',
+            '▀' => '▄',
+            _ => '▀',
+        };
+        self.lines.iter().map(|line| line.chars().map(invert).chain(['\n']).collect::<String>()).collect()
+    }
+}
+
+fn half_blocks(upper: bool, lower: bool) -> char {
+    match (upper, lower) {
+        (false, false) => ' ',
+        (true, false) => '▀',
+        (false, true) => '▄',
+        (true, true) => '█',
+    }
 }
 
 /// A picture file that is still to be filled. It appears at once and whole, instead of whatever has its name.
-pub(crate) struct Picture<'a> {
-    path: &'a Path,
+pub(crate) struct Picture {
+    path: PathBuf,
     format: Format,
     /// Beside it. Only its owner can read it: whoever has the code can use the invitation.
     draft: NamedTempFile,
@@ -40,9 +113,9 @@ enum Format {
     Svg,
 }
 
-impl<'a> Picture<'a> {
+impl Picture {
     /// Prepares a PNG or an SVG, by the file's extension.
-    pub(crate) fn create(path: &'a Path) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let format = match extension.to_ascii_lowercase().as_str() {
             "png" => Format::Png,
@@ -57,15 +130,15 @@ impl<'a> Picture<'a> {
             _ => Path::new("."),
         };
         let draft = NamedTempFile::new_in(folder).with_context(|| unwritten(path))?;
-        Ok(Self { path, format, draft })
+        Ok(Self { path: path.to_owned(), format, draft })
     }
 
     /// Draws the QR code. Returns where it is.
-    pub(crate) fn write(mut self, link: &str) -> anyhow::Result<&'a Path> {
+    pub(crate) fn write(mut self, link: &str) -> anyhow::Result<PathBuf> {
         let code = code(link)?;
-        let path = self.path;
-        self.fill(&code).with_context(|| unwritten(path))?;
-        self.draft.persist(path).with_context(|| unwritten(path))?;
+        let path = std::mem::take(&mut self.path);
+        self.fill(&code).with_context(|| unwritten(&path))?;
+        self.draft.persist(&path).with_context(|| unwritten(&path))?;
         Ok(path)
     }
 
@@ -91,6 +164,41 @@ fn unwritten(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SHORT: &str = "simplex:/i#9_Vv-OEY0Nm3Ahq2ShEGTvtV5_Nj3jYx/sUEx8q8b7kWoWZsWzUua03Q7fclm8k4k4WL0Nt5k5O8?h=relay.example.org&p=443&c=EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvs";
+
+    #[test]
+    fn a_drawing_has_a_quiet_zone_on_all_sides() {
+        for link in [SHORT, "simplex:/invitation#/?v=2-7", &"x".repeat(460)] {
+            let drawing = Drawing::of(link).unwrap();
+            let (first, last) = (drawing.lines.first().unwrap(), drawing.lines.last().unwrap());
+            assert!(first.chars().all(|character| " ▄".contains(character)), "{first}");
+            assert!(last.chars().all(|character| " ▀".contains(character)), "{last}");
+            for line in &drawing.lines {
+                assert_eq!(line.chars().count(), drawing.columns());
+                assert!(line.starts_with(' ') && line.ends_with(' '));
+            }
+            assert_eq!(drawing.window_lines(), drawing.columns().div_ceil(2) + 1);
+        }
+    }
+
+    #[test]
+    fn a_segment_of_bytes_is_used_where_it_is_smaller() {
+        // 154 bytes fit into version 7, which has 45 modules.
+        assert_eq!(SHORT.len(), 154);
+        assert_eq!(Drawing::of(SHORT).unwrap().columns(), 47);
+        // Digits alone are smaller as digits.
+        assert!(code(&"1".repeat(300)).unwrap().width() < one_segment(&"1".repeat(300)).unwrap().width());
+    }
+
+    #[test]
+    fn colours_are_explicit_and_end_with_each_line() {
+        let drawing = Drawing::of(SHORT).unwrap();
+        for line in drawing.coloured().lines() {
+            assert!(line.starts_with(BLACK_ON_WHITE) && line.ends_with(RESET), "{line:?}");
+        }
+        assert!(!drawing.plain().contains('\u{1b}'));
+    }
 
     #[test]
     fn png_and_svg_are_written_for_their_owner_only() {
@@ -123,6 +231,6 @@ mod tests {
 
     #[test]
     fn a_link_longer_than_any_qr_code_is_an_error() {
-        assert!(terminal(&"x".repeat(3000)).is_err());
+        assert!(Drawing::of(&"x".repeat(3000)).is_err());
     }
 }

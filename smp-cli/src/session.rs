@@ -1,6 +1,8 @@
 //! An open identity: the agent, the book of contacts and new texts, and what every command does with the agent's events.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
@@ -12,12 +14,14 @@ use smp_protocol::chat::{
     ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
 };
 use smp_protocol::pasted;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
 
 use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
 use crate::data_dir::{DataDir, Settings};
 
 /// Something that happened, after the book was brought up to date with it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Notice {
     /// The other person used our invitation.
     Joined(Contact),
@@ -49,16 +53,66 @@ pub(crate) enum Notice {
     StorageFailed(String),
 }
 
-/// An open identity.
-pub(crate) struct Session {
+/// Notices that wait for a command which follows them and is slow; older ones are dropped.
+const FOLLOWED_NOTICES: usize = 1024;
+
+/// What a command works with: the agent, the book, and who we are.
+pub(crate) struct Identity {
     agent: Agent,
-    events: Events,
     book: Book,
     settings: Settings,
-    /// The event that is being applied: kept here so that [`next`](Self::next) may be dropped at any time.
+}
+
+/// An open identity, with what happens to it.
+pub(crate) struct Session {
+    identity: Arc<Identity>,
+    source: Source,
+}
+
+/// Where notices come from.
+enum Source {
+    /// This session applies the agent's events.
+    Events(Box<EventSource>),
+    /// Another session of this process does.
+    Follow { notices: broadcast::Receiver<Notice>, ending: CancellationToken },
+}
+
+struct EventSource {
+    events: Events,
+    /// The event that is being applied: kept here so that [`Session::next`] may be dropped at any time.
     current: Option<Delivery>,
     /// What the events that were applied mean, and was not told yet.
     notices: VecDeque<Notice>,
+    /// For the sessions that follow.
+    told: broadcast::Sender<Notice>,
+}
+
+/// Makes sessions that follow another one of this process: they do everything but apply events and show texts.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    identity: Arc<Identity>,
+    told: broadcast::Sender<Notice>,
+}
+
+impl Follow {
+    /// A session that gets no more notices when `ending` says so.
+    pub(crate) fn session(&self, ending: CancellationToken) -> Session {
+        let source = Source::Follow { notices: self.told.subscribe(), ending };
+        Session { identity: self.identity.clone(), source }
+    }
+}
+
+/// The session that this one follows ends: nothing more is learned here. What was handed over is kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the program that serves this one ends")]
+pub(crate) struct Ending;
+
+impl Deref for Session {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
+    }
 }
 
 impl Session {
@@ -68,11 +122,73 @@ impl Session {
         let relays = parse_relays(&settings.relays)?;
         let (agent, events) = Agent::open(AgentConfig::new(dir.path().join("agent"), relays)).await?;
         let book = Book::open(&dir.book_file()).await?;
-        let session = Self { agent, events, book, settings, current: None, notices: VecDeque::new() };
-        session.enter_unknown_connections().await?;
-        Ok(session)
+        let identity = Identity { agent, book, settings };
+        identity.enter_unknown_connections().await?;
+        let told = broadcast::Sender::new(FOLLOWED_NOTICES);
+        let source = EventSource { events, current: None, notices: VecDeque::new(), told };
+        Ok(Self { identity: Arc::new(identity), source: Source::Events(Box::new(source)) })
     }
 
+    /// For other commands that are to run in this process. None if this session follows another one.
+    pub(crate) fn follow(&self) -> Option<Follow> {
+        match &self.source {
+            Source::Events(source) => {
+                Some(Follow { identity: self.identity.clone(), told: source.told.clone() })
+            }
+            Source::Follow { .. } => None,
+        }
+    }
+
+    /// Whether texts that arrive are shown here.
+    pub(crate) fn shows_texts(&self) -> bool {
+        matches!(self.source, Source::Events(_))
+    }
+
+    /// Closes everything. What was in flight goes on at the next start.
+    pub(crate) async fn close(self) {
+        self.agent.shutdown().await;
+        self.book.close().await;
+    }
+
+    /// The next thing that happens. May be dropped while it waits; applying an event again changes nothing.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Notice> {
+        match &mut self.source {
+            Source::Events(source) => source.next(&self.identity).await,
+            Source::Follow { notices, ending } => loop {
+                let notice = ending.run_until_cancelled(notices.recv()).await;
+                match notice {
+                    Some(Ok(notice)) => return Ok(notice),
+                    // What was missed is in the book.
+                    Some(Err(RecvError::Lagged(_))) => {}
+                    None | Some(Err(RecvError::Closed)) => return Err(Ending.into()),
+                }
+            },
+        }
+    }
+}
+
+impl EventSource {
+    async fn next(&mut self, identity: &Identity) -> anyhow::Result<Notice> {
+        loop {
+            if let Some(notice) = self.notices.pop_front() {
+                // Nobody may follow.
+                let _ = self.told.send(notice.clone());
+                return Ok(notice);
+            }
+            if self.current.is_none() {
+                self.current = self.events.next().await?;
+            }
+            let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
+            let notices = identity.apply(&delivery.event).await?;
+            // Only now: what the book does not have yet comes again after a crash.
+            delivery.done().await?;
+            self.current = None;
+            self.notices = notices.into();
+        }
+    }
+}
+
+impl Identity {
     /// Enters connections that a kill kept out of the book: nobody could list or remove them.
     async fn enter_unknown_connections(&self) -> anyhow::Result<()> {
         for connection in self.agent.connections().await? {
@@ -91,12 +207,6 @@ impl Session {
             self.book.add(number, None, status, link.as_deref()).await?;
         }
         Ok(())
-    }
-
-    /// Closes everything. What was in flight goes on at the next start.
-    pub(crate) async fn close(self) {
-        self.agent.shutdown().await;
-        self.book.close().await;
     }
 
     pub(crate) fn agent(&self) -> &Agent {
@@ -149,24 +259,6 @@ impl Session {
         self.book.new_texts().await
     }
 
-    /// The next thing that happens. May be dropped while it waits; applying an event again changes nothing.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<Notice> {
-        loop {
-            if let Some(notice) = self.notices.pop_front() {
-                return Ok(notice);
-            }
-            if self.current.is_none() {
-                self.current = self.events.next().await?;
-            }
-            let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
-            let notices = self.apply(&delivery.event).await?;
-            // Only now: what the book does not have yet comes again after a crash.
-            delivery.done().await?;
-            self.current = None;
-            self.notices = notices.into();
-        }
-    }
-
     async fn apply(&self, event: &Event) -> anyhow::Result<Vec<Notice>> {
         let notice = match event {
             Event::RelayUp { relay } => Notice::RelayUp(relay.clone()),
@@ -181,7 +273,7 @@ impl Session {
     }
 
     async fn apply_to(&self, connection: ConnectionId, event: &Event) -> anyhow::Result<Vec<Notice>> {
-        let contact = self.contact_of(connection).await?;
+        let Some(contact) = self.contact_of(connection).await? else { return Ok(Vec::new()) };
         let notice = match event {
             Event::Confirmation { info, .. } => {
                 let contact = self.learn_profile(&contact, info).await?.contact;
@@ -228,12 +320,20 @@ impl Session {
         }
     }
 
-    /// The contact of a connection; one that a crash kept out of the book is entered now.
-    async fn contact_of(&self, id: ConnectionId) -> anyhow::Result<Contact> {
-        match self.book.by_connection(id.number()).await? {
-            Some(contact) => Ok(contact),
-            None => self.book.add(id.number(), None, Status::Joining, None).await,
+    /// The contact of a connection; one that a crash kept out of the book is entered now. None if the connection was deleted
+    /// after the event.
+    async fn contact_of(&self, id: ConnectionId) -> anyhow::Result<Option<Contact>> {
+        if let Some(contact) = self.book.by_connection(id.number()).await? {
+            return Ok(Some(contact));
         }
+        let is_deleted = || async {
+            let connections = self.agent.connections().await?;
+            anyhow::Ok(connections.iter().all(|connection| connection.id != id))
+        };
+        if is_deleted().await? {
+            return Ok(None);
+        }
+        self.book.add(id.number(), None, Status::Joining, None).await.map(Some)
     }
 
     async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {

@@ -138,6 +138,70 @@ fn lines_go_out_and_come_in() {
 }
 
 #[test]
+fn what_begins_with_a_slash_stays_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, bob) = connected(folder.path(), &relay);
+    let mut chat = Chat::start(&alice, "bob");
+    for line in ["/hlep", "/remove bob", "/quit now"] {
+        chat.press(&format!("{line}\r"));
+        chat.until("nothing was sent");
+    }
+    chat.press("/help\r");
+    chat.until("//text sends a text that begins with a slash");
+    chat.press("/verify 12345\r");
+    chat.until("not a whole security code");
+    chat.press("//etc is a directory\r");
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("alice: /etc is a directory"));
+    // Others work meanwhile.
+    bob.ok(&["send", "alice", "still there?"]);
+    chat.until("bob: still there?");
+    alice.ok(&["send", "bob", "from beside"]);
+    chat.press("/exit\r");
+    assert_eq!(chat.ended(), 0);
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("from beside"));
+}
+
+/// What `smp invite bob` writes to a terminal of this size.
+fn invited(person: &Person, size: nix::pty::Winsize) -> String {
+    let pty = openpty(Some(&size), None).unwrap();
+    let stdio = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = person.command(&["invite", "bob"]);
+    let mut child = command.stdin(stdio()).stdout(stdio()).stderr(stdio()).spawn().unwrap();
+    drop((command, pty.slave));
+    let mut screen = Vec::new();
+    // The end of a terminal that nobody has open any more is an error.
+    let _ = File::from(pty.master).read_to_end(&mut screen);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(screen).unwrap()
+}
+
+#[test]
+fn a_code_looks_at_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let size = |ws_row, ws_col| nix::pty::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
+    let small = invited(&alice, size(24, 80));
+    assert!(small.contains("needs a terminal window of 47 columns and 25 lines; this one has 80 and 24"), "{small}");
+    assert!(small.contains("smp invite bob --qr code.png") && !small.contains('▀'), "{small}");
+    // Asked for again, it is the same invitation, black on white.
+    let large = invited(&alice, size(50, 80));
+    assert_eq!(large.lines().next(), small.lines().next());
+    let code: Vec<&str> = large.lines().filter(|line| line.contains('▀') || line.contains('▄')).collect();
+    assert!(
+        code.len() >= 23
+            && large.lines().filter(|line| line.starts_with("\u{1b}[38;5;16;48;5;231m")).count() == 24,
+        "{large}"
+    );
+    assert!(large.trim_end().ends_with("\u{1b}[0m"));
+    assert_eq!(alice.ok(&["contacts"]).lines().count(), 1);
+    // In a pipe there are no colours.
+    let piped = alice.ok(&["invite", "bob"]);
+    assert!(piped.contains('▀') && !piped.contains('\u{1b}'));
+}
+
+#[test]
 fn what_could_not_be_sent_is_told_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut relay = TestRelay::start(&folder.path().join("relay"));

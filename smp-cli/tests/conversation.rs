@@ -50,7 +50,7 @@ fn short_links_are_made_and_joined() {
     let relay = TestRelay::start(&folder.path().join("relay"));
     let alice = Person::create("alice", folder.path().join("alice"), &relay);
     let bob = Person::create("bob", folder.path().join("bob"), &relay);
-    let link = alice.invite_with(&["invite", "--short"]);
+    let link = alice.invite_with(&["invite"]);
     assert!(link.starts_with("simplex:/i#") && link.len() < 200, "{link}");
     let mut listener = alice.listen();
     bob.ok(&["join", &link]);
@@ -67,7 +67,7 @@ fn what_people_paste_is_understood() {
     // As `smp-server init` prints it, and as a program that adds slashes makes of it.
     alice.ok(&["init", "--name", "alice", "--relay", &format!("    {}/", relay.address)]);
     let bob = Person::create("bob", folder.path().join("bob"), &relay);
-    for options in [[].as_slice(), &["--short"]] {
+    for options in [[].as_slice(), &["--full"]] {
         let link = alice.invite_with(&[&["invite"], options].concat());
         let wrapped: Vec<&str> =
             link.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();

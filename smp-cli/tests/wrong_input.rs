@@ -20,7 +20,9 @@ fn links() {
     let relay = TestRelay::start(&folder.path().join("relay"));
     let alice = Person::create("alice", folder.path().join("alice"), &relay);
     let bob = Person::create("bob", folder.path().join("bob"), &relay);
-    let link = alice.invite("bob");
+    let short = alice.invite("short");
+    says(bob.refused(&["join", &short[..60]]), "copy the whole link again");
+    let link = alice.invite_with(&["invite", "bob", "--full"]);
     says(bob.refused(&["join", "hello"]), "not a SimpleX link");
     says(bob.refused(&["join", "https://example.com/"]), "link");
     says(bob.refused(&["join", &link[..200]]), "copy the whole link again");
@@ -54,7 +56,7 @@ fn a_link_that_was_joined_by_oneself() {
     let relay = TestRelay::start(&folder.path().join("relay"));
     let alice = Person::create("alice", folder.path().join("alice"), &relay);
     let bob = Person::create("bob", folder.path().join("bob"), &relay);
-    for (name, args) in [("a", ["invite"].as_slice()), ("b", &["invite", "--short"])] {
+    for (name, args) in [("a", ["invite"].as_slice()), ("b", &["invite", "--full"])] {
         let link = alice.invite_with(args);
         let joined = bob.run(&["join", &link, name, "--timeout", "1"]);
         assert_eq!(joined.status.code(), Some(3));
@@ -101,8 +103,9 @@ fn directories_and_names() {
     says(alice.refused(&["init", "--name", "x", "--relay", &relay.address]), "already");
     says(alice.refused(&["send", "carol", "hello"]), "there are: bob");
     says(alice.refused(&["invite", "bob"]), "already");
+    // One shows what comes; it is named.
     let listener = alice.listen();
-    says(alice.refused(&["contacts"]), "in use by another process");
+    says(alice.refused(&["listen"]), "`smp listen` (process ");
     listener.kill();
     alice.ok(&["contacts"]);
 }

@@ -1,17 +1,16 @@
 //! `smp contacts`: who there is, and how far each has come.
 
-use std::process::ExitCode;
-
 use serde_json::json;
 
 use crate::book::{Contact, Status};
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::Session;
 
-pub(super) async fn run(session: &Session, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(session: &Session, output: &Output) -> anyhow::Result<Exit> {
     let contacts = session.book().contacts().await?;
-    if contacts.is_empty() && !output.is_json() {
-        eprintln!("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
+    if contacts.is_empty() {
+        output.hint("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
     }
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
     for contact in &contacts {
@@ -23,7 +22,7 @@ pub(super) async fn run(session: &Session, output: Output) -> anyhow::Result<Exi
         });
         output.result("contact", fields, &format!("{:width$}  {}", contact.name, describe(contact)));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }
 
 fn describe(contact: &Contact) -> &'static str {

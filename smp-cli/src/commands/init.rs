@@ -1,17 +1,16 @@
 //! `smp init`: a name and relays, nothing else. No account is made anywhere.
 
-use std::process::ExitCode;
-
 use anyhow::bail;
 use serde_json::json;
 
 use crate::args::InitArgs;
 use crate::data_dir::{DataDir, Settings};
+use crate::exit::Exit;
 use crate::names::{MAX_NAME, printable};
 use crate::output::Output;
 use crate::session::parse_relays;
 
-pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     if args.name.is_empty() || printable(&args.name) != args.name {
         bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
     }
@@ -27,5 +26,5 @@ pub(super) fn run(args: &InitArgs, dir: &DataDir, output: Output) -> anyhow::Res
         json!({ "name": args.name, "data_dir": dir.path().display().to_string() }),
         &sentence,
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }

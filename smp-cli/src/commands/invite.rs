@@ -1,7 +1,5 @@
 //! `smp invite`: a one-time link and its QR code.
 
-use std::process::ExitCode;
-
 use serde_json::json;
 use smp_agent::{ConnectionId, ShortLinkScheme};
 
@@ -10,39 +8,60 @@ use super::show_new_texts;
 use super::stop::Stop;
 use crate::args::InviteArgs;
 use crate::book::Status;
+use crate::exit::Exit;
+use crate::names::argument;
 use crate::output::Output;
-use crate::qr::{self, Picture};
 use crate::session::{Notice, Session};
 
-pub(super) async fn run(
-    args: &InviteArgs,
-    session: &mut Session,
-    output: Output,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &InviteArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+    let contact = match unused(args, session).await? {
+        Some(contact) => contact,
+        None => create(args, session, output).await?,
+    };
+    show(&contact, output)?;
+    if args.wait { wait(contact.connection, session, output).await } else { Ok(Exit::DONE) }
+}
+
+/// An invitation as it is shown.
+struct Invitation {
+    connection: i64,
+    name: String,
+    /// Whether the user chose the name.
+    is_chosen: bool,
+    link: String,
+}
+
+/// The invitation of this name that nobody has used yet: it is shown once more.
+async fn unused(args: &InviteArgs, session: &Session) -> anyhow::Result<Option<Invitation>> {
+    let Some(name) = &args.contact else { return Ok(None) };
+    let contact = session.book().by_name(name).await?;
+    Ok(contact.filter(|contact| contact.status == Status::Invited).and_then(|contact| {
+        let is_chosen = contact.is_name_chosen();
+        Some(Invitation {
+            connection: contact.connection,
+            name: contact.name,
+            is_chosen,
+            link: contact.link?,
+        })
+    }))
+}
+
+async fn create(args: &InviteArgs, session: &Session, output: &Output) -> anyhow::Result<Invitation> {
     if let Some(name) = &args.contact {
         session.book().refuse_known_name(name).await?;
     }
-    // Before the invitation is made, so that a wrong name of a file costs none.
-    let picture = args.qr.as_deref().map(Picture::create).transpose()?;
-    let (connection, link) = create(args, session, output).await?;
-    let contact = session
-        .book()
-        .add(connection.number(), args.contact.as_deref(), Status::Invited, Some(&link))
-        .await?;
-    show(&contact.name, args.contact.is_some(), &link, output);
-    if let Some(picture) = picture {
-        let path = picture.write(&link)?.display().to_string();
-        output.note("qr", json!({ "file": path }), &format!("The QR code is in {path}."));
-    }
-    if args.wait { wait(connection.number(), session, output).await } else { Ok(ExitCode::SUCCESS) }
+    let (connection, link) = make_link(args, session, output).await?;
+    let chosen = args.contact.as_deref();
+    let contact = session.book().add(connection.number(), chosen, Status::Invited, Some(&link)).await?;
+    Ok(Invitation { connection: contact.connection, name: contact.name, is_chosen: chosen.is_some(), link })
 }
 
-async fn create(
+async fn make_link(
     args: &InviteArgs,
     session: &Session,
-    output: Output,
+    output: &Output,
 ) -> anyhow::Result<(ConnectionId, String)> {
-    if !args.short {
+    if args.full {
         let (connection, link) = session.agent().create_invitation().await?;
         return Ok((connection, link.to_string()));
     }
@@ -56,32 +75,29 @@ async fn create(
     Ok((connection, invitation.full.to_string()))
 }
 
-fn show(name: &str, is_chosen: bool, link: &str, output: Output) {
-    if output.is_json() {
-        output.result("invitation", json!({ "contact": name, "link": link }), "");
-        return;
-    }
-    if let Ok(code) = qr::terminal(link) {
-        output.plain(&code);
-    }
-    output.plain(link);
-    eprintln!("\nGive this link (or the QR code) to one person only, in a way you trust. It works once.");
-    eprintln!("They connect with: smp join LINK, or by scanning it in a SimpleX app.");
-    let until = if is_chosen { "" } else { " until they tell their name" };
-    eprintln!("Keep `smp listen` running to let them in. In your list they are “{name}”{until}.");
+/// The code comes last, so that nothing moves it off the screen.
+fn show(invitation: &Invitation, output: &Output) -> anyhow::Result<()> {
+    let Invitation { name, link, is_chosen, .. } = invitation;
+    output.result("invitation", json!({ "contact": name, "link": link }), link);
+    output.hint("\nGive this link (or the QR code) to one person only, in a way you trust. It works once.");
+    output.hint("They connect with: smp join LINK, or by scanning it in a SimpleX app.");
+    let until = if *is_chosen { "" } else { " until they tell their name" };
+    output
+        .hint(&format!("Keep `smp listen` running to let them in. In your list they are “{name}”{until}.\n"));
+    output.code(link, Some(&format!("smp invite {}", argument(name))))
 }
 
-async fn wait(connection: i64, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+async fn wait(connection: i64, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let mut stop = Stop::new()?;
     loop {
         let notice = tokio::select! {
             notice = session.next() => notice?,
-            () = stop.wait() => return Ok(ExitCode::from(super::NOT_YET)),
+            () = stop.wait() => return Ok(Exit::NOT_YET),
         };
         explain(&notice, output);
         match notice {
-            Notice::Connected(contact) if contact.connection == connection => return Ok(ExitCode::SUCCESS),
-            Notice::Ended(contact, _) if contact.connection == connection => return Ok(ExitCode::FAILURE),
+            Notice::Connected(contact) if contact.connection == connection => return Ok(Exit::DONE),
+            Notice::Ended(contact, _) if contact.connection == connection => return Ok(Exit::FAILED),
             Notice::Text => {
                 show_new_texts(session, output).await?;
             }

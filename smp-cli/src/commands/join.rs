@@ -1,20 +1,35 @@
 //! `smp join`: use somebody's invitation.
 
-use std::process::ExitCode;
+use std::io::Read as _;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 use smp_protocol::link::{ConnectionLink, ConnectionRequest, ShortLink};
 use smp_protocol::pasted;
 use tokio::time::Instant;
 
-use super::{NOT_YET, next_before};
+use super::next_before;
 use crate::args::JoinArgs;
 use crate::book::{Contact, Status};
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
-pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+/// Takes the invitation from where it is.
+pub(super) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
+    if args.link == "-" {
+        args.link = read_input()?;
+    }
+    Ok(args)
+}
+
+fn read_input() -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_INPUT).read_to_end(&mut bytes).context("Standard input cannot be read")?;
+    String::from_utf8(bytes).context("Standard input is not text in UTF-8")
+}
+
+pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let invitation = invitation_id(&args.link);
     if let Some(invitation) = &invitation {
         refuse_joined(invitation, session).await?;
@@ -36,12 +51,12 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
         match notice {
             Notice::Connected(contact) if contact.connection == connection.number() => {
                 output.result("contact", json!({ "contact": contact.name }), &contact.name);
-                return Ok(ExitCode::SUCCESS);
+                return Ok(Exit::DONE);
             }
             // Nothing came of it: there is nobody to keep in the list.
             Notice::Ended(contact, _) if contact.connection == connection.number() => {
                 session.remove(&contact).await?;
-                return Ok(ExitCode::FAILURE);
+                return Ok(Exit::FAILED);
             }
             Notice::RelayDown(relay, reason) => relay_down = Some((relay, reason)),
             Notice::RelayUp(up) if relay_down.as_ref().is_some_and(|(relay, _)| *relay == up) => {
@@ -56,8 +71,11 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: Output) 
     };
     let sentence = format!("{reason} `smp listen` goes on and completes the connection.");
     output.note("not_yet", json!({ "contact": contact.name, "reason": reason }), &sentence);
-    Ok(ExitCode::from(NOT_YET))
+    Ok(Exit::NOT_YET)
 }
+
+/// How much of standard input is read: what is longer is no link.
+const MAX_INPUT: u64 = smp_protocol::pasted::MAX_PASTED as u64 + 1;
 
 /// What two writings of one link have in common. None if it is no link of an invitation.
 fn invitation_id(link: &str) -> Option<Vec<u8>> {

@@ -1,21 +1,16 @@
 //! `smp listen`: receive until told to stop.
 
-use std::process::ExitCode;
-
 use tokio::time::Instant;
 
 use super::notices::explain;
 use super::stop::Stop;
-use super::{NOT_YET, never, show_new_texts};
+use super::{never, show_new_texts};
 use crate::args::ListenArgs;
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
-pub(super) async fn run(
-    args: &ListenArgs,
-    session: &mut Session,
-    output: Output,
-) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &ListenArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let deadline = args.duration.map_or_else(never, |duration| Instant::now() + duration);
     let wanted = args.count.unwrap_or(u64::MAX);
     let mut stop = Stop::new()?;
@@ -32,5 +27,5 @@ pub(super) async fn run(
         }
     }
     let complete = args.count.is_none() || shown >= wanted;
-    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(NOT_YET) })
+    Ok(if complete { Exit::DONE } else { Exit::NOT_YET })
 }

@@ -12,59 +12,206 @@ mod send;
 mod stop;
 mod verify;
 
-use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::bail;
 use serde_json::json;
+use smp_agent::AgentError;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use self::notices::explain;
-use crate::args::{Cli, Command, LONGEST_WAIT};
+pub(crate) use self::send::TextToSend;
+use crate::args::{ChatArgs, Cli, Command, LONGEST_WAIT, ListenArgs};
 use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
+use crate::exit::Exit;
 use crate::output::{Output, clock, visible};
-use crate::session::{Notice, Session};
+use crate::qr::Picture;
+use crate::screen::Screen;
+use crate::session::{Ending, Notice, Session};
+use crate::shared::{Answer, Holder, Running, Server, Task, ask};
 
-/// The program ended without doing what was asked, and nothing is lost: the message waits, the contact is not there yet.
-pub(crate) const NOT_YET: u8 = 3;
+/// How long a command waits for another one that holds the directory and will soon have ended.
+const HELD_PATIENCE: Duration = Duration::from_secs(20);
+/// Pause between two attempts to hold it.
+const HELD_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is said of a message that the contact's relay does not have yet.
 const QUEUED: &str =
     "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
 
-/// Runs the command.
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let output = Output::new(cli.json);
-    if let Command::Demo(args) = cli.command {
-        return demo::run(&args, output).await;
-    }
-    if let Command::DemoRelay(args) = cli.command {
-        return demo::run_relay(&args).await;
-    }
-    let dir = DataDir::locate(cli.data_dir.as_deref())?;
-    if let Command::Init(args) = cli.command {
-        return init::run(&args, &dir, output);
-    }
-    let mut session = Session::open(&dir).await?;
-    let result = match cli.command {
-        Command::Invite(args) => invite::run(&args, &mut session, output).await,
-        Command::Join(args) => join::run(&args, &mut session, output).await,
-        Command::Contacts => contacts::run(&session, output).await,
-        Command::Send(args) => send::run(&args, &mut session, output).await,
-        Command::Listen(args) => listen::run(&args, &mut session, output).await,
-        Command::Chat(args) => chat::run(&args, &mut session, output).await,
-        Command::Verify(args) => verify::run(&args, &session, output).await,
-        Command::Remove(args) => remove::run(&args, &session, output).await,
-        Command::Init(_) | Command::Demo(_) | Command::DemoRelay(_) => Ok(ExitCode::SUCCESS),
+/// Runs the command. Whatever goes wrong is on the screen when it returns.
+pub(crate) async fn run(cli: Cli) -> Exit {
+    let json = cli.json;
+    let picture = match &cli.command {
+        // Before the invitation is made, so that a wrong name of a file costs none.
+        Command::Invite(args) => args.qr.as_deref().map(Picture::create).transpose(),
+        _ => Ok(None),
     };
+    let (picture, failure) = match picture {
+        Ok(picture) => (picture, None),
+        Err(error) => (None, Some(error)),
+    };
+    let output = Output::new(Screen::new(json, picture));
+    let result = match failure {
+        Some(error) => Err(error),
+        None => start(cli, &output).await,
+    };
+    result.unwrap_or_else(|error| {
+        output.error(&error);
+        Exit::FAILED
+    })
+}
+
+/// A command that needs an identity.
+enum Work {
+    /// One that another process can do.
+    Task(Task),
+    Listen(ListenArgs),
+    Chat(ChatArgs),
+}
+
+impl Work {
+    /// As people know it, without what they typed behind it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Task(Task::Contacts) => "smp contacts",
+            Self::Task(Task::Invite(_)) => "smp invite",
+            Self::Task(Task::Join(_)) => "smp join",
+            Self::Task(Task::Send(_)) => "smp send",
+            Self::Task(Task::Verify(_)) => "smp verify",
+            Self::Task(Task::Remove(_)) => "smp remove",
+            Self::Listen(_) => "smp listen",
+            Self::Chat(_) => "smp chat",
+        }
+    }
+
+    /// Whether it lasts until somebody ends it, so that others are served meanwhile.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Listen(_) | Self::Chat(_) => true,
+            Self::Task(Task::Invite(args)) => args.wait,
+            Self::Task(_) => false,
+        }
+    }
+}
+
+async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
+    let dir = || DataDir::locate(cli.data_dir.as_deref());
+    let work = match cli.command {
+        Command::Demo(args) => return demo::run(&args, output).await,
+        Command::DemoRelay(args) => return demo::run_relay(&args).await,
+        Command::Init(args) => return init::run(&args, &dir()?, output),
+        Command::Contacts => Work::Task(Task::Contacts),
+        Command::Invite(args) => Work::Task(Task::Invite(args)),
+        Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
+        Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
+        Command::Verify(args) => Work::Task(Task::Verify(args)),
+        Command::Remove(args) => Work::Task(Task::Remove(args)),
+        Command::Listen(args) => Work::Listen(args),
+        Command::Chat(args) => {
+            chat::refuse_programs(output)?;
+            Work::Chat(args)
+        }
+    };
+    work_in(&dir()?, work, output).await
+}
+
+/// Does the work: here, or in the process that holds the directory.
+async fn work_in(dir: &DataDir, mut work: Work, output: &Output) -> anyhow::Result<Exit> {
+    let deadline = Instant::now() + HELD_PATIENCE;
+    loop {
+        match Session::open(dir).await {
+            Ok(session) => return hold(dir, work, session, output).await,
+            Err(error) if is_held(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let running = Running::read(dir);
+        if let Some(running) = &running {
+            work = match work {
+                Work::Task(task) => match ask(running, task, output).await? {
+                    Answer::Done(exit) => return Ok(exit),
+                    Answer::NotTaken(task) => Work::Task(task),
+                },
+                _ if running.socket.is_some() => bail!(
+                    "`{}` (process {}) receives in {} already; stop it first. `smp send`, `contacts` and others work meanwhile",
+                    running.command,
+                    running.process,
+                    dir.path().display()
+                ),
+                work => work,
+            };
+        }
+        if Instant::now() >= deadline {
+            return Err(held(dir, running));
+        }
+        tokio::time::sleep(HELD_PAUSE).await;
+    }
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(AgentError::InUse { .. }))
+}
+
+fn held(dir: &DataDir, running: Option<Running>) -> anyhow::Error {
+    let directory = dir.path().display();
+    match running {
+        Some(Running { process, command, .. }) => anyhow::anyhow!(
+            "{directory} is in use: `{command}` (process {process}) works in it; try again when it has ended, or stop it"
+        ),
+        None => anyhow::anyhow!(
+            "{directory} is in use by another process; stop that one, or choose another directory"
+        ),
+    }
+}
+
+/// Does the work with a directory that this process holds, and serves others if it takes long.
+async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) -> anyhow::Result<Exit> {
+    let mut holder = Holder::new(dir, work.name());
+    let server = match session.follow().filter(|_| work.is_long()) {
+        Some(follow) => match Server::start(dir, &mut holder, follow) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                let sentence = format!("Other commands have to wait until this one ends: {error:#}.");
+                output.note("not_shared", json!({ "reason": format!("{error:#}") }), &sentence);
+                None
+            }
+        },
+        None => None,
+    };
+    let result = match work {
+        Work::Task(task) => run_task(task, &mut session, output).await,
+        Work::Listen(args) => listen::run(&args, &mut session, output).await,
+        Work::Chat(args) => chat::run(&args, &mut session, output).await,
+    };
+    if let Some(server) = server {
+        server.stop(&mut holder).await;
+    }
+    drop(holder);
     session.close().await;
     result
 }
 
+/// Runs a command, for this process or for another one.
+pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+    match task {
+        Task::Contacts => contacts::run(session, output).await,
+        Task::Invite(args) => invite::run(&args, session, output).await,
+        Task::Join(args) => join::run(&args, session, output).await,
+        Task::Send(message) => send::run(&message, session, output).await,
+        Task::Verify(args) => verify::run(&args, session, output).await,
+        Task::Remove(args) => remove::run(&args, session, output).await,
+    }
+}
+
 /// Shows texts that arrived and were not shown yet; returns how many. A text is forgotten only after it is on the screen: if
-/// this program is killed in between it is shown again, with the same `id`.
-async fn show_new_texts(session: &Session, output: Output) -> anyhow::Result<u64> {
+/// this program is killed in between it is shown again, with the same `id`. A session that follows another one leaves them to it.
+async fn show_new_texts(session: &Session, output: &Output) -> anyhow::Result<u64> {
+    if !session.shows_texts() {
+        return Ok(0);
+    }
     let texts = session.new_texts().await?;
     for text in &texts {
         let sentence = text_line(text);
@@ -87,18 +234,19 @@ fn text_line(text: &NewText) -> String {
     format!("{clock} {}: {}", text.contact, visible(&text.text).replace('\n', "\n         "))
 }
 
-/// The next notice, explained, or none if the time is over.
+/// The next notice, explained, or none if the time is over or there will be no more.
 async fn next_before(
     session: &mut Session,
     deadline: Instant,
-    output: Output,
+    output: &Output,
 ) -> anyhow::Result<Option<Notice>> {
     match tokio::time::timeout_at(deadline, session.next()).await {
-        Ok(notice) => {
-            let notice = notice?;
+        Ok(Ok(notice)) => {
             explain(&notice, output);
             Ok(Some(notice))
         }
+        Ok(Err(error)) if error.is::<Ending>() => Ok(None),
+        Ok(Err(error)) => Err(error),
         Err(_) => Ok(None),
     }
 }

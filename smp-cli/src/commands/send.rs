@@ -1,41 +1,59 @@
 //! `smp send`: hand over a text and wait until the contact's relay keeps it.
 
 use std::io::Read as _;
-use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{NOT_YET, QUEUED, next_before};
+use super::{QUEUED, next_before};
 use crate::args::SendArgs;
 use crate::book::{Contact, Status};
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
-pub(super) async fn run(args: &SendArgs, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
-    let text = text(&args.text)?;
-    let deadline = Instant::now() + args.timeout;
-    let Some(contact) = connected(&args.contact, deadline, session, output).await? else {
+/// What `smp send` was asked to send, wherever the text came from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TextToSend {
+    contact: String,
+    text: String,
+    timeout: Duration,
+}
+
+/// Takes the text from where it is.
+pub(super) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
+    Ok(TextToSend { text: text(&args.text)?, contact: args.contact, timeout: args.timeout })
+}
+
+pub(super) async fn run(
+    message: &TextToSend,
+    session: &mut Session,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    let deadline = Instant::now() + message.timeout;
+    let Some(contact) = connected(&message.contact, deadline, session, output).await? else {
         bail!(
             "{} is not connected yet, so nothing was sent; keep `smp listen` running until they are, then send again",
-            args.contact
+            message.contact
         );
     };
-    let number = session.send_text(&contact, &text).await?;
+    let number = session.send_text(&contact, &message.text).await?;
     while let Some(notice) = next_before(session, deadline, output).await? {
         match notice {
             Notice::Sent(sent) if sent == number => {
                 output.result("sent", json!({ "contact": contact.name }), "sent");
-                return Ok(ExitCode::SUCCESS);
+                return Ok(Exit::DONE);
             }
-            Notice::SendFailed(_, failed, _) if failed == number => return Ok(ExitCode::FAILURE),
-            Notice::Ended(ended, _) if ended.id == contact.id => return Ok(ExitCode::FAILURE),
+            Notice::SendFailed(_, failed, _) if failed == number => return Ok(Exit::FAILED),
+            Notice::Ended(ended, _) if ended.id == contact.id => return Ok(Exit::FAILED),
             _ => {}
         }
     }
     output.note("queued", json!({ "contact": contact.name }), QUEUED);
-    Ok(ExitCode::from(NOT_YET))
+    Ok(Exit::NOT_YET)
 }
 
 /// The contact, once connected; none if that did not happen in time.
@@ -43,7 +61,7 @@ async fn connected(
     name: &str,
     deadline: Instant,
     session: &mut Session,
-    output: Output,
+    output: &Output,
 ) -> anyhow::Result<Option<Contact>> {
     let mut contact = session.book().require(name).await?;
     while contact.status != Status::Connected {

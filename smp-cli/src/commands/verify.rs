@@ -1,14 +1,14 @@
 //! `smp verify`: show or compare the security code, by which two people know that nobody sits between them.
 
-use std::process::ExitCode;
-
 use anyhow::bail;
 use serde_json::json;
+use smp_agent::SecurityCode;
 
 use crate::args::VerifyArgs;
 use crate::book::Contact;
+use crate::exit::Exit;
 use crate::names::argument;
-use crate::output::Output;
+use crate::output::{Output, is_visible};
 use crate::session::Session;
 
 /// Digits of the shortest security code that ever occurs: a number of 256 bits has fewer once in ten million.
@@ -16,15 +16,29 @@ const SHORTEST_CODE: usize = 70;
 /// Digits of the longest.
 const LONGEST_CODE: usize = 78;
 
-pub(super) async fn run(args: &VerifyArgs, session: &Session, output: Output) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: &VerifyArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
     let contact = session.book().require(&args.contact).await?;
     let security_code = session.security_code(&contact).await?;
     let code = security_code.to_string();
     if args.code.is_empty() {
         show(&contact, &code, output);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::DONE);
     }
-    let typed = args.code.join(" ");
+    let sentence = compare(session, &contact, &security_code, &args.code.join(" ")).await?;
+    output.result("verified", json!({ "contact": contact.name, "code": code }), &sentence);
+    Ok(Exit::DONE)
+}
+
+/// Compares the code with what the user was told, and marks the contact if they are equal. Returns the sentence that says so.
+pub(super) async fn compare(
+    session: &Session,
+    contact: &Contact,
+    security_code: &SecurityCode,
+    typed: &str,
+) -> anyhow::Result<String> {
+    let code = security_code.to_string();
+    // What people put around a code when they pass it on.
+    let typed = typed.replace(is_around_codes, "");
     if !security_code.matches(&typed) {
         if !is_whole(&typed, &code) {
             bail!(
@@ -37,21 +51,23 @@ pub(super) async fn run(args: &VerifyArgs, session: &Session, output: Output) ->
              do not trust this contact, and connect again in another way."
         );
     }
-    session.book().set_verified(&contact, &code).await?;
-    let sentence = format!("The codes are equal: {} is verified.", contact.name);
-    output.result("verified", json!({ "contact": contact.name, "code": code }), &sentence);
-    Ok(ExitCode::SUCCESS)
+    session.book().set_verified(contact, &code).await?;
+    Ok(format!("The codes are equal: {} is verified.", contact.name))
 }
 
-fn show(contact: &Contact, code: &str, output: Output) {
+fn is_around_codes(character: char) -> bool {
+    !is_visible(character) || "<>()[]{}\"'`.,;:“”‘’«»*_-".contains(character)
+}
+
+fn show(contact: &Contact, code: &str, output: &Output) {
     let verified = contact.verified_code.as_deref() == Some(code);
     let fields = json!({ "contact": contact.name, "code": code, "verified": verified });
     output.result("security_code", fields, code);
-    if !output.is_json() {
-        let name = &contact.name;
-        eprintln!("\n{name} must see the same code. Compare it in another way than through this program,");
-        eprintln!("then mark it as compared: smp verify {} CODE", argument(name));
-    }
+    let name = &contact.name;
+    output.hint(&format!(
+        "\n{name} must see the same code. Compare it in another way than through this program,"
+    ));
+    output.hint(&format!("then mark it as compared: smp verify {} CODE", argument(name)));
 }
 
 /// Whether this may be a code as somebody else sees it: one that is different in earnest.

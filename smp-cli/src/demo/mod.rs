@@ -3,7 +3,6 @@
 mod person;
 mod relay;
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -13,14 +12,14 @@ use self::person::Person;
 use self::relay::RelayProcess;
 pub(crate) use self::relay::run as run_relay;
 use crate::args::DemoArgs;
+use crate::exit::Exit;
 use crate::output::Output;
-use crate::qr;
 
 /// How long any one step may take; all together take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the demonstration. The directory and the relay go away with it, also when it fails or is interrupted.
-pub(crate) async fn run(args: &DemoArgs, output: Output) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let folder = tempfile::Builder::new().prefix("smp-demo-").tempdir().context(
         "The demonstration needs a directory for temporary files; set TMPDIR to one that is writable",
@@ -35,10 +34,10 @@ pub(crate) async fn run(args: &DemoArgs, output: Output) -> anyhow::Result<ExitC
     let seconds = started.elapsed().as_secs_f64();
     let sentence = format!("\nDone in {seconds:.1} s. Nothing is left behind: {path} is removed.");
     output.result("done", json!({ "seconds": seconds }), &sentence);
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }
 
-async fn story(args: &DemoArgs, folder: &std::path::Path, output: Output) -> anyhow::Result<()> {
+async fn story(args: &DemoArgs, folder: &std::path::Path, output: &Output) -> anyhow::Result<()> {
     let mut relay = RelayProcess::create(&folder.join("relay"), PATIENCE).await?;
     let address = relay.address().to_owned();
     let sentence = format!("1. A relay runs on this machine, with an embedded database:\n   {address}");
@@ -62,12 +61,11 @@ async fn story(args: &DemoArgs, folder: &std::path::Path, output: Output) -> any
 }
 
 /// Steps 2 and 3: invitation, link, QR code, connection, security codes.
-async fn connect(alice: &mut Person, bob: &mut Person, output: Output) -> anyhow::Result<()> {
+async fn connect(alice: &mut Person, bob: &mut Person, output: &Output) -> anyhow::Result<()> {
     let link = alice.invite().await?;
-    let code = qr::terminal(&link)?;
-    let sentence =
-        format!("\n2. Alice invites. What she gives to Bob, as a picture or as text:\n\n{code}\n\n{link}");
+    let sentence = format!("\n2. Alice invites. What she gives to Bob, as text or as a picture:\n\n{link}\n");
     output.result("invitation", json!({ "link": link }), &sentence);
+    output.code(&link, None)?;
 
     let started = Instant::now();
     bob.join(&link).await?;
@@ -84,7 +82,7 @@ async fn connect(alice: &mut Person, bob: &mut Person, output: Output) -> anyhow
 }
 
 /// One message, with the time that it took.
-async fn say(from: &Person, to: &mut Person, text: &str, output: Output) -> anyhow::Result<()> {
+async fn say(from: &Person, to: &mut Person, text: &str, output: &Output) -> anyhow::Result<()> {
     let started = Instant::now();
     from.send(text).await?;
     let received = to.receive(PATIENCE).await?;
@@ -103,7 +101,7 @@ async fn crash(
     relay: &mut RelayProcess,
     alice: &mut Person,
     bob: &mut Person,
-    output: Output,
+    output: &Output,
 ) -> anyhow::Result<()> {
     let sentence = "\n5. The relay is killed (SIGKILL) while messages are on their way, and started again:";
     output.result("crash", json!({}), sentence);

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::args::DemoRelayArgs;
+use crate::exit::Exit;
 
 /// The parent's side.
 pub(super) struct RelayProcess {
@@ -73,7 +74,7 @@ fn free_port() -> std::io::Result<u16> {
 }
 
 /// The child's side: serves until it is killed, or until its parent is gone.
-pub(crate) async fn run(args: &DemoRelayArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &DemoRelayArgs) -> anyhow::Result<Exit> {
     let mut config = load(&args.dir.join(CONFIG_FILE), &Overrides::default())?;
     // Nobody else shall reach it.
     config.server.listen.truncate(1);
@@ -85,5 +86,5 @@ pub(crate) async fn run(args: &DemoRelayArgs) -> anyhow::Result<ExitCode> {
     let mut byte = [0_u8];
     while stdin.read(&mut byte).await.is_ok_and(|length| length > 0) {}
     relay.shutdown().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }

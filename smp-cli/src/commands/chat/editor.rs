@@ -11,6 +11,7 @@ use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::typed::{self, Typed};
 use crate::output::visible;
 
 /// Lines that were typed and not taken yet.
@@ -95,7 +96,7 @@ fn edit(
         let line = match editor.readline(prompt) {
             Err(ReadlineError::Interrupted | ReadlineError::Eof) => return,
             // Here, because the next line must not be asked for any more.
-            Ok(line) if line.trim() == "/quit" => return,
+            Ok(line) if typed::read(&line) == Typed::Quit => return,
             line => line,
         };
         if let Ok(line) = &line {

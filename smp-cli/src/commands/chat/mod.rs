@@ -1,9 +1,9 @@
 //! `smp chat`: a conversation, line by line.
 
 mod editor;
+mod typed;
 
 use std::collections::HashSet;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -11,24 +11,32 @@ use smp_agent::MessageId;
 use tokio::time::Instant;
 
 use self::editor::Editor;
+use self::typed::{HELP, Typed};
 use super::notices::told;
 use super::stop::Stop;
-use super::{NOT_YET, QUEUED, next_before, text_line};
+use super::verify;
+use super::{QUEUED, next_before, text_line};
 use crate::args::ChatArgs;
 use crate::book::Contact;
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
 /// How long the end waits for messages that are on their way.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: Output) -> anyhow::Result<ExitCode> {
+/// Before anything else is looked at.
+pub(super) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
         bail!("`smp chat` is for people; programs use `smp --json listen` and `smp --json send`.");
     }
+    Ok(())
+}
+
+pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let contact = session.book().require(&args.contact).await?;
     let mut stop = Stop::new()?;
-    eprintln!("You talk with {}. /code shows the security code, /quit or Ctrl-D ends.", contact.name);
+    eprintln!("You talk with {}. /help lists commands, /quit or Ctrl-D ends.", contact.name);
     let editor = Editor::start(format!("{}> ", contact.name)).await?;
     let mut chat = Chat { session, contact, editor, others: HashSet::new(), unsent: HashSet::new() };
     let outcome = chat.talk(&mut stop).await;
@@ -55,19 +63,48 @@ impl Chat<'_> {
         loop {
             tokio::select! {
                 notice = self.session.next() => self.tell(notice?).await?,
-                line = self.editor.line() => match line?.as_deref().map(str::trim) {
+                line = self.editor.line() => match line? {
                     None => return Ok(()),
-                    Some("") => {}
-                    Some("/code") => self.print_code().await?,
-                    Some(text) => match self.session.send_text(&self.contact, text).await {
-                        Ok(number) => {
-                            self.unsent.insert(number);
-                        }
-                        Err(error) => self.editor.print(&format!("Not sent: {error:#}."))?,
-                    },
+                    Some(line) => self.take(&line).await?,
                 },
                 () = stop.wait() => return Ok(()),
             }
+        }
+    }
+
+    /// Does what was typed.
+    async fn take(&mut self, line: &str) -> anyhow::Result<()> {
+        match typed::read(line) {
+            // The editor has ended already.
+            Typed::Nothing | Typed::Quit => Ok(()),
+            Typed::Text(text) => self.send(text).await,
+            Typed::Code => self.print_code().await,
+            Typed::Verify(code) => self.verify(code).await,
+            Typed::Help => self.editor.print(HELP),
+            Typed::Unknown(word) => {
+                self.editor.print(&format!("There is no command /{word}, and nothing was sent. {HELP}"))
+            }
+        }
+    }
+
+    async fn send(&mut self, text: &str) -> anyhow::Result<()> {
+        match self.session.send_text(&self.contact, text).await {
+            Ok(number) => {
+                self.unsent.insert(number);
+                Ok(())
+            }
+            Err(error) => self.editor.print(&format!("Not sent: {error:#}.")),
+        }
+    }
+
+    async fn verify(&mut self, typed: &str) -> anyhow::Result<()> {
+        let outcome = match self.session.security_code(&self.contact).await {
+            Ok(code) => verify::compare(self.session, &self.contact, &code, typed).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(sentence) => self.editor.print(&sentence),
+            Err(error) => self.editor.print(&format!("{error:#}")),
         }
     }
 
@@ -111,8 +148,8 @@ impl Chat<'_> {
 async fn farewell(
     session: &mut Session,
     mut unsent: HashSet<MessageId>,
-    output: Output,
-) -> anyhow::Result<ExitCode> {
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let deadline = Instant::now() + FAREWELL;
     while !unsent.is_empty() {
         match next_before(session, deadline, output).await? {
@@ -122,9 +159,9 @@ async fn farewell(
             Some(_) => {}
             None => {
                 eprintln!("{QUEUED}");
-                return Ok(ExitCode::from(NOT_YET));
+                return Ok(Exit::NOT_YET);
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }

@@ -1,0 +1,79 @@
+//! What was typed into a conversation: a text, or a command.
+
+/// The commands, as they are listed.
+pub(super) const HELP: &str = "/code shows the security code, /verify CODE compares it with the one that they read to you, /help shows this, \
+                               /quit or Ctrl-D ends. //text sends a text that begins with a slash.";
+
+/// A line that was typed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Typed<'a> {
+    Nothing,
+    /// To be sent.
+    Text(&'a str),
+    Code,
+    /// The code to compare with.
+    Verify(&'a str),
+    Help,
+    Quit,
+    /// It begins as a command and is none: it must not leave the machine.
+    Unknown(&'a str),
+}
+
+/// Tells texts from commands. What begins with one slash is never a text.
+pub(super) fn read(line: &str) -> Typed<'_> {
+    let line = line.trim();
+    if line.is_empty() {
+        return Typed::Nothing;
+    }
+    let Some(command) = line.strip_prefix('/') else { return Typed::Text(line) };
+    if command.starts_with('/') {
+        return Typed::Text(command);
+    }
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    match (word, rest.trim()) {
+        ("code", "") | ("verify", "") => Typed::Code,
+        ("verify", code) => Typed::Verify(code),
+        ("help" | "?" | "h", "") => Typed::Help,
+        ("quit" | "exit" | "q", "") => Typed::Quit,
+        _ => Typed::Unknown(word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_begins_with_one_slash_is_a_text() {
+        for line in [
+            "/hlep",
+            "/remove bob",
+            "/quit now",
+            "/code please",
+            "/",
+            "/ hello",
+            "/etc/passwd",
+            "  /exit now",
+            "/\n/x",
+            "/Quit",
+        ] {
+            assert!(matches!(read(line), Typed::Unknown(_)), "{line}: {:?}", read(line));
+        }
+        for (line, typed) in [
+            (" /quit ", Typed::Quit),
+            ("/exit", Typed::Quit),
+            ("/help", Typed::Help),
+            ("/code", Typed::Code),
+            ("/verify", Typed::Code),
+            ("/verify 12345 67890", Typed::Verify("12345 67890")),
+            ("//quit", Typed::Text("/quit")),
+            ("///", Typed::Text("//")),
+            ("//", Typed::Text("/")),
+            ("a /quit", Typed::Text("a /quit")),
+            (" hello ", Typed::Text("hello")),
+            ("  ", Typed::Nothing),
+        ] {
+            assert_eq!(read(line), typed);
+        }
+    }
+}

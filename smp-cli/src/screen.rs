@@ -1,0 +1,128 @@
+//! The terminal or pipe in which this process was started.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::json;
+
+use crate::output::with_event;
+use crate::qr::{Drawing, Picture};
+
+/// Where lines, and codes to be scanned, appear.
+pub(crate) struct Screen {
+    json: bool,
+    /// The file that the next code is written to.
+    picture: Mutex<Option<Picture>>,
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool, picture: Option<Picture>) -> Self {
+        Self { json, picture: Mutex::new(picture) }
+    }
+
+    /// Whether the reader is a program.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A line of standard output.
+    pub(crate) fn out(&self, line: &str) {
+        print(&format!("{line}\n"));
+    }
+
+    /// A line of standard error.
+    pub(crate) fn err(&self, line: &str) {
+        eprintln!("{line}");
+    }
+
+    /// Draws a link as a QR code, if it stays whole in the window, and into the file that was asked for. `again` is the command
+    /// that shows it once more; without one a code that is too high is drawn all the same.
+    pub(crate) fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
+        let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if !self.json {
+            self.draw(link, again, picture.is_some());
+        }
+        if let Some(picture) = picture {
+            let path = picture.write(link)?.display().to_string();
+            if self.json {
+                self.out(&with_event("qr", json!({ "file": path })).to_string());
+            } else {
+                self.err(&format!("The QR code is in {path}."));
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&self, link: &str, again: Option<&str>, has_picture: bool) {
+        // What is too long for any code is passed on as text.
+        let Ok(drawing) = Drawing::of(link) else { return };
+        if !io::stdout().is_terminal() {
+            return print(&drawing.plain());
+        }
+        match window().and_then(|window| too_small(&drawing, window, again)) {
+            None => print(&drawing.coloured()),
+            Some(_) if has_picture => {}
+            Some(sentence) => self.err(&sentence),
+        }
+    }
+}
+
+/// Columns and lines of the window, if it tells them.
+fn window() -> Option<(usize, usize)> {
+    let (width, height) = terminal_size::terminal_size_of(io::stdout())?;
+    Some((width.0.into(), height.0.into()))
+}
+
+/// What to do where the code does not fit; none if it does.
+fn too_small(drawing: &Drawing, (columns, lines): (usize, usize), again: Option<&str>) -> Option<String> {
+    let needed = drawing.window_lines();
+    if drawing.columns() <= columns && (needed <= lines || again.is_none()) {
+        return None;
+    }
+    let size = format!(
+        "The QR code needs a terminal window of {} columns and {needed} lines; this one has {columns} and {lines}.",
+        drawing.columns()
+    );
+    Some(match again {
+        Some(command) => format!(
+            "{size}\nMake the window larger (or its letters smaller) and run: {command}\nOr have it in a file: {command} --qr code.png"
+        ),
+        None => size,
+    })
+}
+
+/// Prints and flushes: a program that reads us must not wait for a full buffer. What cannot be printed ends the program, so
+/// that it does not count as shown; quietly if the reader has seen enough.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            eprintln!("smp: standard output cannot be written: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_is_too_small_is_told_what_is_needed() {
+        let drawing = Drawing::of(&"x".repeat(153)).unwrap();
+        assert_eq!((drawing.columns(), drawing.window_lines()), (47, 25));
+        let again = Some("smp invite bob");
+        assert_eq!(too_small(&drawing, (47, 25), again), None);
+        assert_eq!(too_small(&drawing, (80, 24), None), None);
+        for window in [(46, 60), (80, 24)] {
+            let sentence = too_small(&drawing, window, again).unwrap();
+            assert!(
+                sentence.contains("47 columns and 25 lines") && sentence.contains("bob --qr code.png"),
+                "{sentence}"
+            );
+        }
+        assert!(too_small(&drawing, (40, 60), None).is_some());
+    }
+}

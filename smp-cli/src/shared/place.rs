@@ -1,0 +1,92 @@
+//! Which process holds a data directory, and where it can be asked.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::data_dir::DataDir;
+
+/// Longest path of a socket in bytes that every system takes.
+const MAX_SOCKET_PATH: usize = 100;
+
+/// What the process that holds the directory says of itself. It may have been killed: only the agent's lock is certain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Its process ID.
+    pub(crate) process: u32,
+    /// What it does, as it was typed.
+    pub(crate) command: String,
+    /// Where it can be asked, if it can.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Running {
+    /// What the holder of the directory wrote. None if there is none, or it is just beginning or ending.
+    pub(crate) fn read(dir: &DataDir) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.running_file()).ok()?).ok()
+    }
+}
+
+/// The note of this process that it holds the directory; it goes away with it.
+pub(crate) struct Holder {
+    file: PathBuf,
+    running: Running,
+    /// Where the socket is if the data directory's path is too long for one.
+    _short: Option<tempfile::TempDir>,
+}
+
+impl Holder {
+    /// Notes that this process holds the directory, which it must.
+    pub(crate) fn new(dir: &DataDir, command: &str) -> Self {
+        let running = Running { process: std::process::id(), command: command.to_owned(), socket: None };
+        let holder = Self { file: dir.running_file(), running, _short: None };
+        holder.write();
+        holder
+    }
+
+    /// Where a socket can be made: free, since nobody else holds the directory.
+    pub(super) fn socket_path(&mut self, dir: &DataDir) -> std::io::Result<PathBuf> {
+        let usual = dir.socket_file();
+        let path = if usual.as_os_str().len() <= MAX_SOCKET_PATH {
+            usual
+        } else {
+            let short = tempfile::Builder::new().prefix("smp-").tempdir()?;
+            let path = short.path().join("socket");
+            self._short = Some(short);
+            path
+        };
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(path),
+        }
+    }
+
+    /// Notes that it can be asked there.
+    pub(super) fn serves_at(&mut self, socket: Option<&Path>) {
+        self.running.socket = socket.map(Path::to_owned);
+        self.write();
+    }
+
+    /// Only for a better sentence and for those who ask: that it cannot be written is no error.
+    fn write(&self) {
+        let draft = self.file.with_extension("draft");
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let written = serde_json::to_vec(&self.running)
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| options.open(&draft)?.write_all(&bytes))
+            .and_then(|()| std::fs::rename(&draft, &self.file));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&draft);
+        }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
