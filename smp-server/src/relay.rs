@@ -13,18 +13,20 @@ use smp_transport::{
     identity::{IdentityError, RelayIdentity, files},
 };
 use time::OffsetDateTime;
-use tokio::{task::JoinSet, time::timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
     admission::{Bounds, Places},
-    broker::{Broker, sweep},
     config::{Config, ConfigError, Durability},
-    control::{self, Control, Observer},
+    control::{self, Control, Question},
     init::make_private_dir,
-    listener::{Acceptor, BindError, Service, bind, listen},
+    listener::{BindError, Connections, bind, listen},
+    maintenance::{keep_notifications, restore_notifications, sweep},
     metrics,
+    node::Node,
+    operator::{Observer, carry_out},
     page::{self, PageTls, PageTlsError, Site},
+    session::{self, Acceptor},
     store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
 };
 
@@ -81,7 +83,9 @@ pub struct RunningRelay {
     page_addr: Option<SocketAddr>,
     pub(crate) page_tls: PageTls,
     store: Arc<dyn Store>,
-    pub(crate) service: Service,
+    pub(crate) node: Arc<Node>,
+    pub(crate) acceptor: Acceptor,
+    pub(crate) connections: Connections,
     tasks: JoinSet<()>,
 }
 
@@ -111,37 +115,32 @@ impl Relay {
             None => None,
         };
         let store = open_store(&config).await?;
-        let service = Service {
-            acceptor: Acceptor::new(acceptor),
-            places: Places::new(bounds(&config)),
-            broker: Arc::new(Broker::new(config, store.clone())),
-            connections: TaskTracker::new(),
-            stop: CancellationToken::new(),
-        };
-        if let Err(error) = service.broker.restore_notifications() {
+        let node = Arc::new(Node::new(config, store.clone()));
+        if let Err(error) = restore_notifications(&node) {
             tracing::warn!("notifications that waited when the relay was stopped are lost: {error}");
         }
+        let acceptor = Acceptor::new(acceptor);
+        let connections = connections(&node);
         let mut tasks = JoinSet::new();
         for listener in listeners {
-            tasks.spawn(listen(listener, service.clone()));
+            spawn_listener(listener, &node, &acceptor, &connections, &mut tasks);
         }
-        tasks.spawn(sweep(service.broker.clone()));
-        tasks.spawn({
-            let broker = service.broker.clone();
-            async move { broker.metrics.refusals.warn_regularly().await }
-        });
+        tasks.spawn(sweep(node.clone()));
+        let counters = node.metrics.clone();
+        tasks.spawn(async move { counters.refusals.warn_regularly().await });
         if let Some(page) = page {
-            let site = Site::new(service.broker.clone(), identity.fingerprint(), port);
+            let site = Site::new(node.settings.clone(), identity.fingerprint(), port);
             tasks.spawn(page::serve(page, site, page_tls.clone()));
         }
         let listens_on = local_addrs.clone();
-        let observer = Arc::new(Observer { service: service.clone(), listens_on, started: Instant::now() });
-        if let Some(path) = &service.broker.config().server.control_socket {
+        let (places, started) = (connections.places.clone(), Instant::now());
+        let observer = Arc::new(Observer { node: node.clone(), places, listens_on, started });
+        if let Some(path) = &node.config().server.control_socket {
             serve_control(path, observer.clone(), &mut tasks);
         }
         let metrics_addr = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = metrics {
-            tasks.spawn(metrics::serve(listener, observer));
+            tasks.spawn(metrics::serve(listener, move || observer.metrics()));
         }
         Ok(RunningRelay {
             address,
@@ -150,7 +149,9 @@ impl Relay {
             page_addr,
             page_tls,
             store,
-            service,
+            node,
+            acceptor,
+            connections,
             tasks,
             identity,
         })
@@ -185,7 +186,7 @@ impl RunningRelay {
     /// Connections that there are now, those in their handshake included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.service.places.used()
+        self.connections.places.used()
     }
 
     /// Stops accepting, answers what clients have asked, disconnects them, and writes everything to the store.
@@ -194,16 +195,15 @@ impl RunningRelay {
     ///
     /// [`StoreError`] if the store could not write everything.
     pub async fn shutdown(mut self) -> Result<(), StoreError> {
-        self.service.stop.cancel();
-        self.service.connections.close();
-        let patience = self.service.broker.config().limits.shutdown_timeout;
-        if timeout(patience, self.service.connections.wait()).await.is_err() {
-            self.service.broker.abort.cancel();
-            self.service.connections.wait().await;
+        self.connections.stop();
+        let limit = self.node.config().limits.shutdown_timeout;
+        if timeout(limit, self.connections.ended()).await.is_err() {
+            self.connections.abort();
+            self.connections.ended().await;
         }
         self.tasks.shutdown().await;
-        self.service.broker.proxy.close();
-        if let Err(error) = self.service.broker.keep_notifications() {
+        self.node.proxy.close();
+        if let Err(error) = keep_notifications(&self.node) {
             tracing::warn!("notifications that nobody has taken are lost: {error}");
         }
         self.store.close().await
@@ -212,19 +212,18 @@ impl RunningRelay {
     /// Stops as if the process had died: connections are cut, and what the store has not written is lost. For tests.
     pub async fn kill(mut self) {
         // Before anything else, so that no answer says `OK` for what is lost.
-        self.service.broker.abort.cancel();
-        self.service.connections.close();
+        self.connections.abort();
         self.tasks.shutdown().await;
-        self.service.connections.wait().await;
+        self.connections.ended().await;
         // It has nothing to say: there is nothing to be done about a failure.
         let _ = self.store.abandon().await;
-        self.service.broker.proxy.close();
+        self.node.proxy.close();
     }
 }
 
 impl Drop for RunningRelay {
     fn drop(&mut self) {
-        self.service.broker.abort.cancel();
+        self.node.abort.cancel();
     }
 }
 
@@ -234,16 +233,44 @@ impl std::fmt::Debug for RunningRelay {
     }
 }
 
+/// What all listeners share.
+fn connections(node: &Node) -> Connections {
+    let places = Places::new(bounds(&node.config()));
+    Connections::new(places, node.settings.clone(), node.metrics.clone(), node.abort.clone())
+}
+
+/// Serves SMP to the clients of a listener.
+fn spawn_listener(
+    listener: TcpListener,
+    node: &Arc<Node>,
+    acceptor: &Acceptor,
+    connections: &Connections,
+    tasks: &mut JoinSet<()>,
+) {
+    let (node, acceptor, stop) = (node.clone(), acceptor.clone(), connections.stopping().clone());
+    let serve =
+        move |stream, guest| session::serve(node.clone(), acceptor.clone(), stream, guest, stop.clone());
+    tasks.spawn(listen(listener, connections.clone(), serve));
+}
+
 /// A relay that cannot be asked is better than none.
 fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) {
     match Control::bind(path) {
         Ok(control) => {
-            tasks.spawn(control::serve(control, observer));
+            tasks.spawn(control::serve(control, async move |question| answer(&observer, question).await));
         }
         Err(error) => tracing::warn!(
             "`smp-server status` and `block` will not work: cannot listen at {}: {error}; see server.control_socket",
             path.display()
         ),
+    }
+}
+
+/// The line of JSON that a question is answered with.
+async fn answer(observer: &Observer, question: Question) -> serde_json::Result<String> {
+    match question {
+        Question::Status => serde_json::to_string(&observer.status()),
+        Question::Queue(id, order) => serde_json::to_string(&carry_out(&observer.node, &id, &order).await),
     }
 }
 

@@ -33,7 +33,7 @@ impl RunningRelay {
     /// [`StartError`], for instance if the certificate belongs to another relay: then everything stays as it was.
     pub fn reload(&mut self, config: Config) -> Result<Reloaded, StartError> {
         config.validate()?;
-        let mut settings = (*self.service.broker.config()).clone();
+        let mut settings = (*self.node.config()).clone();
         let changes = settings.take_over(config);
         let identity = files::load(&settings.identity.path, OffsetDateTime::now_utc())?;
         if identity.fingerprint() != self.identity.fingerprint() {
@@ -59,12 +59,12 @@ impl RunningRelay {
         identity: RelayIdentity,
         address: RelayAddress,
     ) -> bool {
-        self.service.places.set_bounds(bounds(&settings));
-        self.service.acceptor.replace(acceptor);
+        self.connections.places.set_bounds(bounds(&settings));
+        self.acceptor.replace(acceptor);
         let certificate = identity.chain() != self.identity.chain();
         self.identity = identity;
         self.address = address;
-        self.service.broker.set_config(settings);
+        self.node.settings.replace(settings);
         certificate
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions without connections, and queues, for unit tests.
+//! Relays, clients and sessions without connections, and queues, for unit tests.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,11 +17,13 @@ use smp_transport::{
 use time::OffsetDateTime;
 
 use crate::{
-    admission::{Bounds, Origin, Places},
-    broker::{Broker, now},
-    commands::Context,
+    admission::{Bounds, Guest, Origin, Places},
+    client::Client,
+    clock::now,
+    commands::{Caller, Context, Service},
     config::Config,
-    session::{Agreed, Service, Session, id_of_new_service},
+    node::Node,
+    session::{Agreed, Session, id_of_new_service},
     store::{
         Appended, Day, LinkData, MemoryStore, NewMessage, NewQueue, NewService, Notifier, QueueLink,
         QueueMode, QueueRecord, QueueStatus, ServiceRole, Store,
@@ -29,25 +31,56 @@ use crate::{
 };
 
 /// A relay with a store in memory.
-pub(crate) fn broker() -> Arc<Broker> {
-    broker_with(|_| {})
+pub(crate) fn node() -> Arc<Node> {
+    node_with(|_| {})
 }
 
 /// A relay with this store.
-pub(crate) fn broker_on(store: Arc<dyn Store>) -> Arc<Broker> {
-    Arc::new(Broker::new(Config::for_tests(Path::new("unused")), store))
+pub(crate) fn node_on(store: Arc<dyn Store>) -> Arc<Node> {
+    Arc::new(Node::new(config(), store))
 }
 
 /// A relay with a store in memory and these changes to its settings.
-pub(crate) fn broker_with(change: impl FnOnce(&mut Config)) -> Arc<Broker> {
-    let mut config = Config::for_tests(Path::new("unused"));
+pub(crate) fn node_with(change: impl FnOnce(&mut Config)) -> Arc<Node> {
+    let mut config = config();
     change(&mut config);
-    Arc::new(Broker::new(config, Arc::new(MemoryStore::new(4))))
+    Arc::new(Node::new(config, Arc::new(MemoryStore::new(4))))
+}
+
+fn config() -> Config {
+    Config::for_tests(Path::new("unused"))
+}
+
+/// A client that is no service.
+pub(crate) fn client() -> Arc<Client> {
+    Client::new(None, config().limits.max_outgoing)
+}
+
+/// A client that is this service.
+pub(crate) fn service_client(service: &Service) -> Arc<Client> {
+    Client::new(Some((service.role, service.id.clone())), config().limits.max_outgoing)
+}
+
+/// A client that can send commands.
+pub(crate) fn caller() -> Caller {
+    Caller::new(guest(), None, X25519PrivateKey::generate(&mut rand::rng()), &config())
+}
+
+/// A service that can send commands.
+pub(crate) fn service_caller(service: &Service) -> Caller {
+    Caller::new(guest(), Some(service.clone()), X25519PrivateKey::generate(&mut rand::rng()), &config())
+}
+
+/// The place of a connection where there is room for all.
+fn guest() -> Arc<Guest> {
+    let bounds = Bounds { total: usize::MAX, per_address: 0, per_site: 0, per_network: 0 };
+    let Ok((place, _)) = Places::new(bounds).take(Origin::Local) else { panic!("there is no place") };
+    place.guest().clone()
 }
 
 /// A session of a client.
-pub(crate) fn session(broker: &Broker) -> Arc<Session> {
-    session_with(broker, None)
+pub(crate) fn session(node: &Node) -> Arc<Session> {
+    session_with(node, None)
 }
 
 /// A service that no store has.
@@ -63,17 +96,14 @@ pub(crate) fn service(role: ServiceRole) -> Service {
 }
 
 /// A session of a service.
-pub(crate) fn service_session(broker: &Broker, service: &Service) -> Arc<Session> {
-    session_with(broker, Some(service.clone()))
+pub(crate) fn service_session(node: &Node, service: &Service) -> Arc<Session> {
+    session_with(node, Some(service.clone()))
 }
 
-fn session_with(broker: &Broker, service: Option<Service>) -> Arc<Session> {
+fn session_with(node: &Node, service: Option<Service>) -> Arc<Session> {
     let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
     let private_key = X25519PrivateKey::generate(&mut rand::rng());
-    let bounds = Bounds { total: usize::MAX, per_address: 0, per_site: 0, per_network: 0 };
-    let Ok((place, _)) = Places::new(bounds).take(Origin::Local) else { panic!("there is no place") };
-    let guest = place.guest().clone();
-    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, guest, broker)
+    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, guest(), node.config())
 }
 
 /// A client and its relay, connected. The sessions above know nothing of it.
@@ -88,40 +118,36 @@ pub(crate) async fn connected() -> (Connection<ClientSide>, Connection<RelaySide
     (client.unwrap(), relay.unwrap())
 }
 
-/// A command of that session.
-pub(crate) fn context(
-    broker: &Arc<Broker>,
-    session: &Arc<Session>,
-    entity_id: impl Into<EntityId>,
-) -> Context {
+/// A command of that client.
+pub(crate) fn context<'a>(node: &'a Node, caller: &'a Caller, entity_id: impl Into<EntityId>) -> Context<'a> {
     Context {
-        broker: broker.clone(),
-        session: session.clone(),
+        node,
+        caller,
         version: SmpVersion::MAX,
         corr_id: CorrelationId::generate(&mut rand::rng()),
         entity_id: entity_id.into(),
-        service: session.service.clone(),
+        service: caller.service.as_ref(),
     }
 }
 
 /// A short link of a contact queue, with so many bytes of data, in the store.
-pub(crate) async fn link(broker: &Broker, bytes: usize) -> LinkId {
+pub(crate) async fn link(node: &Node, bytes: usize) -> LinkId {
     let mut record = record();
     let id = LinkId::generate(&mut rand::rng());
     let data = LinkData { fixed: Vec::new(), user: vec![1; bytes] };
     record.mode = Some(QueueMode::Contact);
     record.link = Some(QueueLink::new(id.clone(), &data));
-    broker.store.create_queue(NewQueue { record, link_data: Some(data) }).await.unwrap();
+    node.store.create_queue(NewQueue { record, link_data: Some(data) }).await.unwrap();
     id
 }
 
 /// A queue with a notifier, in the store.
-pub(crate) async fn queue(broker: &Broker) -> Arc<QueueRecord> {
-    broker.store.create_queue(NewQueue { record: record(), link_data: None }).await.unwrap()
+pub(crate) async fn queue(node: &Node) -> Arc<QueueRecord> {
+    node.store.create_queue(NewQueue { record: record(), link_data: None }).await.unwrap()
 }
 
 /// A queue of this service, in the store.
-pub(crate) async fn queue_of(broker: &Broker, service: &Service) -> Arc<QueueRecord> {
+pub(crate) async fn queue_of(node: &Node, service: &Service) -> Arc<QueueRecord> {
     let new = NewService {
         id: service.id.clone(),
         role: service.role,
@@ -129,29 +155,29 @@ pub(crate) async fn queue_of(broker: &Broker, service: &Service) -> Arc<QueueRec
         fingerprint: service.fingerprint.to_vec(),
         created: Day::of(0),
     };
-    broker.store.service(new).await.unwrap();
+    node.store.service(new).await.unwrap();
     let mut record = record();
     match (service.role, &mut record.notifier) {
         (ServiceRole::Notifier, Some(notifier)) => notifier.service = Some(service.id.clone()),
         _ => record.recipient_service = Some(service.id.clone()),
     }
-    broker.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
+    node.store.create_queue(NewQueue { record, link_data: None }).await.unwrap()
 }
 
 /// Puts a message into a queue.
-pub(crate) async fn send(broker: &Broker, queue: &QueueRecord) {
-    send_at(broker, queue, now()).await;
+pub(crate) async fn send(node: &Node, queue: &QueueRecord) {
+    send_at(node, queue, now()).await;
 }
 
 /// Puts a message into a queue that came at this time (seconds since 1970).
-pub(crate) async fn send_at(broker: &Broker, queue: &QueueRecord, timestamp: u64) {
+pub(crate) async fn send_at(node: &Node, queue: &QueueRecord, timestamp: u64) {
     let message = NewMessage {
         id: MessageId::generate(&mut rand::rng()),
         timestamp,
         notification: false,
         body: vec![1],
     };
-    match broker.store.append(&queue.recipient_id, message, None).await.unwrap() {
+    match node.store.append(&queue.recipient_id, message, None).await.unwrap() {
         Appended::Accepted(accepted) => accepted.kept.await.unwrap(),
         refused => panic!("{refused:?}"),
     }

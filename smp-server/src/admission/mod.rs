@@ -8,5 +8,5 @@ mod places;
 
 pub(crate) use self::{
     origin::Origin,
-    places::{Bounds, Guest, Places},
+    places::{Bounds, Guest, Place, Places},
 };

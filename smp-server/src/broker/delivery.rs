@@ -1,4 +1,4 @@
-//! What happens with the messages of one subscribed queue: one of them at a time is with the recipient.
+//! `DeliveryState`: where the messages of one subscribed queue stand. One of them at a time is with the recipient.
 //!
 //! ```text
 //!            subscribe                take               nothing there
@@ -19,10 +19,10 @@ use smp_protocol::id::MessageId;
 
 /// Where the delivery of one subscription stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Delivery {
-    /// The session has been told to look for a message.
+pub(crate) enum DeliveryState {
+    /// The client has been told to look for a message.
     Scheduled,
-    /// The session is asking the store.
+    /// The client's session is asking the store.
     Loading {
         /// Something was sent in the meantime.
         again: bool,
@@ -44,8 +44,8 @@ pub(crate) enum Loaded {
     Nothing,
 }
 
-impl Delivery {
-    /// A message has arrived. Returns whether the session has to be told.
+impl DeliveryState {
+    /// A message has arrived. Returns whether the client has to be told.
     pub(crate) fn wake(&mut self) -> bool {
         match self {
             Self::Idle => {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_message_is_delivered_and_acknowledged() {
-        let mut delivery = Delivery::Scheduled;
+        let mut delivery = DeliveryState::Scheduled;
         assert!(delivery.take());
         assert_eq!(delivery.loaded(Some(&id(1))), Loaded::Deliver);
         assert_eq!(delivery.acknowledge(&id(2)), None);
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_message_that_comes_while_the_store_is_asked_is_not_missed() {
-        let mut delivery = Delivery::Scheduled;
+        let mut delivery = DeliveryState::Scheduled;
         assert!(delivery.take());
         assert!(!delivery.wake());
         assert_eq!(delivery.loaded(None), Loaded::Again);
@@ -135,11 +135,11 @@ mod tests {
 
     #[test]
     fn a_second_message_waits_for_the_acknowledgement_of_the_first() {
-        let mut delivery = Delivery::Delivered(id(1));
+        let mut delivery = DeliveryState::Delivered(id(1));
         assert!(!delivery.wake());
         assert!(!delivery.take());
         assert_eq!(delivery.acknowledge(&MessageId::empty()), Some(id(1)));
         assert_eq!(delivery.loaded(Some(&id(2))), Loaded::Deliver);
-        assert_eq!(delivery, Delivery::Delivered(id(2)));
+        assert_eq!(delivery, DeliveryState::Delivered(id(2)));
     }
 }

@@ -12,11 +12,11 @@ use std::{
 use smp_crypto::{Nonce, base64url};
 use smp_protocol::{encoding::ShortString, id::NotifierId};
 
-use super::Notification;
+use super::notifications::Notification;
 use crate::{durable, init::private_file};
 
 /// Name of the file in the directory of the store.
-pub(crate) const NOTIFICATIONS: &str = "notifications";
+const NOTIFICATIONS: &str = "notifications";
 
 /// Behind its name while it is being written.
 const UNFINISHED: &str = ".new";

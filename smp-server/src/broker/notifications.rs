@@ -1,4 +1,4 @@
-//! Notifications: which session takes those of which queue, and those that wait for one.
+//! `Notifications`: which client receives the notifications of which queue, and those that wait for one.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -8,8 +8,11 @@ use std::{
 use smp_crypto::Nonce;
 use smp_protocol::{encoding::ShortString, id::NotifierId};
 
-use super::{Numbered, Subscribed};
-use crate::sync::lock;
+use super::subscriptions::Subscribed;
+use crate::{
+    client::{Client, Signal},
+    sync::lock,
+};
 
 /// A notification for a notifier: it tells the recipient, and nobody else, which message has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,31 +25,21 @@ pub(crate) struct Notification {
     pub(crate) meta: ShortString<'static>,
 }
 
-/// A session, as far as notifications go.
-pub(crate) trait NotificationSubscriber: Numbered {
-    /// Notes that the session is subscribed. Returns `false` if the session has ended: then it must not be.
-    fn join_notifications(&self, notifier: &NotifierId) -> bool;
-    /// Notes that it is no longer.
-    fn leave_notifications(&self, notifier: &NotifierId);
-    /// Tells the session to take what waits for it. May be called again before it does.
-    fn schedule_notifications(&self, notifier: &NotifierId);
-}
-
 /// Notifications that are dropped without a pause for others.
 const EXPIRED_AT_ONCE: usize = 1_000;
 
 /// All subscriptions to notifications, and what waits for one. In memory only.
 ///
-/// Also what has a session to go to waits here, until the session's client takes it: so a client that does not read keeps
-/// nothing but this, which is bounded.
-pub(crate) struct Notifications<S> {
+/// Also what has a client to go to waits here, until the client takes it: so one that does not read keeps nothing but this,
+/// which is bounded.
+pub(crate) struct Notifications {
     max_pending: usize,
     max_total: usize,
-    state: Mutex<State<S>>,
+    state: Mutex<State>,
 }
 
-struct State<S> {
-    subscribed: HashMap<NotifierId, Arc<S>>,
+struct State {
+    subscribed: HashMap<NotifierId, Arc<Client>>,
     pending: HashMap<NotifierId, VecDeque<(u64, Notification)>>,
     /// Whose each of those that wait is, in the order in which they came.
     order: BTreeMap<u64, NotifierId>,
@@ -54,7 +47,7 @@ struct State<S> {
     next: u64,
 }
 
-impl<S: NotificationSubscriber> Notifications<S> {
+impl Notifications {
     /// Of each queue at most `max_pending` wait, and `max_total` together; the oldest go first.
     pub(crate) fn new(max_pending: usize, max_total: usize) -> Self {
         let state =
@@ -67,30 +60,30 @@ impl<S: NotificationSubscriber> Notifications<S> {
         lock(&self.state).subscribed.len()
     }
 
-    /// Subscribes a session instead of whoever is. [`Notifications::flush`] sends what has waited.
-    pub(crate) fn subscribe(&self, notifier: &NotifierId, session: &Arc<S>) -> Subscribed<S> {
+    /// Subscribes a client instead of whoever is. [`Notifications::flush`] sends what has waited.
+    pub(crate) fn subscribe(&self, notifier: &NotifierId, client: &Arc<Client>) -> Subscribed {
         let mut state = lock(&self.state);
-        if !session.join_notifications(notifier) {
+        if !client.join_notifications(notifier) {
             return Subscribed::Ended;
         }
-        let previous = state.subscribed.insert(notifier.clone(), session.clone());
-        let displaced = previous.filter(|previous| previous.number() != session.number());
+        let previous = state.subscribed.insert(notifier.clone(), client.clone());
+        let displaced = previous.filter(|previous| !previous.is(client));
         if let Some(displaced) = &displaced {
             displaced.leave_notifications(notifier);
         }
         Subscribed::Now(displaced)
     }
 
-    /// Ends the subscription if it is this session's.
-    pub(crate) fn unsubscribe(&self, notifier: &NotifierId, session: &S) {
+    /// Ends the subscription if it is this client's.
+    pub(crate) fn unsubscribe(&self, notifier: &NotifierId, client: &Client) {
         let mut state = lock(&self.state);
-        if state.subscribed.get(notifier).is_some_and(|s| s.number() == session.number()) {
+        if state.subscribed.get(notifier).is_some_and(|s| s.is(client)) {
             state.subscribed.remove(notifier);
         }
     }
 
     /// Forgets a notifier that is deleted. Returns who was subscribed.
-    pub(crate) fn remove(&self, notifier: &NotifierId) -> Option<Arc<S>> {
+    pub(crate) fn remove(&self, notifier: &NotifierId) -> Option<Arc<Client>> {
         let mut state = lock(&self.state);
         state.take(notifier);
         let removed = state.subscribed.remove(notifier)?;
@@ -99,7 +92,12 @@ impl<S: NotificationSubscriber> Notifications<S> {
     }
 
     /// A message has come: keeps the notification, and tells the subscriber, or else `service`.
-    pub(crate) fn push(&self, notifier: &NotifierId, notification: Notification, service: Option<&Arc<S>>) {
+    pub(crate) fn push(
+        &self,
+        notifier: &NotifierId,
+        notification: Notification,
+        service: Option<&Arc<Client>>,
+    ) {
         let mut state = lock(&self.state);
         if state.pending.get(notifier).is_some_and(|pending| pending.len() >= self.max_pending) {
             state.drop_oldest_of(notifier);
@@ -112,19 +110,19 @@ impl<S: NotificationSubscriber> Notifications<S> {
     }
 
     /// Tells this notifier's subscriber, or else `service`, to take what waits.
-    pub(crate) fn flush(&self, notifier: &NotifierId, service: Option<&Arc<S>>) {
+    pub(crate) fn flush(&self, notifier: &NotifierId, service: Option<&Arc<Client>>) {
         let state = lock(&self.state);
         if state.pending.contains_key(notifier) {
             state.tell(notifier, service);
         }
     }
 
-    /// Takes what waits for a session that was told of it: not if another one is subscribed, or if it is not and does not
+    /// Takes what waits for a client that was told of it: not if another one is subscribed, or if it is not and does not
     /// serve the notifier's service (any more).
-    pub(crate) fn take(&self, notifier: &NotifierId, session: &S, serves: bool) -> Vec<Notification> {
+    pub(crate) fn take(&self, notifier: &NotifierId, client: &Client, serves: bool) -> Vec<Notification> {
         let mut state = lock(&self.state);
         let subscriber = state.subscribed.get(notifier);
-        if subscriber.map_or(serves, |subscriber| subscriber.number() == session.number()) {
+        if subscriber.map_or(serves, |subscriber| subscriber.is(client)) {
             state.take(notifier)
         } else {
             Vec::new()
@@ -148,10 +146,10 @@ impl<S: NotificationSubscriber> Notifications<S> {
     }
 }
 
-impl<S: NotificationSubscriber> State<S> {
-    fn tell(&self, notifier: &NotifierId, service: Option<&Arc<S>>) {
-        if let Some(session) = self.subscribed.get(notifier).or(service) {
-            session.schedule_notifications(notifier);
+impl State {
+    fn tell(&self, notifier: &NotifierId, service: Option<&Arc<Client>>) {
+        if let Some(client) = self.subscribed.get(notifier).or(service) {
+            client.mailbox.signal(Signal::Notifications(notifier.clone()));
         }
     }
 
@@ -206,30 +204,8 @@ impl<S: NotificationSubscriber> State<S> {
 mod tests {
     use super::*;
 
-    #[derive(Default)]
-    struct Session {
-        number: u64,
-        told: Mutex<Vec<NotifierId>>,
-    }
-
-    impl Numbered for Session {
-        fn number(&self) -> u64 {
-            self.number
-        }
-    }
-
-    impl NotificationSubscriber for Session {
-        fn join_notifications(&self, _: &NotifierId) -> bool {
-            true
-        }
-        fn leave_notifications(&self, _: &NotifierId) {}
-        fn schedule_notifications(&self, notifier: &NotifierId) {
-            lock(&self.told).push(notifier.clone());
-        }
-    }
-
-    fn session(number: u64) -> Arc<Session> {
-        Arc::new(Session { number, ..Session::default() })
+    fn client() -> Arc<Client> {
+        Client::new(None, 8)
     }
 
     fn notification(timestamp: u64) -> Notification {
@@ -237,9 +213,9 @@ mod tests {
     }
 
     /// Who was displaced.
-    fn subscribe(all: &Notifications<Session>, session: &Arc<Session>) -> Option<u64> {
-        match all.subscribe(&notifier(), session) {
-            Subscribed::Now(displaced) => displaced.map(|displaced| displaced.number),
+    fn subscribe(all: &Notifications, client: &Arc<Client>) -> Option<Arc<Client>> {
+        match all.subscribe(&notifier(), client) {
+            Subscribed::Now(displaced) => displaced,
             Subscribed::Ended => panic!("ended"),
         }
     }
@@ -248,13 +224,17 @@ mod tests {
         [3; 24].into()
     }
 
+    fn told() -> Signal {
+        Signal::Notifications(notifier())
+    }
+
     fn another(byte: u8) -> NotifierId {
         [byte; 24].into()
     }
 
-    /// The times of those that a session takes.
-    fn taken(all: &Notifications<Session>, session: &Session) -> Vec<u64> {
-        all.take(&notifier(), session, false).iter().map(|taken| taken.timestamp).collect()
+    /// The times of those that a client takes.
+    fn taken(all: &Notifications, client: &Client) -> Vec<u64> {
+        all.take(&notifier(), client, false).iter().map(|taken| taken.timestamp).collect()
     }
 
     #[test]
@@ -263,23 +243,24 @@ mod tests {
         for timestamp in 1..=5 {
             all.push(&notifier(), notification(timestamp), None);
         }
-        let one = session(1);
-        assert_eq!(subscribe(&all, &one), None);
-        assert!(lock(&one.told).is_empty());
+        let one = client();
+        assert!(subscribe(&all, &one).is_none());
+        assert!(one.signals().is_empty());
         all.flush(&notifier(), None);
-        assert_eq!(*lock(&one.told), [notifier()]);
+        assert_eq!(one.signals(), [told()]);
         all.push(&notifier(), notification(6), None);
         assert_eq!(taken(&all, &one), [4, 5, 6]);
+        assert_eq!(one.signals(), [told()]);
         all.flush(&notifier(), None);
-        assert_eq!(lock(&one.told).len(), 2, "nothing waits");
+        assert!(one.signals().is_empty(), "nothing waits");
         assert!(taken(&all, &one).is_empty());
     }
 
     /// Anybody can create queues, and have notifications for them that nobody takes.
     #[test]
     fn of_all_queues_together_the_oldest_go_first() {
-        let all = Notifications::<Session>::new(3, 4);
-        let one = session(1);
+        let all = Notifications::new(3, 4);
+        let one = client();
         for (notifier, timestamp) in [(3, 1), (4, 2), (3, 3), (5, 4), (6, 5), (3, 6), (4, 7)] {
             all.push(&another(notifier), notification(timestamp), None);
             assert!(lock(&all.state).order.len() <= 4);
@@ -295,27 +276,28 @@ mod tests {
     #[test]
     fn the_last_subscriber_displaces_the_one_before() {
         let all = Notifications::new(3, 100);
-        let (one, two) = (session(1), session(2));
-        assert_eq!(subscribe(&all, &one), None);
-        assert_eq!(subscribe(&all, &one), None);
+        let (one, two) = (client(), client());
+        assert!(subscribe(&all, &one).is_none());
+        assert!(subscribe(&all, &one).is_none());
         all.push(&notifier(), notification(1), None);
-        assert_eq!(subscribe(&all, &two), Some(1));
+        assert!(subscribe(&all, &two).unwrap().is(&one));
         assert!(taken(&all, &one).is_empty() && all.take(&notifier(), &one, true).is_empty());
         all.unsubscribe(&notifier(), &one);
         assert_eq!(taken(&all, &two), [1]);
         all.push(&notifier(), notification(2), None);
-        assert_eq!(all.remove(&notifier()).map(|s| s.number), Some(2));
+        assert!(all.remove(&notifier()).unwrap().is(&two));
         assert!(taken(&all, &two).is_empty());
+        assert_eq!(two.signals(), [told()]);
         all.push(&notifier(), notification(3), None);
-        assert_eq!(lock(&two.told).len(), 1);
+        assert!(two.signals().is_empty());
     }
 
     #[test]
-    fn a_session_takes_for_its_service_while_it_serves() {
+    fn a_client_takes_for_its_service_while_it_serves() {
         let all = Notifications::new(3, 100);
-        let serving = session(1);
+        let serving = client();
         all.push(&notifier(), notification(1), Some(&serving));
-        assert_eq!(*lock(&serving.told), [notifier()]);
+        assert_eq!(serving.signals(), [told()]);
         assert!(taken(&all, &serving).is_empty());
         assert_eq!(all.take(&notifier(), &serving, true).len(), 1);
     }
@@ -331,7 +313,7 @@ mod tests {
         all.push(&notifier(), notification(5), None);
         all.expire(5);
         assert_eq!(lock(&all.state).order.len(), 1);
-        let one = session(1);
+        let one = client();
         subscribe(&all, &one);
         assert_eq!(taken(&all, &one), [5]);
         all.push(&notifier(), notification(5), None);

@@ -1,4 +1,7 @@
-//! Which session is subscribed to which queue. In memory only: sessions subscribe again after a restart.
+//! `Subscriptions`: which client receives the messages of which queue.
+//!
+//! A queue has one subscriber at most: the last one displaces the one before. In memory only: clients subscribe again after a
+//! restart.
 
 use std::{
     collections::{HashMap, hash_map::Entry as Slot},
@@ -12,40 +15,27 @@ use std::{
 use smp_crypto::DhSecret;
 use smp_protocol::id::{MessageId, RecipientId};
 
-use super::delivery::{Delivery, Loaded};
-use crate::sync::lock;
+use super::delivery::{DeliveryState, Loaded};
+use crate::{
+    client::{Client, Signal},
+    sync::lock,
+};
 
 /// Locks that the queues are spread over.
 const SHARDS: usize = 64;
 
-/// A session.
-pub(crate) trait Numbered {
-    /// Tells sessions apart.
-    fn number(&self) -> u64;
-}
-
-/// A session, as far as subscriptions go.
-pub(crate) trait Subscriber: Numbered {
-    /// Notes that the session is subscribed. Returns `false` if the session has ended: then it must not be.
-    fn join(&self, queue: &RecipientId) -> bool;
-    /// Notes that it is no longer.
-    fn leave(&self, queue: &RecipientId);
-    /// Tells the session to look for a message in this queue.
-    fn schedule(&self, queue: RecipientId);
-}
-
 /// All subscriptions to messages.
-pub(crate) struct Subscriptions<S> {
-    shards: Vec<Mutex<HashMap<RecipientId, Subscription<S>>>>,
+pub(crate) struct Subscriptions {
+    shards: Vec<Mutex<HashMap<RecipientId, Subscription>>>,
     hasher: RandomState,
     next: AtomicU64,
 }
 
-struct Subscription<S> {
-    session: Arc<S>,
+struct Subscription {
+    client: Arc<Client>,
     /// Changes with each `SUB`, so that what was started before it has no effect.
     number: u64,
-    delivery: Delivery,
+    delivery: DeliveryState,
     recipient_dh: DhSecret,
 }
 
@@ -60,15 +50,15 @@ pub(crate) struct Ticket {
 }
 
 /// What became of `SUB` or `NSUB`.
-pub(crate) enum Subscribed<S> {
-    /// Subscribed; this other session was and is no longer. Once the command is answered, [`Subscriber::schedule`] starts
-    /// the delivery of messages.
-    Now(Option<Arc<S>>),
-    /// The session has ended.
+pub(crate) enum Subscribed {
+    /// Subscribed; this other client was and is no longer. Once the command is answered, [`Signal::Message`] starts the
+    /// delivery of messages.
+    Now(Option<Arc<Client>>),
+    /// The client has ended.
     Ended,
 }
 
-impl<S: Subscriber> Subscriptions<S> {
+impl Subscriptions {
     pub(crate) fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -77,7 +67,7 @@ impl<S: Subscriber> Subscriptions<S> {
         }
     }
 
-    fn shard(&self, queue: &RecipientId) -> &Mutex<HashMap<RecipientId, Subscription<S>>> {
+    fn shard(&self, queue: &RecipientId) -> &Mutex<HashMap<RecipientId, Subscription>> {
         let hash = self.hasher.hash_one(queue);
         // The remainder is less than SHARDS.
         &self.shards[(hash % SHARDS as u64) as usize]
@@ -93,14 +83,14 @@ impl<S: Subscriber> Subscriptions<S> {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Subscribes a session instead of whoever is. What was delivered before and not acknowledged will be again.
+    /// Subscribes a client instead of whoever is. What was delivered before and not acknowledged will be again.
     pub(crate) fn subscribe(
         &self,
         queue: &RecipientId,
         recipient_dh: &DhSecret,
-        session: &Arc<S>,
-    ) -> Subscribed<S> {
-        self.add(queue, recipient_dh, session, Delivery::Scheduled)
+        client: &Arc<Client>,
+    ) -> Subscribed {
+        self.add(queue, recipient_dh, client, DeliveryState::Scheduled)
     }
 
     /// Subscribes to a queue that nobody can have sent to yet, as nobody knows it.
@@ -108,25 +98,25 @@ impl<S: Subscriber> Subscriptions<S> {
         &self,
         queue: &RecipientId,
         recipient_dh: &DhSecret,
-        session: &Arc<S>,
-    ) -> Subscribed<S> {
-        self.add(queue, recipient_dh, session, Delivery::Idle)
+        client: &Arc<Client>,
+    ) -> Subscribed {
+        self.add(queue, recipient_dh, client, DeliveryState::Idle)
     }
 
     fn add(
         &self,
         queue: &RecipientId,
         recipient_dh: &DhSecret,
-        session: &Arc<S>,
-        delivery: Delivery,
-    ) -> Subscribed<S> {
+        client: &Arc<Client>,
+        delivery: DeliveryState,
+    ) -> Subscribed {
         let mut shard = lock(self.shard(queue));
-        if !session.join(queue) {
+        if !client.join(queue) {
             return Subscribed::Ended;
         }
-        let subscription = self.subscription(recipient_dh, session, delivery);
-        let previous = shard.insert(queue.clone(), subscription).map(|previous| previous.session);
-        let displaced = previous.filter(|previous| previous.number() != session.number());
+        let subscription = self.subscription(recipient_dh, client, delivery);
+        let previous = shard.insert(queue.clone(), subscription).map(|previous| previous.client);
+        let displaced = previous.filter(|previous| !previous.is(client));
         if let Some(displaced) = &displaced {
             displaced.leave(queue);
         }
@@ -134,22 +124,22 @@ impl<S: Subscriber> Subscriptions<S> {
     }
 
     /// Ends the subscription of a queue that is deleted. Returns who was subscribed.
-    pub(crate) fn remove(&self, queue: &RecipientId) -> Option<Arc<S>> {
-        let removed = lock(self.shard(queue)).remove(queue)?.session;
+    pub(crate) fn remove(&self, queue: &RecipientId) -> Option<Arc<Client>> {
+        let removed = lock(self.shard(queue)).remove(queue)?.client;
         removed.leave(queue);
         Some(removed)
     }
 
     /// Who is subscribed to a queue.
-    pub(crate) fn subscriber(&self, queue: &RecipientId) -> Option<Arc<S>> {
-        lock(self.shard(queue)).get(queue).map(|subscription| subscription.session.clone())
+    pub(crate) fn subscriber(&self, queue: &RecipientId) -> Option<Arc<Client>> {
+        lock(self.shard(queue)).get(queue).map(|subscription| subscription.client.clone())
     }
 
-    /// Ends the subscription if it is this session's.
-    pub(crate) fn unsubscribe(&self, queue: &RecipientId, session: &S) {
+    /// Ends the subscription if it is this client's.
+    pub(crate) fn unsubscribe(&self, queue: &RecipientId, client: &Client) {
         let mut shard = lock(self.shard(queue));
         if let Slot::Occupied(slot) = shard.entry(queue.clone())
-            && slot.get().session.number() == session.number()
+            && slot.get().client.is(client)
         {
             slot.remove();
         }
@@ -160,62 +150,67 @@ impl<S: Subscriber> Subscriptions<S> {
         let mut shard = lock(self.shard(queue));
         let Some(subscription) = shard.get_mut(queue) else { return false };
         if subscription.delivery.wake() {
-            subscription.session.schedule(queue.clone());
+            subscription.client.mailbox.signal(Signal::Message(queue.clone()));
         }
         true
     }
 
-    /// Subscribes a session unless somebody is subscribed. Returns whether it is: then it has to be scheduled.
+    /// Subscribes a client unless somebody is subscribed. Returns whether it is: then it has to be scheduled.
     pub(crate) fn subscribe_absent(
         &self,
         queue: &RecipientId,
         recipient_dh: &DhSecret,
-        session: &Arc<S>,
+        client: &Arc<Client>,
     ) -> bool {
         let mut shard = lock(self.shard(queue));
         let Slot::Vacant(slot) = shard.entry(queue.clone()) else { return false };
-        if !session.join(queue) {
+        if !client.join(queue) {
             return false;
         }
-        slot.insert(self.subscription(recipient_dh, session, Delivery::Scheduled));
+        slot.insert(self.subscription(recipient_dh, client, DeliveryState::Scheduled));
         true
     }
 
-    fn subscription(&self, recipient_dh: &DhSecret, session: &Arc<S>, delivery: Delivery) -> Subscription<S> {
+    fn subscription(
+        &self,
+        recipient_dh: &DhSecret,
+        client: &Arc<Client>,
+        delivery: DeliveryState,
+    ) -> Subscription {
         Subscription {
-            session: session.clone(),
+            client: client.clone(),
             number: self.next.fetch_add(1, Ordering::Relaxed),
             delivery,
             recipient_dh: recipient_dh.clone(),
         }
     }
 
-    /// Where the delivery of this session's subscription stands; `None` if it is not subscribed.
-    pub(crate) fn delivery(&self, queue: &RecipientId, session: &S) -> Option<Delivery> {
+    /// Where the delivery of this client's subscription stands; `None` if it is not subscribed.
+    pub(crate) fn delivery(&self, queue: &RecipientId, client: &Client) -> Option<DeliveryState> {
         let shard = lock(self.shard(queue));
         let subscription = shard.get(queue)?;
-        (subscription.session.number() == session.number()).then(|| subscription.delivery.clone())
+        subscription.client.is(client).then(|| subscription.delivery.clone())
     }
 
-    /// The session starts looking for a message, as it was told. `None` if there is no reason (any more).
-    pub(crate) fn take(&self, queue: &RecipientId, session: &S) -> Option<Ticket> {
-        self.with_own(queue, session, |subscription| subscription.delivery.take().then_some(None))
+    /// The client starts looking for a message, as it was told. `None` if there is no reason (any more).
+    pub(crate) fn take(&self, queue: &RecipientId, client: &Client) -> Option<Ticket> {
+        self.with_own(queue, client, |subscription| subscription.delivery.take().then_some(None))
     }
 
-    /// The session acknowledges a message. `None` if it has not got this one.
-    pub(crate) fn acknowledge(&self, queue: &RecipientId, session: &S, id: &MessageId) -> Option<Ticket> {
-        self.with_own(queue, session, |subscription| subscription.delivery.acknowledge(id).map(Some))
+    /// The client acknowledges a message. `None` if it has not got this one.
+    pub(crate) fn acknowledge(&self, queue: &RecipientId, client: &Client, id: &MessageId) -> Option<Ticket> {
+        self.with_own(queue, client, |subscription| subscription.delivery.acknowledge(id).map(Some))
     }
 
     fn with_own(
         &self,
         queue: &RecipientId,
-        session: &S,
-        step: impl FnOnce(&mut Subscription<S>) -> Option<Option<MessageId>>,
+        client: &Client,
+        step: impl FnOnce(&mut Subscription) -> Option<Option<MessageId>>,
     ) -> Option<Ticket> {
         let mut shard = lock(self.shard(queue));
         let subscription = shard.get_mut(queue)?;
-        if subscription.session.number() != session.number() {
+        if !subscription.client.is(client) {
             return None;
         }
         let acknowledged = step(subscription)?;
@@ -237,7 +232,7 @@ impl<S: Subscriber> Subscriptions<S> {
             Loaded::Deliver => true,
             Loaded::Nothing => false,
             Loaded::Again => {
-                subscription.session.schedule(queue.clone());
+                subscription.client.mailbox.signal(Signal::Message(queue.clone()));
                 false
             }
         }
@@ -251,17 +246,17 @@ impl<S: Subscriber> Subscriptions<S> {
         if slot.get().number != ticket.subscription {
             return false;
         }
-        slot.remove().session.leave(queue);
+        slot.remove().client.leave(queue);
         true
     }
 
-    /// The store has failed. The recipient still has what it had, or the session should be scheduled again, in a while.
+    /// The store has failed. The recipient still has what it had, or the client should be scheduled again, in a while.
     pub(crate) fn failed(&self, queue: &RecipientId, ticket: Ticket) {
         let mut shard = lock(self.shard(queue));
         if let Some(subscription) = shard.get_mut(queue).filter(|s| s.number == ticket.subscription) {
             subscription.delivery = match ticket.acknowledged {
-                Some(id) => Delivery::Delivered(id),
-                None => Delivery::Scheduled,
+                Some(id) => DeliveryState::Delivered(id),
+                None => DeliveryState::Scheduled,
             };
         }
     }
@@ -269,39 +264,10 @@ impl<S: Subscriber> Subscriptions<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
-    #[derive(Default)]
-    struct Session {
-        number: u64,
-        joined: Mutex<HashSet<RecipientId>>,
-        scheduled: Mutex<Vec<RecipientId>>,
-        ended: bool,
-    }
-
-    impl Numbered for Session {
-        fn number(&self) -> u64 {
-            self.number
-        }
-    }
-
-    impl Subscriber for Session {
-        fn join(&self, queue: &RecipientId) -> bool {
-            lock(&self.joined).insert(queue.clone());
-            !self.ended
-        }
-        fn leave(&self, queue: &RecipientId) {
-            lock(&self.joined).remove(queue);
-        }
-        fn schedule(&self, queue: RecipientId) {
-            lock(&self.scheduled).push(queue);
-        }
-    }
-
-    fn session(number: u64) -> Arc<Session> {
-        Arc::new(Session { number, ..Session::default() })
+    fn client() -> Arc<Client> {
+        Client::new(None, 8)
     }
 
     fn queue() -> RecipientId {
@@ -316,20 +282,21 @@ mod tests {
         [byte; 24].into()
     }
 
-    fn subscribe(all: &Subscriptions<Session>, session: &Arc<Session>) -> Option<u64> {
-        match all.subscribe(&queue(), &dh(), session) {
-            Subscribed::Now(displaced) => displaced.map(|s| s.number),
+    /// Returns the client that was displaced.
+    fn subscribe(all: &Subscriptions, client: &Arc<Client>) -> Option<Arc<Client>> {
+        match all.subscribe(&queue(), &dh(), client) {
+            Subscribed::Now(displaced) => displaced,
             Subscribed::Ended => panic!("ended"),
         }
     }
 
     #[test]
     fn the_last_subscriber_displaces_the_one_before() {
-        let (all, one, two) = (Subscriptions::new(), session(1), session(2));
-        assert_eq!(subscribe(&all, &one), None);
-        assert_eq!(subscribe(&all, &one), None);
-        assert_eq!(subscribe(&all, &two), Some(1));
-        assert!(lock(&one.joined).is_empty());
+        let (all, one, two) = (Subscriptions::new(), client(), client());
+        assert!(subscribe(&all, &one).is_none());
+        assert!(subscribe(&all, &one).is_none());
+        assert!(subscribe(&all, &two).unwrap().is(&one));
+        assert!(one.memberships().0.is_empty());
         assert!(all.take(&queue(), &one).is_none());
         assert!(all.take(&queue(), &two).is_some());
         all.unsubscribe(&queue(), &one);
@@ -340,17 +307,17 @@ mod tests {
 
     #[test]
     fn what_was_loaded_for_an_earlier_subscription_is_not_sent() {
-        let (all, one, two) = (Subscriptions::new(), session(1), session(2));
+        let (all, one, two) = (Subscriptions::new(), client(), client());
         subscribe(&all, &one);
         let ticket = all.take(&queue(), &one).unwrap();
         subscribe(&all, &two);
         assert!(!all.loaded(&queue(), &ticket, Some(&message(1))));
-        assert_eq!(all.delivery(&queue(), &two), Some(Delivery::Scheduled));
+        assert_eq!(all.delivery(&queue(), &two), Some(DeliveryState::Scheduled));
     }
 
     #[test]
     fn subscribing_again_delivers_again() {
-        let (all, one) = (Subscriptions::new(), session(1));
+        let (all, one) = (Subscriptions::new(), client());
         subscribe(&all, &one);
         let ticket = all.take(&queue(), &one).unwrap();
         assert!(all.loaded(&queue(), &ticket, Some(&message(1))));
@@ -361,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_failed_acknowledgement_can_be_repeated() {
-        let (all, one) = (Subscriptions::new(), session(1));
+        let (all, one) = (Subscriptions::new(), client());
         subscribe(&all, &one);
         let ticket = all.take(&queue(), &one).unwrap();
         assert!(all.loaded(&queue(), &ticket, Some(&message(1))));
@@ -371,19 +338,20 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_session_is_told_once() {
-        let (all, one) = (Subscriptions::new(), session(1));
+    fn a_waiting_client_is_told_once() {
+        let (all, one) = (Subscriptions::new(), client());
         subscribe(&all, &one);
         let ticket = all.take(&queue(), &one).unwrap();
         assert!(!all.loaded(&queue(), &ticket, None));
         assert!(all.wake(&queue()) && all.wake(&queue()));
-        assert_eq!(lock(&one.scheduled).len(), 1);
+        assert_eq!(one.signals(), [Signal::Message(queue())]);
     }
 
     #[test]
-    fn a_session_that_has_ended_is_not_subscribed() {
+    fn a_client_that_has_ended_is_not_subscribed() {
         let all = Subscriptions::new();
-        let gone = Arc::new(Session { number: 1, ended: true, ..Session::default() });
+        let gone = client();
+        gone.end();
         assert!(matches!(all.subscribe(&queue(), &dh(), &gone), Subscribed::Ended));
         assert!(all.remove(&queue()).is_none());
     }

@@ -8,22 +8,29 @@ use std::sync::Arc;
 
 use smp_protocol::{error::ErrorType, id::MessageId};
 
-use super::{Context, Outcome};
+use super::{
+    context::Context,
+    outcome::{CommandResult, Outcome},
+};
 use crate::{
     broker::Ticket,
-    session::Answer,
     store::{AfterAck, Message, QueueRecord, StoreError},
 };
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord, message: &MessageId) -> Outcome {
-    match cx.broker.subscriptions.acknowledge(&queue.recipient_id, &cx.session, message) {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord, message: &MessageId) -> CommandResult {
+    match cx.node.hub.subscriptions.acknowledge(&queue.recipient_id, &cx.caller.client, message) {
         Some(ticket) => of_subscription(cx, queue, message, ticket).await,
         None => of_get(cx, queue, message).await,
     }
 }
 
-async fn of_subscription(cx: &Context, queue: &QueueRecord, message: &MessageId, ticket: Ticket) -> Outcome {
-    let (id, subscriptions) = (&queue.recipient_id, &cx.broker.subscriptions);
+async fn of_subscription(
+    cx: &Context<'_>,
+    queue: &QueueRecord,
+    message: &MessageId,
+    ticket: Ticket,
+) -> CommandResult {
+    let (id, subscriptions) = (&queue.recipient_id, &cx.node.hub.subscriptions);
     let next = match remove(cx, queue, message, AfterAck::Next).await {
         Ok(next) => next,
         Err(error) => {
@@ -33,18 +40,18 @@ async fn of_subscription(cx: &Context, queue: &QueueRecord, message: &MessageId,
     };
     let deliver = subscriptions.loaded(id, &ticket, next.as_ref().map(|next| &next.id));
     Ok(match next.filter(|_| deliver) {
-        Some(next) => Answer::delivery(ticket.recipient_dh, next),
-        None => Answer::ok(),
+        Some(next) => Outcome::delivery(ticket.recipient_dh, next),
+        None => Outcome::ok(),
     })
 }
 
-async fn of_get(cx: &Context, queue: &QueueRecord, message: &MessageId) -> Outcome {
+async fn of_get(cx: &Context<'_>, queue: &QueueRecord, message: &MessageId) -> CommandResult {
     let id = &queue.recipient_id;
-    let got = cx.session.take_got(id, message).ok_or(ErrorType::NoMessage)?;
+    let got = cx.caller.take_got(id, message).ok_or(ErrorType::NoMessage)?;
     match remove(cx, queue, message, AfterAck::Nothing).await {
-        Ok(_) => Ok(Answer::ok()),
+        Ok(_) => Ok(Outcome::ok()),
         Err(error) => {
-            cx.session.note_got(id, Some(got));
+            cx.caller.note_got(id, Some(got));
             Err(error)
         }
     }
@@ -52,13 +59,13 @@ async fn of_get(cx: &Context, queue: &QueueRecord, message: &MessageId) -> Outco
 
 /// Removes the message, waits until that is durable, so that it is never delivered again, and returns the next one.
 async fn remove(
-    cx: &Context,
+    cx: &Context<'_>,
     queue: &QueueRecord,
     message: &MessageId,
     after: AfterAck,
 ) -> Result<Option<Arc<Message>>, ErrorType> {
     let removed = async {
-        let acknowledged = cx.broker.store.acknowledge(&queue.recipient_id, message, after).await?;
+        let acknowledged = cx.node.store.acknowledge(&queue.recipient_id, message, after).await?;
         acknowledged.durable.await?;
         Ok(acknowledged.next)
     };

@@ -1,4 +1,4 @@
-//! Who may send a command: finds its queue and verifies the authorization.
+//! Authorization of a command: finds its queue and verifies the key that has authorized it.
 //!
 //! Whether the queue is unknown, the ID is one of another kind, or the key is another one: the answer is `AUTH`, after the
 //! same work, reads from the disk included.
@@ -14,7 +14,7 @@ use smp_protocol::{
     transmission::{AuthorizationRef, CommandTransmission, SERVICE_SIGNATURE_BYTES, authorized_with_service},
 };
 
-use super::{Context, is_contact};
+use super::context::Context;
 use crate::{
     auth::{Authorization, Proof, verify},
     store::{LookedUp, QueueId, QueueMode, QueueRecord, ServiceRole},
@@ -37,7 +37,8 @@ pub(crate) enum OwnedAuthorization {
     Authenticator(Box<Authenticator>),
 }
 
-/// An authenticator, with the SHA-512 of what it covers: most commands are short of nothing else, and messages are long.
+/// An authenticator, with the SHA-512 of what it covers: 64 bytes instead of up to 16 KiB
+/// of message while the command waits for its turn.
 pub(crate) struct Authenticator {
     bytes: [u8; authenticator::SIZE],
     digest: [u8; authenticator::DIGEST_SIZE],
@@ -72,7 +73,7 @@ impl OwnedProof {
 #[cfg(test)]
 impl OwnedProof {
     /// That of a command with this authorized part, by this key.
-    pub(super) fn made_by(key: &smp_crypto::PrivateAuthKey, authorized: Vec<u8>, cx: &Context) -> Self {
+    pub(super) fn made_by(key: &smp_crypto::PrivateAuthKey, authorized: Vec<u8>, cx: &Context<'_>) -> Self {
         use smp_crypto::PrivateAuthKey;
         let authorization = match key {
             PrivateAuthKey::Ed25519(key) => {
@@ -82,9 +83,10 @@ impl OwnedProof {
                 OwnedAuthorization::Signature(Signature::Ed448(Box::new(key.sign(&authorized))))
             }
             PrivateAuthKey::X25519(key) => {
-                let relay = cx.session.private_key.public_key();
+                // The same secret as the client agrees on with the relay's public key.
+                let secret = lock(&cx.caller.keys).agree(&key.public_key());
                 let nonce = Nonce::from_slice_padded(cx.corr_id.as_bytes());
-                let bytes = authenticator::make(&key.agree(&relay).box_key(), &nonce, &authorized);
+                let bytes = authenticator::make(&secret, &nonce, &authorized);
                 OwnedAuthorization::Authenticator(Box::new(Authenticator {
                     bytes,
                     digest: sha512(&authorized),
@@ -99,7 +101,7 @@ type Found = Option<Arc<QueueRecord>>;
 
 /// The queue that the command is about, if it is about one, once it is verified that the command may be run.
 pub(super) async fn authorize(
-    cx: &Context,
+    cx: &Context<'_>,
     command: &Command<'_>,
     proof: &OwnedProof,
 ) -> Result<Found, ErrorType> {
@@ -126,16 +128,16 @@ pub(super) async fn authorize(
 
 /// Authorizes a command about the queue with this ID.
 async fn on_queue(
-    cx: &Context,
+    cx: &Context<'_>,
     command: &Command<'_>,
     proof: &OwnedProof,
     id: QueueId<'_>,
 ) -> Result<Found, ErrorType> {
-    let store = &cx.broker.store;
+    let store = &cx.node.store;
     let LookedUp { queue, asked_disk } = store.look_up(id).await?;
     // From here on whether there is a queue makes no difference, but in what comes out.
     let exists = queue.is_some();
-    let queue = queue.unwrap_or_else(|| cx.broker.nobody.queue().clone());
+    let queue = queue.unwrap_or_else(|| cx.node.nobody.queue().clone());
     if may_run(cx, command, proof, &queue) && exists {
         return Ok(Some(queue));
     }
@@ -143,11 +145,11 @@ async fn on_queue(
     Err(ErrorType::Auth)
 }
 
-fn may_run(cx: &Context, command: &Command<'_>, proof: &OwnedProof, queue: &QueueRecord) -> bool {
+fn may_run(cx: &Context<'_>, command: &Command<'_>, proof: &OwnedProof, queue: &QueueRecord) -> bool {
     match command {
         Command::Send(..) => may_send(cx, queue, proof),
         Command::SenderSecure(key) | Command::SecureAndGetLink(key) => may_secure(cx, queue, &key.0, proof),
-        Command::GetLink => is_contact(queue),
+        Command::GetLink => queue.is_contact(),
         Command::SubscribeNotifications => {
             let key = queue.notifier.as_ref().map(|notifier| notifier.key);
             is_authorized(cx, key.as_slice(), proof)
@@ -157,7 +159,7 @@ fn may_run(cx: &Context, command: &Command<'_>, proof: &OwnedProof, queue: &Queu
 }
 
 /// A service may send what belongs to its role, and signs what makes a queue its own.
-fn check_service(cx: &Context, tag: CommandTag, proof: &OwnedProof) -> Result<(), ErrorType> {
+fn check_service(cx: &Context<'_>, tag: CommandTag, proof: &OwnedProof) -> Result<(), ErrorType> {
     let role = match tag {
         CommandTag::Ping => None,
         CommandTag::SubscribeNotifications | CommandTag::SubscribeAllNotifications => {
@@ -165,12 +167,12 @@ fn check_service(cx: &Context, tag: CommandTag, proof: &OwnedProof) -> Result<()
         }
         _ => Some(ServiceRole::Messaging),
     };
-    if let (Some(service), Some(role)) = (&cx.service, role)
+    if let (Some(service), Some(role)) = (cx.service, role)
         && service.role != role
     {
         return Err(CommandError::Prohibited.into());
     }
-    let is_right = match (&cx.service, &proof.service_signature) {
+    let is_right = match (cx.service, &proof.service_signature) {
         (Some(service), Some(signature)) if tag.takes_service_signature() => {
             service.key.verify(&proof.authorized, signature)
         }
@@ -182,8 +184,8 @@ fn check_service(cx: &Context, tag: CommandTag, proof: &OwnedProof) -> Result<()
 }
 
 /// `SUBS` and `NSUBS` are authorized by the key of the service, under its ID.
-fn is_of_service(cx: &Context, proof: &OwnedProof) -> Result<Found, ErrorType> {
-    match (&cx.service, &proof.authorization) {
+fn is_of_service(cx: &Context<'_>, proof: &OwnedProof) -> Result<Found, ErrorType> {
+    match (cx.service, &proof.authorization) {
         (Some(service), OwnedAuthorization::Signature(Signature::Ed25519(signature)))
             if service.id.as_bytes() == cx.entity_id.as_bytes()
                 && service.key.verify(&proof.authorized, signature) =>
@@ -195,21 +197,21 @@ fn is_of_service(cx: &Context, proof: &OwnedProof) -> Result<Found, ErrorType> {
 }
 
 /// Until a queue is secured anybody may send, but nobody with an authorization.
-fn may_send(cx: &Context, queue: &QueueRecord, proof: &OwnedProof) -> bool {
+fn may_send(cx: &Context<'_>, queue: &QueueRecord, proof: &OwnedProof) -> bool {
     let missing = matches!(proof.authorization, OwnedAuthorization::Missing);
     (queue.sender_key.is_none() && missing) || is_authorized(cx, queue.sender_key.as_slice(), proof)
 }
 
 /// A sender may secure a messaging queue with a key that it has, unless there is another one already.
-fn may_secure(cx: &Context, queue: &QueueRecord, key: &PublicAuthKey, proof: &OwnedProof) -> bool {
+fn may_secure(cx: &Context<'_>, queue: &QueueRecord, key: &PublicAuthKey, proof: &OwnedProof) -> bool {
     let allowed =
         queue.mode == Some(QueueMode::Messaging) && queue.sender_key.is_none_or(|existing| existing == *key);
     is_authorized(cx, if allowed { slice::from_ref(key) } else { &[] }, proof)
 }
 
 /// Whether the command was authorized with one of these keys.
-fn is_authorized(cx: &Context, keys: &[PublicAuthKey], proof: &OwnedProof) -> bool {
-    let with_service = match (&cx.service, &proof.service_signature) {
+fn is_authorized(cx: &Context<'_>, keys: &[PublicAuthKey], proof: &OwnedProof) -> bool {
+    let with_service = match (cx.service, &proof.service_signature) {
         (Some(service), Some(_)) => Some(authorized_with_service(&service.fingerprint, &proof.authorized)),
         _ => None,
     };
@@ -225,5 +227,5 @@ fn is_authorized(cx: &Context, keys: &[PublicAuthKey], proof: &OwnedProof) -> bo
         }
     };
     let proof = Proof { authorization, nonce: Nonce::from_slice_padded(cx.corr_id.as_bytes()) };
-    verify(keys, proof, &mut lock(&cx.session.keys), &cx.broker.nobody)
+    verify(keys, proof, &mut lock(&cx.caller.keys), &cx.node.nobody)
 }

@@ -1,19 +1,22 @@
 //! `DEL`: deletes the queue with all its messages. Other sessions that are subscribed to it are told by `DELD`.
 
-use super::{Context, Outcome};
-use crate::{session::Answer, store::QueueRecord};
+use super::{
+    context::Context,
+    outcome::{CommandResult, Outcome},
+};
+use crate::store::QueueRecord;
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
-    cx.session.note_deleting(&queue.recipient_id, true);
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
+    cx.caller.client.note_deleting(&queue.recipient_id, true);
     let outcome = delete(cx, queue).await;
-    cx.session.note_deleting(&queue.recipient_id, false);
+    cx.caller.client.note_deleting(&queue.recipient_id, false);
     outcome
 }
 
-async fn delete(cx: &Context, queue: &QueueRecord) -> Outcome {
-    let deleted = cx.broker.store.delete_queue(&queue.recipient_id).await;
+async fn delete(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
+    let deleted = cx.node.store.delete_queue(&queue.recipient_id).await;
     let (record, _) = deleted?;
-    cx.session.forget_got(&record.recipient_id);
-    cx.broker.queue_deleted(&record, Some(&cx.session));
-    Ok(Answer::ok())
+    cx.caller.forget_got(&record.recipient_id);
+    cx.node.hub.queue_deleted(&record, Some(&cx.caller.client));
+    Ok(Outcome::ok())
 }

@@ -2,22 +2,25 @@
 
 use smp_protocol::error::CommandError;
 
-use super::{Context, Outcome};
-use crate::{session::Answer, store::QueueRecord};
+use super::{
+    context::Context,
+    outcome::{CommandResult, Outcome},
+};
+use crate::store::QueueRecord;
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
     let id = &queue.recipient_id;
-    if cx.broker.subscriptions.delivery(id, &cx.session).is_some() {
+    if cx.node.hub.subscriptions.delivery(id, &cx.caller.client).is_some() {
         return Err(CommandError::Prohibited.into());
     }
     // From now on it cannot be subscribed here, whether there is a message or not.
-    cx.session.note_got(id, None);
-    let first = cx.broker.store.first_message(id).await?;
+    cx.caller.note_got(id, None);
+    let first = cx.node.store.first_message(id).await?;
     Ok(match first {
         Some(message) => {
-            cx.session.note_got(id, Some(message.id.clone()));
-            Answer::delivery(queue.recipient_dh.clone(), message)
+            cx.caller.note_got(id, Some(message.id.clone()));
+            Outcome::delivery(queue.recipient_dh.clone(), message)
         }
-        None => Answer::ok(),
+        None => Outcome::ok(),
     })
 }

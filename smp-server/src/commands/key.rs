@@ -2,9 +2,9 @@
 
 use smp_protocol::key::SenderAuthKey;
 
-use super::{Context, Outcome};
+use super::{context::Context, outcome::CommandResult};
 use crate::store::{QueueChange, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord, key: SenderAuthKey) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord, key: SenderAuthKey) -> CommandResult {
     cx.change_and_confirm(queue, QueueChange::Secure(key.0)).await
 }

@@ -2,10 +2,10 @@
 
 use smp_protocol::key::SenderAuthKey;
 
-use super::{Context, Outcome, lget};
+use super::{context::Context, lget, outcome::CommandResult};
 use crate::store::{QueueChange, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord, key: SenderAuthKey) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord, key: SenderAuthKey) -> CommandResult {
     cx.change(queue, QueueChange::Secure(key.0)).await?;
     lget::run(cx, queue).await
 }

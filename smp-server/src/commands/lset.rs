@@ -2,16 +2,16 @@
 
 use smp_protocol::{command, error::ErrorType, id::LinkId};
 
-use super::{Context, Outcome, is_secured_messaging};
+use super::{context::Context, outcome::CommandResult};
 use crate::store::{LinkData, QueueChange, QueueRecord};
 
 pub(super) async fn run(
-    cx: &Context,
+    cx: &Context<'_>,
     queue: &QueueRecord,
     id: LinkId,
     data: command::LinkData<'_>,
-) -> Outcome {
-    if is_secured_messaging(queue) {
+) -> CommandResult {
+    if queue.is_secured_messaging() {
         return Err(ErrorType::Auth);
     }
     let data = LinkData { fixed: data.fixed.as_bytes().to_vec(), user: data.user.as_bytes().to_vec() };

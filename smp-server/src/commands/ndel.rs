@@ -1,15 +1,15 @@
 //! `NDEL`: forbids notifications for the queue; if they were not allowed there is nothing to do.
 
-use super::{Context, Outcome};
-use crate::{
-    session::Answer,
-    store::{QueueChange, QueueRecord},
+use super::{
+    context::Context,
+    outcome::{CommandResult, Outcome},
 };
+use crate::store::{QueueChange, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
     let updated = cx.change(queue, QueueChange::ClearNotifier).await?;
     if let Some(previous) = &updated.before.notifier {
-        cx.broker.notifier_deleted(previous, Some(&cx.session));
+        cx.node.hub.notifier_deleted(previous, Some(&cx.caller.client));
     }
-    Ok(Answer::ok())
+    Ok(Outcome::ok())
 }

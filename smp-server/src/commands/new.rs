@@ -11,10 +11,13 @@ use smp_protocol::{
     message::{BrokerMessage, QueueIds, RelayNotifierCredentials},
 };
 
-use super::{Context, Outcome};
+use super::{
+    context::Context,
+    outcome::{CommandResult, Effect, Outcome},
+};
 use crate::{
-    broker::{SessionEnded, Subscribed, now},
-    session::{Answer, Then},
+    broker::{ClientEnded, Subscribed},
+    clock::now,
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
         StoreError,
@@ -25,8 +28,8 @@ use crate::{
 /// How often other random IDs are tried if one is taken.
 const ATTEMPTS: usize = 3;
 
-pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
-    let config = cx.broker.config();
+pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResult {
+    let config = cx.node.config();
     let settings = &config.queues;
     let password_fits = settings.create_password.is_none() || request.password == settings.create_password;
     if !settings.new_queues || !password_fits {
@@ -35,7 +38,7 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
     if cx.service.is_some() && request.subscription == SubscriptionMode::OnlyCreate {
         return Err(CommandError::Prohibited.into());
     }
-    let wait = lock(&cx.session.creation).turn(Instant::now());
+    let wait = lock(&cx.caller.creation).turn(Instant::now());
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
@@ -44,7 +47,7 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
     let mut result = Err(StoreError::Duplicate);
     for _ in 0..ATTEMPTS {
         let (queue, ids) = build(&request, link.clone(), cx.service_id(), &mut rand::rng());
-        result = cx.broker.store.create_queue(queue).await.map(|record| (record, ids));
+        result = cx.node.store.create_queue(queue).await.map(|record| (record, ids));
         match &result {
             // IDs that the client has chosen stay the same.
             Err(StoreError::Duplicate) if link.is_none() => {}
@@ -55,33 +58,33 @@ pub(super) async fn run(cx: &Context, request: NewQueue<'_>) -> Outcome {
         Err(StoreError::Duplicate) if link.is_none() => return Err(ErrorType::Internal),
         result => result?,
     };
-    let answer = Answer::from(BrokerMessage::QueueIds(Box::new(ids)));
+    let answer = Outcome::from(BrokerMessage::QueueIds(Box::new(ids)));
     if request.subscription == SubscriptionMode::OnlyCreate {
         return Ok(answer);
     }
-    // If the session has ended the queue is there all the same.
+    // If the client has ended the queue is there all the same.
     let _ = subscribe(cx, &record);
     Ok(match record.link {
-        Some(_) => answer.then(Then::Deliver(record.recipient_id.clone())),
+        Some(_) => answer.then(Effect::Deliver(record.recipient_id.clone())),
         None => answer,
     })
 }
 
 /// In a session of a service the queue is the service's from the beginning.
-fn subscribe(cx: &Context, queue: &QueueRecord) -> Result<(), SessionEnded> {
+fn subscribe(cx: &Context<'_>, queue: &QueueRecord) -> Result<(), ClientEnded> {
     let (id, dh) = (&queue.recipient_id, &queue.recipient_dh);
-    let subscriptions = &cx.broker.subscriptions;
+    let subscriptions = &cx.node.hub.subscriptions;
     let subscribed = match queue.link {
-        // Who has the link has known the sender ID before the queue was there, and may have sent already.
-        Some(_) => subscriptions.subscribe(id, dh, &cx.session),
-        None => subscriptions.subscribe_new(id, dh, &cx.session),
+        // With the link the sender ID was known before the queue was there: something may have been sent already.
+        Some(_) => subscriptions.subscribe(id, dh, &cx.caller.client),
+        None => subscriptions.subscribe_new(id, dh, &cx.caller.client),
     };
     if let Subscribed::Ended = subscribed {
-        return Err(SessionEnded);
+        return Err(ClientEnded);
     }
     match cx.service_id() {
         Some(service) => {
-            cx.broker.join_service(service, ServiceRole::Messaging, &cx.session, id.into(), true)
+            cx.node.hub.join_service(service, ServiceRole::Messaging, &cx.caller.client, id.into(), true)
         }
         None => Ok(()),
     }
@@ -98,7 +101,7 @@ struct RequestedLink {
 /// # Errors
 ///
 /// `PROHIBITED` unless the sender ID follows from the correlation ID: otherwise it could be tried out which IDs there are.
-fn requested_link(cx: &Context, request: &NewQueue<'_>) -> Result<Option<RequestedLink>, ErrorType> {
+fn requested_link(cx: &Context<'_>, request: &NewQueue<'_>) -> Result<Option<RequestedLink>, ErrorType> {
     let (link_id, link) = match &request.request {
         Some(QueueRequest::Messaging(Some(link))) => (None, link),
         Some(QueueRequest::Contact(Some((id, link)))) => (Some(id.clone()), link),
@@ -185,7 +188,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{broker::Delivery, testing};
+    use crate::{broker::DeliveryState, testing};
 
     fn request(request: Option<QueueRequest<'static>>) -> NewQueue<'static> {
         let key: PublicAuthKey = Ed25519PrivateKey::generate(&mut rand::rng()).public_key().into();
@@ -199,22 +202,22 @@ mod tests {
         }
     }
 
-    /// Between the creation and the subscription: who has the link knows the sender ID before.
+    /// Between the creation and the subscription: whoever has the link knows the sender ID before.
     #[tokio::test]
     async fn what_is_sent_before_the_subscription_is_there_is_looked_for() {
-        let broker = testing::broker();
-        let session = testing::session(&broker);
-        let cx = testing::context(&broker, &session, RecipientId::empty());
+        let node = testing::node();
+        let caller = testing::caller();
+        let cx = testing::context(&node, &caller, RecipientId::empty());
         let data = || LinkData {
             fixed: LargeString::new(b"fixed").unwrap(),
             user: LargeString::new(b"user").unwrap(),
         };
         let digest = hash::sha3_384(cx.corr_id.as_bytes());
         let link = LinkRequest { sender_id: SenderId::new(&digest[..ID_BYTES]).unwrap(), data: data() };
-        let answer = run(&cx, request(Some(QueueRequest::Messaging(Some(link))))).await.unwrap();
-        let Then::Deliver(queue) = answer.then else { panic!("{:?}", answer.then) };
-        assert_eq!(broker.subscriptions.delivery(&queue, &session), Some(Delivery::Scheduled));
-        let answer = run(&cx, request(None)).await.unwrap();
-        assert!(matches!(answer.then, Then::Nothing));
+        let outcome = run(&cx, request(Some(QueueRequest::Messaging(Some(link))))).await.unwrap();
+        let Effect::Deliver(queue) = outcome.effect else { panic!("{:?}", outcome.effect) };
+        assert_eq!(node.hub.subscriptions.delivery(&queue, &caller.client), Some(DeliveryState::Scheduled));
+        let outcome = run(&cx, request(None)).await.unwrap();
+        assert!(matches!(outcome.effect, Effect::Nothing));
     }
 }

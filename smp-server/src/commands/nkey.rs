@@ -8,18 +8,18 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use super::{Context, Outcome};
+use super::{context::Context, outcome::CommandResult};
 use crate::store::{Notifier, QueueChange, QueueRecord, StoreError};
 
 /// How often other random IDs are tried if one is taken.
 const ATTEMPTS: usize = 3;
 
 pub(super) async fn run(
-    cx: &Context,
+    cx: &Context<'_>,
     queue: &QueueRecord,
     key: NotifierAuthKey,
     dh_key: RecipientNotificationDhKey,
-) -> Outcome {
+) -> CommandResult {
     let private = X25519PrivateKey::generate(&mut rand::rng());
     for _ in 0..ATTEMPTS {
         let id = NotifierId::generate(&mut rand::rng());
@@ -27,7 +27,7 @@ pub(super) async fn run(
         match cx.change(queue, QueueChange::SetNotifier(notifier)).await {
             Ok(updated) => {
                 if let Some(previous) = &updated.before.notifier {
-                    cx.broker.notifier_deleted(previous, Some(&cx.session));
+                    cx.node.hub.notifier_deleted(previous, Some(&cx.caller.client));
                 }
                 return Ok(BrokerMessage::NotifierId(id, private.public_key().into()).into());
             }

@@ -4,13 +4,13 @@
 
 use smp_protocol::{error::ErrorType, message::BrokerMessage};
 
-use super::{Context, Outcome};
-use crate::{
-    session::{Answer, Then},
-    store::{QueueChange, QueueId, QueueRecord},
+use super::{
+    context::Context,
+    outcome::{CommandResult, Effect, Outcome},
 };
+use crate::store::{QueueChange, QueueId, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
     let notifier = queue.notifier.as_ref().ok_or(ErrorType::Auth)?;
     let service = cx.service_id();
     cx.keep_service().await?;
@@ -19,15 +19,15 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let updated = cx.change(queue, change).await?;
     let before = updated.before.notifier.as_ref().filter(|before| before.id == notifier.id);
     let previous = before.and_then(|before| before.service.as_ref());
-    let subscribed = cx.broker.subscribe_notifications(notifier, previous, service, &cx.session);
+    let subscribed = cx.node.hub.subscribe_notifications(notifier, previous, service, &cx.caller.client);
     subscribed.map_err(|_| ErrorType::Internal)?;
     // It may have been deleted before the subscription was there, so that this session was not told.
-    let found = cx.broker.store.find_queue(QueueId::Notifier(&notifier.id)).await;
+    let found = cx.node.store.find_queue(QueueId::Notifier(&notifier.id)).await;
     if found?.is_none() {
-        cx.broker.leave_notifications(notifier, previous, service, &cx.session);
+        cx.node.hub.leave_notifications(notifier, previous, service, &cx.caller.client);
         return Err(ErrorType::Auth);
     }
-    Ok(Answer::from(BrokerMessage::Subscribed(service.cloned())).then(Then::Notify(notifier.id.clone())))
+    Ok(Outcome::from(BrokerMessage::Subscribed(service.cloned())).then(Effect::Notify(notifier.id.clone())))
 }
 
 #[cfg(test)]
@@ -36,18 +36,18 @@ mod tests {
 
     use super::*;
 
-    /// Another session deletes the queue after `NSUB` has found it, before the subscription is there.
+    /// Another client deletes the queue after `NSUB` has found it, before the subscription is there.
     #[tokio::test]
     async fn a_notifier_that_is_deleted_meanwhile_is_unknown() {
-        let broker = testing::broker();
-        let (alice, phone) = (testing::session(&broker), testing::session(&broker));
-        let queue = testing::queue(&broker).await;
+        let node = testing::node();
+        let (alice, phone) = (testing::caller(), testing::client());
+        let queue = testing::queue(&node).await;
         let notifier = &queue.notifier.as_ref().unwrap().id;
-        broker.store.delete_queue(&queue.recipient_id).await.unwrap();
-        broker.queue_deleted(&queue, Some(&phone));
-        let outcome = run(&testing::context(&broker, &alice, notifier), &queue).await;
+        node.store.delete_queue(&queue.recipient_id).await.unwrap();
+        node.hub.queue_deleted(&queue, Some(&phone));
+        let outcome = run(&testing::context(&node, &alice, notifier), &queue).await;
         assert!(matches!(outcome, Err(ErrorType::Auth)));
-        assert!(alice.joined().1.is_empty());
-        assert!(broker.notifications.remove(notifier).is_none());
+        assert!(alice.client.memberships().1.is_empty());
+        assert!(node.hub.notifications.remove(notifier).is_none());
     }
 }

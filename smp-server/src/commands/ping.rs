@@ -2,8 +2,8 @@
 
 use smp_protocol::message::BrokerMessage;
 
-use crate::session::Answer;
+use super::outcome::Outcome;
 
-pub(super) fn run() -> Answer {
+pub(super) fn run() -> Outcome {
     BrokerMessage::Pong.into()
 }

@@ -6,18 +6,18 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use super::{Context, Outcome};
+use super::{context::Context, outcome::CommandResult};
 
-pub(super) async fn run(cx: &Context, relay: &RelayAddress, password: Option<Password>) -> Outcome {
-    let config = cx.broker.config();
+pub(super) async fn run(cx: &Context<'_>, relay: &RelayAddress, password: Option<Password>) -> CommandResult {
+    let config = cx.node.config();
     let wanted = &config.queues.create_password;
     if !config.proxy.enabled || (wanted.is_some() && password != *wanted) {
         return Err(ErrorType::Proxy(Box::new(ProxyError::BasicAuth)));
     }
     // Never closed.
-    let _turn = cx.session.forwarding.acquire().await;
-    let session = cx.broker.proxy.connect(relay, &cx.session.new_relays).await;
-    cx.broker.metrics.forwarding.session(cx.broker.proxy.is_own(relay), &session);
+    let _turn = cx.caller.forwarding.acquire().await;
+    let session = cx.node.proxy.connect(relay, &cx.caller.new_relays).await;
+    cx.node.metrics.forwarding.session(cx.node.proxy.is_own(relay), &session);
     let session = session?;
     Ok(BrokerMessage::ProxySessionKey {
         session_id: session.id.clone(),

@@ -7,9 +7,9 @@ use smp_protocol::{
     message::{BrokerMessage, MessageInfo, MessageKind, QueueInfo, SubscriptionInfo, SubscriptionThread},
 };
 
-use super::{Context, Outcome};
+use super::{context::Context, outcome::CommandResult};
 use crate::{
-    broker::Delivery,
+    broker::DeliveryState,
     store::{self, QueueRecord},
 };
 
@@ -18,8 +18,8 @@ fn id_text(id: &MessageId) -> String {
     STANDARD.encode(id.as_bytes())
 }
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
-    let content = cx.broker.store.queue_content(&queue.recipient_id).await?;
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
+    let content = cx.node.store.queue_content(&queue.recipient_id).await?;
     let info = QueueInfo {
         sender_secured: queue.sender_key.is_some(),
         notifications: queue.notifier.is_some(),
@@ -30,13 +30,15 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     Ok(BrokerMessage::QueueInfo(Box::new(info)).into())
 }
 
-fn subscription(cx: &Context, queue: &QueueRecord) -> Option<SubscriptionInfo> {
+fn subscription(cx: &Context<'_>, queue: &QueueRecord) -> Option<SubscriptionInfo> {
     let id = &queue.recipient_id;
-    let (thread, delivered) = match cx.broker.subscriptions.delivery(id, &cx.session) {
-        Some(Delivery::Delivered(message)) => (SubscriptionThread::NoSub, Some(message)),
-        Some(Delivery::Idle) => (SubscriptionThread::NoSub, None),
-        Some(Delivery::Scheduled | Delivery::Loading { .. }) => (SubscriptionThread::SubPending, None),
-        None => (SubscriptionThread::ProhibitSub, cx.session.got(id)?),
+    let (thread, delivered) = match cx.node.hub.subscriptions.delivery(id, &cx.caller.client) {
+        Some(DeliveryState::Delivered(message)) => (SubscriptionThread::NoSub, Some(message)),
+        Some(DeliveryState::Idle) => (SubscriptionThread::NoSub, None),
+        Some(DeliveryState::Scheduled | DeliveryState::Loading { .. }) => {
+            (SubscriptionThread::SubPending, None)
+        }
+        None => (SubscriptionThread::ProhibitSub, cx.caller.got(id)?),
     };
     let delivered = delivered.as_ref().map(id_text);
     Some(SubscriptionInfo { thread, delivered })

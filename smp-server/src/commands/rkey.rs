@@ -8,14 +8,18 @@ use smp_protocol::{
     key::RecipientAuthKey,
 };
 
-use super::{Context, Outcome};
+use super::{context::Context, outcome::CommandResult};
 use crate::store::{QueueChange, QueueMode, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord, keys: &NonEmpty<RecipientAuthKey>) -> Outcome {
+pub(super) async fn run(
+    cx: &Context<'_>,
+    queue: &QueueRecord,
+    keys: &NonEmpty<RecipientAuthKey>,
+) -> CommandResult {
     if queue.mode != Some(QueueMode::Contact) {
         return Err(ErrorType::Auth);
     }
-    if keys.as_slice().len() > cx.broker.config().limits.max_recipient_keys {
+    if keys.as_slice().len() > cx.node.config().limits.max_recipient_keys {
         return Err(CommandError::Prohibited.into());
     }
     let keys = keys.as_slice().iter().map(|key| key.0).collect();

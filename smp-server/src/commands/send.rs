@@ -11,25 +11,28 @@ use smp_protocol::{
     id::MessageId,
 };
 
-use super::{Context, Outcome, is_secured_messaging};
+use super::{
+    context::Context,
+    outcome::{CommandResult, Effect, Outcome},
+};
 use crate::{
-    broker::{Notification, now},
-    session::{Answer, Then},
+    broker::Notification,
+    clock::now,
     store::{Appended, Message, NewMessage, Notifier, QueueChange, QueueRecord},
 };
 
 pub(super) async fn run(
-    cx: &Context,
+    cx: &Context<'_>,
     queue: &Arc<QueueRecord>,
     flags: MessageFlags,
     body: Vec<u8>,
-) -> Outcome {
+) -> CommandResult {
     if body.len() > body::max_message_length(cx.version) {
         return Err(ErrorType::LargeMessage);
     }
     queue.status.refuse_inactive()?;
     // The first message of who has secured the queue: the link has served its purpose.
-    if queue.link.is_some() && is_secured_messaging(queue) {
+    if queue.link.is_some() && queue.is_secured_messaging() {
         cx.change(queue, QueueChange::ClearLink).await?;
     }
     let now = now();
@@ -39,15 +42,14 @@ pub(super) async fn run(
         notification: flags.notification,
         body,
     };
-    let appended = cx.broker.store.append(&queue.recipient_id, message, cx.broker.expire_before(now)).await;
+    let appended = cx.node.store.append(&queue.recipient_id, message, cx.node.expire_before(now)).await;
     match appended? {
         Appended::Accepted(accepted) => {
-            cx.broker.metrics.messages_accepted.inc();
-            cx.broker.metrics.messages_expired.inc_by(accepted.expired);
-            if let Some(notifier) = queue.notifier.as_ref().filter(|_| flags.notification) {
-                notify(cx, notifier, &accepted.message);
-            }
-            Ok(Answer::ok().when_kept(accepted.kept).then(Then::Tell(queue.clone())))
+            cx.node.metrics.messages_accepted.inc();
+            cx.node.metrics.messages_expired.inc_by(accepted.expired);
+            let notifier = queue.notifier.as_ref().filter(|_| flags.notification);
+            let notification = notifier.and_then(|notifier| notification(notifier, &accepted.message));
+            Ok(Outcome::ok().when_durable(accepted.kept).then(Effect::Sent(queue.clone(), notification)))
         }
         Appended::QuotaExceeded => Err(ErrorType::Quota),
         Appended::NotActive(status) => {
@@ -57,14 +59,12 @@ pub(super) async fn run(
     }
 }
 
-/// Tells the notifier which message has come; only the recipient can read it.
-fn notify(cx: &Context, notifier: &Notifier, message: &Message) {
+/// The notification that says which message has come; only the recipient can read it.
+fn notification(notifier: &Notifier, message: &Message) -> Option<Notification> {
     let nonce = Nonce::generate(&mut rand::rng());
     let time = UnixSeconds(i64::try_from(message.timestamp).unwrap_or(i64::MAX));
     let meta = NotificationMeta { message_id: message.id.clone(), time };
     // The ID has 24 bytes, so that it always fits.
-    if let Ok(meta) = meta.seal(&notifier.dh.box_key(), &nonce) {
-        let notification = Notification { timestamp: message.timestamp, nonce, meta };
-        cx.broker.notify(notifier, notification);
-    }
+    let meta = meta.seal(&notifier.dh.box_key(), &nonce).ok()?;
+    Some(Notification { timestamp: message.timestamp, nonce, meta })
 }

@@ -7,15 +7,15 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use super::{Context, Outcome};
-use crate::{
-    session::{Answer, Then},
-    store::{QueueChange, QueueRecord},
+use super::{
+    context::Context,
+    outcome::{CommandResult, Effect, Outcome},
 };
+use crate::store::{QueueChange, QueueRecord};
 
-pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
     let id = &queue.recipient_id;
-    if cx.session.got(id).is_some() {
+    if cx.caller.got(id).is_some() {
         return Err(CommandError::Prohibited.into());
     }
     let service = cx.service_id();
@@ -24,6 +24,6 @@ pub(super) async fn run(cx: &Context, queue: &QueueRecord) -> Outcome {
     let change = QueueChange::RecipientService(service.cloned());
     let updated = cx.change(queue, change).await?;
     let previous = updated.before.recipient_service.as_ref();
-    cx.broker.subscribe(queue, previous, service, &cx.session).map_err(|_| ErrorType::Internal)?;
-    Ok(Answer::from(BrokerMessage::Subscribed(service.cloned())).then(Then::Deliver(id.clone())))
+    cx.node.hub.subscribe(queue, previous, service, &cx.caller.client).map_err(|_| ErrorType::Internal)?;
+    Ok(Outcome::from(BrokerMessage::Subscribed(service.cloned())).then(Effect::Deliver(id.clone())))
 }

@@ -7,20 +7,20 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use super::{Context, Outcome};
-use crate::{
-    session::{Answer, Then},
-    store::{self, ServiceRole, StoreError},
+use super::{
+    context::Context,
+    outcome::{CommandResult, Effect, Outcome},
 };
+use crate::store::{self, StoreError};
 
-pub(super) async fn run(cx: &Context) -> Outcome {
+pub(super) async fn run(cx: &Context<'_>) -> CommandResult {
     // It has been authorized as a service.
-    let service = cx.service.as_ref().ok_or(ErrorType::Service)?;
-    let services = cx.broker.services(service.role);
-    if let Some(queues) = services.subscribed(&service.id, &cx.session) {
+    let service = cx.service.ok_or(ErrorType::Service)?;
+    let services = cx.node.hub.services(service.role);
+    if let Some(queues) = services.subscribed(&service.id, &cx.caller.client) {
         return Ok(BrokerMessage::SubscribedAll(queues).into());
     }
-    let stored = cx.broker.store.service_queues(&service.id, service.role).await;
+    let stored = cx.node.store.service_queues(&service.id, service.role).await;
     let stored = match stored {
         // Services are kept when they get their first queue.
         Err(StoreError::NotFound) => store::ServiceQueues::default(),
@@ -31,14 +31,10 @@ pub(super) async fn run(cx: &Context) -> Outcome {
         ids_hash: IdsHash(stored.ids_hash),
     };
     if stored.count > 0 {
-        cx.session.guest.note_known();
+        cx.caller.guest.note_known();
     }
-    let displaced = services.subscribe_all(&service.id, &cx.session, queues);
-    let displaced = displaced.map_err(|_| ErrorType::Internal)?;
-    cx.broker.service_displaced(&service.id, displaced);
-    let then = match service.role {
-        ServiceRole::Messaging => Then::DeliverAll(service.id.clone()),
-        ServiceRole::Notifier => Then::NotifyAll(service.id.clone()),
-    };
-    Ok(Answer::from(BrokerMessage::SubscribedAll(queues)).then(then))
+    let subscribed = cx.node.hub.subscribe_service(&service.id, service.role, &cx.caller.client, queues);
+    subscribed.map_err(|_| ErrorType::Internal)?;
+    let effect = Effect::DeliverAll(service.role, service.id.clone());
+    Ok(Outcome::from(BrokerMessage::SubscribedAll(queues)).then(effect))
 }

@@ -33,11 +33,11 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use super::{OwnedProof, run};
+use super::{Caller, OwnedProof, run};
 use crate::{
-    broker::Broker,
+    client::Content,
     config::Config,
-    session::Content,
+    node::Node,
     store::{
         LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus,
         SqliteConfig, SqliteStore, Store,
@@ -174,27 +174,27 @@ type Times = [Vec<f64>; 3];
 
 /// A relay whose commands are refused.
 struct Refusing {
-    broker: Arc<Broker>,
-    session: Arc<crate::session::Session>,
+    node: Node,
+    caller: Caller,
     /// Authorizes everything, and is no queue's.
     key: PrivateAuthKey,
 }
 
 impl Refusing {
     fn new(store: Arc<dyn Store>, kind: Kind) -> Self {
-        let broker = Arc::new(Broker::new(Config::for_tests(Path::new("unused")), store));
-        Self { session: testing::session(&broker), broker, key: kind.generate() }
+        let node = Node::new(Config::for_tests(Path::new("unused")), store);
+        Self { caller: testing::caller(), node, key: kind.generate() }
     }
 
     async fn time(&self, asked: Asked, id: &EntityId) -> f64 {
-        let cx = testing::context(&self.broker, &self.session, id.clone());
+        let cx = testing::context(&self.node, &self.caller, id.clone());
         let authorized = [id.as_bytes(), cx.corr_id.as_bytes()].concat();
         let proof = OwnedProof::made_by(&self.key, authorized, &cx);
         let command = asked.command(&self.key);
         let start = Instant::now();
-        let answer = run(&cx, command, &proof).await;
+        let outcome = run(&cx, command, &proof).await;
         let time = start.elapsed();
-        let refused = matches!(answer.content, Content::Message(BrokerMessage::Error(ErrorType::Auth)));
+        let refused = matches!(outcome.answer, Content::Message(BrokerMessage::Error(ErrorType::Auth)));
         assert!(refused, "{asked:?} was not refused");
         time.as_secs_f64() * 1e9
     }

@@ -5,6 +5,7 @@
 //! see [`load`].
 
 mod error;
+mod in_force;
 mod limits;
 mod load;
 mod page;
@@ -26,6 +27,7 @@ use smp_protocol::{
     version::{SmpVersion, VersionRange},
 };
 
+pub(crate) use self::in_force::InForce;
 pub use self::{
     error::ConfigError,
     limits::Limits,
@@ -43,8 +45,8 @@ const MAX_CACHE_MIB: usize = 1 << 20;
 /// Largest `store.pending_mib`.
 const MAX_WAITING_MIB: usize = 4_095;
 
-/// Longest `server.gather`.
-const MAX_GATHER: Duration = Duration::from_millis(100);
+/// Longest `server.coalesce`.
+const MAX_COALESCE: Duration = Duration::from_millis(100);
 
 /// Shortest `queues.delete_idle`.
 const MIN_IDLE: Duration = Duration::from_secs(86_400);
@@ -93,9 +95,10 @@ pub struct Server {
     /// The newest SMP version to offer, up to 19.
     pub max_version: u16,
     /// The shortest time between two blocks to one client while the relay has too much to do and the second one has only
-    /// small answers and notifications: they are gathered. Messages never wait. `"0s"` answers at once, always.
+    /// small answers and notifications: they are coalesced. Messages never wait. `"0s"` answers at once, always.
     #[serde(deserialize_with = "text::duration")]
-    pub gather: Duration,
+    #[serde(alias = "gather")]
+    pub coalesce: Duration,
 }
 
 impl Server {
@@ -120,7 +123,7 @@ impl Default for Server {
             control_socket: Some(PathBuf::from("control.sock")),
             min_version: SmpVersion::MIN.0,
             max_version: SmpVersion::MAX.0,
-            gather: Duration::from_millis(2),
+            coalesce: Duration::from_millis(2),
         }
     }
 }
@@ -351,7 +354,7 @@ impl Config {
                     || self.server.min_version > self.server.max_version,
                 "server.min_version and server.max_version must be a range within 6 to 19",
             ),
-            (self.server.gather > MAX_GATHER, "server.gather must be \"100ms\" at most; try \"2ms\""),
+            (self.server.coalesce > MAX_COALESCE, "server.coalesce must be \"100ms\" at most; try \"2ms\""),
             (self.queues.quota == 0, "queues.quota is 0; a queue must hold at least one message"),
             (
                 self.queues.delete_idle.is_some_and(|age| age < MIN_IDLE),
@@ -400,7 +403,7 @@ mod tests {
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
             ("min_version", |c| c.server.min_version = 5),
-            ("gather", |c| c.server.gather = Duration::from_secs(1)),
+            ("coalesce", |c| c.server.coalesce = Duration::from_secs(1)),
             ("quota", |c| c.queues.quota = 0),
             ("delete_idle", |c| c.queues.delete_idle = Some(Duration::from_secs(60))),
             ("queue_cache_mib", |c| c.store.queue_cache_mib = usize::MAX >> 20),

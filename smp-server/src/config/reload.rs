@@ -44,7 +44,7 @@ settings! {
     restart server.control_socket,
     now server.min_version,
     now server.max_version,
-    now server.gather,
+    now server.coalesce,
     restart identity.path,
     now queues.new_queues,
     now queues.create_password,

@@ -29,9 +29,9 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # Range of protocol versions that is offered, also to those who send through other relays.
 # min_version = 6
 # max_version = 19
-# While the relay has too much to do, small answers and notifications to one client are gathered: they come at least so long after
+# While the relay has too much to do, small answers and notifications to one client are coalesced: they come at least so long after
 # what was sent to it before. Messages do not wait, and take along what does. "0s": everybody is answered at once, always.
-# gather = "2ms"
+# coalesce = "2ms"
 
 [identity]
 # Directory with ca.crt, server.crt and server.key.

@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The side of the control socket that asks: `smp-server status`, `block`, `unblock`, `delete`.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -9,10 +9,14 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{QueueAnswer, QueueId, QueueOrder, Status, question::Question};
+use super::{
+    answer::QueueAnswer,
+    question::{Question, QueueId, QueueOrder},
+    status::Status,
+};
 
 /// How long to wait for a relay that does not answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest answer, in bytes.
 const MAX_ANSWER: u64 = 64 << 10;
@@ -67,8 +71,8 @@ fn ask<T: DeserializeOwned>(socket: &Path, question: &Question) -> Result<T, Con
 
 fn exchange(socket: &Path, question: &Question) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(format!("{question}\n").as_bytes())?;
     let mut answer = Vec::new();
     stream.take(MAX_ANSWER).read_to_end(&mut answer)?;

@@ -4,7 +4,6 @@ use std::{
     fs, io,
     os::unix::{fs::PermissionsExt as _, net::UnixStream as Probe},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -15,13 +14,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{MAX_QUESTION, Observer, question::Question, queues};
+use super::{Question, question::MAX_QUESTION};
 
 /// Programs that may wait to ask.
 const BACKLOG: i32 = 16;
 
 /// How long one question with its answer may take: they come one after the other.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after an error of the system.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,26 +58,26 @@ impl Drop for Control {
     }
 }
 
-/// Answers, one question after the other, for ever.
-pub(crate) async fn serve(control: Control, observer: Arc<Observer>) {
+/// Answers, one question after the other, for ever. `answer` makes a line of JSON.
+pub(crate) async fn serve(control: Control, answer: impl AsyncFn(Question) -> serde_json::Result<String>) {
     loop {
         match control.listener.accept().await {
-            // Who asks and does not listen to the answer is no concern of the relay.
-            Ok((stream, _)) => drop(timeout(PATIENCE, answer(stream, &observer)).await),
+            // A program that does not listen to the answer is no concern of the relay.
+            Ok((stream, _)) => drop(timeout(TIMEOUT, exchange(stream, &answer)).await),
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-async fn answer(mut stream: UnixStream, observer: &Observer) -> io::Result<()> {
+async fn exchange(
+    mut stream: UnixStream,
+    answer: &impl AsyncFn(Question) -> serde_json::Result<String>,
+) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut question = String::new();
     BufReader::new(read.take(MAX_QUESTION)).read_line(&mut question).await?;
     let answer = match Question::read(&question) {
-        Some(Question::Status) => serde_json::to_string(&observer.status())?,
-        Some(Question::Queue(id, order)) => {
-            serde_json::to_string(&queues::carry_out(&observer.service.broker, &id, &order).await)?
-        }
+        Some(question) => answer(question).await?,
         None => r#"{"error":"unknown question"}"#.to_owned(),
     };
     write.write_all(format!("{answer}\n").as_bytes()).await?;

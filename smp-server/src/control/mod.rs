@@ -14,25 +14,20 @@
 //!
 //! `<queue>` is the sender ID of a queue or the ID of its short link, in base64url.
 
+mod answer;
 mod client;
 mod listen;
-mod memory;
 mod question;
-mod queues;
 mod status;
 
 pub use self::{
+    answer::{QueueAnswer, QueueState},
     client::{ControlError, ask_status, order_queue},
     question::{QueueId, QueueOrder},
-    queues::{QueueAnswer, QueueState},
     status::{Status, StoreStatus},
 };
 pub(crate) use self::{
     listen::{Control, serve},
-    memory::resident_bytes,
-    status::Observer,
+    question::Question,
 };
 pub use crate::metrics::Refused;
-
-/// Longest question and its line break, in bytes: an ID can have 255 bytes.
-const MAX_QUESTION: u64 = 512;

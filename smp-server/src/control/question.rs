@@ -8,6 +8,9 @@ use smp_protocol::{
     error::{BlockingInfo, ErrorType},
 };
 
+/// Longest question and its line break, in bytes: an ID can have 255 bytes.
+pub(super) const MAX_QUESTION: u64 = 512;
+
 /// Longest ID, in bytes.
 const MAX_ID: usize = 255;
 
@@ -57,7 +60,7 @@ pub enum QueueOrder {
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Question {
+pub(crate) enum Question {
     Status,
     Queue(QueueId, QueueOrder),
 }
@@ -122,7 +125,7 @@ mod tests {
         ];
         for question in blocks.into_iter().chain(others) {
             let line = format!("{question}\n");
-            assert!((line.len() as u64) <= super::super::MAX_QUESTION);
+            assert!((line.len() as u64) <= MAX_QUESTION);
             assert_eq!(Question::read(&line), Some(question), "{line}");
         }
     }

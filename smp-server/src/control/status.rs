@@ -1,11 +1,10 @@
-//! How a relay is: counts and sizes, nothing about anybody.
+//! `Status`: counts and sizes of a relay, nothing about anybody.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::resident_bytes;
-use crate::{config::Durability, listener::Service, metrics::Refused};
+use crate::metrics::Refused;
 
 /// How a running relay is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,43 +48,4 @@ pub struct StoreStatus {
     pub waiting_bytes: u64,
     /// Size of the files on disk, in bytes.
     pub disk_bytes: u64,
-}
-
-/// What a relay's state is read from.
-pub(crate) struct Observer {
-    pub(crate) service: Service,
-    pub(crate) listens_on: Vec<SocketAddr>,
-    pub(crate) started: Instant,
-}
-
-impl Observer {
-    pub(crate) fn status(&self) -> Status {
-        let broker = &self.service.broker;
-        let (counts, load) = (broker.store.counts(), broker.store.load());
-        let durability = match broker.durability {
-            Durability::Fsync => "fsync",
-            Durability::Os => "os",
-            Durability::Memory => "memory",
-        };
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            process: std::process::id(),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            listens_on: self.listens_on.clone(),
-            connections: self.service.places.used(),
-            max_connections: self.service.places.max(),
-            refused: broker.metrics.refusals.refused(),
-            subscriptions: broker.subscriptions.count(),
-            notification_subscriptions: broker.notifications.count(),
-            queues: counts.queues,
-            messages: counts.messages,
-            store: StoreStatus {
-                durability: durability.to_owned(),
-                waiting_operations: load.waiting_operations,
-                waiting_bytes: load.waiting_bytes,
-                disk_bytes: load.disk_bytes,
-            },
-            memory_bytes: resident_bytes(),
-        }
-    }
 }

@@ -1,9 +1,16 @@
-//! What can go wrong with accepting, and the options of accepted connections.
+//! `listen`: accepts connections from any [`Incoming`], and has each served in a task that holds a place.
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::incoming::Incoming;
+use crate::{
+    admission::{Guest, Origin, Place, Places},
+    config::InForce,
+    metrics::Metrics,
+};
 
 /// How long to wait when the system has no more file descriptors or memory: others have to close first.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -11,26 +18,130 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Warnings are not repeated more often.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// When and how often the system asks a silent client whether it is still there. Phones change networks without notice.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_RETRIES: u32 = 4;
+/// What all listeners share: places, and the tasks of connections.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    /// How many there may be.
+    pub(crate) places: Places,
+    settings: Arc<InForce>,
+    metrics: Arc<Metrics>,
+    tasks: TaskTracker,
+    /// Cancelled to stop accepting and reading.
+    stop: CancellationToken,
+    /// Cancelled to stop everything at once.
+    abort: CancellationToken,
+}
+
+impl Connections {
+    pub(crate) fn new(
+        places: Places,
+        settings: Arc<InForce>,
+        metrics: Arc<Metrics>,
+        abort: CancellationToken,
+    ) -> Self {
+        Self { places, settings, metrics, tasks: TaskTracker::new(), stop: CancellationToken::new(), abort }
+    }
+
+    /// Cancelled to stop accepting and reading.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Accepts no more, and lets those that there are end.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+
+    /// Ends those that there are at once.
+    pub(crate) fn abort(&self) {
+        self.abort.cancel();
+        self.tasks.close();
+    }
+
+    /// Resolves when all have ended, after [`Connections::stop`] or [`Connections::abort`].
+    pub(crate) async fn ended(&self) {
+        self.tasks.wait().await;
+    }
+
+    /// Serves a connection in a task of its own, if there is a place for it.
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        peer: IpAddr,
+        serve: impl FnOnce(Arc<Guest>) -> F,
+    ) {
+        let Some(place) = self.place(peer) else { return };
+        let (abort, serve) = (self.abort.clone(), serve(place.guest().clone()));
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = serve => {}
+                () = place.evicted() => {}
+                () = abort.cancelled() => {}
+            }
+        });
+    }
+
+    /// A place for a connection from this address. The limit that is reached is noted, also if another one has to go for it.
+    fn place(&self, peer: IpAddr) -> Option<Place> {
+        let origin = Origin::of(peer, self.settings.get().limits.count_loopback);
+        let (place, reached) = match self.places.take(origin) {
+            Ok((place, displaced)) => (Some(place), displaced),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        if let Some((limit, value)) = reached {
+            self.metrics.refusals.note(limit, value as u64);
+        }
+        if place.is_some() {
+            self.metrics.accepted.inc()
+        } else {
+            self.metrics.refused.inc()
+        };
+        place
+    }
+}
+
+/// Accepts connections until that is stopped, and has each served.
+pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>(
+    mut incoming: I,
+    connections: Connections,
+    serve: impl Fn(I::Stream, Arc<Guest>) -> F,
+) {
+    let mut pause = Pause::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = incoming.accept() => accepted,
+            () = connections.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause.succeeded();
+                connections.start(peer, |guest| serve(stream, guest));
+            }
+            Err(error) => {
+                tokio::select! {
+                    () = pause.after(&error) => {}
+                    () = connections.stop.cancelled() => return,
+                }
+            }
+        }
+    }
+}
 
 /// Slows accepting down after errors.
 #[derive(Default)]
-pub(super) struct Pause {
+struct Pause {
     warned: Option<Instant>,
     failing: bool,
 }
 
 impl Pause {
     /// A connection was accepted.
-    pub(super) fn succeeded(&mut self) {
+    fn succeeded(&mut self) {
         self.failing = false;
     }
 
     /// Waits as long as the error demands.
-    pub(super) async fn after(&mut self, error: &io::Error) {
+    async fn after(&mut self, error: &io::Error) {
         if is_of_client(error) {
             return;
         }
@@ -54,19 +165,59 @@ fn is_of_client(error: &io::Error) -> bool {
     )
 }
 
-/// Sets the options of an accepted connection.
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_RETRIES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
+        sync::mpsc,
+    };
+
     use super::*;
+    use crate::{admission::Bounds, testing};
+
+    impl Incoming for mpsc::Receiver<(DuplexStream, IpAddr)> {
+        type Stream = DuplexStream;
+
+        async fn accept(&mut self) -> io::Result<(DuplexStream, IpAddr)> {
+            match self.recv().await {
+                Some(accepted) => Ok(accepted),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// A listener needs neither TCP nor SMP.
+    #[tokio::test]
+    async fn any_stream_is_served_by_anything_while_there_are_places() {
+        let node = testing::node();
+        let (settings, metrics) = (node.settings.clone(), node.metrics.clone());
+        let places = Places::new(Bounds { total: 1, per_address: 0, per_site: 0, per_network: 0 });
+        let connections = Connections::new(places, settings, metrics.clone(), CancellationToken::new());
+        let (dial, incoming) = mpsc::channel(1);
+        let echo = |mut stream: DuplexStream, guest: Arc<Guest>| async move {
+            let byte = stream.read_u8().await.unwrap();
+            guest.note_known();
+            stream.write_u8(byte + 1).await.unwrap();
+            // Until the client closes.
+            let _ = stream.read_u8().await;
+        };
+        let listening = tokio::spawn(listen(incoming, connections.clone(), echo));
+        let connect = async || {
+            let (ours, theirs) = tokio::io::duplex(16);
+            dial.send((theirs, IpAddr::from([192, 0, 2, 1]))).await.unwrap();
+            ours
+        };
+        let mut first = connect().await;
+        first.write_u8(7).await.unwrap();
+        assert_eq!(first.read_u8().await.unwrap(), 8);
+        assert!(connect().await.read_u8().await.is_err(), "there is one place");
+        assert_eq!((metrics.accepted.get(), metrics.refused.get()), (1, 1));
+        drop(first);
+        connections.stop();
+        connections.ended().await;
+        listening.await.unwrap();
+        assert_eq!(connections.places.used(), 0);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn only_errors_of_the_system_slow_down() {

@@ -5,27 +5,26 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::SECONDS;
-use crate::control::Status;
+use super::{SECONDS, snapshot::Snapshot};
 
 /// Reads one number.
-type Read = fn(&Status) -> u64;
+type Read = fn(&Snapshot) -> u64;
 
 /// Name, help, unit, and where the number is.
 const GAUGES: [(&str, &str, Option<Unit>, Read); 11] = [
     ("uptime", "Time since the start", Some(SECONDS), |s| s.uptime_seconds),
-    ("connections", "Connections", None, |s| s.connections as u64),
-    ("connections_max", "Connections that there may be", None, |s| s.max_connections as u64),
-    ("subscriptions", "Queues that are subscribed to", None, |s| s.subscriptions as u64),
+    ("connections", "Connections", None, |s| s.connections),
+    ("connections_max", "Connections that there may be", None, |s| s.max_connections),
+    ("subscriptions", "Queues that are subscribed to", None, |s| s.subscriptions),
     ("notification_subscriptions", "Queues whose notifications are subscribed to", None, |s| {
-        s.notification_subscriptions as u64
+        s.notification_subscriptions
     }),
     ("queues", "Queues", None, |s| s.queues),
     ("messages", "Messages that wait for their recipients", None, |s| s.messages),
-    ("store_waiting_operations", "Operations that wait for the disk", None, |s| s.store.waiting_operations),
-    ("store_waiting", "Message bodies that wait for the disk", Some(Unit::Bytes), |s| s.store.waiting_bytes),
-    ("store_disk", "Size of the database and its log", Some(Unit::Bytes), |s| s.store.disk_bytes),
-    ("resident_memory", "Memory of the process", Some(Unit::Bytes), |s| s.memory_bytes.unwrap_or(0)),
+    ("store_waiting_operations", "Operations that wait for the disk", None, |s| s.waiting_operations),
+    ("store_waiting", "Message bodies that wait for the disk", Some(Unit::Bytes), |s| s.waiting_bytes),
+    ("store_disk", "Size of the database and its log", Some(Unit::Bytes), |s| s.disk_bytes),
+    ("resident_memory", "Memory of the process", Some(Unit::Bytes), |s| s.memory_bytes),
 ];
 
 pub(super) struct Gauges(Vec<(Gauge, Read)>);
@@ -43,9 +42,9 @@ impl Gauges {
         Self(GAUGES.into_iter().map(register).collect())
     }
 
-    pub(super) fn set(&self, status: &Status) {
+    pub(super) fn set(&self, snapshot: &Snapshot) {
         for (gauge, read) in &self.0 {
-            gauge.set(i64::try_from(read(status)).unwrap_or(i64::MAX));
+            gauge.set(i64::try_from(read(snapshot)).unwrap_or(i64::MAX));
         }
     }
 }

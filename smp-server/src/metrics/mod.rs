@@ -6,6 +6,7 @@ mod forwarding;
 mod gauges;
 mod refusals;
 mod serve;
+mod snapshot;
 
 use std::fmt;
 
@@ -21,9 +22,8 @@ pub(crate) use self::{
     commands::Timer,
     refusals::{Limit, Refusals},
     serve::{bind, serve},
+    snapshot::Snapshot,
 };
-use crate::control::Status;
-
 /// What all names begin with.
 const PREFIX: &str = "smp_server";
 
@@ -84,9 +84,9 @@ impl Metrics {
         }
     }
 
-    /// All numbers as text, those of the moment taken from `status`.
-    pub(crate) fn text(&self, status: &Status) -> Result<String, fmt::Error> {
-        self.gauges.set(status);
+    /// All numbers as text, those of the moment taken from `snapshot`.
+    pub(crate) fn text(&self, snapshot: &Snapshot) -> Result<String, fmt::Error> {
+        self.gauges.set(snapshot);
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

@@ -1,6 +1,6 @@
 //! The listener that the monitoring system asks, by HTTP.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
@@ -12,8 +12,6 @@ use tokio::{
     time::timeout,
 };
 
-use crate::control::Observer;
-
 /// Where the numbers are.
 const PATH: &str = "/metrics";
 
@@ -23,7 +21,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 const MAX_CONNECTIONS: usize = 8;
 
 /// How long one request with its answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause after an error of the system.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,8 +35,15 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Answers until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
+/// Makes the text that is answered.
+type Text = dyn Fn() -> Result<String, fmt::Error> + Send + Sync;
+
+/// Answers with `text` until it is dropped.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    text: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
+) {
+    let text: Arc<Text> = Arc::new(text);
     // Those that are answered end with it.
     let mut connections = JoinSet::new();
     loop {
@@ -48,30 +53,30 @@ pub(crate) async fn serve(listener: TcpListener, observer: Arc<Observer>) {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let observer = observer.clone();
-                connections.spawn(async move { drop(timeout(PATIENCE, answer(stream, &observer)).await) });
+                let text = text.clone();
+                connections.spawn(async move { drop(timeout(TIMEOUT, answer(stream, &*text)).await) });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
 }
 
-async fn answer(stream: TcpStream, observer: &Observer) {
+async fn answer(stream: TcpStream, text: &Text) {
     let service = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(respond(request.method(), request.uri().path(), observer))
+        Ok::<_, Infallible>(respond(request.method(), request.uri().path(), text))
     });
-    // Who asks and does not listen to the answer is no concern of the relay.
+    // A monitoring system that does not listen to the answer is no concern of the relay.
     let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn respond(method: &Method, path: &str, observer: &Observer) -> Response<String> {
+fn respond(method: &Method, path: &str, text: &Text) -> Response<String> {
     let status = |code| {
         let mut response = Response::new(String::new());
         *response.status_mut() = code;
         response
     };
     match (method, path) {
-        (&Method::GET, PATH) => match observer.service.broker.metrics.text(&observer.status()) {
+        (&Method::GET, PATH) => match text() {
             Ok(text) => {
                 let mut response = Response::new(text);
                 let kind = header::HeaderValue::from_static(CONTENT_TYPE);

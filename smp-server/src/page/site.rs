@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use super::{content, html};
-use crate::{broker::Broker, config::Config, sync::lock};
+use crate::{
+    config::{Config, InForce},
+    sync::lock,
+};
 
 /// Makes the page, again when the settings have changed.
 pub(crate) struct Site {
-    broker: Arc<Broker>,
+    settings: Arc<InForce>,
     fingerprint: [u8; 32],
     /// The port in the address, if the settings do not say another one.
     port: u16,
@@ -15,13 +18,13 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(broker: Arc<Broker>, fingerprint: [u8; 32], port: u16) -> Self {
-        Self { broker, fingerprint, port, page: Mutex::new(None) }
+    pub(crate) fn new(settings: Arc<InForce>, fingerprint: [u8; 32], port: u16) -> Self {
+        Self { settings, fingerprint, port, page: Mutex::new(None) }
     }
 
     /// HTML of the page; `None` if the settings make no address.
     pub(super) fn page(&self) -> Option<Arc<str>> {
-        let config = self.broker.config();
+        let config = self.settings.get();
         let mut kept = lock(&self.page);
         if let Some((of, page)) = &*kept
             && Arc::ptr_eq(of, &config)

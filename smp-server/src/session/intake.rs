@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use smp_protocol::{
     command::Command,
-    message::BrokerMessage,
-    transmission::{AuthorizationRef, CommandTransmission, MAX_CONTENT},
+    transmission::{AuthorizationRef, CommandTransmission},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::reply::Content;
-use crate::config::Limits;
-
-/// What an answer may weigh that is not small, in bytes.
-const LARGE_ANSWER: usize = MAX_CONTENT;
+use crate::{
+    client::{LARGE_ANSWER, Permit},
+    config::Limits,
+};
 
 /// Commands and answers of fewer bytes weigh nothing: their number is bounded.
 const SMALL: usize = 1_024;
@@ -23,12 +21,6 @@ pub(super) struct Intake {
     commands: Arc<Semaphore>,
     max_commands: usize,
     bytes: Arc<Semaphore>,
-}
-
-/// Leave to have one command run. It is given back when the answer goes into a block.
-pub(crate) struct Permit {
-    _command: OwnedSemaphorePermit,
-    weight: Option<OwnedSemaphorePermit>,
 }
 
 impl Intake {
@@ -47,7 +39,7 @@ impl Intake {
             0 => None,
             weight => Some(self.bytes.clone().acquire_many_owned(weight).await.ok()?),
         };
-        Some(Permit { _command: command, weight })
+        Some(Permit::new(command, weight))
     }
 
     /// Resolves when every command is answered and the answers are written.
@@ -55,16 +47,6 @@ impl Intake {
         let all = u32::try_from(self.max_commands).unwrap_or(u32::MAX);
         // It is never closed.
         let _ = self.commands.acquire_many(all).await;
-    }
-}
-
-impl Permit {
-    /// The command is done: only the answer still takes memory.
-    pub(super) fn answered_by(&mut self, content: &Content) {
-        let keep = content.weight();
-        let Some(weight) = self.weight.as_mut() else { return };
-        let unused = weight.num_permits().saturating_sub(keep);
-        drop(weight.split(unused));
     }
 }
 
@@ -88,31 +70,13 @@ pub(super) fn weight(transmission: &CommandTransmission<'_>) -> usize {
     command + answer
 }
 
-impl Content {
-    /// How many bytes it takes while it waits to be written; those of small ones are not counted.
-    fn weight(&self) -> usize {
-        let message = match self {
-            Self::Delivery(_) => return LARGE_ANSWER,
-            Self::Message(message) => message,
-            Self::Forwarded(envelope) => &envelope.message,
-        };
-        match message {
-            BrokerMessage::Link(..)
-            | BrokerMessage::Message(..)
-            | BrokerMessage::ProxySessionKey { .. }
-            | BrokerMessage::ProxyResponse(_)
-            | BrokerMessage::RelayResponse(_) => LARGE_ANSWER,
-            _ => 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
-    use smp_protocol::{encoding::LargeString, id::SenderId};
+    use smp_protocol::{encoding::LargeString, id::SenderId, message::BrokerMessage};
 
     use super::*;
+    use crate::client::Content;
 
     fn intake() -> Intake {
         Intake::new(&Limits { max_pending_commands: 4, max_pending_kib: 64, ..Limits::default() })

@@ -11,13 +11,13 @@ use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, intake::weight, turn::Turn};
-use crate::broker::Broker;
+use super::{intake::weight, state::Session, time_slice::TimeSlice};
+use crate::{node::Node, sync::lock};
 
 /// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
 pub(super) async fn read(
     session: &Arc<Session>,
-    broker: &Arc<Broker>,
+    node: &Arc<Node>,
     mut reader: BlockReader,
     stop: &CancellationToken,
 ) {
@@ -33,7 +33,7 @@ pub(super) async fn read(
             Some(count) if usize::from(*count) > session.config.limits.max_batch => {
                 refuse_block(session).await
             }
-            _ => run_block(session, broker, &block).await,
+            _ => run_block(session, node, &block).await,
         };
         if ran.is_none() {
             return;
@@ -52,7 +52,7 @@ async fn next_block(
 ) -> Result<ReceivedBlock, ConnectionError> {
     let limits = &session.config.limits;
     loop {
-        let first_command = first_command.filter(|_| !session.guest.is_known());
+        let first_command = first_command.filter(|_| !session.caller.guest.is_known());
         let check = limits.idle_timeout.map(|_| Instant::now() + limits.idle_check_interval);
         let Some(until) = [first_command, check].into_iter().flatten().min() else {
             return reader.read_block().await;
@@ -60,7 +60,8 @@ async fn next_block(
         if let Ok(block) = tokio::time::timeout_at(until, reader.read_block()).await {
             return block;
         }
-        let is_late = first_command.is_some_and(|at| at <= Instant::now()) && !session.guest.is_known();
+        let is_late =
+            first_command.is_some_and(|at| at <= Instant::now()) && !session.caller.guest.is_known();
         if is_late || limits.idle_timeout.is_some_and(|timeout| session.is_idle(timeout)) {
             return Err(ConnectionError::Closed);
         }
@@ -68,17 +69,17 @@ async fn next_block(
 }
 
 /// Returns `None` if the session has ended meanwhile.
-async fn run_block(session: &Arc<Session>, broker: &Arc<Broker>, block: &[u8]) -> Option<()> {
-    let mut turn = Turn::begin();
+async fn run_block(session: &Arc<Session>, node: &Arc<Node>, block: &[u8]) -> Option<()> {
+    let mut slice = TimeSlice::begin();
     for transmission in read_commands(block, &session.parameters) {
-        turn.pass_on().await;
+        slice.yield_if_used().await;
         let permit = session.intake.admit(transmission.as_ref().map_or(0, weight)).await?;
         match transmission {
-            Ok(transmission) => session.submit(broker, transmission, permit),
+            Ok(transmission) => session.submit(node, transmission, permit),
             Err(refused) => session.refuse(refused, permit),
         }
     }
-    session.outbox.wake();
+    session.client().mailbox.wake();
     Some(())
 }
 
@@ -87,19 +88,24 @@ async fn refuse_block(session: &Arc<Session>) -> Option<()> {
     let permit = session.intake.admit(0).await?;
     let (correlation_id, entity_id) = (CorrelationId::empty(), EntityId::empty());
     session.refuse(RefusedTransmission { correlation_id, entity_id, error: ErrorType::Block }, permit);
-    session.outbox.wake();
+    session.client().mailbox.wake();
     Some(())
 }
 
 impl Session {
     /// Something was read from or written to the client.
     pub(super) fn note_activity(&self) {
-        *crate::sync::lock(&self.active) = Instant::now();
+        *lock(&self.active) = Instant::now();
+    }
+
+    /// Whether something may come without being asked for: then it is not disconnected for being idle.
+    fn waits_for_messages(&self) -> bool {
+        (self.caller.service.is_some() && self.caller.guest.is_known()) || self.client().is_subscribed()
     }
 
     /// Whether there was no traffic for this long, and nothing is subscribed.
     fn is_idle(&self, timeout: Duration) -> bool {
-        crate::sync::lock(&self.active).elapsed() >= timeout && !self.has_subscriptions()
+        lock(&self.active).elapsed() >= timeout && !self.waits_for_messages()
     }
 }
 
@@ -118,22 +124,22 @@ mod tests {
     /// They are small, and the answers are not: the relay does not read on while the client does not.
     #[tokio::test]
     async fn answers_that_nobody_reads_are_weighed() {
-        let broker = testing::broker_with(|config| config.limits.max_pending_kib = 64);
-        let session = testing::session(&broker);
-        let link = testing::link(&broker, 15_000).await;
+        let node = testing::node_with(|config| config.limits.max_pending_kib = 64);
+        let session = testing::session(&node);
+        let link = testing::link(&node, 15_000).await;
         let mut block = BlockContent::new();
         for _ in 0..20 {
             let (corr_id, id) = (CorrelationId::generate(&mut rand::rng()), EntityId::from(&link));
             let get = prepare(&session.parameters, &corr_id, &id, &Command::GetLink);
             block.push(|out| get.write(None, &session.parameters, out)).unwrap();
         }
-        let mut reading = Box::pin(run_block(&session, &broker, block.as_bytes()));
+        let mut reading = Box::pin(run_block(&session, &node, block.as_bytes()));
         for _ in 0..4 {
             assert!((&mut reading).now_or_never().is_none());
             // As if the client had read these.
-            assert_eq!(session.outbox.take(255).len(), 4);
+            assert_eq!(session.client().mailbox.take(255).len(), 4);
         }
         assert!(reading.now_or_never().is_some());
-        assert_eq!(session.outbox.take(255).len(), 4);
+        assert_eq!(session.client().mailbox.take(255).len(), 4);
     }
 }

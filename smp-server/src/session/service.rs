@@ -9,9 +9,10 @@ use smp_protocol::{
     version::SmpVersion,
 };
 
-use super::{Reply, Session};
+use super::state::Session;
 use crate::{
-    broker::Broker,
+    client::Client,
+    node::Node,
     store::{QueueRecord, ServiceRole, StoreError},
 };
 
@@ -20,39 +21,40 @@ const PAGE: usize = 100;
 
 /// Delivers what is in the queues of a service, and says when that is done. A queue that cannot be looked at gets `ERR`; then,
 /// or if no more queues can be found, the service can subscribe again in the same session.
-pub(super) async fn deliver_all(session: Arc<Session>, broker: Arc<Broker>, service: ServiceId) {
+pub(super) async fn deliver_all(session: Arc<Session>, node: Arc<Node>, service: ServiceId) {
+    let client = session.client();
     let mut pages = Pages::new(service, ServiceRole::Messaging);
     loop {
-        match pages.next(&broker, &session).await {
+        match pages.next(&node, client).await {
             Ok(Some(queues)) => {
                 for queue in queues {
                     if let Err(error) = queue.status.refuse_blocked() {
-                        session.event(Reply::event(&queue.recipient_id, error.into()));
-                    } else if let Err(error) = deliver(&broker, &queue).await {
-                        pages.incomplete(&broker, &session);
-                        session.event(Reply::event(&queue.recipient_id, error.into()));
+                        client.event(&queue.recipient_id, error.into());
+                    } else if let Err(error) = deliver(&node, &queue).await {
+                        pages.incomplete(&node, client);
+                        client.event(&queue.recipient_id, error.into());
                     }
                 }
             }
             Ok(None) => break,
             Err(error) => {
-                pages.incomplete(&broker, &session);
-                return session.event(Reply::event(EntityId::empty(), ErrorType::from(error).into()));
+                pages.incomplete(&node, client);
+                return client.event(EntityId::empty(), ErrorType::from(error).into());
             }
         }
-        if !session.outbox.drained().await {
+        if !client.mailbox.drained().await {
             return;
         }
     }
-    if session.parameters.version >= SmpVersion::SERVICE_SUBSCRIPTIONS && pages.serves(&broker, &session) {
-        session.event(Reply::event(EntityId::empty(), BrokerMessage::AllDelivered));
+    if session.parameters.version >= SmpVersion::SERVICE_SUBSCRIPTIONS && pages.serves(&node, client) {
+        client.event(EntityId::empty(), BrokerMessage::AllDelivered);
     }
 }
 
 /// Starts the delivery of a queue that has a message.
-async fn deliver(broker: &Broker, queue: &QueueRecord) -> Result<(), ErrorType> {
-    match broker.store.first_message(&queue.recipient_id).await {
-        Ok(Some(_)) => broker.deliver_to_service(queue),
+async fn deliver(node: &Node, queue: &QueueRecord) -> Result<(), ErrorType> {
+    match node.store.first_message(&queue.recipient_id).await {
+        Ok(Some(_)) => node.hub.deliver_to_service(queue),
         // It may have been deleted meanwhile.
         Ok(None) | Err(StoreError::NotFound) => {}
         Err(error) => return Err(error.into()),
@@ -62,19 +64,20 @@ async fn deliver(broker: &Broker, queue: &QueueRecord) -> Result<(), ErrorType> 
 
 /// Sends the notifications that waited for a service. If the store fails, those that were not come to are sent when the
 /// service subscribes again.
-pub(super) async fn notify_all(session: Arc<Session>, broker: Arc<Broker>, service: ServiceId) {
+pub(super) async fn notify_all(session: Arc<Session>, node: Arc<Node>, service: ServiceId) {
+    let client = session.client();
     let mut pages = Pages::new(service, ServiceRole::Notifier);
     loop {
-        match pages.next(&broker, &session).await {
+        match pages.next(&node, client).await {
             Ok(Some(queues)) => {
                 for queue in queues {
-                    broker.flush_notifications(&queue);
+                    node.hub.flush_notifications(&queue);
                 }
             }
             Ok(None) => return,
-            Err(_) => return pages.incomplete(&broker, &session),
+            Err(_) => return pages.incomplete(&node, client),
         }
-        if !session.outbox.drained().await {
+        if !client.mailbox.drained().await {
             return;
         }
     }
@@ -93,28 +96,27 @@ impl Pages {
         Self { service, role, after: None, is_done: false }
     }
 
-    /// `None` after the last one, and when the session does not serve any more.
+    /// `None` after the last one, and when the client does not serve any more.
     async fn next(
         &mut self,
-        broker: &Broker,
-        session: &Session,
+        node: &Node,
+        client: &Client,
     ) -> Result<Option<Vec<Arc<QueueRecord>>>, StoreError> {
-        if self.is_done || !self.serves(broker, session) {
+        if self.is_done || !self.serves(node, client) {
             return Ok(None);
         }
-        let page =
-            broker.store.service_queue_page(&self.service, self.role, self.after.as_ref(), PAGE).await?;
+        let page = node.store.service_queue_page(&self.service, self.role, self.after.as_ref(), PAGE).await?;
         self.is_done = page.len() < PAGE;
         self.after = page.last().map(|queue| queue.recipient_id.clone());
         Ok(Some(page))
     }
 
-    fn serves(&self, broker: &Broker, session: &Session) -> bool {
-        broker.services(self.role).serves(&self.service, session)
+    fn serves(&self, node: &Node, client: &Client) -> bool {
+        node.hub.services(self.role).serves(&self.service, client)
     }
 
-    fn incomplete(&self, broker: &Broker, session: &Session) {
-        broker.services(self.role).incomplete(&self.service, session);
+    fn incomplete(&self, node: &Node, client: &Client) {
+        node.hub.services(self.role).incomplete(&self.service, client);
     }
 }
 
@@ -128,105 +130,106 @@ mod tests {
     use super::*;
     use crate::{
         broker::Notification,
-        session::{Service, outbox::Scheduled},
+        client::Signal,
+        commands::Service,
         store::{SqliteConfig, SqliteStore},
         testing,
     };
 
     /// A relay whose store cannot read the messages of the first of these queues.
-    async fn damaged(directory: &std::path::Path, service: &Service) -> (Arc<Broker>, Vec<RecipientId>) {
+    async fn damaged(directory: &std::path::Path, service: &Service) -> (Arc<Node>, Vec<RecipientId>) {
         let path = directory.join("store");
         let store = SqliteStore::open(SqliteConfig::new(path.clone())).await.unwrap();
-        let broker = testing::broker_on(Arc::new(store));
+        let node = testing::node_on(Arc::new(store));
         let mut queues = Vec::new();
         for _ in 0..3 {
-            let queue = testing::queue_of(&broker, service).await;
-            testing::send(&broker, &queue).await;
+            let queue = testing::queue_of(&node, service).await;
+            testing::send(&node, &queue).await;
             queues.push(queue.recipient_id.clone());
         }
         queues.sort();
-        broker.store.close().await.unwrap();
+        node.store.close().await.unwrap();
         testing::sql(
             &path,
             "UPDATE messages SET kind = 99 WHERE queue = (SELECT queue FROM queues ORDER BY recipient_id LIMIT 1)",
         )
         .await;
         let store = SqliteStore::open(SqliteConfig::new(path)).await.unwrap();
-        (testing::broker_on(Arc::new(store)), queues)
+        (testing::node_on(Arc::new(store)), queues)
     }
 
     #[tokio::test]
     async fn a_queue_that_cannot_be_read_does_not_keep_the_others_from_their_service() {
         let (directory, service) = (tempfile::tempdir().unwrap(), testing::service(ServiceRole::Messaging));
-        let (broker, queues) = damaged(directory.path(), &service).await;
-        let session = testing::service_session(&broker, &service);
-        let services = broker.services(ServiceRole::Messaging);
-        assert!(services.subscribe_all(&service.id, &session, ServiceQueues::default()).is_ok());
-        let delivering = tokio::spawn(deliver_all(session.clone(), broker.clone(), service.id.clone()));
+        let (node, queues) = damaged(directory.path(), &service).await;
+        let session = testing::service_session(&node, &service);
+        let services = node.hub.services(ServiceRole::Messaging);
+        assert!(services.subscribe_all(&service.id, session.client(), ServiceQueues::default()).is_ok());
+        let delivering = tokio::spawn(deliver_all(session.clone(), node.clone(), service.id.clone()));
         let mut scheduled = Vec::new();
         while !delivering.is_finished() {
-            if let Some(Scheduled::Message(queue)) = session.outbox.take_scheduled() {
+            if let Some(Signal::Message(queue)) = session.client().mailbox.take_signal() {
                 scheduled.push(queue);
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         assert_eq!(scheduled, queues[1..]);
-        let sent = session.sent();
+        let sent = session.client().sent();
         assert!(
             matches!(sent[..], [BrokerMessage::Error(ErrorType::Store(_)), BrokerMessage::AllDelivered]),
             "{sent:?}"
         );
-        assert_eq!(services.subscribed(&service.id, &session), None, "it can be tried again");
-        broker.store.close().await.unwrap();
+        assert_eq!(services.subscribed(&service.id, session.client()), None, "it can be tried again");
+        node.store.close().await.unwrap();
     }
 
     #[tokio::test]
     async fn who_does_not_serve_any_more_takes_no_more_queues() {
-        let (broker, service) = (testing::broker(), testing::service(ServiceRole::Messaging));
+        let (node, service) = (testing::node(), testing::service(ServiceRole::Messaging));
         let (one, two) =
-            (testing::service_session(&broker, &service), testing::service_session(&broker, &service));
-        let queue = testing::queue_of(&broker, &service).await;
-        testing::send(&broker, &queue).await;
-        let services = broker.services(ServiceRole::Messaging);
-        assert!(services.subscribe_all(&service.id, &one, ServiceQueues::default()).is_ok());
-        assert!(services.subscribe_all(&service.id, &two, ServiceQueues::default()).is_ok());
-        deliver_all(one.clone(), broker.clone(), service.id.clone()).await;
-        assert!(one.sent().is_empty() && one.joined().0.is_empty());
-        assert!(one.outbox.take_scheduled().is_none());
+            (testing::service_session(&node, &service), testing::service_session(&node, &service));
+        let queue = testing::queue_of(&node, &service).await;
+        testing::send(&node, &queue).await;
+        let services = node.hub.services(ServiceRole::Messaging);
+        assert!(services.subscribe_all(&service.id, one.client(), ServiceQueues::default()).is_ok());
+        assert!(services.subscribe_all(&service.id, two.client(), ServiceQueues::default()).is_ok());
+        deliver_all(one.clone(), node.clone(), service.id.clone()).await;
+        assert!(one.client().sent().is_empty() && one.client().memberships().0.is_empty());
+        assert!(one.client().mailbox.take_signal().is_none());
     }
 
     /// It was away for so long that more notifications wait than answers may.
     #[tokio::test]
     async fn a_notification_service_that_returns_gets_what_waited_as_it_reads() {
         const QUEUES: usize = 2 * PAGE + 10;
-        let broker = testing::broker_with(|config| {
+        let node = testing::node_with(|config| {
             (config.limits.max_pending_commands, config.limits.max_outgoing) = (8, 9);
         });
         let service = testing::service(ServiceRole::Notifier);
         for number in 0..QUEUES {
-            let queue = testing::queue_of(&broker, &service).await;
+            let queue = testing::queue_of(&node, &service).await;
             for _ in 0..=number % 2 {
                 let nonce = Nonce::generate(&mut rand::rng());
                 let notification = Notification { timestamp: 1, nonce, meta: ShortString::default() };
-                broker.notify(queue.notifier.as_ref().unwrap(), notification);
+                node.hub.notify(queue.notifier.as_ref().unwrap(), notification);
             }
         }
-        let session = testing::service_session(&broker, &service);
-        let services = broker.services(ServiceRole::Notifier);
-        assert!(services.subscribe_all(&service.id, &session, ServiceQueues::default()).is_ok());
-        let notifying = tokio::spawn(notify_all(session.clone(), broker.clone(), service.id.clone()));
+        let session = testing::service_session(&node, &service);
+        let services = node.hub.services(ServiceRole::Notifier);
+        assert!(services.subscribe_all(&service.id, session.client(), ServiceQueues::default()).is_ok());
+        let notifying = tokio::spawn(notify_all(session.clone(), node.clone(), service.id.clone()));
         let mut taken = 0;
         while !notifying.is_finished() {
             let mut at_once = 0;
-            while let Some(scheduled) = session.outbox.take_scheduled() {
-                let Scheduled::Notifications(notifier) = scheduled else { panic!("{scheduled:?}") };
-                taken += broker.take_notifications(&notifier, &session).len();
+            while let Some(scheduled) = session.client().mailbox.take_signal() {
+                let Signal::Notifications(notifier) = scheduled else { panic!("{scheduled:?}") };
+                taken += node.hub.take_notifications(&notifier, session.client()).len();
                 at_once += 1;
             }
             assert!(at_once <= PAGE);
             tokio::task::yield_now().await;
         }
         assert_eq!(taken, QUEUES + QUEUES / 2);
-        assert!(!session.outbox.has_overflown());
+        assert!(!session.client().mailbox.has_overflown());
     }
 }

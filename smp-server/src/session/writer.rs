@@ -1,11 +1,8 @@
 //! The task that writes answers and messages to a client.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use smp_protocol::{
-    body::ReceivedBody,
-    command::MessageFlags,
-    encoding::UnixSeconds,
     error::ErrorType,
     id::{CorrelationId, EntityId, NotifierId, RecipientId},
     message::BrokerMessage,
@@ -15,17 +12,12 @@ use smp_transport::connection::{BlockWriter, ConnectionError};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Session,
-    gather::Gather,
-    next::next_of,
-    outbox::Scheduled,
-    reply::{Content, Delivery, Reply},
-};
+use super::{coalesce::Coalesce, state::Session};
 use crate::{
-    broker::{Broker, Notification},
+    broker::Notification,
+    client::{Content, Signal, Transmission},
     metrics::Timer,
-    store::{Message, MessageContent},
+    node::Node,
 };
 
 /// Why writing has ended.
@@ -42,26 +34,26 @@ pub(super) enum WriteError {
 /// The writing half of a session.
 pub(super) struct Writer {
     session: Arc<Session>,
-    broker: Arc<Broker>,
+    node: Arc<Node>,
     writer: BlockWriter,
     block: BlockContent,
     /// Whether there are whole blocks that were not sent yet.
     queued: bool,
-    gather: Gather,
+    coalesce: Coalesce,
 }
 
 impl Writer {
-    pub(super) fn new(session: Arc<Session>, broker: Arc<Broker>, writer: BlockWriter) -> Self {
-        let gather = Gather::new(session.config.server.gather);
-        Self { session, broker, writer, block: BlockContent::new(), queued: false, gather }
+    pub(super) fn new(session: Arc<Session>, node: Arc<Node>, writer: BlockWriter) -> Self {
+        let coalesce = Coalesce::new(session.config.server.coalesce);
+        Self { session, node, writer, block: BlockContent::new(), queued: false, coalesce }
     }
 
     /// Writes until the connection is lost, the client does not read, or `stop` is cancelled and everything is written.
     pub(super) async fn write(mut self, stop: &CancellationToken) -> Result<(), WriteError> {
         loop {
             tokio::select! {
-                () = self.session.outbox.filled() => {}
-                () = self.gather.over() => {}
+                () = self.session.client().mailbox.filled() => {}
+                () = self.coalesce.over() => {}
                 () = stop.cancelled() => {
                     self.put_everything().await?;
                     self.send().await?;
@@ -78,28 +70,28 @@ impl Writer {
 
     /// Whether what is there waits for more.
     fn waits(&mut self) -> bool {
-        let broker = &self.broker;
+        let load = &self.node.load;
         !self.queued
             && !self.block.is_empty()
-            && self.gather.waits(self.block.as_bytes().len(), Instant::now(), || broker.load.is_high())
+            && self.coalesce.waits(self.block.as_bytes().len(), Instant::now(), || load.is_high())
     }
 
     /// Puts what is there into blocks, answers before messages.
     async fn put_everything(&mut self) -> Result<(), WriteError> {
         loop {
-            if self.session.outbox.has_overflown() {
+            if self.session.client().mailbox.has_overflown() {
                 return Err(WriteError::NotRead);
             }
-            let replies = self.session.outbox.take(MAX_TRANSMISSIONS);
-            if replies.is_empty() {
-                match self.session.outbox.take_scheduled() {
-                    Some(Scheduled::Message(queue)) => self.deliver(&queue).await?,
-                    Some(Scheduled::Notifications(notifier)) => self.notify(&notifier).await?,
+            let transmissions = self.session.client().mailbox.take(MAX_TRANSMISSIONS);
+            if transmissions.is_empty() {
+                match self.session.client().mailbox.take_signal() {
+                    Some(Signal::Message(queue)) => self.deliver(&queue).await?,
+                    Some(Signal::Notifications(notifier)) => self.notify(&notifier).await?,
                     None => return Ok(()),
                 }
             }
-            for reply in replies {
-                self.put(reply).await?;
+            for transmission in transmissions {
+                self.put(transmission).await?;
             }
         }
     }
@@ -111,36 +103,42 @@ impl Writer {
             limited(&self.session, self.writer.flush()).await?;
             self.queued = false;
             self.block.shrink();
-            self.gather.sent(Instant::now());
+            self.coalesce.sent(Instant::now());
             self.session.note_activity();
         }
         Ok(())
     }
 
-    /// Puts in what a scheduled queue has for the client, if anything.
+    /// Puts in what a queue has for the client, if anything.
     async fn deliver(&mut self, queue: &RecipientId) -> Result<(), WriteError> {
-        match next_of(&self.session, &self.broker, queue).await {
-            Some(reply) => self.put(reply).await,
+        let (client, store) = (self.session.client(), &*self.node.store);
+        match self.node.hub.next_delivery(client, queue, store).await {
+            Some(transmission) => self.put(transmission).await,
             None => Ok(()),
         }
     }
 
-    /// Puts in the notifications that wait for a scheduled notifier, if any.
+    /// Puts in the notifications that wait for a notifier, if any.
     async fn notify(&mut self, notifier: &NotifierId) -> Result<(), WriteError> {
-        for Notification { nonce, meta, .. } in self.broker.take_notifications(notifier, &self.session) {
-            self.put(Reply::event(notifier, BrokerMessage::Notification(nonce, meta))).await?;
+        for Notification { nonce, meta, .. } in
+            self.node.hub.take_notifications(notifier, self.session.client())
+        {
+            self.put(Transmission::event(notifier, BrokerMessage::Notification(nonce, meta))).await?;
         }
         Ok(())
     }
 
     /// Puts a transmission into the block; writes the block first if it has no room for it.
-    async fn put(&mut self, reply: Reply) -> Result<(), WriteError> {
-        let Reply { corr_id, entity_id, content, permit, timer } = reply;
+    async fn put(&mut self, transmission: Transmission) -> Result<(), WriteError> {
+        let Transmission { corr_id, entity_id, content, envelope, permit, timer } = transmission;
         self.count(&content, timer.as_ref());
         let message = match content {
             Content::Message(message) => message,
             Content::Delivery(delivery) => delivery.seal(),
-            Content::Forwarded(envelope) => envelope.seal(),
+        };
+        let message = match envelope {
+            Some(envelope) => envelope.seal(&message),
+            None => message,
         };
         match self.push(&corr_id, &entity_id, &message) {
             Ok(()) => {}
@@ -162,7 +160,7 @@ impl Writer {
     }
 
     fn count(&self, content: &Content, timer: Option<&Timer>) {
-        let metrics = &self.broker.metrics;
+        let metrics = &self.node.metrics;
         if let Some(timer) = timer {
             metrics.commands.answered(timer);
         }
@@ -203,35 +201,13 @@ async fn limited(
         written = timeout(session.config.limits.block_timeout, write) => {
             written.map_err(|_| WriteError::NotRead)?.map_err(WriteError::from)
         }
-        () = session.outbox.overflown() => Err(WriteError::NotRead),
-    }
-}
-
-impl Delivery {
-    /// `MSG` with the body encrypted for the recipient.
-    fn seal(&self) -> BrokerMessage<'static> {
-        let Message { id, timestamp, content } = &*self.message;
-        let time = UnixSeconds(i64::try_from(*timestamp).unwrap_or(i64::MAX));
-        let body = match content {
-            MessageContent::Sent { notification, body } => ReceivedBody::Message {
-                time,
-                flags: MessageFlags { notification: *notification },
-                body: Cow::Borrowed(body),
-            },
-            MessageContent::QuotaMarker => ReceivedBody::Quota { time },
-        };
-        let mut sealed = Vec::new();
-        match body.seal_into(&self.recipient_dh.box_key(), id, &mut sealed) {
-            Ok(()) => BrokerMessage::Message(id.clone(), Cow::Owned(sealed)),
-            // Bodies are checked when they are sent.
-            Err(_) => ErrorType::LargeMessage.into(),
-        }
+        () = session.client().mailbox.overflown() => Err(WriteError::NotRead),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{borrow::Cow, time::Duration};
 
     use smp_protocol::transmission::read_messages;
 
@@ -243,27 +219,27 @@ mod tests {
     /// Without waiting for the time that writing a block may take.
     #[tokio::test]
     async fn a_client_for_which_too_much_comes_is_not_written_to_any_more() {
-        let broker = testing::broker();
-        let session = testing::session(&broker);
+        let node = testing::node();
+        let session = testing::session(&node);
         let writing = tokio::spawn({
             let session = session.clone();
             async move { limited(&session, std::future::pending()).await }
         });
         for _ in 0..session.config.limits.max_outgoing {
-            session.event(Reply::event(EntityId::empty(), BrokerMessage::End));
+            session.client().event(EntityId::empty(), BrokerMessage::End);
         }
         tokio::task::yield_now().await;
         assert!(!writing.is_finished());
-        session.event(Reply::event(EntityId::empty(), BrokerMessage::End));
+        session.client().event(EntityId::empty(), BrokerMessage::End);
         assert!(matches!(writing.await.unwrap(), Err(WriteError::NotRead)));
     }
 
     /// What a client got, after the writer was told to stop: the numbers of the transmissions in each block.
-    async fn blocks(session: &Arc<Session>, broker: &Arc<Broker>, fill: impl AsyncFnOnce()) -> Vec<usize> {
+    async fn blocks(session: &Arc<Session>, node: &Arc<Node>, fill: impl AsyncFnOnce()) -> Vec<usize> {
         let (mut client, relay) = testing::connected().await;
         let stop = CancellationToken::new();
         let writing = tokio::spawn({
-            let (writer, stop) = (Writer::new(session.clone(), broker.clone(), relay.writer), stop.clone());
+            let (writer, stop) = (Writer::new(session.clone(), node.clone(), relay.writer), stop.clone());
             async move { writer.write(&stop).await }
         });
         fill().await;
@@ -279,7 +255,7 @@ mod tests {
     /// Puts in events, one after the other; the writer sees each by itself.
     async fn put_in(session: &Session, events: impl IntoIterator<Item = BrokerMessage<'static>>) {
         for event in events {
-            session.event(Reply::event([1; 24], event));
+            session.client().event([1; 24], event);
             for _ in 0..10 {
                 tokio::task::yield_now().await;
             }
@@ -290,27 +266,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_relay_that_has_time_answers_at_once() {
-        let broker = testing::broker_with(|config| config.server.gather = HOUR);
-        broker.load.stay(false);
-        let session = testing::session(&broker);
-        assert_eq!(blocks(&session, &broker, async || put_in(&session, [SMALL; 3]).await).await, [1, 1, 1]);
+        let node = testing::node_with(|config| config.server.coalesce = HOUR);
+        node.load.stay(false);
+        let session = testing::session(&node);
+        assert_eq!(blocks(&session, &node, async || put_in(&session, [SMALL; 3]).await).await, [1, 1, 1]);
     }
 
     #[tokio::test]
     async fn under_load_small_answers_go_together_and_none_is_left_at_the_end() {
-        let broker = testing::broker_with(|config| config.server.gather = HOUR);
-        broker.load.stay(true);
-        let session = testing::session(&broker);
-        assert_eq!(blocks(&session, &broker, async || put_in(&session, [SMALL; 3]).await).await, [3]);
+        let node = testing::node_with(|config| config.server.coalesce = HOUR);
+        node.load.stay(true);
+        let session = testing::session(&node);
+        assert_eq!(blocks(&session, &node, async || put_in(&session, [SMALL; 3]).await).await, [3]);
     }
 
     #[tokio::test]
     async fn a_message_does_not_wait_and_takes_along_what_does() {
-        let broker = testing::broker_with(|config| config.server.gather = HOUR);
-        broker.load.stay(true);
-        let session = testing::session(&broker);
+        let node = testing::node_with(|config| config.server.coalesce = HOUR);
+        node.load.stay(true);
+        let session = testing::session(&node);
         let message = BrokerMessage::Message([2; 24].into(), Cow::Owned(vec![0; 15_000]));
         let fill = async || put_in(&session, [SMALL, SMALL, message, SMALL, SMALL]).await;
-        assert_eq!(blocks(&session, &broker, fill).await, [3, 2]);
+        assert_eq!(blocks(&session, &node, fill).await, [3, 2]);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smp_protocol::error::ErrorType;
+
 /// An error of a store operation. No variant carries an identifier or a key, so each may be logged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -25,6 +27,18 @@ pub enum StoreError {
     /// The store was closed: answer nothing, the relay is stopping.
     #[error("the store is closed")]
     Closed,
+}
+
+/// What a client is answered. The text says nothing about queues.
+impl From<StoreError> for ErrorType {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound | StoreError::Duplicate | StoreError::Refused => Self::Auth,
+            StoreError::ServiceRole => Self::Service,
+            StoreError::Unavailable(_) => Self::Store("unavailable".to_owned()),
+            StoreError::Closed => Self::Internal,
+        }
+    }
 }
 
 /// Why reading or writing failed.

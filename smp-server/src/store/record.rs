@@ -1,7 +1,11 @@
 //! What a store knows about a queue.
 
 use smp_crypto::{DhSecret, PublicAuthKey};
-use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
+use smp_protocol::{
+    encoding::Reader,
+    error::ErrorType,
+    id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId},
+};
 
 /// A day, counted from 1970-01-01 (UTC). Times of use are kept no finer than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +44,22 @@ pub struct QueueRecord {
     pub updated: Option<Day>,
     /// Service that subscribes to the messages of this queue.
     pub recipient_service: Option<ServiceId>,
+}
+
+impl QueueRecord {
+    /// Whether it takes requests to connect from anyone. Contact queues from before version 9 have no mode; they are never
+    /// secured.
+    pub(crate) fn is_contact(&self) -> bool {
+        match self.mode {
+            Some(mode) => mode == QueueMode::Contact,
+            None => self.sender_key.is_none(),
+        }
+    }
+
+    /// Whether it is a queue of one connection that nobody else can send to.
+    pub(crate) fn is_secured_messaging(&self) -> bool {
+        self.mode != Some(QueueMode::Contact) && self.sender_key.is_some()
+    }
 }
 
 /// What a queue is for.
@@ -106,6 +126,38 @@ pub enum QueueStatus {
     /// The operator has blocked it: `SEND` gets `ERR BLOCKED` with these bytes, the encoding of the blocking
     /// information (spec chapter `4-commands.md`).
     Blocked(Box<[u8]>),
+}
+
+impl QueueStatus {
+    /// Lets commands pass that work on any queue that the operator has not blocked.
+    ///
+    /// # Errors
+    ///
+    /// `BLOCKED` with the operator's reason.
+    pub(crate) fn refuse_blocked(&self) -> Result<(), ErrorType> {
+        match self {
+            Self::Blocked(info) => Err(blocked(info)),
+            Self::Active | Self::Suspended => Ok(()),
+        }
+    }
+
+    /// Lets `SEND` pass.
+    ///
+    /// # Errors
+    ///
+    /// `AUTH` if the recipient has suspended the queue, `BLOCKED` if the operator has blocked it.
+    pub(crate) fn refuse_inactive(&self) -> Result<(), ErrorType> {
+        match self {
+            Self::Suspended => Err(ErrorType::Auth),
+            Self::Active | Self::Blocked(_) => self.refuse_blocked(),
+        }
+    }
+}
+
+/// `BLOCKED` with these parameters, as they are sent.
+fn blocked(info: &[u8]) -> ErrorType {
+    let error = [b"BLOCKED ", info].concat();
+    ErrorType::decode(&mut Reader::new(&error)).unwrap_or(ErrorType::Auth)
 }
 
 /// A queue to be created.

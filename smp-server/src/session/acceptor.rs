@@ -1,4 +1,4 @@
-//! The certificate and the versions that are offered now.
+//! `Acceptor`: the certificate and the versions that are offered to the next connection.
 
 use std::sync::{Arc, RwLock};
 

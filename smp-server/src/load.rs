@@ -1,4 +1,6 @@
-//! How busy the relay is: what saves work and costs a client a moment is done only while there is too much work.
+//! `Load`: whether the threads of the relay are busy for more than half of the time.
+//!
+//! Work that costs a client a moment and saves the relay some is done only then.
 
 use std::{
     sync::Mutex,

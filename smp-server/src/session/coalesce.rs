@@ -1,9 +1,10 @@
-//! When a block with only small answers waits for more of them.
+//! `Coalesce`: whether a block with only small answers waits for more of them. Nagle's algorithm, but only under load.
 //!
-//! Whatever is in a block, encrypting 16 KiB twice and sending them costs the same, and costs the client as much. So while
-//! the relay has too much to do, a client that was written to a moment ago gets its next small answers and events together, a
-//! moment later: when the time is over, and a thread looks at its timers. Messages do not wait, and take along what does. A relay
-//! that has time answers everybody at once.
+//! A block waits if the relay is busy, it has at most 2 KiB, and the last one was sent less than `server.coalesce` ago; it is
+//! sent when that time is over. Messages are sent at once, and take along what waits.
+//!
+//! Whatever is in a block, encrypting 16 KiB twice and sending them costs the same, and costs the client as much
+//! (docs/decisions/coalescing.md).
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 const SMALL: usize = 2_048;
 
 /// Decides it for one client.
-pub(super) struct Gather {
+pub(super) struct Coalesce {
     /// The shortest time between two blocks if the second one can wait. Zero: none does.
     interval: Duration,
     sent: Instant,
@@ -21,7 +22,7 @@ pub(super) struct Gather {
     until: Option<Instant>,
 }
 
-impl Gather {
+impl Coalesce {
     pub(super) fn new(interval: Duration) -> Self {
         Self { interval, sent: Instant::now(), until: None }
     }
@@ -58,32 +59,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_small_block_waits_until_the_last_one_was_sent_long_enough_ago() {
-        let mut gather = Gather::new(INTERVAL);
-        gather.sent(Instant::now());
-        assert!(gather.over().now_or_never().is_none(), "nothing waits");
+        let mut coalesce = Coalesce::new(INTERVAL);
+        coalesce.sent(Instant::now());
+        assert!(coalesce.over().now_or_never().is_none(), "nothing waits");
         tokio::time::advance(INTERVAL / 2).await;
-        assert!(gather.waits(100, Instant::now(), || true));
+        assert!(coalesce.waits(100, Instant::now(), || true));
         // Also if there is less to do meanwhile; and more that comes does not make it wait longer.
-        assert!(gather.waits(200, Instant::now(), || false));
+        assert!(coalesce.waits(200, Instant::now(), || false));
         let waited = Instant::now();
-        gather.over().await;
+        coalesce.over().await;
         assert_eq!(waited.elapsed(), INTERVAL / 2);
-        assert!(!gather.waits(200, Instant::now(), || true));
-        gather.sent(Instant::now());
-        assert!(gather.over().now_or_never().is_none());
+        assert!(!coalesce.waits(200, Instant::now(), || true));
+        coalesce.sent(Instant::now());
+        assert!(coalesce.over().now_or_never().is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_wait() {
-        let mut gather = Gather::new(INTERVAL);
+        let mut coalesce = Coalesce::new(INTERVAL);
         let now = Instant::now();
-        gather.sent(now);
-        assert!(!gather.waits(100, now, || false), "there is time to answer");
-        assert!(!gather.waits(SMALL + 1, now, || true), "a message");
-        assert!(!gather.waits(100, now + INTERVAL, || true), "nothing was sent lately");
-        assert!(gather.waits(100, now, || true));
-        assert!(!gather.waits(SMALL + 1, now, || true), "a message takes along what waits");
-        assert!(gather.over().now_or_never().is_none());
-        assert!(!Gather::new(Duration::ZERO).waits(100, Instant::now(), || true), "switched off");
+        coalesce.sent(now);
+        assert!(!coalesce.waits(100, now, || false), "there is time to answer");
+        assert!(!coalesce.waits(SMALL + 1, now, || true), "a message");
+        assert!(!coalesce.waits(100, now + INTERVAL, || true), "nothing was sent lately");
+        assert!(coalesce.waits(100, now, || true));
+        assert!(!coalesce.waits(SMALL + 1, now, || true), "a message takes along what waits");
+        assert!(coalesce.over().now_or_never().is_none());
+        assert!(!Coalesce::new(Duration::ZERO).waits(100, Instant::now(), || true), "switched off");
     }
 }

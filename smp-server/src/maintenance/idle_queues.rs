@@ -1,12 +1,14 @@
-//! Deleting queues that nobody uses any more.
+//! `IdleQueues`: deletes queues that were not used for `queues.delete_idle`.
 
 use std::{sync::Arc, time::Duration};
 
 use smp_protocol::id::RecipientId;
 use tokio::time::sleep;
 
-use super::Broker;
-use crate::store::{Day, QueueChange, QueueId, QueueRecord, ServiceRole, StorageFault, StoreError};
+use crate::{
+    node::Node,
+    store::{Day, QueueChange, QueueId, QueueRecord, ServiceRole, StorageFault, StoreError},
+};
 
 /// Queues that are deleted or looked at without a pause.
 const STEP: usize = 100;
@@ -28,25 +30,25 @@ impl IdleQueues {
         Self { noted: None }
     }
 
-    pub(super) async fn sweep(&mut self, broker: &Broker, age: Duration, now: u64) -> Result<(), StoreError> {
+    pub(super) async fn sweep(&mut self, node: &Node, age: Duration, now: u64) -> Result<(), StoreError> {
         let today = Day::of(now);
         // Some subscribe once and then wait for longer than that.
         if self.noted != Some(today) {
-            let unreadable = note_subscribed(broker, today).await?;
+            let unreadable = note_subscribed(node, today).await?;
             if unreadable > 0 {
                 tracing::warn!(
                     "{unreadable} queues that somebody is subscribed to cannot be read: the database is damaged"
                 );
             }
-            note_services(broker, today).await?;
+            note_services(node, today).await?;
             self.noted = Some(today);
         }
         let before = Day::of(now.saturating_sub(age.as_secs() / DAY * DAY));
         loop {
-            let deleted = broker.store.delete_idle_queues(before, STEP).await?;
-            broker.metrics.queues_idle.inc_by(deleted.len() as u64);
+            let deleted = node.store.delete_idle_queues(before, STEP).await?;
+            node.metrics.queues_idle.inc_by(deleted.len() as u64);
             for queue in &deleted {
-                broker.queue_deleted(queue, None);
+                node.hub.queue_deleted(queue, None);
             }
             if deleted.len() < STEP {
                 return Ok(());
@@ -57,13 +59,13 @@ impl IdleQueues {
 }
 
 /// Returns how many queues are damaged: they do not keep the others from being noted.
-async fn note_subscribed(broker: &Broker, today: Day) -> Result<usize, StoreError> {
+async fn note_subscribed(node: &Node, today: Day) -> Result<usize, StoreError> {
     let mut unreadable = 0;
-    for queues in broker.subscriptions.pages() {
+    for queues in node.hub.subscriptions.pages() {
         for step in queues.chunks(STEP) {
             for id in step {
-                match broker.store.find_queue(QueueId::Recipient(id)).await {
-                    Ok(Some(queue)) => note(broker, &queue, today).await,
+                match node.store.find_queue(QueueId::Recipient(id)).await {
+                    Ok(Some(queue)) => note(node, &queue, today).await,
                     Ok(None) => {}
                     Err(StoreError::Unavailable(StorageFault::Damaged(_))) => unreadable += 1,
                     Err(error) => return Err(error),
@@ -75,14 +77,14 @@ async fn note_subscribed(broker: &Broker, today: Day) -> Result<usize, StoreErro
     Ok(unreadable)
 }
 
-async fn note_services(broker: &Broker, today: Day) -> Result<(), StoreError> {
-    for service in broker.services(ServiceRole::Messaging).ids() {
+async fn note_services(node: &Node, today: Day) -> Result<(), StoreError> {
+    for service in node.hub.services(ServiceRole::Messaging).ids() {
         let mut after: Option<RecipientId> = None;
         loop {
             let role = ServiceRole::Messaging;
-            let page = broker.store.service_queue_page(&service, role, after.as_ref(), STEP).await?;
+            let page = node.store.service_queue_page(&service, role, after.as_ref(), STEP).await?;
             for queue in &page {
-                note(broker, queue, today).await;
+                note(node, queue, today).await;
             }
             if page.len() < STEP {
                 break;
@@ -94,10 +96,10 @@ async fn note_services(broker: &Broker, today: Day) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn note(broker: &Broker, queue: &Arc<QueueRecord>, today: Day) {
+async fn note(node: &Node, queue: &Arc<QueueRecord>, today: Day) {
     if queue.updated != Some(today) {
         // It may have been deleted meanwhile; otherwise it only seems to be idle for longer.
-        let _ = broker.store.update_queue(&queue.recipient_id, QueueChange::Used(today)).await;
+        let _ = node.store.update_queue(&queue.recipient_id, QueueChange::Used(today)).await;
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
     use super::*;
     use crate::{
         Relay,
-        broker::now,
+        clock::now,
         config::Config,
         init,
         store::{SqliteConfig, SqliteStore},
@@ -148,29 +150,29 @@ mod tests {
         };
         init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
         let relay = Relay::start(Config::for_tests(dir.path())).await.unwrap();
-        let broker = relay.service.broker.clone();
+        let node = relay.node.clone();
         let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();
         let queue = subscribed_queue(&client).await;
         let now = now();
         let month = Duration::from_secs(30 * DAY);
         let used = |days_ago| {
             let day = QueueChange::Used(Day::of(now - days_ago * DAY));
-            broker.store.update_queue(&queue, day)
+            node.store.update_queue(&queue, day)
         };
-        let exists = async || broker.store.find_queue(QueueId::Recipient(&queue)).await.unwrap().is_some();
+        let exists = async || node.store.find_queue(QueueId::Recipient(&queue)).await.unwrap().is_some();
         used(90).await.unwrap();
-        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        IdleQueues::new().sweep(&node, month, now).await.unwrap();
         assert!(exists().await, "it is subscribed");
 
         drop((client, events));
-        while broker.subscriptions.count() > 0 {
+        while node.hub.subscriptions.count() > 0 {
             tokio::task::yield_now().await;
         }
         used(30).await.unwrap();
-        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        IdleQueues::new().sweep(&node, month, now).await.unwrap();
         assert!(exists().await, "the month is not over");
         used(31).await.unwrap();
-        IdleQueues::new().sweep(&broker, month, now).await.unwrap();
+        IdleQueues::new().sweep(&node, month, now).await.unwrap();
         assert!(!exists().await);
         relay.shutdown().await.unwrap();
     }
@@ -182,31 +184,31 @@ mod tests {
         let path = directory.path().join("store");
         let open = async || {
             let store = SqliteStore::open(SqliteConfig::new(path.clone())).await.unwrap();
-            testing::broker_on(Arc::new(store))
+            testing::node_on(Arc::new(store))
         };
         let now = now();
-        let broker = open().await;
+        let node = open().await;
         let mut queues = Vec::new();
         for days_ago in [90, 80, 0] {
-            let queue = testing::queue(&broker).await;
+            let queue = testing::queue(&node).await;
             let used = QueueChange::Used(Day::of(now - days_ago * DAY));
-            broker.store.update_queue(&queue.recipient_id, used).await.unwrap();
+            node.store.update_queue(&queue.recipient_id, used).await.unwrap();
             queues.push(queue);
         }
-        broker.store.close().await.unwrap();
+        node.store.close().await.unwrap();
         testing::sql(
             &path,
             "UPDATE queues SET recipient_keys = x'00' WHERE updated_day <> (SELECT updated_day FROM queues \
              ORDER BY updated_day LIMIT 1 OFFSET 1)",
         )
         .await;
-        let broker = open().await;
-        let session = testing::session(&broker);
-        broker.subscribe(&queues[2], None, None, &session).unwrap();
-        IdleQueues::new().sweep(&broker, Duration::from_secs(30 * DAY), now).await.unwrap();
-        assert_eq!(broker.store.counts().queues, 2);
-        let healthy = broker.store.find_queue(QueueId::Recipient(&queues[1].recipient_id)).await;
+        let node = open().await;
+        let client = testing::client();
+        node.hub.subscribe(&queues[2], None, None, &client).unwrap();
+        IdleQueues::new().sweep(&node, Duration::from_secs(30 * DAY), now).await.unwrap();
+        assert_eq!(node.store.counts().queues, 2);
+        let healthy = node.store.find_queue(QueueId::Recipient(&queues[1].recipient_id)).await;
         assert!(healthy.unwrap().is_none());
-        broker.store.close().await.unwrap();
+        node.store.close().await.unwrap();
     }
 }

@@ -1,0 +1,38 @@
+//! Messages and notifications that are too old, removed a bit at a time.
+
+use std::time::Duration;
+
+use crate::{node::Node, store::SweepPosition};
+
+/// Messages that are looked at without a pause.
+const STEP: usize = 500;
+
+/// Pause after each step, so that a large store does not slow the relay down.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Removes what is too old at this time (seconds since 1970).
+pub(super) async fn expire(node: &Node, now: u64) {
+    let age = node.config().queues.expire_notifications;
+    node.hub.notifications.expire(now.saturating_sub(age.as_secs()));
+    if let Some(before) = node.expire_before(now) {
+        expire_messages(node, before).await;
+    }
+}
+
+async fn expire_messages(node: &Node, before: u64) {
+    let mut position = SweepPosition::default();
+    loop {
+        match node.store.expire_messages(before, position, STEP).await {
+            Ok(swept) => {
+                node.metrics.messages_expired.inc_by(swept.removed);
+                match swept.next {
+                    Some(next) => position = next,
+                    None => return,
+                }
+            }
+            // The next sweep starts over.
+            Err(error) => return tracing::warn!("cannot remove expired messages: {error}"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! Work that no client asks for: messages and notifications expire, queues that nobody uses are deleted, and notifications
+//! that wait survive a restart.
+
+mod expiry;
+mod idle_queues;
+mod restart;
+mod sweep;
+
+pub(crate) use self::{
+    restart::{keep_notifications, restore_notifications},
+    sweep::sweep,
+};

@@ -1,0 +1,66 @@
+//! `Node`: the parts of a running relay that serving a client takes. One per relay, shared by all its tasks.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::NobodysKeys,
+    broker::{Hub, Notifications},
+    config::{Config, Durability, InForce},
+    load::Load,
+    metrics::Metrics,
+    proxy::Proxy,
+    store::Store,
+};
+
+/// The parts of a relay.
+pub(crate) struct Node {
+    /// The settings.
+    pub(crate) settings: Arc<InForce>,
+    /// Queues and messages.
+    pub(crate) store: Arc<dyn Store>,
+    /// What the store promises.
+    pub(crate) durability: Durability,
+    /// Subscriptions.
+    pub(crate) hub: Hub,
+    /// Sessions with other relays.
+    pub(crate) proxy: Arc<Proxy>,
+    /// Verified against when there is no queue.
+    pub(crate) nobody: NobodysKeys,
+    /// Counters for a monitoring system.
+    pub(crate) metrics: Arc<Metrics>,
+    /// How busy the threads are.
+    pub(crate) load: Load,
+    /// Cancelled to stop everything at once.
+    pub(crate) abort: CancellationToken,
+}
+
+impl Node {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        let limits = &config.limits;
+        let notifications =
+            Notifications::new(limits.max_pending_notifications, limits.max_pending_notifications_total);
+        Self {
+            hub: Hub::new(notifications),
+            nobody: NobodysKeys::generate(&mut rand::rng()),
+            metrics: Arc::new(Metrics::new()),
+            load: Load::new(),
+            abort: CancellationToken::new(),
+            proxy: Proxy::new(config.proxy.clone()),
+            durability: config.store.effective_durability(),
+            settings: Arc::new(InForce::new(config)),
+            store,
+        }
+    }
+
+    /// The settings that are in force.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.settings.get()
+    }
+
+    /// Before which time (seconds since 1970) messages are too old now.
+    pub(crate) fn expire_before(&self, now: u64) -> Option<u64> {
+        self.config().queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
+    }
+}

@@ -1,0 +1,7 @@
+//! What an operator asks of a running relay, through the control socket or a monitoring system.
+
+mod memory;
+mod observer;
+mod queues;
+
+pub(crate) use self::{observer::Observer, queues::carry_out};

@@ -1,0 +1,74 @@
+//! `Observer`: reads the state of a relay, for `smp-server status` and for the metrics.
+
+use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
+
+use super::memory::resident_bytes;
+use crate::{
+    admission::Places,
+    config::Durability,
+    control::{Status, StoreStatus},
+    metrics::Snapshot,
+    node::Node,
+};
+
+/// What a relay's state is read from.
+pub(crate) struct Observer {
+    pub(crate) node: Arc<Node>,
+    pub(crate) places: Places,
+    pub(crate) listens_on: Vec<SocketAddr>,
+    pub(crate) started: Instant,
+}
+
+impl Observer {
+    /// What `smp-server status` shows.
+    pub(crate) fn status(&self) -> Status {
+        let node = &self.node;
+        let (counts, load) = (node.store.counts(), node.store.load());
+        let durability = match node.durability {
+            Durability::Fsync => "fsync",
+            Durability::Os => "os",
+            Durability::Memory => "memory",
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process: std::process::id(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            listens_on: self.listens_on.clone(),
+            connections: self.places.used(),
+            max_connections: self.places.max(),
+            refused: node.metrics.refusals.refused(),
+            subscriptions: node.hub.subscriptions.count(),
+            notification_subscriptions: node.hub.notifications.count(),
+            queues: counts.queues,
+            messages: counts.messages,
+            store: StoreStatus {
+                durability: durability.to_owned(),
+                waiting_operations: load.waiting_operations,
+                waiting_bytes: load.waiting_bytes,
+                disk_bytes: load.disk_bytes,
+            },
+            memory_bytes: resident_bytes(),
+        }
+    }
+
+    /// What a monitoring system gets.
+    pub(crate) fn metrics(&self) -> Result<String, fmt::Error> {
+        self.node.metrics.text(&snapshot(&self.status()))
+    }
+}
+
+fn snapshot(status: &Status) -> Snapshot {
+    Snapshot {
+        uptime_seconds: status.uptime_seconds,
+        connections: status.connections as u64,
+        max_connections: status.max_connections as u64,
+        subscriptions: status.subscriptions as u64,
+        notification_subscriptions: status.notification_subscriptions as u64,
+        queues: status.queues,
+        messages: status.messages,
+        waiting_operations: status.store.waiting_operations,
+        waiting_bytes: status.store.waiting_bytes,
+        disk_bytes: status.store.disk_bytes,
+        memory_bytes: status.memory_bytes.unwrap_or(0),
+    }
+}

@@ -1,0 +1,118 @@
+//! A connection from its first byte to its last: handshake, the two tasks, and the end of its subscriptions.
+
+use std::sync::Arc;
+
+use smp_crypto::hash;
+use smp_protocol::{
+    error::{HandshakeError, TransportError},
+    handshake::{self, relay::VerifiedService},
+    id::{ID_BYTES, ServiceId},
+};
+use smp_transport::connection::{Connection, RelaySide};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    acceptor::Acceptor,
+    reader::read,
+    state::{Agreed, Session},
+    writer::Writer,
+};
+use crate::{admission::Guest, client::Client, commands::Service, node::Node, store::ServiceRole};
+
+/// Serves a client until it disconnects or `stop` is cancelled; then what it has asked is still answered.
+pub(crate) async fn serve(
+    node: Arc<Node>,
+    acceptor: Acceptor,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    guest: Arc<Guest>,
+    stop: CancellationToken,
+) {
+    let acceptor = acceptor.current();
+    let accepted = tokio::select! {
+        accepted = acceptor.accept_with(stream, |service| register(&node, service)) => accepted,
+        () = stop.cancelled() => return,
+    };
+    match accepted {
+        Ok(connection) => talk(node, connection, guest, stop).await,
+        // Scanners and clients that gave up are no concern of the operator.
+        Err(_) => _ = node.metrics.failed_handshakes.inc(),
+    }
+}
+
+/// The ID of a service. Its certificates are known by the fingerprint of the identity. Anybody can make some: a new service is
+/// not kept before it is allowed to have a queue.
+async fn register(node: &Node, service: VerifiedService) -> Result<ServiceId, TransportError> {
+    let role = service_role(service.role).ok_or(HandshakeError::BadService)?;
+    let known = node.store.find_service(&service.fingerprint, role).await;
+    let known = known.map_err(|_| HandshakeError::BadService)?;
+    Ok(known.unwrap_or_else(|| id_of_new_service(&service.fingerprint)))
+}
+
+async fn talk(
+    node: Arc<Node>,
+    connection: Connection<RelaySide>,
+    guest: Arc<Guest>,
+    stop: CancellationToken,
+) {
+    let Connection { session, side, reader, writer } = connection;
+    let agreed = Agreed {
+        parameters: session.parameters,
+        private_key: side.key,
+        proxy_secret: session.secret.map(|secret| secret.box_key()),
+        service: side.service.and_then(|(verified, id)| {
+            let role = service_role(verified.role)?;
+            let (fingerprint, key) = (verified.fingerprint, verified.key);
+            Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
+        }),
+    };
+    let session = Session::new(agreed, guest, node.config());
+    let finished = CancellationToken::new();
+    let mut writing = AbortOnDropHandle::new(tokio::spawn({
+        let (writer, finished) = (Writer::new(session.clone(), node.clone(), writer), finished.clone());
+        async move { writer.write(&finished).await }
+    }));
+    let ended = Ended { client: session.client(), node: &node };
+    let reading = async {
+        read(&session, &node, reader, &stop).await;
+        session.intake.answered().await;
+    };
+    tokio::select! {
+        () = reading => {
+            finished.cancel();
+            let _ = (&mut writing).await;
+        }
+        // The connection is lost, or the client does not read.
+        _ = &mut writing => {}
+    }
+    drop(ended);
+}
+
+/// Ends the subscriptions of a client, in whatever way its session ends.
+struct Ended<'a> {
+    client: &'a Client,
+    node: &'a Node,
+}
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.node.hub.client_ended(self.client);
+    }
+}
+
+/// What services do here. Proxies need no identity.
+fn service_role(role: handshake::ServiceRole) -> Option<ServiceRole> {
+    match role {
+        handshake::ServiceRole::Messaging => Some(ServiceRole::Messaging),
+        handshake::ServiceRole::Notifier => Some(ServiceRole::Notifier),
+        handshake::ServiceRole::Proxy => None,
+    }
+}
+
+/// The ID that a service gets, unless it has another one: the same in all its sessions, before and after it is kept.
+pub(crate) fn id_of_new_service(fingerprint: &[u8; 32]) -> ServiceId {
+    let digest = hash::sha3_384(fingerprint);
+    let mut id = [0; ID_BYTES];
+    id.copy_from_slice(&digest[..ID_BYTES]);
+    ServiceId::from(id)
+}

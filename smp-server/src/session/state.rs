@@ -1,0 +1,77 @@
+//! `Session`: what the tasks of one connection share.
+
+use std::sync::{Arc, Mutex};
+
+use smp_crypto::{BoxKey, X25519PrivateKey};
+use smp_protocol::{
+    session::SessionParameters,
+    version::{SmpVersion, VersionRange},
+};
+use tokio::time::Instant;
+
+use super::{entity_queues::EntityQueues, intake::Intake};
+use crate::{
+    admission::Guest,
+    client::Client,
+    commands::{Caller, Service},
+    config::Config,
+    pace::Pace,
+};
+
+/// What was agreed in the handshake.
+pub(crate) struct Agreed {
+    /// Version and session ID.
+    pub(crate) parameters: SessionParameters,
+    /// The relay's key for authenticators and forwarded commands.
+    pub(crate) private_key: X25519PrivateKey,
+    /// Agreed with the client's handshake key: opens what a proxy forwards.
+    pub(crate) proxy_secret: Option<BoxKey>,
+    /// The service that the client is.
+    pub(crate) service: Option<Service>,
+}
+
+/// A connection's state.
+pub(crate) struct Session {
+    /// The settings that were in force when it began.
+    pub(super) config: Arc<Config>,
+    pub(super) parameters: SessionParameters,
+    pub(super) private_key: X25519PrivateKey,
+    pub(super) proxy_secret: Option<BoxKey>,
+    /// What the client's commands share.
+    pub(super) caller: Caller,
+    /// Commands that wait for others about the same entity.
+    pub(super) waiting: EntityQueues,
+    /// Bounds commands that are not answered yet.
+    pub(super) intake: Intake,
+    /// When there was traffic last.
+    pub(super) active: Mutex<Instant>,
+    /// How fast it may be refused.
+    pub(super) refusals: Mutex<Pace>,
+}
+
+impl Session {
+    pub(crate) fn new(agreed: Agreed, guest: Arc<Guest>, config: Arc<Config>) -> Arc<Self> {
+        let limits = &config.limits;
+        Arc::new(Self {
+            parameters: agreed.parameters,
+            caller: Caller::new(guest, agreed.service, agreed.private_key.clone(), &config),
+            private_key: agreed.private_key,
+            proxy_secret: agreed.proxy_secret,
+            waiting: EntityQueues::default(),
+            intake: Intake::new(limits),
+            active: Mutex::new(Instant::now()),
+            refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
+            config,
+        })
+    }
+
+    /// Where the client receives.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.caller.client
+    }
+
+    /// The versions that the relay offered when it began.
+    pub(super) fn offered_versions(&self) -> VersionRange<SmpVersion> {
+        self.config.server.versions()
+    }
+}
