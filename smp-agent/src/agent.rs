@@ -49,6 +49,7 @@ impl Agent {
         }
         for connection in connections {
             core.wake(connection);
+            core.errands.wake(&core, connection);
         }
         core.spawn(network::delete_queues(core.clone()));
         core.spawn(network::give_up_what_is_old(core.clone()));
@@ -193,6 +194,68 @@ impl Agent {
         let mut step = self.core.step().await?;
         let connection = step.get(connection).await?;
         self.core.remove(step, &connection).await
+    }
+
+    /// Moves the queue in which the other side's messages arrive to a relay: to this one, or to one of those that are configured,
+    /// if possible another than those that the connection uses. Messages go on both ways meanwhile.
+    /// [`Event::QueueRotation`](crate::Event::QueueRotation) tells how far it is; it needs the other side's agent.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, moves already, or renews its
+    /// encryption; [`AgentError::NoRelay`]; [`AgentError::Storage`].
+    pub async fn rotate(
+        &self,
+        connection: ConnectionId,
+        relay: Option<&RelayAddress>,
+    ) -> Result<(), AgentError> {
+        let mut step = self.core.step().await?;
+        let mut connection = step.get(connection).await?;
+        let relay = match relay {
+            Some(relay) => relay.clone(),
+            None => self.relay_to_move_to(&connection).ok_or(AgentError::NoRelay)?,
+        };
+        let mut effects = Effects::default();
+        connection.rotate(&relay, &self.core.config, &mut rand::rng(), &mut effects)?;
+        Ok(self.core.save(step, &connection, &effects).await?)
+    }
+
+    fn relay_to_move_to(&self, connection: &Connection) -> Option<RelayAddress> {
+        let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
+        let ours = connection.receive.as_ref().map(|queue| queue.relay.fingerprint);
+        let relays = &self.core.config.relays;
+        let others: Vec<_> = relays.iter().filter(|relay| Some(relay.fingerprint) != ours).collect();
+        let apart: Vec<_> =
+            others.iter().filter(|relay| Some(relay.fingerprint) != theirs).copied().collect();
+        let rng = &mut rand::rng();
+        let chosen = apart.choose(rng).or_else(|| others.choose(rng)).copied();
+        chosen.or_else(|| relays.choose(rng)).cloned()
+    }
+
+    /// Gives up a move of the own queue. The old queue goes on as if nothing had been.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if there is no move, or if the other side was told already to
+    /// use the new queue; [`AgentError::Storage`].
+    pub async fn abort_rotation(&self, connection: ConnectionId) -> Result<(), AgentError> {
+        let mut step = self.core.step().await?;
+        let mut connection = step.get(connection).await?;
+        let mut effects = Effects::default();
+        connection.abort_rotation(&mut effects)?;
+        Ok(self.core.save(step, &connection, &effects).await?)
+    }
+
+    /// Renews the encryption of a connection, after [`Event::RatchetSync`](crate::Event::RatchetSync) has told that it may or has
+    /// to be; with `force` also where nothing seems to be wrong. No messages can be sent until the other side has answered.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, its encryption is in order, or the
+    /// other side is too old; [`AgentError::Storage`].
+    pub async fn resynchronize(&self, connection: ConnectionId, force: bool) -> Result<(), AgentError> {
+        let mut step = self.core.step().await?;
+        let mut connection = step.get(connection).await?;
+        let mut effects = Effects::default();
+        connection.resynchronize(force, &self.core.config, &mut rand::rng(), &mut effects)?;
+        Ok(self.core.save(step, &connection, &effects).await?)
     }
 
     /// All connections, in the order in which they were made.

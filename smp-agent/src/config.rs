@@ -21,6 +21,9 @@ pub struct AgentConfig {
     pub pq_keys_in_links: bool,
     /// Whether the sender of a message is told when the application acknowledged it. Off by default.
     pub receipts: bool,
+    /// Whether the encryption of a connection is renewed without asking when nothing of it can be read any more. On by default;
+    /// otherwise [`Event::RatchetSync`](crate::Event::RatchetSync) tells when it has to be.
+    pub resynchronize: bool,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Versions of the protocols to offer.
@@ -36,6 +39,7 @@ impl AgentConfig {
             pq: true,
             pq_keys_in_links: false,
             receipts: false,
+            resynchronize: true,
             timeouts: Timeouts::default(),
             versions: Versions::default(),
         }

@@ -6,7 +6,7 @@ use crate::data_dir::DataDir;
 use crate::error::{AgentError, StorageError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
-use crate::network::{Relay, Relays, Workers};
+use crate::network::{Errands, Relay, Relays, Workers};
 use crate::store::{Step, Store};
 use smp_protocol::address::{Password, RelayAddress};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +33,7 @@ pub(crate) struct Core {
     transient: broadcast::Sender<Event>,
     relays: Relays,
     workers: Workers,
+    pub(crate) errands: Errands,
     /// There may be queues to delete at their relays.
     pub(crate) queues_to_delete: Notify,
 }
@@ -51,6 +52,7 @@ impl Core {
             transient: broadcast::Sender::new(TRANSIENT_EVENTS),
             relays: Relays::default(),
             workers: Workers::default(),
+            errands: Errands::default(),
             queues_to_delete: Notify::new(),
         }))
     }
@@ -134,7 +136,15 @@ impl Core {
         if failed {
             step.give_up_outgoing(connection.id).await?;
         }
-        self.finish(step, connection.id, failed || effects.has_events()).await
+        if !effects.deleted.is_empty() {
+            // Who looks for queues to delete waits for the end of this step.
+            self.queues_to_delete.notify_one();
+        }
+        self.finish(step, connection.id, failed || effects.has_events()).await?;
+        if connection.errand().is_some() {
+            self.errands.wake(self, connection.id);
+        }
+        Ok(())
     }
 
     /// Tells the connection's worker that there is something to do.

@@ -1,5 +1,6 @@
 //! What an application learns from its agent.
 
+use crate::connection::{RotationSide, RotationStage, SyncState};
 use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, SubscriptionError};
 use crate::id::{ConnectionId, MessageId};
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,22 @@ pub enum Event {
         /// Why.
         error: ReceiveError,
     },
+    /// Whether both sides' encryption fits together, or where its renewal is.
+    RatchetSync {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its new state.
+        state: SyncState,
+    },
+    /// A queue of the connection is moving to another relay.
+    QueueRotation {
+        /// The connection.
+        connection: ConnectionId,
+        /// Which side receives in another queue.
+        side: RotationSide,
+        /// How far it is.
+        stage: RotationStage,
+    },
     /// The connection will not work any more. It stays listed until it is deleted.
     ConnectionFailed {
         /// The connection.
@@ -172,6 +189,8 @@ impl Event {
             | Self::Receipt { connection, .. }
             | Self::QuotaExceeded { connection }
             | Self::ReceiveFailed { connection, .. }
+            | Self::RatchetSync { connection, .. }
+            | Self::QueueRotation { connection, .. }
             | Self::ReceivingStopped { connection, .. }
             | Self::ConnectionFailed { connection, .. } => Some(*connection),
             Self::RelayUp { .. } | Self::RelayDown { .. } | Self::StorageFailed { .. } => None,

@@ -56,6 +56,13 @@
 //! What goes to one connection goes out one after the other, so the order is kept. A full queue is waited for until the recipient
 //! says that it has space, or some minutes.
 //!
+//! # What changes over time
+//!
+//! A side moves to another relay by [`Agent::rotate`], and follows the other side when that moves; messages go on meanwhile, in
+//! order, and what is left in the old queue is read before it is deleted. When the encryption of both sides does not fit together
+//! any more, because one of them was restored from an old copy or damaged, it is renewed
+//! ([`AgentConfig::resynchronize`], [`Agent::resynchronize`], [`Event::RatchetSync`]); what was sent meanwhile may be lost.
+//!
 //! # What it protects, and what not
 //!
 //! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
@@ -69,8 +76,7 @@
 //!
 //! # What it does not do yet
 //!
-//! Contact addresses cannot be joined ([`LinkError`]); what is shown with a short link is not handed to the side that joins; a peer's offer to move to another queue is ignored, and it
-//! goes on with the present one; renegotiation of a broken ratchet is refused ([`ReceiveError::Unexpected`]).
+//! Contact addresses cannot be joined ([`LinkError`]); what is shown with a short link is not handed to the side that joins.
 //!
 //! On a relay below version 9 a queue takes the confirmations of several people until one of them is accepted. The others learn
 //! nothing: their connections fail after [`Timeouts::accept`].
@@ -97,6 +103,7 @@ mod summary;
 
 pub use agent::Agent;
 pub use config::{AgentConfig, Timeouts, Versions};
+pub use connection::{RotationSide, RotationStage, SyncState};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,
     SubscriptionError,

@@ -11,7 +11,7 @@ use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use smp_protocol::encoding;
 use smp_protocol::id::{LinkId, RecipientId, SenderId};
-use smp_protocol::version::{AgentVersion, SmpClientVersion};
+use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion};
 use smp_ratchet::{ChainPosition, JoiningKeys, MessageSeal, OfferedKeys, Ratchet};
 use std::fmt;
 use std::marker::PhantomData;
@@ -75,6 +75,16 @@ stored_bytes! {
 }
 
 impl Stored for AgentVersion {
+    fn store<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+
+    fn load<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u16::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Stored for RatchetVersion {
     fn store<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
     }

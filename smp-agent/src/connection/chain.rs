@@ -25,12 +25,12 @@ impl ChainEnd {
         self.hash = hash.to_vec();
     }
 
-    /// Whether a received message with this number continues the chain. None if it is the last one once more.
-    pub(crate) fn check(&self, number: i64, previous_hash: &[u8]) -> Option<Integrity> {
+    /// Whether a received message with this number and hash continues the chain. None if it is the last one once more.
+    pub(crate) fn check(&self, number: i64, previous_hash: &[u8], hash: &[u8; 32]) -> Option<Integrity> {
         let expected = self.next_number();
-        if number == self.number {
+        if number == self.number && self.hash == hash {
             None
-        } else if number < self.number {
+        } else if number <= self.number {
             Some(Integrity::BadNumber)
         } else if number > expected {
             Some(Integrity::Skipped { first: expected, last: number - 1 })
@@ -51,12 +51,15 @@ mod tests {
         let mut end = ChainEnd::default();
         end.append(1, [7; 32]);
         let skipped = |last| Integrity::Skipped { first: 2, last };
-        assert_eq!(end.check(2, &[7; 32]), Some(Integrity::Ok));
-        assert_eq!(end.check(2, &[8; 32]), Some(Integrity::BadHash));
-        assert_eq!(end.check(1, &[]), None);
-        assert_eq!(end.check(0, &[]), Some(Integrity::BadNumber));
-        assert_eq!(end.check(i64::MIN, &[]), Some(Integrity::BadNumber));
-        assert_eq!(end.check(5, &[7; 32]), Some(skipped(4)));
-        assert_eq!(end.check(i64::MAX, &[7; 32]), Some(skipped(i64::MAX - 1)));
+        let other = [9; 32];
+        assert_eq!(end.check(2, &[7; 32], &other), Some(Integrity::Ok));
+        assert_eq!(end.check(2, &[8; 32], &other), Some(Integrity::BadHash));
+        assert_eq!(end.check(1, &[], &[7; 32]), None);
+        // From a copy of the peer that has not sent the first one.
+        assert_eq!(end.check(1, &[], &other), Some(Integrity::BadNumber));
+        assert_eq!(end.check(0, &[], &other), Some(Integrity::BadNumber));
+        assert_eq!(end.check(i64::MIN, &[], &other), Some(Integrity::BadNumber));
+        assert_eq!(end.check(5, &[7; 32], &other), Some(skipped(4)));
+        assert_eq!(end.check(i64::MAX, &[7; 32], &other), Some(skipped(i64::MAX - 1)));
     }
 }

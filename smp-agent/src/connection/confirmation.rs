@@ -2,7 +2,6 @@
 
 use super::envelope;
 use super::join::pq_possible;
-use super::message::Undecrypted;
 use super::{
     Connection, Content, Effects, InitialKeys, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError,
 };
@@ -17,7 +16,7 @@ use smp_protocol::agent::{
 use smp_protocol::body::PrivateHeader;
 use smp_protocol::encoding::{NonEmpty, from_bytes, to_bytes};
 use smp_protocol::version::{AgentVersion, SmpClientVersion};
-use smp_ratchet::RatchetVersions;
+use smp_ratchet::{DecryptError, RatchetVersions};
 
 /// A confirmation, opened with the keys of its queue.
 pub(crate) struct Confirmation {
@@ -121,11 +120,12 @@ impl Connection {
         if confirmation.ratchet.is_some() {
             return Err(ReceiveError::Unexpected);
         }
-        let plaintext = match self.decrypt(&confirmation.encrypted_info, rng, effects) {
-            Ok(plaintext) => plaintext,
-            Err(Undecrypted::Repeated) => return Ok(()),
-            Err(Undecrypted::Error(error)) => return Err(error),
+        let ratchet = self.ratchet.as_ref().ok_or(ReceiveError::Unexpected)?;
+        let decrypted = match ratchet.decrypt(&confirmation.encrypted_info, &self.skipped, rng) {
+            Err(DecryptError::Duplicate | DecryptError::Earlier(_)) => return Ok(()),
+            decrypted => decrypted.map_err(|_| ReceiveError::Decryption)?,
         };
+        let plaintext = self.decrypted(decrypted, effects).map_err(|_| ReceiveError::Decryption)?;
         let Ok(AgentMessage::ConnectionInfo(info)) = from_bytes(&plaintext) else {
             return Err(ReceiveError::Malformed);
         };
@@ -280,6 +280,7 @@ impl Connection {
                     effects.events.push(Event::Sent { connection: self.id, id });
                 }
             }
+            (kind, Phase::Connected) => self.move_delivered(kind, effects),
             _ => {}
         }
     }

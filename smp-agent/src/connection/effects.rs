@@ -1,17 +1,18 @@
 //! What a step asks for besides the new state. The driver stores all of it in the same transaction.
 
-use super::{SendQueue, StateError, envelope};
+use super::{CreatedQueue, ReceiveQueue, SendQueue, StateError, envelope};
 use crate::event::Event;
 use crate::id::MessageId;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_protocol::agent::AgentEnvelope;
+use smp_protocol::encoding::to_bytes;
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{MessageSeal, SkippedChange};
 use zeroize::Zeroizing;
 
 /// Everything a step asks for, in order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Effects {
     /// For the application.
     pub(crate) events: Vec<Event>,
@@ -21,13 +22,22 @@ pub(crate) struct Effects {
     pub(crate) sent: Vec<SentMessage>,
     /// Receipts that came, for sent messages that only the database still knows.
     pub(crate) receipts: Vec<Receipt>,
+    /// All keys of skipped messages are forgotten, before the changes below.
+    pub(crate) forget_skipped: bool,
     /// Changes of the keys of skipped messages.
     pub(crate) skipped: Vec<SkippedChange>,
+    /// Queues that their relays are to delete.
+    pub(crate) deleted: Vec<ReceiveQueue>,
     /// The peer's queue may have space again.
     pub(crate) resume: bool,
 }
 
 impl Effects {
+    /// Those of the queues to be deleted that have been made.
+    pub(crate) fn deleted_queues(&self) -> impl Iterator<Item = (&ReceiveQueue, &CreatedQueue)> {
+        self.deleted.iter().filter_map(|queue| Some((queue, queue.created.as_ref()?)))
+    }
+
     /// Whether there is anything for the application.
     pub(crate) fn has_events(&self) -> bool {
         !self.events.is_empty() || !self.receipts.is_empty()
@@ -65,6 +75,8 @@ pub(crate) enum Content {
         #[debug("{} bytes", _0.len())]
         Vec<u8>,
     ),
+    /// A whole agent envelope.
+    Envelope(#[serde(with = "crate::stored")] Vec<u8>),
     /// A message for the ratchet. Its encryption is the same in all bodies, and by it the recipient recognises a repetition.
     Message {
         #[serde(with = "crate::stored")]
@@ -83,10 +95,11 @@ impl Content {
     pub(crate) fn body(&self, queue: &SendQueue, rng: &mut impl CryptoRng) -> Result<Vec<u8>, StateError> {
         match self {
             Self::Body(body) => Ok(body.clone()),
+            Self::Envelope(envelope) => envelope::seal_encoded(queue, envelope, rng),
             Self::Message { agent_version, seal, plaintext } => {
                 let encrypted_message = seal.seal(plaintext).map_err(|_| StateError)?.into();
                 let envelope = AgentEnvelope::Message { version: *agent_version, encrypted_message };
-                envelope::seal_message(queue, &envelope, rng)
+                envelope::seal_encoded(queue, &to_bytes(&envelope), rng)
             }
         }
     }
@@ -115,7 +128,7 @@ impl Waiting {
             OutgoingKind::Message => &mut self.messages,
             OutgoingKind::Receipt => &mut self.receipts,
             OutgoingKind::Continue => &mut self.continues,
-            OutgoingKind::Confirmation | OutgoingKind::Hello => &mut self.others,
+            _ => &mut self.others,
         }
     }
 
@@ -143,12 +156,32 @@ pub(crate) enum OutgoingKind {
     Receipt,
     /// A_QCONT: the own queue has space again.
     Continue,
+    /// Keys for a new ratchet.
+    RatchetKey,
+    /// EREADY: the new ratchet works.
+    Ready,
+    /// QADD: an offer of another queue.
+    QueueAdd,
+    /// QKEY: the keys for it.
+    QueueKey,
+    /// QUSE: it is secured.
+    QueueUse,
+    /// QTEST: it works.
+    QueueTest,
 }
 
 impl OutgoingKind {
     /// Whether it waits for the peer's attention: a push notification is sent.
     pub(crate) fn notifies(self) -> bool {
-        !matches!(self, Self::Receipt | Self::Continue)
+        match self {
+            Self::Confirmation | Self::Hello | Self::Message | Self::RatchetKey | Self::Ready => true,
+            Self::Receipt
+            | Self::Continue
+            | Self::QueueAdd
+            | Self::QueueKey
+            | Self::QueueUse
+            | Self::QueueTest => false,
+        }
     }
 }
 

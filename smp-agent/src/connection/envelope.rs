@@ -14,13 +14,13 @@ pub(super) fn seal_confirmation(
     content: &AgentEnvelope<'_>,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, StateError> {
-    seal(queue, true, header, content, rng)
+    seal(queue, true, header, &to_bytes(content), rng)
 }
 
-/// The body of SEND for anything after the confirmation.
-pub(super) fn seal_message(
+/// The body of SEND for anything after the confirmation: for an encoded envelope.
+pub(super) fn seal_encoded(
     queue: &SendQueue,
-    content: &AgentEnvelope<'_>,
+    content: &[u8],
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, StateError> {
     seal(queue, false, PrivateHeader::Empty, content, rng)
@@ -30,10 +30,10 @@ fn seal(
     queue: &SendQueue,
     with_key: bool,
     header: PrivateHeader,
-    content: &AgentEnvelope<'_>,
+    content: &[u8],
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, StateError> {
-    let message = ClientMessage { header, body: to_bytes(content).into() };
+    let message = ClientMessage { header, body: content.into() };
     let key = with_key.then(|| queue.e2e_public.into());
     let box_key = queue.e2e_secret.box_key();
     let sealed = ClientEnvelope::seal(queue.client_version, key, Nonce::generate(rng), &box_key, &message);

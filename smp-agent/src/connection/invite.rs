@@ -37,6 +37,8 @@ impl Connection {
             initial_keys: Some(InitialKeys::Offered(offered)),
             ratchet: None,
             skipped: Vec::new().into(),
+            resync: super::Resync::default(),
+            moving: super::Moving::default(),
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),

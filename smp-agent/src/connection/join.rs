@@ -131,6 +131,8 @@ impl Connection {
             initial_keys: Some(keys),
             ratchet: Some(ratchet),
             skipped: Vec::new().into(),
+            resync: super::Resync::default(),
+            moving: super::Moving::default(),
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),

@@ -1,46 +1,28 @@
-//! Messages through the ratchet, in both directions.
+//! Messages to the peer, through the ratchet.
 
 use super::{
-    Connection, Content, Effects, Outgoing, OutgoingKind, Phase, Receipt, Role, SendQueue, SentMessage,
+    Connection, Content, Effects, Outgoing, OutgoingKind, Phase, Place, Role, SendQueue, SentMessage,
     StateError,
 };
 use crate::config::AgentConfig;
-use crate::error::{AgentError, ReceiveError};
-use crate::event::{Event, MessageOrigin, MessageTimes};
+use crate::error::AgentError;
+use crate::event::MessageOrigin;
 use crate::id::MessageId;
-use rand::CryptoRng;
 use smp_protocol::agent::{
-    AMessage, AgentMessage, AgentMessageId, MessageHeader, MessageReceipt, SenderQueueAddress, message_hash,
+    AMessage, AgentEnvelope, AgentMessage, AgentMessageId, MessageHeader, MessageReceipt, message_hash,
     message_length,
 };
-use smp_protocol::encoding::{LargeString, NonEmpty, ShortString, from_bytes, to_bytes};
+use smp_protocol::encoding::{LargeString, NonEmpty, ShortString, to_bytes};
 use smp_protocol::version::AgentVersion;
-use smp_ratchet::{DecryptError, EncryptOptions, MessageSeal, Prepared, SkippedChange};
+use smp_ratchet::{EncryptOptions, MessageSeal, Prepared};
 use zeroize::Zeroizing;
 
 /// From this version on the initiator reads messages before its application has accepted the joiner.
 const EARLY_MESSAGES: AgentVersion = AgentVersion(7);
 /// From this version on there are receipts.
 const RECEIPTS: AgentVersion = AgentVersion(4);
-/// Keys of skipped messages that are kept for one connection; the oldest go first.
-pub(super) const MAX_SKIPPED_KEYS: usize = 2048;
-/// Chains of which keys of skipped messages are kept: what cannot be read costs one attempt with each.
-const MAX_SKIPPED_CHAINS: usize = 32;
 /// What an application message is encoded with, in bytes: length of the padding, kind, number, hash, kind.
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
-
-/// An agent message, opened with the keys of its queue.
-pub(crate) struct SealedMessage {
-    pub(super) agent_version: AgentVersion,
-    pub(super) encrypted: Vec<u8>,
-}
-
-impl SealedMessage {
-    /// By which a repetition is recognised.
-    pub(crate) fn hash(&self) -> [u8; 32] {
-        smp_crypto::hash::sha256(&self.encrypted)
-    }
-}
 
 impl Connection {
     /// Encrypts a message of the application.
@@ -55,6 +37,13 @@ impl Connection {
                 connection: self.id,
                 status: self.phase.status(),
                 advice: "messages can be sent once it is connected",
+            });
+        }
+        if !self.in_sync() {
+            return Err(AgentError::NotNow {
+                connection: self.id,
+                status: "renewing its encryption",
+                advice: "messages can be sent once the other side has answered",
             });
         }
         let limit = message_length(self.agent_version, self.pq_support) - OVERHEAD;
@@ -87,7 +76,7 @@ impl Connection {
         config: &AgentConfig,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
-        if self.phase != Phase::Connected || self.agent_version < RECEIPTS {
+        if self.phase != Phase::Connected || self.agent_version < RECEIPTS || !self.in_sync() {
             return Ok(());
         }
         let receipt = MessageReceipt {
@@ -102,13 +91,14 @@ impl Connection {
     /// The own queue was full and the application has taken what was in it: the peer may send again.
     pub(crate) fn queue_drained(
         &mut self,
+        place: Place,
         config: &AgentConfig,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
-        if self.phase != Phase::Connected {
+        if self.phase != Phase::Connected || !self.in_sync() {
             return Ok(());
         }
-        let address = self.receive.as_ref().and_then(super::ReceiveQueue::address).ok_or(StateError)?;
+        let address = self.queue_at(place).and_then(super::ReceiveQueue::address).ok_or(StateError)?;
         let message = AMessage::QueueContinue(address.sender_queue());
         // The peer's queue may be full too: then this waits behind what waits there, and so does the peer's word for us.
         effects.resume = true;
@@ -142,80 +132,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes a message of the peer's agent that is not a repetition.
-    pub(crate) fn receive_message(
+    /// Leaves an envelope to be sent that is in no ratchet.
+    pub(super) fn send_envelope(
         &mut self,
-        message: &SealedMessage,
-        times: MessageTimes,
-        config: &AgentConfig,
-        rng: &mut impl CryptoRng,
+        envelope: &AgentEnvelope<'_>,
+        kind: OutgoingKind,
         effects: &mut Effects,
-    ) -> Result<(), ReceiveError> {
-        let announced = message.agent_version.min(config.versions.agent.max());
-        self.agent_version = self.agent_version.max(announced);
-        let plaintext = match self.decrypt(&message.encrypted, rng, effects) {
-            Ok(plaintext) => plaintext,
-            Err(Undecrypted::Repeated) => return Ok(()),
-            Err(Undecrypted::Error(error)) => return Err(error),
-        };
-        let Ok(AgentMessage::Message { header, message }) = from_bytes(&plaintext) else {
-            return Err(ReceiveError::Malformed);
-        };
-        let number = header.message_id.0;
-        let Some(integrity) = self.received.check(number, header.previous_hash.as_bytes()) else {
-            // It came in another encryption, perhaps for another queue.
-            return Ok(());
-        };
-        let hash = message_hash(&plaintext);
-        self.received.append(number, hash);
-        match message {
-            AMessage::Message(body) => {
-                let (connection, id) = (self.id, self.next_message());
-                let origin = MessageOrigin { number, hash };
-                let body = body.into_owned();
-                self.undelivered = self.undelivered.saturating_add(1);
-                effects.events.push(Event::Message { connection, id, body, times, integrity, origin });
-                Ok(())
-            }
-            AMessage::Hello => self.hello(config, effects),
-            AMessage::Received(receipts) => {
-                let receipts = receipts.iter().map(|receipt| Receipt {
-                    number: receipt.message_id.0,
-                    hash: receipt.message_hash.as_bytes().to_vec(),
-                });
-                effects.receipts.extend(receipts);
-                Ok(())
-            }
-            AMessage::QueueContinue(queue) => {
-                effects.resume = self.sends_to(&queue);
-                Ok(())
-            }
-            // A peer may offer to move to another queue; it goes on with the present one if nobody answers.
-            AMessage::QueueAdd(_) | AMessage::QueueTest(_) | AMessage::RatchetReady(_) => Ok(()),
-            AMessage::QueueKey(_) | AMessage::QueueUse(_) => Err(ReceiveError::Unexpected),
-        }
-    }
-
-    fn sends_to(&self, queue: &SenderQueueAddress) -> bool {
-        self.send.as_ref().is_some_and(|send| send.sender_id == queue.sender_id)
-    }
-
-    /// The older procedure ends with HELLO of the joiner, then of the initiator (chapter 6).
-    fn hello(&mut self, config: &AgentConfig, effects: &mut Effects) -> Result<(), ReceiveError> {
-        match (self.role, self.phase) {
-            (Role::Joiner, Phase::AwaitingHello) => {
-                self.connected(effects);
-                Ok(())
-            }
-            // It may come before the answer of the relay that has taken our confirmation.
-            (Role::Initiator, Phase::Replying | Phase::AwaitingHello) => {
-                self.send_agent_message(&AMessage::Hello, OutgoingKind::Hello, config, effects)
-                    .map_err(|StateError| ReceiveError::Unexpected)?;
-                self.phase = Phase::SendingHello;
-                Ok(())
-            }
-            _ => Err(ReceiveError::Unexpected),
-        }
+    ) {
+        let content = Content::Envelope(to_bytes(envelope));
+        self.push(
+            Outgoing { kind, message: None, authorized: true, notify: kind.notifies(), content },
+            effects,
+        );
     }
 
     pub(super) fn encrypt(
@@ -242,45 +170,5 @@ impl Connection {
         let Prepared { ratchet, seal } = ratchet.prepare(length, options).map_err(|_| StateError)?;
         self.ratchet = Some(ratchet);
         Ok(seal)
-    }
-
-    pub(super) fn decrypt(
-        &mut self,
-        message: &[u8],
-        rng: &mut impl CryptoRng,
-        effects: &mut Effects,
-    ) -> Result<Zeroizing<Vec<u8>>, Undecrypted> {
-        let ratchet = self.ratchet.as_ref().ok_or(ReceiveError::Unexpected)?;
-        let decrypted = ratchet.decrypt(message, &self.skipped, rng)?;
-        // The ratchet has moved even if the body is damaged.
-        self.ratchet = Some(decrypted.ratchet);
-        self.skipped.apply(decrypted.skipped.clone());
-        effects.skipped.push(decrypted.skipped);
-        let oldest = self.skipped.limit(MAX_SKIPPED_KEYS, MAX_SKIPPED_CHAINS);
-        effects.skipped.extend(oldest.into_iter().map(SkippedChange::Removed));
-        Ok(decrypted.plaintext?)
-    }
-}
-
-/// Why a message was not decrypted.
-pub(super) enum Undecrypted {
-    /// It was decrypted before.
-    Repeated,
-    Error(ReceiveError),
-}
-
-impl From<ReceiveError> for Undecrypted {
-    fn from(error: ReceiveError) -> Self {
-        Self::Error(error)
-    }
-}
-
-impl From<DecryptError> for Undecrypted {
-    fn from(error: DecryptError) -> Self {
-        match error {
-            DecryptError::Duplicate | DecryptError::Earlier(_) => Self::Repeated,
-            DecryptError::TooManySkipped(_) => Self::Error(ReceiveError::TooManySkipped),
-            _ => Self::Error(ReceiveError::Decryption),
-        }
     }
 }

@@ -8,15 +8,18 @@ mod chain;
 mod confirmation;
 mod effects;
 mod envelope;
+mod incoming;
 mod invite;
 mod join;
 mod link_offer;
 mod message;
+mod moving;
 mod phase;
 mod queue;
 mod receive;
 mod short_link;
 mod state;
+mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -24,11 +27,15 @@ pub(crate) use chain::ChainEnd;
 pub(crate) use effects::{Content, Effects, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting};
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
+pub(crate) use moving::{Errand, Moving, Place};
+pub use moving::{RotationSide, RotationStage};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
-pub(crate) use receive::Opened;
+pub(crate) use receive::{OldQueue, Opened, Origin, Received};
 pub(crate) use short_link::LinkFetch;
 pub(crate) use state::{NotAState, from_bytes, to_bytes};
+pub(crate) use sync::Resync;
+pub use sync::SyncState;
 
 use crate::error::ConnectionError;
 use crate::event::Event;
@@ -39,6 +46,7 @@ use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
 
 /// The state of a connection. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Connection {
     #[serde(skip)]
     pub(crate) id: ConnectionId,
@@ -65,6 +73,9 @@ pub(crate) struct Connection {
     /// Keys of messages that were left out.
     #[serde(skip)]
     pub(crate) skipped: SkippedKeys,
+    /// Where the renegotiation of the ratchet is.
+    #[serde(default)]
+    pub(crate) resync: Resync,
     #[serde(skip)]
     pub(crate) sent: ChainEnd,
     #[serde(skip)]
@@ -80,10 +91,14 @@ pub(crate) struct Connection {
     pub(crate) waiting: Waiting,
     pub(crate) receive: Option<ReceiveQueue>,
     pub(crate) send: Option<SendQueue>,
+    /// The queues that are to replace these.
+    #[serde(default)]
+    pub(crate) moving: Moving,
 }
 
 /// The first keys of a ratchet.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) enum InitialKeys {
     /// The initiator's: until the joiner's confirmation comes.
     Offered(#[serde(with = "crate::stored")] OfferedKeys),
@@ -118,11 +133,6 @@ impl Connection {
             (Phase::SecuringPeer, _) => Some(Command::SecurePeer),
             _ => None,
         }
-    }
-
-    /// The queues in which this side receives, which their relays have made.
-    pub(crate) fn receive_queues(&self) -> impl Iterator<Item = (&ReceiveQueue, &CreatedQueue)> {
-        self.receive.iter().filter_map(|queue| Some((queue, queue.created.as_ref()?)))
     }
 
     /// Whether this is an invitation whose queue is being made: nobody has its link.

@@ -101,6 +101,11 @@ impl ReceiveQueue {
         }
     }
 
+    /// Whether another one was made with the same keys.
+    pub(super) fn has_keys_of(&self, other: &Self) -> bool {
+        self.recipient_key.public_key() == other.recipient_key.public_key()
+    }
+
     /// Whether the sender secures the queue itself, by SKEY.
     pub(crate) fn sender_can_secure(&self) -> bool {
         self.created.as_ref().is_some_and(|created| created.mode == Some(QueueMode::Messaging))

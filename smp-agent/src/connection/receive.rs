@@ -1,8 +1,9 @@
-//! What arrives in the own queue.
+//! What arrives in the own queues.
 
 use super::confirmation::Confirmation;
-use super::message::SealedMessage;
-use super::{Connection, Effects};
+use super::incoming::SealedMessage;
+use super::sync::RatchetKeys;
+use super::{Connection, Effects, Place};
 use crate::config::AgentConfig;
 use crate::error::ReceiveError;
 use crate::event::{Event, MessageTimes};
@@ -11,6 +12,7 @@ use smp_crypto::DhSecret;
 use smp_protocol::agent::AgentEnvelope;
 use smp_protocol::body::{BodyError, ClientEnvelope, ClientMessage, PrivateHeader};
 use smp_protocol::encoding::from_bytes;
+use smp_protocol::version::SmpClientVersion;
 
 /// What was in a body, once the keys of the queue have opened it.
 pub(crate) enum Opened {
@@ -18,20 +20,58 @@ pub(crate) enum Opened {
     Confirmation(Box<Confirmation>),
     /// A message for the ratchet.
     Message(SealedMessage),
+    /// The peer's keys for a new ratchet.
+    RatchetKeys(RatchetKeys),
     /// A confirmation after the first one: its relay repeats it, or somebody else joined too late.
     Repeated,
 }
 
+/// Where a message came, and what is known of the messages before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) place: Place,
+    pub(crate) old_queue: OldQueue,
+}
+
+/// What is known of the queue that is about to be left, when something comes in the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OldQueue {
+    /// It may have messages that were sent before.
+    Unknown,
+    /// It has none.
+    Empty,
+    /// Its relay does not say.
+    Unreachable,
+}
+
+/// What became of something that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// It is dealt with.
+    Taken,
+    /// It came in the new queue before others that are in the old one. Nothing has changed; it is to be offered again.
+    Early,
+}
+
+impl Origin {
+    /// Whether messages that come before this one may still come.
+    pub(super) fn may_be_early(self) -> bool {
+        self == Self { place: Place::Replacement, old_queue: OldQueue::Unknown }
+    }
+}
+
 impl Connection {
     /// Opens the encryption between the sender and the recipient of the queue.
-    pub(crate) fn open(&self, body: &[u8]) -> Result<Opened, ReceiveError> {
-        let queue = self.receive.as_ref().ok_or(ReceiveError::Unexpected)?;
+    pub(crate) fn open(&self, place: Place, body: &[u8]) -> Result<Opened, ReceiveError> {
+        let queue = self.queue_at(place).ok_or(ReceiveError::Unexpected)?;
         let sealed: ClientEnvelope<'_> = from_bytes(body).map_err(|_| ReceiveError::Malformed)?;
-        match (&queue.e2e_secret, sealed.key) {
-            (None, Some(key)) => open_confirmation(&sealed, queue.e2e_key.agree(&key.0)),
-            (Some(secret), None) => open_message(&sealed, secret),
-            (Some(_), Some(_)) => Ok(Opened::Repeated),
-            (None, None) => Err(ReceiveError::Unexpected),
+        match (&queue.e2e_secret, sealed.key, place) {
+            (None, Some(key), Place::Current) => open_confirmation(&sealed, queue.e2e_key.agree(&key.0)),
+            // The sender has secured the queue itself and uses it at once, without QKEY and QUSE.
+            (None, Some(key), Place::Replacement) => open_first(&sealed, queue.e2e_key.agree(&key.0)),
+            (Some(secret), None, _) => open_message(&sealed, secret),
+            (Some(_), Some(_), _) => Ok(Opened::Repeated),
+            (None, _, _) => Err(ReceiveError::Unexpected),
         }
     }
 
@@ -39,18 +79,40 @@ impl Connection {
     pub(crate) fn receive(
         &mut self,
         opened: Opened,
+        origin: Origin,
         times: MessageTimes,
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
-    ) {
+    ) -> Received {
         let result = match opened {
-            Opened::Confirmation(confirmation) => self.confirmed(*confirmation, config, rng, effects),
-            Opened::Message(message) => self.receive_message(&message, times, config, rng, effects),
-            Opened::Repeated => Ok(()),
+            Opened::Confirmation(confirmation) => {
+                self.confirmed(*confirmation, config, rng, effects).map(|()| Received::Taken)
+            }
+            Opened::Message(message) => self.receive_message(&message, origin, times, config, rng, effects),
+            Opened::RatchetKeys(..) if origin.may_be_early() => Ok(Received::Early),
+            Opened::RatchetKeys(keys) => {
+                self.proven_by(origin, false, effects);
+                let taken = self.ratchet_keys_received(&keys, config, rng, effects);
+                taken.map(|()| Received::Taken)
+            }
+            Opened::Repeated => Ok(Received::Taken),
         };
-        if let Err(error) = result {
+        result.unwrap_or_else(|error| {
             self.receive_failed(error, effects);
+            Received::Taken
+        })
+    }
+
+    /// A message came that was received before: perhaps in the other queue.
+    pub(crate) fn repeated(&mut self, origin: Origin, effects: &mut Effects) {
+        self.proven_by(origin, true, effects);
+    }
+
+    /// Whatever comes in the new queue completes a move. `all` if nothing that was sent before is missing.
+    pub(super) fn proven_by(&mut self, origin: Origin, all: bool, effects: &mut Effects) {
+        if origin.place == Place::Replacement {
+            self.replacement_proven(all || origin.old_queue == OldQueue::Empty, effects);
         }
     }
 
@@ -80,12 +142,25 @@ fn open_confirmation(sealed: &ClientEnvelope<'_>, e2e_secret: DhSecret) -> Resul
     }
 }
 
+/// The first message in a queue: its public header has the sender's key, as that of a confirmation has.
+fn open_first(sealed: &ClientEnvelope<'_>, e2e_secret: DhSecret) -> Result<Opened, ReceiveError> {
+    match open_message(sealed, &e2e_secret)? {
+        Opened::Message(message) => {
+            Ok(Opened::Message(SealedMessage { first: Some((e2e_secret, sealed.version)), ..message }))
+        }
+        _ => Err(ReceiveError::Unexpected),
+    }
+}
+
 fn open_message(sealed: &ClientEnvelope<'_>, e2e_secret: &DhSecret) -> Result<Opened, ReceiveError> {
     let ClientMessage { header, body } = open(sealed, e2e_secret)?;
     match (header, from_bytes(&body).map_err(|_| ReceiveError::Malformed)?) {
         (PrivateHeader::Empty, AgentEnvelope::Message { version, encrypted_message }) => {
             let encrypted = encrypted_message.into_owned();
-            Ok(Opened::Message(SealedMessage { agent_version: version, encrypted }))
+            Ok(Opened::Message(SealedMessage { agent_version: version, encrypted, first: None }))
+        }
+        (PrivateHeader::Empty, AgentEnvelope::RatchetKey { version, ratchet, info }) => {
+            Ok(Opened::RatchetKeys(RatchetKeys::new(version, ratchet, &info)))
         }
         _ => Err(ReceiveError::Unexpected),
     }
@@ -97,3 +172,6 @@ fn open(sealed: &ClientEnvelope<'_>, e2e_secret: &DhSecret) -> Result<ClientMess
         _ => ReceiveError::Malformed,
     })
 }
+
+/// What the first message of a sender brings to its queue.
+pub(super) type FirstKeys = (DhSecret, SmpClientVersion);

@@ -115,6 +115,8 @@ impl Connection {
             initial_keys: None,
             ratchet: None,
             skipped: Vec::new().into(),
+            resync: super::Resync::default(),
+            moving: super::Moving::default(),
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),

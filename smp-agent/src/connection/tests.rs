@@ -1,7 +1,11 @@
 //! Two state machines and a wire that loses, repeats and stops: without network, database or clock.
 
 mod pair;
+mod recorded;
+mod rotation;
 mod short_link;
+mod sync;
+mod world;
 
 use super::{Connection, Effects, Phase};
 use crate::config::AgentConfig;
@@ -228,14 +232,14 @@ fn messages_that_a_relay_lost_are_reported() {
 }
 
 #[test]
-fn repeated_number_is_not_shown_and_the_chain_goes_on() {
+fn repeated_message_is_not_shown_and_the_chain_goes_on() {
     let mut pair = connected(&CASES[0]);
     pair.send(Side::Alice, b"1");
     let last = pair.alice.connection.sent.clone();
-    pair.send(Side::Alice, b"2");
-    let end = std::mem::replace(&mut pair.alice.connection.sent, last);
-    pair.send(Side::Alice, b"2 again");
-    pair.alice.connection.sent = end;
+    for _ in 0..2 {
+        pair.alice.connection.sent = last.clone();
+        pair.send(Side::Alice, b"2");
+    }
     pair.send(Side::Alice, b"3");
     pair.run();
     assert_eq!(pair.messages(Side::Bob), [b"1", b"2", b"3"]);
@@ -243,10 +247,23 @@ fn repeated_number_is_not_shown_and_the_chain_goes_on() {
 }
 
 #[test]
+fn other_content_under_the_last_number_is_shown() {
+    let mut pair = connected(&CASES[0]);
+    pair.send(Side::Alice, b"1");
+    let last = pair.alice.connection.sent.clone();
+    pair.send(Side::Alice, b"2");
+    pair.alice.connection.sent = last;
+    pair.send(Side::Alice, b"2, of an old copy");
+    pair.run();
+    assert_eq!(pair.messages(Side::Bob).last().unwrap(), b"2, of an old copy");
+    assert!(matches!(pair.trouble()[..], [Event::Message { integrity: Integrity::BadNumber, .. }]));
+}
+
+#[test]
 fn damaged_bodies_are_reported_and_do_no_harm() {
     let mut pair = connected(&CASES[0]);
     for body in [vec![], vec![0; 16], vec![1; 16000]] {
-        let result = pair.bob.connection.open(&body);
+        let result = pair.bob.connection.open(super::Place::Current, &body);
         assert!(matches!(
             result,
             Err(ReceiveError::Malformed | ReceiveError::Decryption | ReceiveError::Unexpected)

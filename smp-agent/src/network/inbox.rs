@@ -1,10 +1,13 @@
 //! What relays deliver: stored first, then acknowledged.
 
 use super::acknowledge::Acknowledgements;
+use super::early::{Early, offer_again};
 use super::relays::Relay;
 use super::session::{Delivered, Deliveries, Session};
 use super::update::until_stored;
-use crate::connection::{Connection, Effects, Opened, StateError};
+use crate::connection::{
+    Connection, Effects, OldQueue, Opened, Origin, Place, ReceiveQueue, Received, StateError,
+};
 use crate::core::{Core, now};
 use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError, SubscriptionError};
 use crate::event::{Event, MessageTimes};
@@ -28,9 +31,24 @@ pub(super) async fn receive_all(
     loop {
         match deliveries.next().await {
             Ok(Delivered::Message(queue, id, body)) => {
-                let received = until_stored!(core, receive_or_skip(core, relay, &queue, &id, &body).await);
-                if let Some(key) = received {
-                    acknowledgements.add(core, session, queue, key, id);
+                let unknown = OldQueue::Unknown;
+                let outcome =
+                    until_stored!(core, receive_or_skip(core, relay, &queue, &id, &body, unknown).await);
+                match outcome {
+                    Outcome::Taken(key) => acknowledgements.add(core, session, queue, *key, id),
+                    Outcome::Ignored => {}
+                    Outcome::Early => {
+                        let early = Early { queue, id, body };
+                        let acknowledgements = acknowledgements.clone();
+                        let offer = offer_again(
+                            core.clone(),
+                            relay.clone(),
+                            session.clone(),
+                            acknowledgements,
+                            early,
+                        );
+                        core.spawn(offer);
+                    }
                 }
             }
             Ok(Delivered::Deleted(queue)) => {
@@ -48,49 +66,69 @@ pub(super) async fn receive_all(
 }
 
 /// As [`receive`]. A connection that cannot be read must not stop the others: its messages stay on the relay.
-async fn receive_or_skip(
+pub(super) async fn receive_or_skip(
     core: &Arc<Core>,
     relay: &Relay,
     queue: &RecipientId,
     id: &MessageId,
     body: &[u8],
-) -> Result<Option<PrivateAuthKey>, AgentError> {
-    match receive(core, relay, queue, id, body).await {
+    old_queue: OldQueue,
+) -> Result<Outcome, AgentError> {
+    match receive(core, relay, queue, id, body, old_queue).await {
         Err(AgentError::Storage(error @ StorageError::Damaged(_))) => {
             core.tell(Event::StorageFailed { reason: error.to_string() });
-            Ok(None)
+            Ok(Outcome::Ignored)
         }
         result => result,
     }
 }
 
-/// Stores a message and what follows from it. Returns the key to acknowledge it with; None if the queue is not ours.
+/// What became of a message.
+pub(super) enum Outcome {
+    /// It is stored; the key to acknowledge it with.
+    Taken(Box<PrivateAuthKey>),
+    /// The queue is not ours, or cannot be read.
+    Ignored,
+    /// It has to wait for others. Nothing was stored.
+    Early,
+}
+
+/// Stores a message and what follows from it.
 async fn receive(
     core: &Arc<Core>,
     relay: &Relay,
     queue: &RecipientId,
     id: &MessageId,
     body: &[u8],
-) -> Result<Option<PrivateAuthKey>, AgentError> {
+    old_queue: OldQueue,
+) -> Result<Outcome, AgentError> {
     let mut step = core.step().await?;
-    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(None) };
-    let Some(key) = connection.receive.as_ref().map(|queue| queue.recipient_key.clone()) else {
-        return Ok(None);
+    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else {
+        return Ok(Outcome::Ignored);
     };
+    let Some((place, receiving)) = connection.receive_queue(queue) else { return Ok(Outcome::Ignored) };
+    let origin = Origin { place, old_queue };
+    let key = receiving.recipient_key.clone();
     let mut effects = Effects::default();
-    match open(&connection, id, body) {
+    match open(&connection, place, receiving, id, body) {
         // Relays may say so again; the peer needs to know once.
         Ok(Content::Quota) if connection.waiting.continues > 0 => {
             effects.resume = true;
         }
         Ok(Content::Quota) => {
-            let drained = connection.queue_drained(&core.config, &mut effects);
+            let drained = connection.queue_drained(place, &core.config, &mut effects);
             drained.or_else(|StateError| broken(&mut connection, &mut effects))?;
         }
         Ok(Content::Message(opened, relay_time)) => {
-            if !is_repeated(&mut step, connection.id, &opened).await? {
+            if is_repeated(&mut step, connection.id, &opened).await? {
+                connection.repeated(origin, &mut effects);
+            } else {
                 let times = MessageTimes { relay: relay_time, received: now() };
-                connection.receive(opened, times, &core.config, &mut rand::rng(), &mut effects);
+                let received =
+                    connection.receive(opened, origin, times, &core.config, &mut rand::rng(), &mut effects);
+                if received == Received::Early {
+                    return Ok(Outcome::Early);
+                }
             }
         }
         Err(error) => connection.receive_failed(error, &mut effects),
@@ -100,7 +138,7 @@ async fn receive(
     if resume {
         core.resume(connection.id);
     }
-    Ok(Some(key))
+    Ok(Outcome::Taken(Box::new(key)))
 }
 
 fn broken(connection: &mut Connection, effects: &mut Effects) -> Result<(), AgentError> {
@@ -115,12 +153,19 @@ enum Content {
     Message(Opened, i64),
 }
 
-fn open(connection: &Connection, id: &MessageId, body: &[u8]) -> Result<Content, ReceiveError> {
-    let created = connection.receive.as_ref().and_then(|queue| queue.created.as_ref());
-    let box_key = created.ok_or(ReceiveError::Unexpected)?.relay_secret.box_key();
+fn open(
+    connection: &Connection,
+    place: Place,
+    queue: &ReceiveQueue,
+    id: &MessageId,
+    body: &[u8],
+) -> Result<Content, ReceiveError> {
+    let box_key = queue.created.as_ref().ok_or(ReceiveError::Unexpected)?.relay_secret.box_key();
     match ReceivedBody::open(&box_key, id, body).map_err(|_| ReceiveError::Decryption)? {
         ReceivedBody::Quota { .. } => Ok(Content::Quota),
-        ReceivedBody::Message { time, body, .. } => Ok(Content::Message(connection.open(&body)?, time.0)),
+        ReceivedBody::Message { time, body, .. } => {
+            Ok(Content::Message(connection.open(place, &body)?, time.0))
+        }
     }
 }
 

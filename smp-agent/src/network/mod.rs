@@ -4,6 +4,8 @@ mod acknowledge;
 mod age;
 mod backoff;
 mod deletion;
+mod early;
+mod errands;
 mod inbox;
 mod relays;
 mod sending;
@@ -15,6 +17,7 @@ mod workers;
 
 pub(crate) use age::give_up_what_is_old;
 pub(crate) use deletion::delete_queues;
+pub(crate) use errands::Errands;
 pub(crate) use relays::{Relay, Relays};
 pub(crate) use session::creation_error;
 pub(crate) use workers::Workers;

@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::store::StoredOutgoing;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bodies whose delivery is stored in one step, when that many wait.
@@ -82,6 +83,8 @@ async fn refused(
     match error {
         CommandError::Again(_) => Err(Later::Again),
         CommandError::Quota if stored.outgoing.kind != OutgoingKind::Confirmation => Err(Later::Full),
+        // Where the peer has just moved to, perhaps: it still reads where it was.
+        CommandError::Auth if sends_as_before(core, id).await => Ok(()),
         error => {
             give_up(core, id, stored, error).await;
             Ok(())
@@ -89,11 +92,23 @@ async fn refused(
     }
 }
 
+async fn sends_as_before(core: &Arc<Core>, id: ConnectionId) -> bool {
+    let before = AtomicBool::new(false);
+    update(core, id, &[], &|connection, effects| {
+        before.store(connection.send_as_before(effects), Ordering::Relaxed);
+        Ok(())
+    })
+    .await;
+    before.into_inner()
+}
+
 async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
     update(core, id, &[stored.row], &|connection, effects| {
         connection.waiting.remove(stored.outgoing.kind);
         let auth = matches!(error, CommandError::Auth);
         match (stored.outgoing.kind, stored.outgoing.message) {
+            // Nothing but these keys can be sent any more.
+            (OutgoingKind::RatchetKey, _) if auth => connection.fail(ConnectionError::QueueGone, effects),
             (OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {
                 // Only others' confirmations can have filled the queue of an invitation.
                 let full = matches!(error, CommandError::Quota) && connection.role == Role::Joiner;

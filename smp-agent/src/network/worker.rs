@@ -77,8 +77,8 @@ async fn next_work(core: &Core, id: ConnectionId) -> Result<Work, AgentError> {
         return Ok(Work::Command(command, Box::new(connection)));
     }
     let outgoing = step.outgoing(id, SEND_BATCH).await?;
-    match connection.send {
-        Some(queue) if !outgoing.is_empty() => Ok(Work::Send(outgoing, Box::new(queue))),
+    match connection.send_queue() {
+        Some(queue) if !outgoing.is_empty() => Ok(Work::Send(outgoing, Box::new(queue.clone()))),
         _ => Ok(Work::Nothing),
     }
 }

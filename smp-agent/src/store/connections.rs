@@ -32,7 +32,7 @@ impl Step {
     pub(crate) async fn save(&mut self, connection: &Connection) -> Result<(), StorageError> {
         sqlx::query("UPDATE connections SET state = ?, busy = ?, joined = ?, unfinished = ? WHERE id = ?")
             .bind(connection.state_bytes().map_err(unwritable)?.to_vec())
-            .bind(connection.command().is_some())
+            .bind(connection.command().is_some() || connection.errand().is_some())
             .bind(connection.phase == Phase::AwaitingReply)
             .bind(connection.is_unfinished_invitation())
             .bind(connection.id.number())
@@ -68,8 +68,14 @@ impl Step {
         for sent in &effects.sent {
             self.add_sent(connection, sent, now).await?;
         }
+        if effects.forget_skipped {
+            self.forget_skipped_keys(connection).await?;
+        }
         for change in &effects.skipped {
             self.change_skipped_keys(connection, change).await?;
+        }
+        for (queue, created) in effects.deleted_queues() {
+            self.add_deleted_queue(queue, created).await?;
         }
         for event in &effects.events {
             self.add_event(connection, event).await?;

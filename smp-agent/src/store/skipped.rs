@@ -19,6 +19,13 @@ impl Step {
         Ok(rows.iter().map(skipped_key).collect::<Result<Vec<_>, _>>()?.into())
     }
 
+    /// Forgets them all, with the ratchet that they belong to.
+    pub(super) async fn forget_skipped_keys(&mut self, connection: ConnectionId) -> Result<(), StorageError> {
+        let sql = "DELETE FROM skipped_keys WHERE connection_id = ?";
+        sqlx::query(sql).bind(connection.number()).execute(self.db()).await?;
+        Ok(())
+    }
+
     pub(super) async fn change_skipped_keys(
         &mut self,
         connection: ConnectionId,

@@ -5,6 +5,8 @@
 mod chaos;
 mod failures;
 mod harness;
+mod resync;
+mod rotation;
 mod short_invitations;
 mod short_links;
 

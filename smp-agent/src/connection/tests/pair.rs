@@ -2,8 +2,8 @@
 
 use super::super::confirmation::Confirmation;
 use super::super::{
-    Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, LinkOffer, Opened, Outgoing, Phase,
-    ReceiveQueue, SendQueue,
+    Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, LinkOffer, OldQueue, Opened, Origin,
+    Outgoing, Phase, Place, ReceiveQueue, SendQueue,
 };
 use crate::config::AgentConfig;
 use crate::error::AgentError;
@@ -24,7 +24,7 @@ pub(super) fn config() -> AgentConfig {
     AgentConfig::new("unused", vec![relay(1)])
 }
 
-fn relay(number: u8) -> RelayAddress {
+pub(super) fn relay(number: u8) -> RelayAddress {
     let fingerprint = [number; 32];
     RelayAddress {
         fingerprint,
@@ -115,11 +115,18 @@ impl Peer {
 
     fn receive(&mut self, body: &[u8]) {
         let mut effects = Effects::default();
-        match self.connection.open(body) {
+        match self.connection.open(Place::Current, body) {
             Ok(Opened::Message(message)) if !self.seen.insert(message.hash()) => {}
             Ok(opened) => {
                 let times = MessageTimes { relay: 1, received: 2 };
-                self.connection.receive(opened, times, &self.config, &mut rand::rng(), &mut effects);
+                self.connection.receive(
+                    opened,
+                    Origin { place: Place::Current, old_queue: OldQueue::Unknown },
+                    times,
+                    &self.config,
+                    &mut rand::rng(),
+                    &mut effects,
+                );
             }
             Err(error) => self.connection.receive_failed(error, &mut effects),
         }
@@ -177,7 +184,7 @@ impl Pair {
         while self.queues[0].bodies.is_empty() {
             assert!(self.step(Side::Bob));
         }
-        match self.alice.connection.open(&self.queues[0].bodies[0]) {
+        match self.alice.connection.open(Place::Current, &self.queues[0].bodies[0]) {
             Ok(Opened::Confirmation(confirmation)) => *confirmation,
             _ => panic!("no confirmation"),
         }

@@ -1,6 +1,6 @@
 //! Messages are stored before they are acknowledged, and once.
 
-use super::{lost, receive_or_skip};
+use super::{OldQueue, Outcome, lost, receive_or_skip};
 use crate::agent::Agent;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects};
@@ -71,7 +71,9 @@ impl Scene {
 
     /// Whether the message may be acknowledged.
     async fn receive(&self, (id, body): &(MessageId, Vec<u8>)) -> Result<bool, AgentError> {
-        Ok(receive_or_skip(&self.core, &self.relay, &self.queue(), id, body).await?.is_some())
+        let (queue, unknown) = (self.queue(), OldQueue::Unknown);
+        let outcome = receive_or_skip(&self.core, &self.relay, &queue, id, body, unknown).await?;
+        Ok(matches!(outcome, Outcome::Taken(_)))
     }
 
     async fn events(&self) -> Vec<Event> {
