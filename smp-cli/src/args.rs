@@ -9,9 +9,17 @@ use serde::{Deserialize, Serialize};
 /// Longest time that can be waited for, 100 years: no clock counts much further.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// Stable: programs rely on them.
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  refused or failed; a sentence says why, and what to do
+  2  wrong arguments
+  3  not done yet, and nothing is lost: what was handed over goes out by itself
+  4  sent, but something is wrong with the contact, who may not read it; `smp contacts` says what";
+
 /// Private messaging without user identifiers, over SimpleX relays.
 #[derive(Debug, Parser)]
-#[command(name = "smp", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "smp", version, propagate_version = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// Directory of this identity (one per person on a shared machine); made by `smp init`.
     #[arg(long, global = true, value_name = "DIR", env = "SMP_DATA_DIR")]
@@ -26,7 +34,7 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 /// What to do.
@@ -39,7 +47,7 @@ pub(crate) enum Command {
     /// Connect to the person whose invitation link this is.
     Join(JoinArgs),
     /// List contacts.
-    Contacts,
+    Contacts(ContactsArgs),
     /// Send a message.
     Send(SendArgs),
     /// Receive messages until interrupted.
@@ -50,6 +58,17 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Remove a contact and all that is kept of them. Texts are kept only until they are shown or sent.
     Remove(RemoveArgs),
+    /// Print a script that completes commands in your shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a directory.
+    Man {
+        /// The directory.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Show it all on this machine: a relay, two people, a conversation, a crash. Leaves nothing behind.
     Demo(DemoArgs),
     /// The relay of the demonstration, in a process of its own so that it can be killed.
@@ -60,12 +79,16 @@ pub(crate) enum Command {
 /// `smp init`
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// The name that your contacts see.
+    /// The name that your contacts see; asked for if it is left out.
     #[arg(long, value_name = "NAME")]
-    pub(crate) name: String,
-    /// A relay for your incoming messages, `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`. May be repeated; one is picked per contact.
-    #[arg(long = "relay", value_name = "ADDRESS", required = true)]
+    pub(crate) name: Option<String>,
+    /// A relay for your incoming messages, `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`; asked for if it is left out. May be repeated; one is
+    /// picked per contact.
+    #[arg(long = "relay", value_name = "ADDRESS")]
     pub(crate) relays: Vec<String>,
+    /// Do not tell contacts that their messages were received.
+    #[arg(long)]
+    pub(crate) no_receipts: bool,
 }
 
 /// `smp invite`
@@ -94,7 +117,7 @@ pub(crate) struct InviteArgs {
 #[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct JoinArgs {
     /// The invitation: simplex:/i#…, https://…/i#…, simplex:/invitation#/?… or https://…/invitation#/?…, also with the text that it
-    /// came in; `-` reads standard input.
+    /// came in, or a picture (.png, .jpg) of its QR code; `-` reads standard input.
     #[arg(value_name = "LINK")]
     pub(crate) link: String,
     /// What to call this contact here; their own name is used if left out.
@@ -103,6 +126,14 @@ pub(crate) struct JoinArgs {
     /// How long to wait for the other person, who may be away; `smp listen` completes the connection later.
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub(crate) timeout: Duration,
+}
+
+/// `smp contacts`
+#[derive(Debug, Args)]
+pub(crate) struct ContactsArgs {
+    /// Make a new list after the file with names and verification marks was lost; they are lost too.
+    #[arg(long)]
+    pub(crate) new_book: bool,
 }
 
 /// `smp send`
@@ -117,6 +148,9 @@ pub(crate) struct SendArgs {
     /// Give up waiting for the relay after this many seconds; the message is kept and goes out later.
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    /// Wait until the contact's app has it too.
+    #[arg(long)]
+    pub(crate) receipt: bool,
 }
 
 /// `smp listen`
@@ -155,6 +189,9 @@ pub(crate) struct RemoveArgs {
     /// The contact's name, as `smp contacts` shows it.
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: String,
+    /// Do not tell the contact: for them it looks as if you were away for ever.
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 /// `smp demo`

@@ -7,9 +7,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{FromRow, SqlitePool};
+use sqlx::{FromRow, SqliteConnection, SqlitePool};
 
+use crate::conversation::{Kind, Shown};
 use crate::names::{MAX_NAME, printable};
+use crate::trouble::{self, Trouble};
+
+/// How many names are offered instead of one that is not known.
+const SUGGESTED_NAMES: usize = 10;
 
 /// How far a contact has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
@@ -42,6 +47,11 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
+    /// Whether the name is one that the user chose, or the contact told.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name_is_ours || self.own_name.is_some()
+    }
+
     /// Whether the user chose the name.
     pub(crate) fn is_name_chosen(&self) -> bool {
         self.name_is_ours
@@ -67,6 +77,7 @@ pub(crate) struct NewText {
     pub(crate) contact: String,
     /// Unix time in milliseconds at which the relay received it.
     pub(crate) at: i64,
+    pub(crate) kind: String,
     pub(crate) text: String,
 }
 
@@ -86,6 +97,13 @@ pub(crate) struct TextOrigin {
     pub(crate) part: i64,
 }
 
+impl TextOrigin {
+    /// Of what is recorded on the occasion of this one, and before it.
+    fn before(self) -> Self {
+        Self { part: -1 - self.part, ..self }
+    }
+}
+
 /// The open file.
 #[derive(Debug, Clone)]
 pub(crate) struct Book(SqlitePool);
@@ -102,13 +120,39 @@ impl Book {
             // What was deleted is overwritten.
             .pragma("secure_delete", "ON");
         make_private(path)?;
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .with_context(|| format!("{} cannot be opened", path.display()))?;
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(|error| {
+                match error {
+                    sqlx::Error::Database(error) => damaged(path, error),
+                    error => {
+                        anyhow::Error::new(error).context(format!("{} cannot be opened", path.display()))
+                    }
+                }
+            })?;
+        // The file is small, and a damaged one must not lose contacts one by one.
+        let check: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await;
+        match check {
+            Ok(said) if said == "ok" => {}
+            Ok(said) => return Err(damaged(path, said)),
+            Err(error) => return Err(damaged(path, error)),
+        }
         sqlx::migrate!().run(&pool).await.context("The contacts file cannot be brought up to date")?;
         Ok(Self(pool))
+    }
+
+    /// Whether a file has contacts that were connected. It is not changed.
+    pub(crate) async fn has_contacts(path: &Path) -> anyhow::Result<bool> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
+        let contacts: Result<i64, _> =
+            sqlx::query_scalar("SELECT count(*) FROM contacts").fetch_one(&pool).await;
+        pool.close().await;
+        match contacts {
+            Ok(contacts) => Ok(contacts > 0),
+            // A book that was being made when its process was killed.
+            Err(sqlx::Error::Database(error)) if error.message().contains("no such table") => Ok(false),
+            Err(error) => Err(damaged(path, error)),
+        }
     }
 
     /// Waits until everything is on disk and closes the file.
@@ -190,7 +234,7 @@ impl Book {
         if names.is_empty() {
             bail!("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
         }
-        bail!("There is no contact called “{name}”; there are: {}.", names.join(", "));
+        bail!("There is no contact called “{name}”; {}.", suggestion(name, &names));
     }
 
     pub(crate) async fn by_connection(&self, connection: i64) -> anyhow::Result<Option<Contact>> {
@@ -246,6 +290,53 @@ impl Book {
         Ok(())
     }
 
+    /// Notes that something is wrong with the contact.
+    pub(crate) async fn begin_trouble(
+        &self,
+        contact: &Contact,
+        kind: trouble::Kind,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        sqlx::query(
+            "INSERT INTO troubles (contact, kind, reason) VALUES (?, ?, ?)
+             ON CONFLICT (contact, kind) DO UPDATE SET reason = excluded.reason",
+        )
+        .bind(contact.id)
+        .bind(kind.name())
+        .bind(reason)
+        .execute(&self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that it is over.
+    pub(crate) async fn end_troubles(
+        &self,
+        contact: &Contact,
+        kinds: &[trouble::Kind],
+    ) -> anyhow::Result<()> {
+        for kind in kinds {
+            sqlx::query("DELETE FROM troubles WHERE contact = ? AND kind = ?")
+                .bind(contact.id)
+                .bind(kind.name())
+                .execute(&self.0)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with contacts, in the order of [`contacts`](Self::contacts).
+    pub(crate) async fn troubles(&self) -> anyhow::Result<Vec<Trouble>> {
+        let rows: Vec<(i64, String, String)> =
+            sqlx::query_as("SELECT contact, kind, reason FROM troubles ORDER BY contact, kind")
+                .fetch_all(&self.0)
+                .await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(contact, kind, reason)| Trouble::of(contact, &kind, reason))
+            .collect())
+    }
+
     /// Marks the contact as verified with this security code.
     pub(crate) async fn set_verified(&self, contact: &Contact, code: &str) -> anyhow::Result<()> {
         sqlx::query("UPDATE contacts SET verified_code = ? WHERE id = ?")
@@ -268,37 +359,77 @@ impl Book {
         Ok(())
     }
 
-    /// Records a received text under the agent's number. A repeated one changes nothing. The agent repeats none that came
-    /// before this one: numbers of those that were shown are not needed any more.
+    /// Records something to show under the agent's number. A repeated one changes nothing. The agent repeats none that came
+    /// before this one: numbers of those that were shown are not needed any more. What the contact was typing is recorded first.
     pub(crate) async fn add_incoming(
         &self,
         contact: &Contact,
         origin: TextOrigin,
         at: i64,
-        text: &str,
+        shown: &Shown,
     ) -> anyhow::Result<()> {
-        sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
+        let mut step = self.0.begin().await?;
+        let unfinished = take_live(&mut step, contact, None).await?;
+        if let Some(unfinished) = unfinished {
+            insert(&mut step, contact, origin.before(), at, &unfinished).await?;
+        }
+        insert(&mut step, contact, origin, at, shown).await?;
+        Ok(step.commit().await?)
+    }
+
+    /// Notes what the contact is typing. Another text that they were typing will not be completed: it is recorded as it was.
+    pub(crate) async fn set_live(
+        &self,
+        contact: &Contact,
+        origin: TextOrigin,
+        at: i64,
+        message: &[u8],
+        shown: &Shown,
+    ) -> anyhow::Result<bool> {
+        let mut step = self.0.begin().await?;
+        let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT message FROM live WHERE contact = ?")
             .bind(contact.id)
-            .bind(origin.agent_id)
-            .execute(&self.0)
+            .fetch_optional(&mut *step)
             .await?;
+        let other = match known {
+            Some(known) if known != message => take_live(&mut step, contact, None).await?,
+            _ => None,
+        };
+        if let Some(other) = &other {
+            insert(&mut step, contact, origin.before(), at, other).await?;
+        }
         sqlx::query(
-            "INSERT INTO texts (contact, agent_id, part, at, text) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO live (contact, message, kind, text) VALUES (?, ?, ?, ?)
+             ON CONFLICT (contact) DO UPDATE SET message = excluded.message, kind = excluded.kind, text = excluded.text",
         )
         .bind(contact.id)
-        .bind(origin.agent_id)
-        .bind(origin.part)
-        .bind(at)
-        .bind(text)
-        .execute(&self.0)
+        .bind(message)
+        .bind(shown.kind.name())
+        .bind(&shown.text)
+        .execute(&mut *step)
         .await?;
-        Ok(())
+        step.commit().await?;
+        Ok(other.is_some())
+    }
+
+    /// Records other words for a message: `complete` if the contact was typing it until now, else `edited`.
+    pub(crate) async fn change(
+        &self,
+        contact: &Contact,
+        origin: TextOrigin,
+        at: i64,
+        message: &[u8],
+        (complete, edited): (&Shown, &Shown),
+    ) -> anyhow::Result<()> {
+        let mut step = self.0.begin().await?;
+        let was_live = take_live(&mut step, contact, Some(message)).await?.is_some();
+        insert(&mut step, contact, origin, at, if was_live { complete } else { edited }).await?;
+        Ok(step.commit().await?)
     }
 
     /// Texts that were recorded and not yet shown, oldest first.
     pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
-        let query = "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, t.at, t.text
+        let query = "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, t.at, t.kind, t.text
                      FROM texts t JOIN contacts c ON c.id = t.contact WHERE t.text IS NOT NULL ORDER BY t.id";
         Ok(sqlx::query_as(query).fetch_all(&self.0).await?)
     }
@@ -319,6 +450,69 @@ impl Book {
         }
         Ok(name)
     }
+}
+
+fn damaged(path: &Path, reason: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} is damaged ({reason}): the names of your contacts, and who was verified, are in it. Restore it from a backup, or move it away \
+         and make a new one without them: smp contacts --new-book",
+        path.display()
+    )
+}
+
+/// The names that are most like this one, or all if they are few.
+fn suggestion(name: &str, names: &[String]) -> String {
+    if names.len() <= SUGGESTED_NAMES {
+        return format!("there are: {}", names.join(", "));
+    }
+    let mut near: Vec<&String> = names.iter().collect();
+    let name = name.to_lowercase();
+    near.sort_by_cached_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &name));
+    let near: Vec<&str> = near.into_iter().take(SUGGESTED_NAMES).map(String::as_str).collect();
+    format!("most like it are: {}; `smp contacts` lists all {}", near.join(", "), names.len())
+}
+
+/// Takes what the contact was typing, any message or this one.
+async fn take_live(
+    step: &mut SqliteConnection,
+    contact: &Contact,
+    message: Option<&[u8]>,
+) -> anyhow::Result<Option<Shown>> {
+    let taken: Option<(String, String)> = sqlx::query_as(
+        "DELETE FROM live WHERE contact = ?1 AND (?2 IS NULL OR message = ?2) RETURNING kind, text",
+    )
+    .bind(contact.id)
+    .bind(message)
+    .fetch_optional(step)
+    .await?;
+    Ok(taken.map(|(_, text)| Shown { kind: Kind::Text, text: format!("{text} …") }))
+}
+
+async fn insert(
+    step: &mut SqliteConnection,
+    contact: &Contact,
+    origin: TextOrigin,
+    at: i64,
+    shown: &Shown,
+) -> anyhow::Result<()> {
+    sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
+        .bind(contact.id)
+        .bind(origin.agent_id)
+        .execute(&mut *step)
+        .await?;
+    sqlx::query(
+        "INSERT INTO texts (contact, agent_id, part, at, kind, text) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(contact.id)
+    .bind(origin.agent_id)
+    .bind(origin.part)
+    .bind(at)
+    .bind(shown.kind.name())
+    .bind(&shown.text)
+    .execute(step)
+    .await?;
+    Ok(())
 }
 
 /// Creates the file with mode 0600 before SQLite does it with the umask's mode.

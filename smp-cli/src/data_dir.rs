@@ -15,6 +15,13 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Relays for incoming messages; one is picked per contact.
     pub(crate) relays: Vec<String>,
+    /// Whether contacts are told that their messages were received.
+    #[serde(default = "yes")]
+    pub(crate) receipts: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// An identity's directory.
@@ -32,6 +39,22 @@ impl DataDir {
         Ok(Self(dirs.data_dir().to_owned()))
     }
 
+    /// Whether there are settings of an identity.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.settings_file().exists()
+    }
+
+    /// Fails if there is an identity already.
+    pub(crate) fn refuse_existing(&self) -> anyhow::Result<()> {
+        if self.is_identity() {
+            bail!(
+                "There is an identity in {} already; use it, or choose another --data-dir.",
+                self.0.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses a directory that holds anything.
     pub(crate) fn create(&self, settings: &Settings) -> anyhow::Result<()> {
         if self.0.to_str().is_none() {
@@ -40,15 +63,16 @@ impl DataDir {
                 self.0.display()
             );
         }
-        if self.settings_file().exists() {
-            bail!(
-                "There is an identity in {} already; use it, or choose another --data-dir.",
-                self.0.display()
-            );
-        }
+        self.refuse_existing()?;
         // A draft of the settings is what a kill of `smp init` left.
         let draft = draft_of(&self.settings_file());
-        let is_foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| entry.path() != draft);
+        // Contacts whose settings were lost get new ones.
+        let kept = [draft, self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
+        let logs = ["-wal", "-shm"].map(|end| format!("{}{end}", self.book_file().display()));
+        let is_ours =
+            |path: &Path| kept.iter().any(|own| own == path) || logs.iter().any(|own| Path::new(own) == path);
+        let is_foreign =
+            |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !is_ours(&entry.path()));
         if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.any(is_foreign)) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
@@ -67,14 +91,23 @@ impl DataDir {
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let file = self.settings_file();
         let text = match fs::read_to_string(&file) {
-            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.has_data() => bail!(
+                "{} is missing, though {} has contacts: restore it from a backup, or write it anew with: smp init --name YOU --relay smp://…",
+                file.display(),
+                self.0.display()
+            ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
                 "There is no identity in {}; make one with: smp init --name YOU --relay smp://…",
                 self.0.display()
             ),
+            Ok(text) if text.trim().is_empty() => bail!(
+                "{} is empty: restore it from a backup, or remove it and write it anew with: smp init --name YOU --relay smp://…",
+                file.display()
+            ),
             Err(error) => {
                 return Err(error).with_context(|| format!("{} cannot be read", file.display()));
             }
+            Ok(text) => text,
         };
         toml::from_str(&text).map_err(|error: toml::de::Error| {
             // The library's own sentence shows what is there: possibly the password of a relay.
@@ -82,6 +115,11 @@ impl DataDir {
             let line = before.lines().count().max(1);
             anyhow!("{} is not understood, see line {line} or the next; mend it by hand", file.display())
         })
+    }
+
+    /// Whether there is what an identity leaves besides its settings.
+    fn has_data(&self) -> bool {
+        self.agent_file().exists() || self.book_file().exists()
     }
 
     /// The directory itself.
@@ -92,6 +130,16 @@ impl DataDir {
     /// Where names and texts are kept.
     pub(crate) fn book_file(&self) -> PathBuf {
         self.0.join("chat.db")
+    }
+
+    /// Where the agent keeps its state.
+    pub(crate) fn agent_dir(&self) -> PathBuf {
+        self.0.join("agent")
+    }
+
+    /// The agent's database.
+    pub(crate) fn agent_file(&self) -> PathBuf {
+        self.agent_dir().join("agent.sqlite3")
     }
 
     /// Where the process that holds the directory says so.
@@ -151,7 +199,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()] }
+        Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()], receipts: true }
     }
 
     #[test]

@@ -15,6 +15,9 @@ impl Exit {
     /// Not done yet, and nothing is lost: the message waits, the contact is not there yet.
     pub(crate) const NOT_YET: Self = Self(3);
 
+    /// Sent, but something is wrong with the contact, who may not read it.
+    pub(crate) const DOUBTFUL: Self = Self(4);
+
     pub(crate) fn of(code: u8) -> Self {
         Self(code)
     }

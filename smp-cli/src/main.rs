@@ -3,15 +3,19 @@
 mod args;
 mod book;
 mod commands;
+mod conversation;
 mod data_dir;
 mod demo;
 mod exit;
+mod files;
 mod names;
 mod output;
 mod qr;
+mod scan;
 mod screen;
 mod session;
 mod shared;
+mod trouble;
 
 use std::process::ExitCode;
 

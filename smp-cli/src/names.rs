@@ -16,6 +16,18 @@ pub(crate) fn printable(name: &str) -> String {
     name.trim_end().to_owned()
 }
 
+/// Whether people at other apps can write to somebody of this name: theirs take `@` and `#` at its beginning for commands, and
+/// quotation marks for the end of a name.
+pub(crate) fn is_addressable(name: &str) -> bool {
+    let breaks = |character: char| {
+        matches!(character, '\'' | '"' | '`' | '\u{2018}'..='\u{201f}' | '\u{ff07}' | '\u{ff02}')
+    };
+    let begins_well = name.chars().next().is_some_and(|first| {
+        !first.is_ascii_punctuation() || matches!(first, '$' | '+' | '<' | '=' | '>' | '^' | '|' | '~')
+    });
+    begins_well && !name.contains(breaks)
+}
+
 /// Whether a character of a name leaves something on the screen, or is a space.
 fn is_seen(character: char) -> bool {
     // What texts may have and names may not: joiners and selectors of emoji, signs in front of numbers, blank letters.
@@ -83,6 +95,19 @@ mod tests {
     }
 
     #[test]
+    fn names_that_apps_cannot_address() {
+        for name in
+            ["bob", "Ольга 李", "bob@home", "a#1", "🦀", "$cash", "7of9", "~root", "Anna-Maria", "J. Doe"]
+        {
+            assert!(is_addressable(name), "{name}");
+        }
+        for name in ["@bob", "#team", "O'Brien", "\"x\"", "-v", "/x", "", "‘bob’", "`id`", "*", "!", "(bob)"]
+        {
+            assert!(!is_addressable(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_printable_name_stays_as_it_is() {
         for name in ["bob", "a\u{200d}b  c", &"x".repeat(100), &format!("{} b", "x".repeat(59))] {
             let once = printable(name);
@@ -131,7 +156,7 @@ mod tests {
             let line = format!("smp verify {}", argument(name));
             let cli = crate::args::Cli::try_parse_from(line.split(' ')).unwrap();
             assert!(
-                matches!(cli.command, crate::args::Command::Verify(args) if args.contact == name),
+                matches!(cli.command, Some(crate::args::Command::Verify(args)) if args.contact == name),
                 "{line}"
             );
         }

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, Delivery, Event, Events, Integrity,
-    MessageId, SecurityCode, ShortLinkScheme,
+    MessageId, ReceiveError, SecurityCode, ShortLinkScheme,
 };
 use smp_protocol::address::RelayAddress;
-use smp_protocol::chat::{
-    ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
-};
+use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId, decode_messages};
 use smp_protocol::pasted;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
+use crate::conversation::{Incoming, bodies, own_profile, read, shown_with_link};
 use crate::data_dir::{DataDir, Settings};
+use crate::files::{Files, Missing};
+use crate::trouble;
 
 /// Something that happened, after the book was brought up to date with it.
 #[derive(Debug, Clone)]
@@ -34,7 +35,9 @@ pub(crate) enum Notice {
     /// The chain of the contact's messages is broken before the one that came, in this way.
     Gap(Contact, String),
     /// The recipient's relay keeps our message.
-    Sent(MessageId),
+    Sent(Contact, MessageId),
+    /// The contact's app has our message.
+    Received(Contact, MessageId),
     /// Our message was given up, with the reason.
     SendFailed(Contact, MessageId, String),
     /// The contact's queue is full: messages wait until they take some.
@@ -116,11 +119,18 @@ impl Deref for Session {
 }
 
 impl Session {
-    /// Opens the identity, alone: a second process is refused.
-    pub(crate) async fn open(dir: &DataDir) -> anyhow::Result<Self> {
+    /// Opens the identity, alone: a second process is refused. So is one whose files have gone, unless they are to be made anew.
+    pub(crate) async fn open(dir: &DataDir, how: Missing) -> anyhow::Result<Self> {
         let settings = dir.settings()?;
         let relays = parse_relays(&settings.relays)?;
-        let (agent, events) = Agent::open(AgentConfig::new(dir.path().join("agent"), relays)).await?;
+        let files = Files::look(dir).await?;
+        let mut config = AgentConfig::new(dir.agent_dir(), relays);
+        config.receipts = settings.receipts;
+        let (agent, events) = Agent::open(config).await?;
+        if let Err(error) = files.check(&agent, how).await {
+            agent.shutdown().await;
+            return Err(error);
+        }
         let book = Book::open(&dir.book_file()).await?;
         let identity = Identity { agent, book, settings };
         identity.enter_unknown_connections().await?;
@@ -219,21 +229,32 @@ impl Identity {
 
     /// Our profile, as contacts get it while connecting.
     pub(crate) fn own_info(&self) -> Vec<u8> {
-        ChatMessage::new(None, ChatEvent::Info(Profile::new(&self.settings.name))).encode()
+        own_profile(&self.settings.name)
     }
 
-    /// What a person sees who opens our short link, in the form that SimpleX apps put there.
+    /// What a person sees who opens our short link.
     pub(crate) fn shown_with_link(&self) -> Vec<u8> {
-        let profile = serde_json::json!({ "displayName": self.settings.name, "fullName": "" });
-        serde_json::json!({ "profile": profile, "business": false }).to_string().into_bytes()
+        shown_with_link(&self.settings.name)
     }
 
-    /// Hands a text to the agent, which keeps it until the contact's relay has it.
-    pub(crate) async fn send_text(&self, contact: &Contact, text: &str) -> anyhow::Result<MessageId> {
-        let event = ChatEvent::MessageNew(MessageContainer::text(text));
-        let id = SharedMessageId::generate(&mut rand::rng());
-        let body = ChatMessage::new(Some(id), event).encode();
-        self.agent.send(connection(contact), &body).await.map_err(|error| about(contact, error))
+    /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages.
+    pub(crate) async fn send_text(&self, contact: &Contact, text: &str) -> anyhow::Result<Vec<MessageId>> {
+        let mut numbers = Vec::new();
+        let bodies = bodies(text, &mut rand::rng())?;
+        for body in bodies {
+            let sent = self.agent.send(connection(contact), &body).await;
+            numbers.push(sent.map_err(|error| about(contact, error))?);
+        }
+        Ok(numbers)
+    }
+
+    /// Tells the contact that we delete them. None if they cannot be told.
+    pub(crate) async fn send_goodbye(&self, contact: &Contact) -> anyhow::Result<Option<MessageId>> {
+        match self.send_event(contact, ChatEvent::DirectDelete).await {
+            Ok(number) => Ok(Some(number)),
+            Err(AgentError::Storage(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Ends the connection and forgets the contact.
@@ -286,18 +307,40 @@ impl Identity {
             }
             Event::Connected { .. } => {
                 self.book.set_status(&contact, Status::Connected).await?;
+                self.book.end_troubles(&contact, &trouble::Kind::ALL).await?;
                 Notice::Connected(contact)
             }
             Event::Message { id, body, times, integrity, .. } => {
+                let ended = [trouble::Kind::Unreadable, trouble::Kind::ReceivingStopped];
+                self.book.end_troubles(&contact, &ended).await?;
                 let gap = gap(*integrity).map(|gap| Notice::Gap(contact.clone(), gap));
                 let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
                 return Ok(gap.into_iter().chain(notices).collect());
             }
-            Event::Sent { id, .. } => Notice::Sent(*id),
+            Event::Sent { id, .. } => {
+                self.book.end_troubles(&contact, &[trouble::Kind::Full]).await?;
+                Notice::Sent(contact, *id)
+            }
+            Event::Receipt { id, .. } => Notice::Received(contact, *id),
             Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
-            Event::QuotaExceeded { .. } => Notice::Waiting(contact),
-            Event::ReceivingStopped { error, .. } => Notice::Deaf(contact, error.to_string()),
-            Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
+            Event::QuotaExceeded { .. } => {
+                let reason = trouble::Kind::Full.describe();
+                self.book.begin_trouble(&contact, trouble::Kind::Full, reason).await?;
+                Notice::Waiting(contact)
+            }
+            Event::ReceivingStopped { error, .. } => {
+                let reason = error.to_string();
+                self.book.begin_trouble(&contact, trouble::Kind::ReceivingStopped, &reason).await?;
+                Notice::Deaf(contact, reason)
+            }
+            Event::ReceiveFailed { error, .. } => {
+                let reason = error.to_string();
+                // Others concern one message only.
+                if matches!(error, ReceiveError::Decryption | ReceiveError::TooManySkipped) {
+                    self.book.begin_trouble(&contact, trouble::Kind::Unreadable, &reason).await?;
+                }
+                Notice::Unreadable(contact, reason)
+            }
             Event::ConnectionFailed { error, .. } => {
                 self.book.set_status(&contact, Status::Ended).await?;
                 Notice::Ended(contact, error.to_string())
@@ -345,8 +388,7 @@ impl Identity {
         Ok(Introduction { contact: contact.clone(), renamed: None })
     }
 
-    /// Enters what a message says. Events of other kinds (calls, groups, receipts of newer apps) are passed over, and one
-    /// part that cannot be read does not cost the others. The notice about texts is the last one.
+    /// Enters what a message says; one part that cannot be read does not cost the others. The notice about texts is the last one.
     async fn record(
         &self,
         contact: &Contact,
@@ -359,33 +401,58 @@ impl Identity {
         let mut ended = None;
         let mut has_text = false;
         for (part, message) in (0..).zip(decode_messages(body)) {
-            let text = match message.map(|message| message.event) {
-                Ok(ChatEvent::MessageNew(container)) => container.content.display_text(),
-                Ok(ChatEvent::MessageUpdate { content, .. }) => {
-                    format!("(edited) {}", content.display_text())
-                }
-                Ok(ChatEvent::Info(profile)) => {
-                    let introduction = self.book.set_profile(contact, &profile.display_name).await?;
-                    new_name = renamed(introduction).or(new_name);
-                    continue;
-                }
-                Ok(ChatEvent::DirectDelete) => {
-                    self.book.set_status(contact, Status::Ended).await?;
-                    ended = Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()));
-                    continue;
-                }
-                Ok(_) => continue,
+            let message = match message {
+                Ok(message) => message,
                 Err(error) => {
                     unreadable.get_or_insert_with(|| Notice::Unreadable(contact.clone(), error.to_string()));
                     continue;
                 }
             };
             let origin = TextOrigin { agent_id: id.number(), part };
-            self.book.add_incoming(contact, origin, at, &text).await?;
-            has_text = true;
+            match read(message) {
+                Incoming::Silent => {}
+                Incoming::Show(shown) => {
+                    self.book.add_incoming(contact, origin, at, &shown).await?;
+                    has_text = true;
+                }
+                Incoming::Answer(shown, answer) => {
+                    self.book.add_incoming(contact, origin, at, &shown).await?;
+                    self.answer(contact, *answer).await?;
+                    has_text = true;
+                }
+                Incoming::Live { message, shown } => {
+                    has_text |= self.book.set_live(contact, origin, at, message.as_bytes(), &shown).await?;
+                }
+                Incoming::Changed { message, complete, edited } => {
+                    let both = (&complete, &edited);
+                    self.book.change(contact, origin, at, message.as_bytes(), both).await?;
+                    has_text = true;
+                }
+                Incoming::Profile(profile) => {
+                    let introduction = self.book.set_profile(contact, &profile.display_name).await?;
+                    new_name = renamed(introduction).or(new_name);
+                }
+                Incoming::Ended => {
+                    self.book.set_status(contact, Status::Ended).await?;
+                    ended = Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()));
+                }
+            }
         }
         let text = has_text.then_some(Notice::Text);
         Ok([unreadable, new_name, ended, text].into_iter().flatten().collect())
+    }
+
+    /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.
+    async fn answer(&self, contact: &Contact, answer: ChatEvent) -> anyhow::Result<()> {
+        match self.send_event(contact, answer).await {
+            Ok(_) | Err(AgentError::NotNow { .. } | AgentError::UnknownConnection(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn send_event(&self, contact: &Contact, event: ChatEvent) -> Result<MessageId, AgentError> {
+        let id = SharedMessageId::generate(&mut rand::rng());
+        self.agent.send(connection(contact), &ChatMessage::new(Some(id), event).encode()).await
     }
 }
 

@@ -183,7 +183,10 @@ fn a_code_looks_at_the_window() {
     let alice = Person::create("alice", folder.path().join("alice"), &relay);
     let size = |ws_row, ws_col| nix::pty::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
     let small = invited(&alice, size(24, 80));
-    assert!(small.contains("needs a terminal window of 47 columns and 25 lines; this one has 80 and 24"), "{small}");
+    assert!(
+        small.contains("needs a terminal window of 47 columns and 25 lines; this one has 80 and 24"),
+        "{small}"
+    );
     assert!(small.contains("smp invite bob --qr code.png") && !small.contains('▀'), "{small}");
     // Asked for again, it is the same invitation, black on white.
     let large = invited(&alice, size(50, 80));

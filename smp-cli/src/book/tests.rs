@@ -1,5 +1,9 @@
 use super::*;
 
+fn words(text: &str) -> Shown {
+    Shown { kind: Kind::Text, text: text.to_owned() }
+}
+
 async fn book() -> (tempfile::TempDir, Book) {
     let folder = tempfile::tempdir().unwrap();
     let book = Book::open(&folder.path().join("chat.db")).await.unwrap();
@@ -52,7 +56,7 @@ async fn what_was_shown_or_removed_is_not_on_the_disk() {
     let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
     let long = format!("the first secret {}", "x".repeat(10_000));
     for (agent_id, text) in (1..).zip([long.as_str(), "the second secret", "the third secret"]) {
-        book.add_incoming(&bob, TextOrigin { agent_id, part: 0 }, 1000, text).await.unwrap();
+        book.add_incoming(&bob, TextOrigin { agent_id, part: 0 }, 1000, &words(text)).await.unwrap();
     }
     assert!(is_on_disk(&folder, "the first secret"));
     for text in &book.new_texts().await.unwrap()[..2] {
@@ -72,7 +76,7 @@ async fn numbers_of_shown_texts_are_kept_no_longer_than_they_may_come_again() {
     let mut keys = Vec::new();
     for agent_id in 1..=20 {
         for part in [0, 1, 0] {
-            book.add_incoming(&bob, TextOrigin { agent_id, part }, 1000, "hello").await.unwrap();
+            book.add_incoming(&bob, TextOrigin { agent_id, part }, 1000, &words("hello")).await.unwrap();
         }
         for text in book.new_texts().await.unwrap() {
             book.shown(&text).await.unwrap();
@@ -122,12 +126,14 @@ async fn a_repeated_event_shows_a_text_once() {
     let (_folder, book) = book().await;
     let contact = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
     for _ in 0..2 {
-        book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, "hello").await.unwrap();
+        book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, &words("hello"))
+            .await
+            .unwrap();
     }
     let texts = book.new_texts().await.unwrap();
     assert_eq!(texts.len(), 1);
     book.shown(&texts[0]).await.unwrap();
-    book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, "hello").await.unwrap();
+    book.add_incoming(&contact, TextOrigin { agent_id: 7, part: 0 }, 1000, &words("hello")).await.unwrap();
     assert!(book.new_texts().await.unwrap().is_empty());
 }
 
@@ -137,4 +143,45 @@ async fn an_unknown_name_is_answered_with_the_known_ones() {
     assert!(book.require("bob").await.unwrap_err().to_string().contains("smp invite"));
     book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
     assert!(book.require("bbo").await.unwrap_err().to_string().contains("bob"));
+}
+
+#[tokio::test]
+async fn what_is_being_typed_is_shown_once_and_whole() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let origin = |agent_id| TextOrigin { agent_id, part: 0 };
+    let shown = async || {
+        let texts = book.new_texts().await.unwrap();
+        texts.into_iter().map(|text| text.text).collect::<Vec<_>>()
+    };
+    for (number, text) in (1..).zip(["typ", "typing"]) {
+        assert!(!book.set_live(&bob, origin(number), 0, b"id", &words(text)).await.unwrap());
+    }
+    assert!(shown().await.is_empty());
+    // Also if the last event comes again.
+    for _ in 0..2 {
+        let both = (&words("typing done"), &words("(edited) typing done"));
+        book.change(&bob, origin(3), 0, b"id", both).await.unwrap();
+    }
+    assert_eq!(shown().await, ["typing done"]);
+    let both = (&words("typed"), &words("(edited) typed"));
+    book.change(&bob, origin(4), 0, b"id", both).await.unwrap();
+    // What is never completed is not lost.
+    book.set_live(&bob, origin(5), 0, b"other", &words("half")).await.unwrap();
+    assert!(book.set_live(&bob, origin(6), 0, b"third", &words("a")).await.unwrap());
+    for _ in 0..2 {
+        book.add_incoming(&bob, origin(7), 0, &words("whole")).await.unwrap();
+    }
+    assert_eq!(shown().await, ["typing done", "(edited) typed", "half …", "a …", "whole"]);
+}
+
+#[tokio::test]
+async fn of_many_names_the_nearest_are_offered() {
+    let (_folder, book) = book().await;
+    for number in 0..30 {
+        book.add(number, Some(&format!("person{number}")), Status::Connected, None).await.unwrap();
+    }
+    book.add(99, Some("carolina"), Status::Connected, None).await.unwrap();
+    let sentence = book.require("Karolina").await.unwrap_err().to_string();
+    assert!(sentence.contains("are: carolina, ") && sentence.contains("all 31"), "{sentence}");
 }

@@ -1,30 +1,77 @@
 //! `smp init`: a name and relays, nothing else. No account is made anywhere.
 
-use anyhow::bail;
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use anyhow::{Context as _, bail};
 use serde_json::json;
 
 use crate::args::InitArgs;
 use crate::data_dir::{DataDir, Settings};
 use crate::exit::Exit;
-use crate::names::{MAX_NAME, printable};
+use crate::names::{MAX_NAME, is_addressable, printable};
 use crate::output::Output;
 use crate::session::parse_relays;
 
-pub(super) fn run(args: &InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
-    if args.name.is_empty() || printable(&args.name) != args.name {
-        bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
+/// How often a question is asked again.
+const ATTEMPTS: usize = 5;
+
+pub(super) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
+    // Nobody shall answer questions for nothing.
+    dir.refuse_existing()?;
+    let asks = !output.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();
+    if !asks && (args.name.is_none() || args.relays.is_empty()) {
+        bail!("Say who you are and where you receive: smp init --name YOU --relay smp://FINGERPRINT@HOST");
     }
-    let relays = parse_relays(&args.relays)?.iter().map(ToString::to_string).collect();
-    dir.create(&Settings { name: args.name.clone(), relays })?;
+    let name = match args.name {
+        Some(name) => name,
+        None => ask("What shall your contacts call you? ", output, |name| {
+            check_name(name).map(|()| name.to_owned())
+        })?,
+    };
+    check_name(&name)?;
+    let relays = if args.relays.is_empty() {
+        let question =
+            "Which relay holds your incoming messages (smp://FINGERPRINT@HOST, from its operator)? ";
+        ask(question, output, |relay| parse_relays(&[relay.to_owned()]))?
+    } else {
+        parse_relays(&args.relays)?
+    };
+    let relays = relays.iter().map(ToString::to_string).collect();
+    dir.create(&Settings { name: name.clone(), relays, receipts: !args.no_receipts })?;
     let sentence = format!(
-        "You are {}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
-        args.name,
+        "You are {name}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
         dir.path().display()
     );
-    output.result(
-        "initialised",
-        json!({ "name": args.name, "data_dir": dir.path().display().to_string() }),
-        &sentence,
-    );
+    let fields = json!({ "name": name, "data_dir": dir.path().display().to_string() });
+    output.result("initialised", fields, &sentence);
     Ok(Exit::DONE)
+}
+
+fn check_name(name: &str) -> anyhow::Result<()> {
+    if name.is_empty() || printable(name) != name {
+        bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
+    }
+    if !is_addressable(name) {
+        bail!(
+            "People at other apps could not write to “{name}”: a name begins with a letter, a number or a symbol, and has no quotation marks; \
+             choose another --name."
+        );
+    }
+    Ok(())
+}
+
+/// Asks until the answer is good.
+fn ask<T>(question: &str, output: &Output, read: impl Fn(&str) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    for _ in 0..ATTEMPTS {
+        eprint!("{question}");
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line).context("The terminal cannot be read")? == 0 {
+            break;
+        }
+        match read(line.trim()) {
+            Ok(answer) => return Ok(answer),
+            Err(error) => output.hint(&format!("{error:#}")),
+        }
+    }
+    bail!("There was no answer, so nothing was made; run `smp init` again");
 }

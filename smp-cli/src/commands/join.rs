@@ -1,6 +1,7 @@
 //! `smp join`: use somebody's invitation.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
@@ -13,12 +14,15 @@ use crate::args::JoinArgs;
 use crate::book::{Contact, Status};
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::scan;
 use crate::session::{Notice, Session};
 
 /// Takes the invitation from where it is.
 pub(super) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
     if args.link == "-" {
         args.link = read_input()?;
+    } else if scan::is_picture(&args.link) {
+        args.link = scan::link_in(Path::new(&args.link))?;
     }
     Ok(args)
 }

@@ -7,10 +7,12 @@ mod invite;
 mod join;
 mod listen;
 mod notices;
+mod papers;
 mod remove;
 mod send;
 mod stop;
 mod verify;
+mod welcome;
 
 use std::time::Duration;
 
@@ -22,11 +24,12 @@ use tokio::time::Instant;
 
 use self::notices::explain;
 pub(crate) use self::send::TextToSend;
-use crate::args::{ChatArgs, Cli, Command, LONGEST_WAIT, ListenArgs};
+use crate::args::{ChatArgs, Cli, Command, ContactsArgs, LONGEST_WAIT, ListenArgs};
 use crate::book::NewText;
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
+use crate::files::Missing;
 use crate::output::{Output, clock, visible};
 use crate::qr::Picture;
 use crate::screen::Screen;
@@ -47,7 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
     let json = cli.json;
     let picture = match &cli.command {
         // Before the invitation is made, so that a wrong name of a file costs none.
-        Command::Invite(args) => args.qr.as_deref().map(Picture::create).transpose(),
+        Some(Command::Invite(args)) => args.qr.as_deref().map(Picture::create).transpose(),
         _ => Ok(None),
     };
     let (picture, failure) = match picture {
@@ -100,11 +103,18 @@ impl Work {
 
 async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
     let dir = || DataDir::locate(cli.data_dir.as_deref());
-    let work = match cli.command {
+    let missing = match &cli.command {
+        Some(Command::Contacts(ContactsArgs { new_book: true })) => Missing::NewBook,
+        _ => Missing::Refuse,
+    };
+    let Some(command) = cli.command else { return welcome::run(&dir()?, output) };
+    let work = match command {
+        Command::Completions { shell } => return papers::completions(shell, output),
+        Command::Man { dir } => return papers::man(&dir, output),
         Command::Demo(args) => return demo::run(&args, output).await,
         Command::DemoRelay(args) => return demo::run_relay(&args).await,
-        Command::Init(args) => return init::run(&args, &dir()?, output),
-        Command::Contacts => Work::Task(Task::Contacts),
+        Command::Init(args) => return init::run(args, &dir()?, output),
+        Command::Contacts(_) => Work::Task(Task::Contacts),
         Command::Invite(args) => Work::Task(Task::Invite(args)),
         Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
         Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
@@ -116,14 +126,14 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
             Work::Chat(args)
         }
     };
-    work_in(&dir()?, work, output).await
+    work_in(&dir()?, work, missing, output).await
 }
 
 /// Does the work: here, or in the process that holds the directory.
-async fn work_in(dir: &DataDir, mut work: Work, output: &Output) -> anyhow::Result<Exit> {
+async fn work_in(dir: &DataDir, mut work: Work, missing: Missing, output: &Output) -> anyhow::Result<Exit> {
     let deadline = Instant::now() + HELD_PATIENCE;
     loop {
-        match Session::open(dir).await {
+        match Session::open(dir, missing).await {
             Ok(session) => return hold(dir, work, session, output).await,
             Err(error) if is_held(&error) => {}
             Err(error) => return Err(error),
@@ -217,7 +227,7 @@ async fn show_new_texts(session: &Session, output: &Output) -> anyhow::Result<u6
         let sentence = text_line(text);
         output.result(
             "message",
-            json!({ "id": text.key(), "contact": text.contact, "at": text.at, "text": text.text }),
+            json!({ "id": text.key(), "contact": text.contact, "at": text.at, "kind": text.kind, "text": text.text }),
             &sentence,
         );
         session.book().shown(text).await?;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::book::Contact;
 use crate::names::argument;
 use crate::output::Output;
 use crate::session::Notice;
@@ -22,6 +23,16 @@ pub(super) fn explain(notice: &Notice, output: &Output) {
         }
         _ => {}
     }
+}
+
+/// The contact at the beginning of a sentence. Before they have told their name, the one in the list means nothing to anybody.
+fn subject(contact: &Contact) -> &str {
+    if contact.is_named() { &contact.name } else { "The other side" }
+}
+
+/// The contact within a sentence.
+fn object(contact: &Contact) -> &str {
+    if contact.is_named() { &contact.name } else { "the other side" }
 }
 
 /// What there is to say about it, if anything.
@@ -55,20 +66,28 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
         }
         Notice::Ended(contact, reason) => {
             let name = &contact.name;
-            ("ended", json!({ "contact": name, "reason": reason }), format!("{name} is gone: {reason}."))
+            (
+                "ended",
+                json!({ "contact": name, "reason": reason }),
+                format!("{} is gone: {reason}.", subject(contact)),
+            )
         }
         Notice::Deaf(contact, reason) => {
             let name = &contact.name;
-            let sentence = format!("Nothing comes from {name} now: {reason}.");
+            let sentence = format!("Nothing comes from {} now: {reason}.", object(contact));
             ("receiving_stopped", json!({ "contact": name, "reason": reason }), sentence)
         }
         Notice::Unreadable(contact, reason) => {
             let name = &contact.name;
-            ("unreadable", json!({ "contact": name, "reason": reason }), format!("From {name}: {reason}."))
+            (
+                "unreadable",
+                json!({ "contact": name, "reason": reason }),
+                format!("From {}: {reason}.", object(contact)),
+            )
         }
         Notice::Gap(contact, gap) => {
             let name = &contact.name;
-            ("gap", json!({ "contact": name, "reason": gap }), format!("From {name}: {gap}."))
+            ("gap", json!({ "contact": name, "reason": gap }), format!("From {}: {gap}.", object(contact)))
         }
         Notice::RelayDown(relay, reason) => {
             let sentence = format!("Relay {relay} {reason}.");
@@ -79,7 +98,9 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
         Notice::StorageFailed(reason) => {
             ("storage_failed", json!({ "reason": reason }), format!("Your disk: {reason}."))
         }
-        Notice::Text | Notice::Sent(_) => return None,
+        // People see it in `smp chat`.
+        Notice::Received(contact, _) => ("received", json!({ "contact": contact.name }), String::new()),
+        Notice::Text | Notice::Sent(..) => return None,
     };
     Some(Told { event, fields, sentence })
 }

@@ -1,12 +1,13 @@
 use super::*;
+use smp_protocol::chat::MessageContainer;
 
 /// An identity whose relay nobody can reach, with the contact bob.
 async fn session() -> (tempfile::TempDir, Session, Contact) {
     let folder = tempfile::tempdir().unwrap();
     let dir = DataDir::locate(Some(folder.path())).unwrap();
     let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
-    dir.create(&Settings { name: "alice".into(), relays: vec![relay] }).unwrap();
-    let session = Session::open(&dir).await.unwrap();
+    dir.create(&Settings { name: "alice".into(), relays: vec![relay], receipts: true }).unwrap();
+    let session = Session::open(&dir, Missing::Refuse).await.unwrap();
     let contact = session.book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
     (folder, session, contact)
 }
@@ -20,13 +21,15 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
     let lost = session.agent.join(&link.replace("TW-g", "UW-g"), b"").await.unwrap();
     session.close().await;
     for _ in 0..2 {
-        let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+        let session =
+            Session::open(&DataDir::locate(Some(folder.path())).unwrap(), Missing::Refuse).await.unwrap();
         assert_eq!(session.book.contacts().await.unwrap().len(), 2);
         let contact = session.book.by_connection(lost.number()).await.unwrap().unwrap();
         assert_eq!((contact.name.as_str(), contact.status), ("contact", Status::Joining));
         session.close().await;
     }
-    let session = Session::open(&DataDir::locate(Some(folder.path())).unwrap()).await.unwrap();
+    let session =
+        Session::open(&DataDir::locate(Some(folder.path())).unwrap(), Missing::Refuse).await.unwrap();
     session.remove(&session.book.require("contact").await.unwrap()).await.unwrap();
     assert_eq!(session.agent.connections().await.unwrap().len(), 1);
     session.close().await;
@@ -112,5 +115,36 @@ async fn a_gap_is_told_whatever_comes_behind_it() {
     };
     let notices = session.apply(&event).await.unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Gap(..), Notice::Renamed(..)]), "{notices:?}");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_known_until_it_ends() {
+    let (_folder, session, bob) = session().await;
+    let troubles = async || {
+        let troubles = session.book.troubles().await.unwrap();
+        troubles.into_iter().map(|trouble| trouble.kind).collect::<Vec<_>>()
+    };
+    let error = smp_agent::ReceiveError::Decryption;
+    for _ in 0..2 {
+        session
+            .apply(&Event::ReceiveFailed { connection: connection(&bob), error: error.clone() })
+            .await
+            .unwrap();
+    }
+    session.apply(&Event::QuotaExceeded { connection: connection(&bob) }).await.unwrap();
+    assert_eq!(troubles().await, [trouble::Kind::Full, trouble::Kind::Unreadable]);
+    session.apply(&Event::Sent { connection: connection(&bob), id: MessageId::new(1) }).await.unwrap();
+    assert_eq!(troubles().await, [trouble::Kind::Unreadable]);
+    let message = Event::Message {
+        connection: connection(&bob),
+        id: MessageId::new(1),
+        body: session.own_info(),
+        times: smp_agent::MessageTimes { relay: 1, received: 1 },
+        integrity: Integrity::Ok,
+        origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
+    };
+    session.apply(&message).await.unwrap();
+    assert!(troubles().await.is_empty());
     session.close().await;
 }

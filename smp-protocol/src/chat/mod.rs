@@ -24,7 +24,7 @@ mod profile;
 mod version;
 
 pub use body::{MAX_MESSAGES, decode_messages};
-pub use compression::MAX_DECOMPRESSED_LENGTH;
+pub use compression::{MAX_DECOMPRESSED_LENGTH, compress};
 pub use container::{FileOffer, MessageContainer, MessageReference, Quote};
 pub use content::{ContentKind, MessageContent};
 pub use error::{ChatEncodeError, ChatError};

@@ -3,7 +3,7 @@
 mod editor;
 mod typed;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -38,12 +38,19 @@ pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: &Output)
     let mut stop = Stop::new()?;
     eprintln!("You talk with {}. /help lists commands, /quit or Ctrl-D ends.", contact.name);
     let editor = Editor::start(format!("{}> ", contact.name)).await?;
-    let mut chat = Chat { session, contact, editor, others: HashSet::new(), unsent: HashSet::new() };
+    let mut chat = Chat {
+        session,
+        contact,
+        editor,
+        others: HashSet::new(),
+        unsent: HashSet::new(),
+        unreceived: HashMap::new(),
+    };
     let outcome = chat.talk(&mut stop).await;
-    let Chat { session, editor, unsent, .. } = chat;
+    let Chat { session, contact, editor, unsent, .. } = chat;
     editor.end().await;
     outcome?;
-    farewell(session, unsent, output).await
+    farewell(session, &contact, unsent, output).await
 }
 
 /// A conversation that goes on.
@@ -55,6 +62,8 @@ struct Chat<'a> {
     others: HashSet<i64>,
     /// Messages that the contact's relay does not have yet.
     unsent: HashSet<MessageId>,
+    /// How the texts begin that the contact's app has not confirmed yet.
+    unreceived: HashMap<MessageId, String>,
 }
 
 impl Chat<'_> {
@@ -89,8 +98,9 @@ impl Chat<'_> {
 
     async fn send(&mut self, text: &str) -> anyhow::Result<()> {
         match self.session.send_text(&self.contact, text).await {
-            Ok(number) => {
-                self.unsent.insert(number);
+            Ok(numbers) => {
+                self.unsent.extend(&numbers);
+                self.unreceived.extend(numbers.last().map(|number| (*number, beginning(text))));
                 Ok(())
             }
             Err(error) => self.editor.print(&format!("Not sent: {error:#}.")),
@@ -111,8 +121,15 @@ impl Chat<'_> {
     async fn tell(&mut self, notice: Notice) -> anyhow::Result<()> {
         match notice {
             Notice::Text => return self.show().await,
-            Notice::Sent(number) | Notice::SendFailed(_, number, _) => {
+            Notice::Sent(ref to, number) | Notice::SendFailed(ref to, number, _)
+                if to.id == self.contact.id =>
+            {
                 self.unsent.remove(&number);
+            }
+            Notice::Received(ref by, number) if by.id == self.contact.id => {
+                if let Some(text) = self.unreceived.remove(&number) {
+                    return self.editor.print(&format!("✓✓ {text}"));
+                }
             }
             _ => {}
         }
@@ -144,16 +161,28 @@ impl Chat<'_> {
     }
 }
 
+/// How a text begins, in one line.
+fn beginning(text: &str) -> String {
+    const LENGTH: usize = 40;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None if line.len() < text.len() => format!("{line}…"),
+        None => line.to_owned(),
+    }
+}
+
 /// Lets go out what was written last.
 async fn farewell(
     session: &mut Session,
+    contact: &Contact,
     mut unsent: HashSet<MessageId>,
     output: &Output,
 ) -> anyhow::Result<Exit> {
     let deadline = Instant::now() + FAREWELL;
     while !unsent.is_empty() {
         match next_before(session, deadline, output).await? {
-            Some(Notice::Sent(number) | Notice::SendFailed(_, number, _)) => {
+            Some(Notice::Sent(to, number) | Notice::SendFailed(to, number, _)) if to.id == contact.id => {
                 unsent.remove(&number);
             }
             Some(_) => {}

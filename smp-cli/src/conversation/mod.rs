@@ -1,0 +1,9 @@
+//! What chat messages mean to a person, and which messages a person's words become. Pure: no store, no network, no clock.
+
+mod incoming;
+mod outgoing;
+mod profile;
+
+pub(crate) use self::incoming::{Incoming, Kind, Shown, read};
+pub(crate) use self::outgoing::{MAX_TEXT, bodies};
+pub(crate) use self::profile::{own_profile, shown_with_link};

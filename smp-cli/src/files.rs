@@ -1,0 +1,66 @@
+//! Files of an identity that were there before and are not now: what is missing must not be taken for new.
+//!
+//! Names and verification marks are in the book, connections in the agent's database. If one of both is lost, or cut to nothing, the other
+//! goes on as if nothing had been: contacts without names, or names without connections.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use smp_agent::Agent;
+
+use crate::book::Book;
+use crate::data_dir::DataDir;
+
+/// What to do about files that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Say so, and change nothing.
+    Refuse,
+    /// Make a new book; names and verification marks are lost.
+    NewBook,
+}
+
+/// What there was before anything was opened: to open makes what is missing.
+pub(crate) struct Files {
+    book: PathBuf,
+    has_book: bool,
+}
+
+impl Files {
+    /// Looks, and refuses an agent without database if the book says that it had one.
+    pub(crate) async fn look(dir: &DataDir) -> anyhow::Result<Self> {
+        let (book, agent) = (dir.book_file(), dir.agent_file());
+        let has_book = has_content(&book);
+        if has_book && !has_content(&agent) && Book::has_contacts(&book).await? {
+            bail!(
+                "{} {}, though {} has contacts: without it none of them can be reached. Restore it from a backup; if there is none, \
+                 begin anew in another --data-dir",
+                agent.display(),
+                lost(&agent),
+                book.display()
+            );
+        }
+        Ok(Self { book, has_book })
+    }
+
+    /// Refuses an agent with connections whose book is gone.
+    pub(crate) async fn check(&self, agent: &Agent, how: Missing) -> anyhow::Result<()> {
+        if self.has_book || how == Missing::NewBook || agent.connections().await?.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "{} {}, though there are connections: the names of your contacts, and who was verified, were in it. Restore it from a backup, \
+             or make a new one without them: smp contacts --new-book",
+            self.book.display(),
+            lost(&self.book)
+        );
+    }
+}
+
+fn has_content(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
+fn lost(path: &Path) -> &'static str {
+    if path.exists() { "is empty" } else { "is missing" }
+}
