@@ -11,52 +11,19 @@ use smp_protocol::agent::{AnyKem, KemParameters, ProposedKem, RatchetParameters,
 use smp_protocol::version::{RatchetVersion, VersionRange};
 use zeroize::Zeroizing;
 
+use crate::agreed::{Agreement, SharedHeaderKey};
 use crate::associated_data::AssociatedData;
 use crate::envelope::POST_QUANTUM_VERSION;
 use crate::error::AgreementError;
-use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
+use crate::kem::{AcceptedKem, RatchetKem};
 use crate::key_source::KeySource;
-use crate::ratchet::{AcceptedKem, Ratchet, RatchetKem, RatchetVersions};
+use crate::ratchet::{Ratchet, RatchetVersions};
 use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
 use crate::three_keys::three_keys;
 
 const SALT: [u8; 64] = [0; 64];
 const INFO: &[u8] = b"SimpleXX3DH";
-
-smp_crypto::secret_bytes! {
-    /// A header key that the sides share, before it is clear for whom it is a sending one. 32 bytes.
-    ///
-    /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
-    SharedHeaderKey, 32
-}
-
-impl SharedHeaderKey {
-    pub(crate) fn into_sending(self) -> SendingHeaderKey {
-        SendingHeaderKey::from_bytes(self.0)
-    }
-
-    pub(crate) fn into_receiving(self) -> ReceivingHeaderKey {
-        ReceivingHeaderKey::from_bytes(self.0)
-    }
-}
-
-/// What both sides know once they have each other's keys.
-///
-/// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Agreement {
-    /// `AD`.
-    pub associated_data: AssociatedData,
-    /// `SK`: the first root key.
-    pub root_key: RootKey,
-    /// `shared_hka`: the header key of the first chain, which the joining side sends.
-    pub header_key: SharedHeaderKey,
-    /// `shared_nhkb`: the header key of the second chain, which the inviting side sends.
-    pub next_header_key: SharedHeaderKey,
-    /// Our KEM key, and what was encapsulated if both sides had one.
-    pub kem: Option<RatchetKem>,
-}
 
 /// The private keys of the side that invites (`rk1`, `rk2`); kept until the other side's have come.
 ///
@@ -290,8 +257,8 @@ fn derive(associated_data: AssociatedData, secrets: &[X448Secret; 3], kem: Optio
     Agreement {
         associated_data,
         root_key: RootKey::from_bytes(*root_key),
-        header_key: SharedHeaderKey(*header_key),
-        next_header_key: SharedHeaderKey(*next_header_key),
+        header_key: SharedHeaderKey::from_bytes(*header_key),
+        next_header_key: SharedHeaderKey::from_bytes(*next_header_key),
         kem,
     }
 }

@@ -2,8 +2,6 @@
 
 use smp_crypto::x448::X448PublicKey;
 
-use crate::security_code::SecurityCode;
-
 /// `AD`: the raw first public key of the side that joined, then the first one of the side that invited. 112 bytes.
 ///
 /// It is the same on both sides and never changes, unless the ratchet is agreed anew.
@@ -35,12 +33,6 @@ impl AssociatedData {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::SIZE] {
         &self.0
-    }
-
-    /// What two people compare to see that nobody is between them.
-    #[must_use]
-    pub fn security_code(&self) -> SecurityCode {
-        SecurityCode::of(self)
     }
 }
 

@@ -99,9 +99,10 @@
 //!
 //! # Reading order
 //!
-//! `agreement.rs`, `ratchet.rs` (what is remembered), `encrypt.rs`, `decrypt.rs`, `step.rs`; the keys each have a file
+//! `agreement.rs`, `agreed.rs` (its outcome), `ratchet.rs` and `kem.rs` (what is remembered), `encrypt.rs`, `decrypt.rs`, `step.rs`; the keys each have a file
 //! of their own; `envelope.rs` has the bytes on the wire, `stored.rs` those at rest.
 
+mod agreed;
 mod agreement;
 mod associated_data;
 mod chain_key;
@@ -110,6 +111,7 @@ mod encrypt;
 mod envelope;
 mod error;
 mod header_key;
+mod kem;
 mod key_source;
 mod message_key;
 mod ratchet;
@@ -122,7 +124,8 @@ mod step;
 mod stored;
 mod three_keys;
 
-pub use agreement::{Agreement, JoiningKem, JoiningKeys, OfferedKeys, SharedHeaderKey};
+pub use agreed::{Agreement, SharedHeaderKey};
+pub use agreement::{JoiningKem, JoiningKeys, OfferedKeys};
 pub use associated_data::AssociatedData;
 pub use chain_key::{ReceivingChainKey, SendingChainKey};
 pub use decrypt::{Decrypted, OpenedHeader};
@@ -130,11 +133,10 @@ pub use encrypt::{EncryptOptions, Encrypted, MessageSeal, Prepared};
 pub use envelope::{MessageHeader, PADDED_HEADER, PADDED_PQ_HEADER, POST_QUANTUM_VERSION};
 pub use error::{AgreementError, DecryptError, EncryptError, StateError};
 pub use header_key::{ReceivingHeaderKey, SendingHeaderKey};
+pub use kem::{AcceptedKem, RatchetKem};
 pub use key_source::KeySource;
 pub use message_key::MessageKey;
-pub use ratchet::{
-    AcceptedKem, Ratchet, RatchetKem, RatchetState, RatchetVersions, ReceivingChain, SendingChain,
-};
+pub use ratchet::{Ratchet, RatchetState, RatchetVersions, ReceivingChain, SendingChain};
 pub use ratchet_key::{RatchetPrivateKey, RatchetPublicKey, RemoteRatchetKey};
 pub use root_key::RootKey;
 pub use security_code::SecurityCode;

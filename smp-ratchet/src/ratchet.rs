@@ -1,14 +1,13 @@
 //! The state of a ratchet and its first two forms.
 
-use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
-use smp_protocol::agent::AnyKem;
 use smp_protocol::version::RatchetVersion;
 
-use crate::agreement::Agreement;
+use crate::agreed::Agreement;
 use crate::associated_data::AssociatedData;
 use crate::chain_key::{ReceivingChainKey, SendingChainKey};
 use crate::envelope::POST_QUANTUM_VERSION;
 use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
+use crate::kem::RatchetKem;
 use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
 use crate::security_code::SecurityCode;
@@ -46,30 +45,6 @@ pub struct ReceivingChain {
     pub chain_key: ReceivingChainKey,
     /// `HKr`.
     pub header_key: ReceivingHeaderKey,
-}
-
-/// The KEM's part of the ratchet: present while post-quantum encryption is on or proposed.
-///
-/// Source: section 7.4 (`protocol-spec/7-ratchet.md`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RatchetKem {
-    /// `PQRs`: the key that our headers offer.
-    pub private_key: KemPrivateKey,
-    /// What we encapsulated for the other side, if it had offered a key.
-    pub accepted: Option<AcceptedKem>,
-}
-
-/// An encapsulation to the other side's key.
-///
-/// Source: section 7.4 (`protocol-spec/7-ratchet.md`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AcceptedKem {
-    /// `PQRr`: the key that was offered.
-    pub remote_key: KemPublicKey,
-    /// `PQRss`: the secret that went into the sending chain.
-    pub shared_secret: KemSharedSecret,
-    /// `PQRct`: the secret as our headers carry it.
-    pub ciphertext: KemCiphertext,
 }
 
 /// Everything that a ratchet remembers, except the keys of skipped messages.
@@ -215,7 +190,7 @@ impl Ratchet {
     /// What two people compare to see that nobody is between them.
     #[must_use]
     pub fn security_code(&self) -> SecurityCode {
-        self.state.associated_data.security_code()
+        SecurityCode::of(&self.state.associated_data)
     }
 
     /// Whether something can be sent yet: the side that invited has to receive first.
@@ -241,16 +216,5 @@ impl RatchetState {
     /// Whether the version in use has a KEM.
     pub(crate) fn has_kem_version(&self) -> bool {
         self.versions.current >= POST_QUANTUM_VERSION
-    }
-}
-
-impl RatchetKem {
-    /// What headers say of it.
-    pub(crate) fn parameters(&self) -> AnyKem {
-        let public_key = self.private_key.public_key();
-        match &self.accepted {
-            None => AnyKem::Proposed(public_key),
-            Some(accepted) => AnyKem::Accepted { ciphertext: accepted.ciphertext.clone(), public_key },
-        }
     }
 }

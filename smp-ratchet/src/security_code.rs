@@ -18,7 +18,9 @@ const GROUP: usize = 5;
 pub struct SecurityCode([u8; 32]);
 
 impl SecurityCode {
-    pub(crate) fn of(associated_data: &AssociatedData) -> Self {
+    /// The code of a connection that began with these keys.
+    #[must_use]
+    pub fn of(associated_data: &AssociatedData) -> Self {
         Self(sha256(associated_data.as_bytes()))
     }
 

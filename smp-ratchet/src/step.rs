@@ -5,8 +5,9 @@ use smp_protocol::agent::AnyKem;
 
 use crate::envelope::MessageHeader;
 use crate::error::DecryptError;
+use crate::kem::{AcceptedKem, RatchetKem};
 use crate::key_source::KeySource;
-use crate::ratchet::{AcceptedKem, RatchetKem, RatchetState, ReceivingChain, SendingChain};
+use crate::ratchet::{RatchetState, ReceivingChain, SendingChain};
 use crate::ratchet_key::RemoteRatchetKey;
 
 /// What the KEM adds to one step.

@@ -16,10 +16,9 @@ use crate::chain_key::{ReceivingChainKey, SendingChainKey};
 use crate::encrypt::MessageSeal;
 use crate::error::StateError;
 use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
+use crate::kem::{AcceptedKem, RatchetKem};
 use crate::message_key::MessageKey;
-use crate::ratchet::{
-    AcceptedKem, Ratchet, RatchetKem, RatchetState, RatchetVersions, ReceivingChain, SendingChain,
-};
+use crate::ratchet::{Ratchet, RatchetState, RatchetVersions, ReceivingChain, SendingChain};
 use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
 

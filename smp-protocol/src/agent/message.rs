@@ -4,29 +4,8 @@ use std::borrow::Cow;
 
 use smp_crypto::hash::sha256;
 
-use super::{AMessage, QueueInfo};
+use super::{AMessage, AgentMessageId, QueueInfo};
 use crate::encoding::{Decode, DecodeError, Encode, NonEmpty, Reader, ShortString};
-
-/// Number of a message of one sender in one connection (8 bytes, signed).
-///
-/// The sender's confirmation is number 1, without saying so, and an [`AgentEnvelope::RatchetKey`](super::AgentEnvelope)
-/// takes a number too: the first [`AMessage`] has number 2 and the hash of the encoded connection information.
-///
-/// Source: section 6.3 (`protocol-spec/6-agent.md`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AgentMessageId(pub i64);
-
-impl Encode for AgentMessageId {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
-}
-
-impl Decode<'_> for AgentMessageId {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        input.read().map(Self)
-    }
-}
 
 /// Hash of an encoded [`AgentMessage`] of any kind (before padding), which the next message of the same sender carries:
 /// SHA-256.

@@ -14,6 +14,7 @@ mod envelope;
 mod key;
 mod known_hosts;
 mod message;
+mod message_id;
 mod padded_length;
 mod queue;
 mod queue_text;
@@ -21,7 +22,8 @@ mod ratchet_parameters;
 
 pub use a_message::{AMessage, MessageReceipt, QueueKey, QueueReady, QueueReplacement};
 pub use envelope::AgentEnvelope;
-pub use message::{AgentMessage, AgentMessageId, MessageHeader, message_hash};
+pub use message::{AgentMessage, MessageHeader, message_hash};
+pub use message_id::AgentMessageId;
 pub use padded_length::{connection_info_length, message_length};
 pub use queue::{QueueAddress, QueueInfo, QueueMode, QueueUri, SenderQueueAddress};
 pub use ratchet_parameters::{

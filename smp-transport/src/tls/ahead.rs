@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::session::{ByteStream, RECORD_OVERHEAD};
+use super::stream::{ByteStream, RECORD_OVERHEAD};
 
 /// Bytes that are read at once: two blocks.
 const AHEAD: usize = 2 * (16_384 + RECORD_OVERHEAD);

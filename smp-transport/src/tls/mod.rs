@@ -10,6 +10,7 @@ mod binding;
 mod error;
 mod session;
 mod signing;
+mod stream;
 mod verify;
 mod x448;
 
@@ -30,7 +31,8 @@ use crate::identity::RelayIdentity;
 
 pub use error::TlsError;
 pub(crate) use session::Metered;
-pub use session::{ByteStream, TlsSession};
+pub use session::TlsSession;
+pub use stream::ByteStream;
 
 /// The ALPN name of the SMP handshake.
 pub const ALPN: &[u8] = b"smp/1";

@@ -9,17 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
 use super::ahead::Ahead;
+use super::stream::{ByteStream, RECORD_OVERHEAD};
 
 /// Bytes of plain text that a session takes before it must write to the network: four blocks.
 const SEND_BUFFER: usize = 4 * (16_384 + RECORD_OVERHEAD);
-
-/// Bytes that TLS 1.3 adds to a record: header, content type and tag.
-pub(super) const RECORD_OVERHEAD: usize = 5 + 1 + 16;
-
-/// What TLS can run over: a TCP stream, or a pipe in tests.
-pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream for T {}
 
 /// A TLS session, before the SMP handshake.
 pub struct TlsSession {
