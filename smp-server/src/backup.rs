@@ -6,7 +6,7 @@
 //! <copy>/data/smp-server.sqlite     as it was at one moment, also of a relay that is running
 //! ```
 //!
-//! Only the owner can read the copy (0700, 0600): who has it can be the relay.
+//! Only the owner can read the copy (0700, 0600): whoever has it can be the relay.
 
 use std::{
     fs, io,

@@ -1,28 +1,32 @@
 //! The SMP relay: keeps sealed messages in queues until their recipients fetch them, and knows nothing about who they are.
 //!
 //! ```text
-//!  listener ──► session ──────────────► commands ──────► store
-//!  accept,      reader: block to        one file for     memory or SQLite: the truth
-//!  TLS, limits  commands, in order      each command
-//!               of their queues             │
-//!                                           ▼
-//!               writer: answers and ◄─── broker
-//!               messages to blocks       who is subscribed to what
+//!  listener ──► session ───────────────► commands ──────► store
+//!  sockets,     reader: block to         one file for     memory or SQLite: the truth
+//!  places       commands, in order       each command        ▲
+//!               of their queues              │               │
+//!                                            ▼               │
+//!               writer: mailbox to ◄─── broker: hub ─────────┘
+//!               blocks                  who is subscribed to what
 //! ```
 //!
-//! * `listener` opens sockets and bounds connections.
+//! * `listener` opens sockets and accepts connections; `admission` bounds them.
 //! * `session` has two tasks for each client. Commands about one queue are run and answered in order; a command that waits
 //!   for the disk does not hold up those about other queues. Messages are encrypted for the recipient when they are written.
-//! * `auth` verifies who sends a command, in a time that tells nothing.
-//! * `commands` has the rules.
+//! * `client` is the address of a connected client: a mailbox, and what it is subscribed to.
+//! * `auth` verifies the key that has authorized a command, in a time that tells nothing.
+//! * `commands` has the rules. A command returns its answer, what the answer waits for, and what follows it.
 //! * `broker` knows subscriptions, notifications and services; in memory only, clients subscribe again after a restart.
+//! * `node` holds what all of these share; `relay` puts it together.
+//! * `maintenance` removes what is old; `operator` carries out what `smp-server status` and `block` ask by way of [`control`].
 //! * [`backup`] copies a relay, also while it runs.
-//! * [`control`] answers `smp-server status`, and blocks queues for the operator.
 //! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.
 //! * [`import`] takes over a relay of the reference implementation.
 //! * `page` shows people what this relay is, in their browsers.
+//!
+//! Imports run one way: `tests/tests/layers/table.rs` says which.
 //!
 //! Invariants: a sender reads `OK` only when the message is kept; a queue has one message at a time with its recipient;
 //! no log, at any level, has an ID, a key or an address of a client.

@@ -328,7 +328,7 @@ pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
         queue_cache_bytes: settings.queue_cache_mib << 20,
         body_cache_bytes: settings.body_cache_mib << 20,
         pending_bytes: settings.pending_mib << 20,
-        patience: settings.patience,
+        ack_wait: settings.ack_wait,
         overwrite_deleted: settings.overwrite_deleted,
         ..SqliteConfig::new(settings.path.join(DATABASE))
     })

@@ -1,4 +1,4 @@
-//! Shared secrets of a session's key with the keys of queues.
+//! `SessionKeys`: shared secrets of a session's key with the keys of queues; at most 1,024 are kept.
 
 use std::collections::HashMap;
 

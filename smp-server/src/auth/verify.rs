@@ -1,4 +1,4 @@
-//! Whether a transmission was authorized with a key, in a time that depends on nothing but the kind of authorization.
+//! `verify`: whether a transmission was authorized with a key, in a time that depends on nothing but the kind of authorization.
 
 use std::sync::Arc;
 
@@ -76,8 +76,8 @@ impl NobodysKeys {
 }
 
 /// Whether `proof` was made with one of `keys`. Without keys it was not, after the same work as with one. The first key that
-/// fits ends the search: only who has one can tell which it was. A refusal takes the time of all keys, so that who knows the
-/// ID of a queue with several owners could tell that it has them.
+/// fits ends the search: only an owner of a key can tell which it was. A refusal takes the time of all keys: its
+/// length tells how many owners the queue with this ID has.
 pub(crate) fn verify(
     keys: &[PublicAuthKey],
     proof: Proof<'_>,
@@ -135,7 +135,7 @@ fn verify_signature(
     }
 }
 
-/// A secret that is kept saves the key agreement, but only to who has the key: whatever fails has done both
+/// A secret that is kept saves the key agreement, but only for a client that has the key: whatever fails has done both
 /// verifications and one agreement.
 fn verify_authenticator(
     fits: impl Fn(&BoxKey) -> bool,

@@ -1,4 +1,4 @@
-//! Who receives what: subscriptions to messages, to notifications, and of services. In memory only.
+//! Subscriptions: to messages, to notifications, and of services. In memory only.
 //!
 //! [`Hub`] is what commands and sessions use; the other files are its parts. It knows clients by their address
 //! ([`crate::client::Client`]) and never calls a session.

@@ -130,7 +130,7 @@ impl Subscriptions {
         Some(removed)
     }
 
-    /// Who is subscribed to a queue.
+    /// The subscriber of a queue.
     pub(crate) fn subscriber(&self, queue: &RecipientId) -> Option<Arc<Client>> {
         lock(self.shard(queue)).get(queue).map(|subscription| subscription.client.clone())
     }

@@ -138,7 +138,7 @@ impl Client {
 impl Client {
     /// Takes the answers and events that are to be sent.
     pub(crate) fn sent(&self) -> Vec<BrokerMessage<'static>> {
-        use super::transmission::Content;
+        use super::content::Content;
         let sent = self.mailbox.take(usize::MAX);
         let messages = sent.into_iter().filter_map(|transmission| match transmission.content {
             Content::Message(message) => Some(message),

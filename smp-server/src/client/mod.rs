@@ -3,6 +3,7 @@
 //! [`Client`] is what the broker enters as subscriber. Its [`Mailbox`] takes answers, events, and signals that there may be
 //! something in a queue; the session's writer empties it. Nothing here knows sessions, commands or subscriptions.
 
+mod content;
 mod envelope;
 mod handle;
 mod mailbox;
@@ -11,9 +12,10 @@ mod permit;
 mod transmission;
 
 pub(crate) use self::{
+    content::{Content, Delivery},
     envelope::Envelope,
     handle::Client,
     mailbox::Signal,
     permit::{LARGE_ANSWER, Permit},
-    transmission::{Content, Delivery, Transmission},
+    transmission::Transmission,
 };

@@ -3,7 +3,7 @@
 use smp_protocol::{message::BrokerMessage, transmission::MAX_CONTENT};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::transmission::Content;
+use super::content::Content;
 
 /// What an answer may weigh that is not small, in bytes.
 pub(crate) const LARGE_ANSWER: usize = MAX_CONTENT;

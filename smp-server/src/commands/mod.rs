@@ -1,6 +1,6 @@
 //! The commands of clients, each in a file of its own: what it does, and when it is refused.
 //!
-//! [`run`] first finds the queue that the command is about and verifies who sends it ([`authorize`]), then hands it to its
+//! [`run`] first finds the queue that the command is about and verifies its authorization ([`authorize`]), then hands it to its
 //! file (protocol-spec chapter 4).
 
 mod ack;

@@ -1,4 +1,4 @@
-//! `PRXY`: a session of this relay with another one, over which the client can send without that one seeing who sends.
+//! `PRXY`: a session of this relay with another one, over which the client can send without being seen by it.
 
 use smp_protocol::{
     address::{Password, RelayAddress},

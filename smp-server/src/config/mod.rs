@@ -1,4 +1,4 @@
-//! What an operator can set: every field, its unit and its default.
+//! `Config`: every setting, its unit and its default.
 //!
 //! A relay runs with all of it left alone. Values come, later ones winning, from the built-in defaults, the TOML file
 //! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
@@ -201,7 +201,8 @@ pub struct StoreConfig {
     /// before within this time: then it need not be written. Up to five times as long behind other messages that are
     /// being acknowledged. `"0s"` writes at once, always.
     #[serde(deserialize_with = "text::duration")]
-    pub patience: Duration,
+    #[serde(alias = "patience")]
+    pub ack_wait: Duration,
     /// Whether bodies of deleted messages are overwritten with zeros at once, for about double the work of a removal.
     pub overwrite_deleted: bool,
 }
@@ -215,7 +216,7 @@ impl Default for StoreConfig {
             queue_cache_mib: 64,
             body_cache_mib: 32,
             pending_mib: 64,
-            patience: Duration::from_millis(100),
+            ack_wait: Duration::from_millis(100),
             overwrite_deleted: false,
         }
     }
@@ -393,6 +394,15 @@ mod tests {
         config.resolve_paths(Path::new("/etc/relay"));
         assert_eq!(config.identity.path, Path::new("/etc/relay/identity"));
         assert_eq!(config.store.path, Path::new("/srv/queues"));
+    }
+
+    /// Files of earlier versions stay good.
+    #[test]
+    fn earlier_names_of_settings_are_understood() {
+        let text = "[server]\ngather = \"5ms\"\n[store]\npatience = \"7ms\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!(config.server.coalesce, Duration::from_millis(5));
+        assert_eq!(config.store.ack_wait, Duration::from_millis(7));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which settings a running relay takes over, and which need a restart.
+//! `Changes`: settings that a running relay takes over, and settings that need a restart.
 
 use super::Config;
 
@@ -59,7 +59,7 @@ settings! {
     restart store.queue_cache_mib,
     restart store.body_cache_mib,
     restart store.pending_mib,
-    restart store.patience,
+    restart store.ack_wait,
     restart store.overwrite_deleted,
     now proxy.enabled,
     now proxy.client_concurrency,

@@ -65,7 +65,7 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # pending_mib = 64
 # While a recipient is online and acknowledges within this time, messages wait so long for the acknowledgement, which
 # makes writing them needless; those behind others up to five times as long. "0s": write at once, always.
-# patience = "100ms"
+# ack_wait = "100ms"
 # Overwrite deleted messages with zeros at once, for about double the work of a removal. All are encrypted end to end anyway.
 # overwrite_deleted = false
 

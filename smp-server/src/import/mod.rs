@@ -161,7 +161,7 @@ async fn import_data(
     let database = SqliteConfig {
         // Nobody is told anything before the end; closing flushes.
         durability: DiskDurability::Os,
-        patience: Duration::ZERO,
+        ack_wait: Duration::ZERO,
         quota: config.queues.quota as usize,
         // Nothing is looked at twice.
         queue_cache_bytes: 8 << 20,

@@ -1,4 +1,4 @@
-//! What an operator asks of a running relay, through the control socket or a monitoring system.
+//! Questions and orders of an operator to a running relay, through the control socket or a monitoring system.
 
 mod memory;
 mod observer;

@@ -1,4 +1,4 @@
-//! What an operator does with queues: those that complaints are about.
+//! Orders of an operator about queues: `block`, `unblock` and `delete`.
 
 use std::sync::Arc;
 

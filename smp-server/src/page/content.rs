@@ -1,11 +1,11 @@
-//! What stands on the page.
+//! `Content`: the sentences and facts on the page.
 
 use std::time::Duration;
 
 use smp_protocol::{address::RelayAddress, body::MAX_BODY};
 
 use super::{
-    html::{Section, Value},
+    facts::{Section, Value},
     qr,
 };
 use crate::config::{Config, Durability, Page};

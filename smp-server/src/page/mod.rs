@@ -3,9 +3,10 @@
 //!
 //! * `server` speaks HTTP, with bounds, and `tls` makes HTTPS of it;
 //! * `site` keeps the page as long as the settings are the same;
-//! * `content` says what stands on it, `html` writes it down, `qr` draws the address.
+//! * `content` says what stands on it, in `facts`, `html` writes it down, `qr` draws the address.
 
 mod content;
+mod facts;
 mod html;
 mod qr;
 mod server;

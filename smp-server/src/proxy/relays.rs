@@ -1,4 +1,4 @@
-//! Which relays there are sessions with, were and will be; bounded.
+//! Table of destination relays: connecting, connected or recently failed. At most `proxy.max_relays`.
 
 use std::{
     collections::HashMap,

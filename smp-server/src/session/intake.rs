@@ -1,4 +1,4 @@
-//! What one client may have in the relay before more of it is read: a number of commands, and a number of bytes.
+//! `Intake`: bounds the unanswered commands of one client, by number and by bytes. The next one is read when there is room.
 
 use std::sync::Arc;
 

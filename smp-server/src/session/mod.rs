@@ -1,7 +1,7 @@
 //! One connected client: a task that reads its commands, and one that writes what is on its way to it.
 //!
 //! ```text
-//! reader ─► request (out of the block, and out of a proxy's boxes) ─► run ─► commands ─► mailbox ─► writer
+//! reader ─► receive (out of the block, and out of a proxy's boxes) ─► run ─► commands ─► mailbox ─► writer
 //! ```
 
 mod acceptor;
@@ -10,6 +10,7 @@ mod entity_queues;
 mod forwarded;
 mod intake;
 mod reader;
+mod receive;
 mod request;
 mod run;
 mod serve;

@@ -1,4 +1,4 @@
-//! The task that reads a client's commands.
+//! `read`: the task that reads the blocks of a client, and has their commands run.
 
 use std::{sync::Arc, time::Duration};
 

@@ -2,33 +2,15 @@
 
 use smp_protocol::{
     command::Command,
-    error::{CommandError, ErrorType},
     id::{CorrelationId, EntityId},
-    transmission::CommandTransmission,
     version::SmpVersion,
 };
 
-use super::{
-    forwarded::{self, Opened},
-    state::Session,
-};
 use crate::{
-    client::{Content, Envelope, Permit, Transmission},
+    client::{Envelope, Permit},
     commands::OwnedProof,
     metrics::Timer,
 };
-
-/// What became of a transmission that was read.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment on the stack; a box would be an allocation per command"
-)]
-pub(super) enum Received {
-    /// It is to be run.
-    Request(Request),
-    /// It has its answer already.
-    Answered(Transmission),
-}
 
 /// A command that was received, to be verified and run.
 pub(super) struct Request {
@@ -43,69 +25,4 @@ pub(super) struct Request {
     pub(super) envelope: Option<Box<Envelope>>,
     pub(super) permit: Permit,
     pub(super) timer: Timer,
-}
-
-impl Request {
-    /// Takes a transmission out of its block.
-    pub(super) fn read(session: &Session, transmission: CommandTransmission<'_>, permit: Permit) -> Received {
-        if let Command::RelayForward(boxed) = &transmission.command {
-            let may_forward = session.caller.service.is_none() && transmission.service_signature.is_none();
-            let opened = if may_forward {
-                forwarded::open(session, &transmission.correlation_id, boxed)
-            } else {
-                Err(CommandError::Prohibited.into())
-            };
-            return Self::forwarded(opened, transmission.correlation_id, transmission.entity_id, permit);
-        }
-        let proof = OwnedProof::of(&transmission, &session.parameters);
-        // Forwarded commands are about different queues, although the session is the same.
-        let ordered = !matches!(transmission.command, Command::ProxyForward { .. });
-        Received::Request(Self {
-            timer: Timer::start(transmission.command.tag()),
-            order: Some(transmission.entity_id.clone()).filter(|id| ordered && !id.is_empty()),
-            corr_id: transmission.correlation_id,
-            entity_id: transmission.entity_id,
-            version: session.parameters.version,
-            command: transmission.command.into_owned(),
-            proof,
-            envelope: None,
-            permit,
-        })
-    }
-
-    /// What came in `RFWD`. If the boxes could be opened the answer goes back in them.
-    fn forwarded(
-        opened: Result<Opened, ErrorType>,
-        corr_id: CorrelationId,
-        entity_id: EntityId,
-        mut permit: Permit,
-    ) -> Received {
-        let (error, envelope) = match opened {
-            Ok(Opened { command: Ok(inner), envelope }) => {
-                return Received::Request(Self {
-                    timer: Timer::start(inner.command.tag()),
-                    order: Some(inner.entity_id.clone()),
-                    corr_id: inner.corr_id,
-                    entity_id: inner.entity_id,
-                    version: envelope.parameters.version,
-                    command: inner.command,
-                    proof: inner.proof,
-                    envelope: Some(envelope),
-                    permit,
-                });
-            }
-            Ok(Opened { command: Err(refused), envelope }) => (refused, Some(envelope)),
-            Err(error) => (error, None),
-        };
-        let content = Content::Message(error.into());
-        permit.answered_by(&content);
-        Received::Answered(Transmission {
-            corr_id,
-            entity_id,
-            content,
-            envelope,
-            permit: Some(permit),
-            timer: None,
-        })
-    }
 }

@@ -10,7 +10,8 @@ use smp_protocol::{
 
 use super::{
     entity_queues::Work,
-    request::{Received, Request},
+    receive::{Received, receive},
+    request::Request,
     service::{deliver_all, notify_all},
     state::Session,
     time_slice::TimeSlice,
@@ -51,7 +52,7 @@ impl Session {
         transmission: CommandTransmission<'_>,
         permit: Permit,
     ) {
-        match Request::read(self, transmission, permit) {
+        match receive(self, transmission, permit) {
             Received::Request(request) => {
                 if let Some(request) = self.waiting.join(request) {
                     self.start(node, request);

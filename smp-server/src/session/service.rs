@@ -1,4 +1,4 @@
-//! What a service gets after it has subscribed to all its queues.
+//! Delivery to a service after `SUBS` or `NSUBS`: its queues page by page, as fast as it reads.
 
 use std::sync::Arc;
 

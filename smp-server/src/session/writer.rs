@@ -1,4 +1,4 @@
-//! The task that writes answers and messages to a client.
+//! `Writer`: the task that empties the mailbox of a client into blocks; answers and events first, then messages.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The second half of an operation whose first half has been done in memory.
+//! `Completion`: resolves when what was accepted in memory is durable, or has failed.
 
 use std::fmt;
 use std::future::Future;
@@ -21,19 +21,19 @@ pub struct Completion(State);
 #[derive(Debug)]
 enum State {
     Done(Outcome),
-    Waiting(Arc<Meeting>),
+    Waiting(Arc<Shared>),
 }
 
 /// Resolves a [`Completion`].
 #[derive(Debug)]
-pub(crate) struct Completer(Arc<Meeting>);
+pub(crate) struct Completer(Arc<Shared>);
 
-/// Where who waits and who completes find each other.
+/// State shared by a [`Completion`] and its [`Completer`].
 #[derive(Debug, Default)]
-struct Meeting(Mutex<Slot>);
+struct Shared(Mutex<Progress>);
 
 #[derive(Default)]
-enum Slot {
+enum Progress {
     /// It is not done, and nobody waits yet.
     #[default]
     Open,
@@ -54,8 +54,8 @@ impl Completion {
 
     /// A completion and what resolves it. Dropping the latter resolves to [`StoreError::Closed`].
     pub(crate) fn pending() -> (Completer, Self) {
-        let meeting = Arc::<Meeting>::default();
-        (Completer(meeting.clone()), Completion(State::Waiting(meeting)))
+        let shared = Arc::<Shared>::default();
+        (Completer(shared.clone()), Completion(State::Waiting(shared)))
     }
 
     /// Whether there is nothing to wait for.
@@ -68,24 +68,24 @@ impl Completion {
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         match &self.0 {
             State::Done(outcome) => Some(outcome.clone()),
-            State::Waiting(meeting) => match &*lock(&meeting.0) {
-                Slot::Done(outcome) => Some(outcome.clone()),
+            State::Waiting(shared) => match &*lock(&shared.0) {
+                Progress::Done(outcome) => Some(outcome.clone()),
                 _ => None,
             },
         }
     }
 
-    /// Has something done when this is resolved: at once, or by who resolves it, who may hold locks of the store. So
+    /// Has something done when this is resolved: at once, or in the task that resolves it, which may hold locks of the store. So
     /// it must be short, and not use the store. No task has to be woken for it.
     pub(crate) fn then(self, run: impl FnOnce(Outcome) + Send + 'static) {
         let outcome = match self.0 {
             State::Done(outcome) => outcome,
-            State::Waiting(meeting) => {
-                let mut slot = lock(&meeting.0);
-                match &*slot {
-                    Slot::Done(outcome) => outcome.clone(),
+            State::Waiting(shared) => {
+                let mut progress = lock(&shared.0);
+                match &*progress {
+                    Progress::Done(outcome) => outcome.clone(),
                     _ => {
-                        *slot = Slot::Then(Box::new(run));
+                        *progress = Progress::Then(Box::new(run));
                         return;
                     }
                 }
@@ -108,19 +108,19 @@ impl Drop for Completer {
     }
 }
 
-impl Meeting {
+impl Shared {
     /// Only the first time counts.
     fn resolve(&self, outcome: Outcome) {
-        let mut slot = lock(&self.0);
-        if matches!(*slot, Slot::Done(_)) {
+        let mut progress = lock(&self.0);
+        if matches!(*progress, Progress::Done(_)) {
             return;
         }
-        let before = mem::replace(&mut *slot, Slot::Done(outcome.clone()));
-        drop(slot);
+        let before = mem::replace(&mut *progress, Progress::Done(outcome.clone()));
+        drop(progress);
         match before {
-            Slot::Task(waker) => waker.wake(),
-            Slot::Then(run) => run(outcome),
-            Slot::Open | Slot::Done(_) => {}
+            Progress::Task(waker) => waker.wake(),
+            Progress::Then(run) => run(outcome),
+            Progress::Open | Progress::Done(_) => {}
         }
     }
 }
@@ -129,29 +129,29 @@ impl Future for Completion {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let meeting = match &self.0 {
+        let shared = match &self.0 {
             State::Done(outcome) => return Poll::Ready(outcome.clone()),
-            State::Waiting(meeting) => meeting,
+            State::Waiting(shared) => shared,
         };
-        let mut slot = lock(&meeting.0);
-        match &*slot {
-            Slot::Done(outcome) => Poll::Ready(outcome.clone()),
-            Slot::Task(waker) if waker.will_wake(cx.waker()) => Poll::Pending,
+        let mut progress = lock(&shared.0);
+        match &*progress {
+            Progress::Done(outcome) => Poll::Ready(outcome.clone()),
+            Progress::Task(waker) if waker.will_wake(cx.waker()) => Poll::Pending,
             _ => {
-                *slot = Slot::Task(cx.waker().clone());
+                *progress = Progress::Task(cx.waker().clone());
                 Poll::Pending
             }
         }
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Slot::Open => "Open",
-            Slot::Task(_) => "Task",
-            Slot::Then(_) => "Then",
-            Slot::Done(_) => "Done",
+            Progress::Open => "Open",
+            Progress::Task(_) => "Task",
+            Progress::Then(_) => "Then",
+            Progress::Done(_) => "Done",
         })
     }
 }

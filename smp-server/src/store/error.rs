@@ -1,4 +1,4 @@
-//! What can go wrong in a store.
+//! `StoreError`: failures of a store, and the `ERR` that a client gets for each.
 
 use std::sync::Arc;
 

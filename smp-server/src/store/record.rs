@@ -1,4 +1,4 @@
-//! What a store knows about a queue.
+//! `QueueRecord`: a queue without its messages and the data of its link.
 
 use smp_crypto::{DhSecret, PublicAuthKey};
 use smp_protocol::{

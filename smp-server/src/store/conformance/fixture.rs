@@ -33,8 +33,8 @@ impl Fixture {
     /// A store that waits a little for acknowledgements before it writes.
     pub(in crate::store) async fn patient_sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let patience = std::time::Duration::from_millis(5);
-        let store = SqliteStore::open(SqliteConfig { patience, ..sqlite_config(&directory) }).await.unwrap();
+        let ack_wait = std::time::Duration::from_millis(5);
+        let store = SqliteStore::open(SqliteConfig { ack_wait, ..sqlite_config(&directory) }).await.unwrap();
         Fixture { store: Arc::new(store), directory: Some(directory) }
     }
 
@@ -54,7 +54,7 @@ pub(in crate::store) fn sqlite_config(directory: &tempfile::TempDir) -> SqliteCo
         queue_cache_bytes: 1000,
         body_cache_bytes: 200,
         durability: DiskDurability::Os,
-        patience: std::time::Duration::ZERO,
+        ack_wait: std::time::Duration::ZERO,
         ..SqliteConfig::new(directory.path().join("store.db"))
     }
 }

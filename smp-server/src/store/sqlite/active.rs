@@ -1,74 +1,24 @@
-//! A queue in use: its record, and the list of its messages.
-//!
-//! Two locks. `order` is held during a whole command, disk included: it puts the commands of one queue in order. `state`
-//! is held for moments, by commands and by the writer, which must not wait for commands (they wait for it).
+//! The steps of commands and of the writer on a queue in use.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use smp_protocol::id::{MessageId, RecipientId};
+use smp_protocol::id::MessageId;
 use tokio::time::Instant;
 
-use super::outbox::{Pending, Removal};
-use super::shared::{Room, Shared};
+use super::queue::{Active, Body, Entry, Loaded, Pending, Removal, Room, State};
+use super::shared::Shared;
 use crate::store::rules::{Admission, admit, expires};
 use crate::store::{
-    Accepted, Acknowledged, AfterAck, Appended, Completion, Message, MessageContent, MessageInfo, NewMessage,
-    QueueContent, QueueRecord, QueueStatus, StorageFault, StoreError,
+    Accepted, Acknowledged, AfterAck, Appended, Completion, Message, MessageContent, NewMessage,
+    QueueContent, QueueStatus, StorageFault, StoreError,
 };
 use crate::sync::lock;
 
-/// How many times [`patience`](super::SqliteConfig::patience) a message waits if its recipient acknowledges those before
+/// How many times [`ack_wait`](super::SqliteConfig::ack_wait) a message waits if its recipient acknowledges those before
 /// it.
 const LONGEST: u32 = 5;
-
-#[derive(Debug)]
-pub(super) struct Active {
-    pub(super) recipient_id: RecipientId,
-    pub(super) order: Arc<tokio::sync::Mutex<()>>,
-    pub(super) state: Mutex<State>,
-    used: AtomicBool,
-}
-
-#[derive(Debug)]
-pub(super) enum State {
-    /// What the queue is, only the disk knows.
-    Unloaded,
-    /// There is no such queue; this value is no longer in the cache.
-    Absent,
-    Loaded(Box<Loaded>),
-}
-
-/// The queue as it is on disk, with what is on its way there.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) key: i64,
-    pub(super) record: Arc<QueueRecord>,
-    /// In order; keys grow.
-    entries: VecDeque<Entry>,
-    /// Removed here, not yet on disk.
-    removals: Vec<Arc<Removal>>,
-    /// The recipient subscribes and was prompt with the last acknowledgement: the next message can wait for one too.
-    is_prompt: bool,
-    /// When the first message was handed out, to the recipient if there is one.
-    handed_out: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    key: i64,
-    info: MessageInfo,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    /// Waits for the disk, or is being written.
-    Pending(Arc<Message>, Arc<Pending>),
-    /// On disk, and in memory too if it was used recently.
-    Stored(Weak<Message>),
-}
 
 /// What a step of a command can give.
 pub(super) enum Step<T> {
@@ -78,40 +28,6 @@ pub(super) enum Step<T> {
 }
 
 impl Active {
-    pub(super) fn new(recipient_id: RecipientId) -> Self {
-        Active {
-            recipient_id,
-            order: Arc::default(),
-            state: Mutex::new(State::Unloaded),
-            used: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn mark_used(&self) {
-        self.used.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was used since the last time.
-    pub(super) fn take_used(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
-    }
-
-    /// The record, if it is in memory.
-    pub(super) fn record(&self) -> Option<Arc<QueueRecord>> {
-        match &*lock(&self.state) {
-            State::Loaded(queue) => Some(queue.record.clone()),
-            State::Unloaded | State::Absent => None,
-        }
-    }
-
-    /// Runs a step if the queue is loaded.
-    pub(super) fn with_loaded<T>(&self, step: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
-        match &mut *lock(&self.state) {
-            State::Loaded(queue) => Some(step(queue)),
-            State::Unloaded | State::Absent => None,
-        }
-    }
-
     /// A message was committed.
     pub(super) fn stored(&self, pending: &Pending, shared: &Shared) {
         let Some(message) = pending.finish() else { return };
@@ -121,11 +37,6 @@ impl Active {
                 shared.recent.keep(message);
             }
         });
-    }
-
-    /// The removal of a message was committed.
-    pub(super) fn removed(&self, key: i64) {
-        self.with_loaded(|queue| queue.removals.retain(|removal| removal.key != key));
     }
 
     /// A write failed: fails all that waits for the disk, and forgets the rest, so that the disk is asked again.
@@ -169,18 +80,6 @@ impl Active {
 }
 
 impl Loaded {
-    pub(super) fn new(key: i64, record: Arc<QueueRecord>, messages: VecDeque<(i64, MessageInfo)>) -> Self {
-        let entry = |(key, info)| Entry { key, info, body: Body::Stored(Weak::new()) };
-        Loaded {
-            key,
-            record,
-            entries: messages.into_iter().map(entry).collect(),
-            removals: Vec::new(),
-            is_prompt: false,
-            handed_out: None,
-        }
-    }
-
     /// How many messages there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -231,13 +130,13 @@ impl Loaded {
             Pending::new(active.clone(), self.key, shared.keys.message(), message.clone(), room, now);
         let pending = Arc::new(pending);
         if self.entries.is_empty() {
-            self.handed_out = Some(now);
+            self.first_delivered_at = Some(now);
         }
-        if self.is_prompt {
-            shared.outbox.hold(pending.clone(), now + shared.patience);
+        if self.acks_fast {
+            shared.write_queue.hold(pending.clone(), now + shared.ack_wait);
         } else {
             self.release(shared);
-            shared.outbox.append(pending.clone());
+            shared.write_queue.append(pending.clone());
         }
         self.entries.push_back(Entry {
             key: pending.key,
@@ -253,7 +152,7 @@ impl Loaded {
     fn release(&self, shared: &Shared) {
         for entry in &self.entries {
             if let Body::Pending(_, pending) = &entry.body {
-                shared.outbox.release(pending);
+                shared.write_queue.release(pending);
             }
         }
     }
@@ -262,23 +161,23 @@ impl Loaded {
     /// goes on waiting; otherwise it is written, and all others that wait in this queue.
     pub(super) fn waited(&mut self, pending: &Arc<Pending>, shared: &Shared) {
         let now = Instant::now();
-        let next = self.handed_out.map(|time| time + shared.patience).filter(|next| *next > now);
-        let last = pending.accepted + shared.patience * LONGEST;
+        let next = self.first_delivered_at.map(|time| time + shared.ack_wait).filter(|next| *next > now);
+        let last = pending.accepted + shared.ack_wait * LONGEST;
         match next {
-            Some(next) if self.is_prompt && last > now => {
-                shared.outbox.hold_again(pending.clone(), next.min(last));
+            Some(next) if self.acks_fast && last > now => {
+                shared.write_queue.hold_again(pending.clone(), next.min(last));
             }
             _ => {
-                self.is_prompt &= next.is_some();
+                self.acks_fast &= next.is_some();
                 self.release(shared);
             }
         }
     }
 
-    /// As if the recipient had not been prompt.
+    /// As if the recipient had not acknowledged fast.
     #[cfg(test)]
     pub(super) fn doubt(&mut self) {
-        self.is_prompt = false;
+        self.acks_fast = false;
     }
 
     /// The first message has waited as long as it was to.
@@ -292,7 +191,7 @@ impl Loaded {
 
     /// The first message, to be handed out.
     pub(super) fn hand_out(&mut self) -> Step<Option<Arc<Message>>> {
-        self.handed_out = Some(Instant::now());
+        self.first_delivered_at = Some(Instant::now());
         self.message(0)
     }
 
@@ -335,9 +234,9 @@ impl Loaded {
         let Some(first) = self.entries.pop_front_if(|_| is_first) else {
             return Step::Done(Acknowledged { removed: None, next, durable: Completion::done() });
         };
-        self.is_prompt =
-            after == AfterAck::Next && self.handed_out.is_some_and(|time| time.elapsed() < shared.patience);
-        self.handed_out = next.is_some().then(Instant::now);
+        self.acks_fast = after == AfterAck::Next
+            && self.first_delivered_at.is_some_and(|time| time.elapsed() < shared.ack_wait);
+        self.first_delivered_at = next.is_some().then(Instant::now);
         let removed = Some(first.info.clone());
         let durable = self.remove(active, first, shared);
         Step::Done(Acknowledged { removed, next, durable })
@@ -371,7 +270,7 @@ impl Loaded {
         let (removal, durable) = Removal::new(active.clone(), entry.key, pending);
         let removal = Arc::new(removal);
         self.removals.push(removal.clone());
-        shared.outbox.remove(removal);
+        shared.write_queue.remove(removal);
         durable
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use smp_protocol::id::{EntityId, LinkId, NotifierId, RecipientId, SenderId};
 
-use super::active::{Active, State};
+use super::queue::{Active, State};
 use crate::store::{QueueId, QueueRecord};
 use crate::sync::lock;
 

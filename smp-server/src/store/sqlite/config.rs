@@ -37,7 +37,7 @@ pub struct SqliteConfig {
     /// farther away than this, nothing is delayed. A message behind others waits for up to five times as long while
     /// its recipient goes on acknowledging: a relay that is slow because it is busy should not write besides. Zero:
     /// write at once, always.
-    pub patience: Duration,
+    pub ack_wait: Duration,
     /// Connections that read.
     pub readers: u32,
     /// Overwrite bodies of deleted messages with zeros at once. Without it the space is reused by later messages, and
@@ -55,7 +55,7 @@ impl SqliteConfig {
             queue_cache_bytes: 64 << 20,
             body_cache_bytes: 32 << 20,
             pending_bytes: 64 << 20,
-            patience: Duration::from_millis(100),
+            ack_wait: Duration::from_millis(100),
             readers: 4,
             overwrite_deleted: false,
         }

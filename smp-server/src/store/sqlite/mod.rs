@@ -1,15 +1,15 @@
 //! The store in an SQLite database.
 //!
 //! ```text
-//!  commands ──► operations ──► active (queues in use, one lock each) ──► outbox ──► writer ──► database
+//!  commands ──► operations ──► active (queues in use, one lock each) ──► write_queue ──► writer ──► database
 //!                   │                        ▲  roll back on failure ◄─────────────────┘          │
 //!                   └────── reader ──────────┴───────────── load on demand ◄──────────────────────┘
 //! ```
 //!
 //! * `cache` holds the queues in use, and evicts those that nobody uses; a queue not in use takes no memory at all.
-//! * `active` has the rules of one queue. Appending and removing messages happens there first; records change there only
+//! * `queue` is one queue in memory, and `active` has its rules. Appending and removing messages happens there first; records change there only
 //!   when they have changed on disk.
-//! * `outbox` and `writer` are the group commit. A message that is acknowledged before the writer takes it up is never
+//! * `write_queue` and `writer` are the group commit. A message that is acknowledged before the writer takes it up is never
 //!   written. If writing fails, the queues concerned are dropped from memory and loaded again from the disk when they are
 //!   next used, so that the two cannot disagree.
 //! * `recent` keeps bodies that were just written; other bodies are read when they are delivered.
@@ -36,12 +36,14 @@ mod config;
 mod fault;
 mod open;
 mod operations;
-mod outbox;
+mod queue;
+
 mod reader;
 mod recent;
 mod rows;
 mod shared;
 mod statements;
+mod write_queue;
 mod writer;
 
 #[cfg(test)]
@@ -242,7 +244,7 @@ impl Store for SqliteStore {
 
     fn load(&self) -> StoreLoad {
         StoreLoad {
-            waiting_operations: self.shared.outbox.waiting() as u64,
+            waiting_operations: self.shared.write_queue.waiting() as u64,
             waiting_bytes: self.shared.waiting_bytes(),
             disk_bytes: open::disk_bytes(&self.config.path),
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 
 use super::SqliteStore;
-use super::active::{Active, Loaded, State, Step};
+use super::active::Step;
 use super::cache::Known;
 use super::fault::damaged;
-use super::outbox::{ChangeKind, Held, LinkChange};
+use super::queue::{Active, Loaded, State};
 use super::reader::Result;
 use super::rows::role_number;
+use super::write_queue::{ChangeKind, Held, LinkChange};
 use crate::store::rules::is_well_formed;
 use crate::store::{
     Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
@@ -24,7 +25,7 @@ const ATTEMPTS: usize = 8;
 
 impl SqliteStore {
     fn check_open(&self) -> Result<()> {
-        if self.shared.outbox.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
+        if self.shared.write_queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     /// Waits for the turn of a command on this queue, which may have to be loaded.
@@ -111,7 +112,7 @@ impl SqliteStore {
         };
         let queue = self.shared.keys.queue();
         let kind = ChangeKind::Create { queue, record: record.clone(), link_data: new.link_data };
-        self.shared.outbox.change(kind, Some(held)).await?;
+        self.shared.write_queue.change(kind, Some(held)).await?;
         Ok(record)
     }
 
@@ -184,7 +185,7 @@ impl SqliteStore {
             if changed.is_some() {
                 held.active.with_loaded(|queue| queue.record = after.clone());
                 // Nobody waits for it.
-                drop(self.shared.outbox.change(ChangeKind::Used { queue, day }, None));
+                drop(self.shared.write_queue.change(ChangeKind::Used { queue, day }, None));
             }
             return Ok(Updated { before, after });
         }
@@ -197,7 +198,7 @@ impl SqliteStore {
             return Ok(Updated { before, after });
         }
         let kind = ChangeKind::Update { queue, before: before.clone(), after: after.clone(), link };
-        self.shared.outbox.change(kind, Some(held)).await?;
+        self.shared.write_queue.change(kind, Some(held)).await?;
         Ok(Updated { before, after })
     }
 
@@ -221,7 +222,7 @@ impl SqliteStore {
             return Ok(None);
         }
         let kind = ChangeKind::Delete { queue, record: record.clone() };
-        let done = self.shared.outbox.change(kind, Some(held));
+        let done = self.shared.write_queue.change(kind, Some(held));
         Ok(Some((record, count, done)))
     }
 
@@ -297,12 +298,12 @@ impl SqliteStore {
         let messages: Vec<_> = messages.iter().map(|(key, _)| *key).collect();
         let count = messages.len();
         let held = Held { active, _order: order };
-        (count, vec![self.shared.outbox.change(ChangeKind::Expire { messages }, Some(held))])
+        (count, vec![self.shared.write_queue.change(ChangeKind::Expire { messages }, Some(held))])
     }
 
     pub(super) async fn delete_idle(&self, before: Day, limit: usize) -> Result<Vec<Arc<QueueRecord>>> {
         // Days of use are written late.
-        self.shared.outbox.change(ChangeKind::Nothing, None).await?;
+        self.shared.write_queue.change(ChangeKind::Nothing, None).await?;
         let mut deletions = Vec::new();
         for id in self.reader.idle(before, limit).await? {
             // It may have been used since the disk was told.
@@ -328,7 +329,7 @@ impl SqliteStore {
         if let Some(id) = self.find_service_id(&fingerprint, role).await? {
             return Ok(id);
         }
-        self.shared.outbox.change(ChangeKind::Service(new), None).await?;
+        self.shared.write_queue.change(ChangeKind::Service(new), None).await?;
         let found = self.find_service_id(&fingerprint, role).await?;
         found.ok_or_else(|| StoreError::Unavailable(damaged("a service is missing that was just created")))
     }

@@ -1,4 +1,4 @@
-//! What the operations and the writer share.
+//! `Shared`: cache, write queue, counts and keys of one store, for its operations and its writer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,19 +7,20 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, TryAcquireError};
 
 use super::cache::Cache;
-use super::outbox::Outbox;
+use super::queue::Room;
 use super::recent::Recent;
+use super::write_queue::WriteQueue;
 use crate::store::{StoreCounts, StoreError};
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) cache: Cache,
-    pub(super) outbox: Outbox,
+    pub(super) write_queue: WriteQueue,
     pub(super) recent: Recent,
     pub(super) counts: Counts,
     pub(super) keys: Keys,
     pub(super) quota: usize,
-    pub(super) patience: Duration,
+    pub(super) ack_wait: Duration,
     /// Bytes of bodies that may still be accepted before some are on disk.
     room: Arc<Semaphore>,
     room_bytes: u32,
@@ -27,20 +28,17 @@ pub(super) struct Shared {
     pub(super) faults: super::seam::Faults,
 }
 
-/// A share of the room for bodies that wait for the disk; given back when dropped.
-pub(super) type Room = tokio::sync::OwnedSemaphorePermit;
-
 impl Shared {
     pub(super) fn new(config: &super::SqliteConfig, counts: StoreCounts, last_keys: (i64, i64)) -> Self {
         let room_bytes = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX).max(1);
         Shared {
             cache: Cache::new(config.queue_cache_bytes),
-            outbox: Outbox::default(),
+            write_queue: WriteQueue::default(),
             recent: Recent::new(config.body_cache_bytes),
             counts: Counts::new(counts),
             keys: Keys { queue: AtomicI64::new(last_keys.0), message: AtomicI64::new(last_keys.1) },
             quota: config.quota,
-            patience: config.patience,
+            ack_wait: config.ack_wait,
             room: Arc::new(Semaphore::new(room_bytes as usize)),
             room_bytes,
             #[cfg(test)]
@@ -56,7 +54,7 @@ impl Shared {
             Ok(room) => Ok(room),
             Err(TryAcquireError::Closed) => Err(StoreError::Closed),
             Err(TryAcquireError::NoPermits) => {
-                self.outbox.release_all();
+                self.write_queue.release_all();
                 self.room.clone().acquire_many_owned(bytes).await.map_err(|_| StoreError::Closed)
             }
         }
@@ -70,7 +68,7 @@ impl Shared {
     /// Refuses all that comes from now on; what was accepted is written.
     pub(super) fn close(&self) {
         self.room.close();
-        self.outbox.close();
+        self.write_queue.close();
     }
 }
 

@@ -6,9 +6,9 @@ use sqlx::query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::fault::fault;
-use super::outbox::{ChangeKind, LinkChange};
 use super::reader::service_queues;
 use super::rows::{encode_keys, kind_number, mode_number, role_number, status_number, to_signed};
+use super::write_queue::{ChangeKind, LinkChange};
 use crate::store::rules::{Association, association_changes};
 use crate::store::{
     LinkData, Message, MessageContent, NewService, QueueRecord, QueueStatus, StorageFault, StoreError,

@@ -5,7 +5,7 @@
 //! operations are tried one by one, so that only those fail that cannot be done.
 //!
 //! One thing waits although the writer is idle: a message whose recipient has just shown to acknowledge at once. It is
-//! not late for anybody, its `OK` comes with the acknowledgement ([`SqliteConfig::patience`](super::SqliteConfig)).
+//! not late for anybody, its `OK` comes with the acknowledgement ([`SqliteConfig::ack_wait`](super::SqliteConfig)).
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _, query};
 
-use super::active::State;
 use super::fault::fault;
-use super::outbox::{Batch, Change, ChangeKind, Operation, Pending};
+use super::queue::{Loaded, Pending, State};
 use super::shared::Shared;
 use super::statements;
+use super::write_queue::{Batch, Change, ChangeKind, Operation};
 use crate::store::{Message, ServiceRole, StorageFault, StoreError};
 use crate::sync::lock;
 
@@ -77,13 +77,13 @@ impl Writer {
     /// Writes until the store is closed, then closes the database and gives the lock back.
     pub(super) async fn run(mut self, process_lock: File) {
         loop {
-            match self.shared.outbox.take() {
+            match self.shared.write_queue.take() {
                 Batch::Write(operations) => self.write(operations).await,
                 // If the queue is not loaded, a write has failed, and the message with it.
                 Batch::Overdue(messages) => messages.iter().for_each(|pending| {
                     let _ = pending.active.with_loaded(|queue| queue.waited(pending, &self.shared));
                 }),
-                Batch::Wait(until) => self.shared.outbox.wait(until).await,
+                Batch::Wait(until) => self.shared.write_queue.wait(until).await,
                 Batch::Stop => break,
             }
         }
@@ -224,13 +224,13 @@ impl Writer {
         completer.complete(outcome.map(|_| ()));
     }
 
-    fn apply(&self, kind: ChangeKind, held: Option<&super::outbox::Held>, rows: u64) {
+    fn apply(&self, kind: ChangeKind, held: Option<&super::write_queue::Held>, rows: u64) {
         let shared = &self.shared;
         let active = held.map(|held| &held.active);
         match kind {
             ChangeKind::Create { queue, record, .. } => {
                 if let Some(active) = active {
-                    let loaded = super::active::Loaded::new(queue, record.clone(), Default::default());
+                    let loaded = Loaded::new(queue, record.clone(), Default::default());
                     *lock(&active.state) = State::Loaded(Box::new(loaded));
                 }
                 shared.cache.enter(&record);

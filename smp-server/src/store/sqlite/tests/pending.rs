@@ -158,7 +158,7 @@ async fn senders_wait_when_too_much_waits_for_the_disk() {
 /// As [`paused`], for a store that waits very long for acknowledgements, and whose recipient of queue 1 was prompt.
 async fn patient(directory: &tempfile::TempDir, pending_bytes: usize) -> (SqliteStore, Arc<AtomicUsize>) {
     let config =
-        SqliteConfig { patience: Duration::from_secs(3600), pending_bytes, ..sqlite_config(directory) };
+        SqliteConfig { ack_wait: Duration::from_secs(3600), pending_bytes, ..sqlite_config(directory) };
     let store = SqliteStore::open(config).await.unwrap();
     for number in 1..=2 {
         store.create_queue(new_queue(number)).await.unwrap();
@@ -251,7 +251,7 @@ async fn a_message_waits_longer_while_those_before_it_are_acknowledged() {
 }
 
 #[tokio::test]
-async fn patience_ends_when_room_does() {
+async fn the_wait_ends_when_room_does() {
     let directory = tempfile::tempdir().unwrap();
     let (store, _) = patient(&directory, 2 * sent(1).body.len()).await;
     let waiting = [send(&store, 1, 2).await, send(&store, 1, 3).await];
@@ -269,9 +269,9 @@ async fn patience_ends_when_room_does() {
 }
 
 #[tokio::test]
-async fn patience_ends_in_time() {
+async fn the_wait_ends_in_time() {
     let directory = tempfile::tempdir().unwrap();
-    let config = SqliteConfig { patience: Duration::from_millis(1), ..sqlite_config(&directory) };
+    let config = SqliteConfig { ack_wait: Duration::from_millis(1), ..sqlite_config(&directory) };
     let store = SqliteStore::open(config).await.unwrap();
     store.create_queue(new_queue(1)).await.unwrap();
     for number in (1..40).step_by(2) {

@@ -1,4 +1,4 @@
-//! What waits to be written, in the order in which it was accepted.
+//! `WriteQueue`: operations that wait to be written, in the order in which they were accepted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::active::Active;
-use super::shared::Room;
+use super::queue::{Active, Pending, Removal};
 use crate::store::completion::Completer;
-use crate::store::{Completion, LinkData, Message, NewService, QueueRecord, StoreError};
+use crate::store::{Completion, LinkData, NewService, QueueRecord, StoreError};
 use crate::sync::lock;
 
 /// How much one transaction takes at most.
@@ -23,165 +22,6 @@ pub(super) enum Operation {
     Append(Arc<Pending>),
     Remove(Arc<Removal>),
     Change(Change),
-}
-
-/// A message on its way to the disk.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) active: Arc<Active>,
-    pub(super) queue: i64,
-    pub(super) key: i64,
-    /// When it was.
-    pub(super) accepted: Instant,
-    slot: Mutex<Slot>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    /// `None` once it need not be written any more.
-    message: Option<Arc<Message>>,
-    completer: Option<Completer>,
-    stage: Stage,
-    room: Option<Room>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Waits for an acknowledgement, not yet for the disk.
-    Held,
-    Waiting,
-    /// Part of the transaction that is being written.
-    Writing,
-    Stored,
-}
-
-impl Pending {
-    pub(super) fn new(
-        active: Arc<Active>,
-        queue: i64,
-        key: i64,
-        message: Arc<Message>,
-        room: Room,
-        accepted: Instant,
-    ) -> (Self, Completion) {
-        let (completer, kept) = Completion::pending();
-        let slot = Slot {
-            message: Some(message),
-            completer: Some(completer),
-            stage: Stage::Waiting,
-            room: Some(room),
-        };
-        (Pending { active, queue, key, accepted, slot: Mutex::new(slot) }, kept)
-    }
-
-    /// The message, if it is still to be written; from now on it counts as being written.
-    pub(super) fn take_up(&self) -> Option<Arc<Message>> {
-        let mut slot = lock(&self.slot);
-        if slot.message.is_some() {
-            slot.stage = Stage::Writing;
-        }
-        slot.message.clone()
-    }
-
-    /// Whether it still waits for an acknowledgement.
-    fn is_held(&self) -> bool {
-        let slot = lock(&self.slot);
-        slot.stage == Stage::Held && slot.message.is_some()
-    }
-
-    /// Ends the wait for an acknowledgement. Whether it is to be written now, which it is once.
-    fn release(&self) -> bool {
-        let mut slot = lock(&self.slot);
-        let was_held = slot.stage == Stage::Held;
-        if was_held {
-            slot.stage = Stage::Waiting;
-        }
-        was_held && slot.message.is_some()
-    }
-
-    /// The recipient has acknowledged it: it is kept, in the best of places. Whether it need not be removed from the
-    /// disk, because it will never get there.
-    pub(super) fn cancel(&self) -> bool {
-        let mut slot = lock(&self.slot);
-        slot.complete(Ok(()));
-        let is_in_time = matches!(slot.stage, Stage::Held | Stage::Waiting);
-        if is_in_time {
-            slot.clear();
-        }
-        is_in_time
-    }
-
-    /// It is on disk, or its queue is gone. Returns the message.
-    pub(super) fn finish(&self) -> Option<Arc<Message>> {
-        let mut slot = lock(&self.slot);
-        slot.complete(Ok(()));
-        slot.stage = Stage::Stored;
-        slot.clear()
-    }
-
-    /// It will not be written.
-    pub(super) fn fail(&self, error: &StoreError) {
-        let mut slot = lock(&self.slot);
-        slot.complete(Err(error.clone()));
-        slot.clear();
-    }
-
-    fn bytes(&self) -> usize {
-        lock(&self.slot).message.as_ref().map_or(0, |message| message.body_len())
-    }
-}
-
-impl Slot {
-    fn complete(&mut self, result: Result<(), StoreError>) {
-        if let Some(completer) = self.completer.take() {
-            completer.complete(result);
-        }
-    }
-
-    fn clear(&mut self) -> Option<Arc<Message>> {
-        self.room = None;
-        self.message.take()
-    }
-}
-
-/// A message that is to leave the disk.
-#[derive(Debug)]
-pub(super) struct Removal {
-    pub(super) active: Arc<Active>,
-    pub(super) key: i64,
-    /// How the message came to the disk, if it may not be there yet.
-    pending: Option<Arc<Pending>>,
-    /// `None` once it was done or given up.
-    completer: Mutex<Option<Completer>>,
-}
-
-impl Removal {
-    pub(super) fn new(active: Arc<Active>, key: i64, pending: Option<Arc<Pending>>) -> (Self, Completion) {
-        let (completer, durable) = Completion::pending();
-        (Removal { active, key, pending, completer: Mutex::new(Some(completer)) }, durable)
-    }
-
-    /// Whether the message has been written.
-    pub(super) fn is_on_disk(&self) -> bool {
-        self.pending.as_ref().is_none_or(|pending| lock(&pending.slot).stage == Stage::Stored)
-    }
-
-    pub(super) fn is_wanted(&self) -> bool {
-        lock(&self.completer).is_some()
-    }
-
-    pub(super) fn finish(&self) {
-        self.active.removed(self.key);
-        if let Some(completer) = lock(&self.completer).take() {
-            completer.complete(Ok(()));
-        }
-    }
-
-    pub(super) fn fail(&self, error: &StoreError) {
-        if let Some(completer) = lock(&self.completer).take() {
-            completer.complete(Err(error.clone()));
-        }
-    }
 }
 
 /// A change that is made in memory when it has been made on disk, by the writer, so that nobody can be interrupted in
@@ -248,7 +88,7 @@ impl ChangeKind {
 
 /// Operations that wait.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct WriteQueue {
     waiting: Mutex<Waiting>,
     changed: Notify,
     /// As in `waiting`, for those who only look.
@@ -262,7 +102,7 @@ struct Waiting {
     /// or released.
     held: VecDeque<(Instant, Arc<Pending>)>,
     /// Nothing is held any longer.
-    hurry: bool,
+    release_all: bool,
     closed: bool,
 }
 
@@ -284,14 +124,14 @@ pub(super) enum Batch {
     Stop,
 }
 
-impl Outbox {
+impl WriteQueue {
     pub(super) fn append(&self, pending: Arc<Pending>) {
         self.push(Operation::Append(pending));
     }
 
     /// Writes a message at this time, unless it is acknowledged or released before.
     pub(super) fn hold(&self, pending: Arc<Pending>, until: Instant) {
-        lock(&pending.slot).stage = Stage::Held;
+        pending.hold();
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
             drop(waiting);
@@ -321,7 +161,7 @@ impl Outbox {
 
     /// Lets all messages go that are held now: there is no room for more.
     pub(super) fn release_all(&self) {
-        lock(&self.waiting).hurry = true;
+        lock(&self.waiting).release_all = true;
         self.changed.notify_one();
     }
 
@@ -367,12 +207,12 @@ impl Outbox {
     pub(super) fn take(&self) -> Batch {
         let mut waiting = lock(&self.waiting);
         let waiting = &mut *waiting;
-        let mut batch = Taken::default();
-        let everything = waiting.hurry || waiting.closed;
+        let mut batch = Transaction::default();
+        let everything = waiting.release_all || waiting.closed;
         let now = Instant::now();
         let mut overdue = Vec::new();
         // Those that were acknowledged go before their time, so that nobody has to wake up for each of them.
-        while batch.has_space()
+        while batch.has_room()
             && let Some((_, pending)) = waiting
                 .held
                 .pop_front_if(|(until, pending)| everything || *until <= now || !pending.is_held())
@@ -386,8 +226,8 @@ impl Outbox {
         if !overdue.is_empty() {
             return Batch::Overdue(overdue);
         }
-        waiting.hurry &= !waiting.held.is_empty();
-        while batch.has_space()
+        waiting.release_all &= !waiting.held.is_empty();
+        while batch.has_room()
             && let Some(operation) = waiting.operations.pop_front()
         {
             batch.add(operation);
@@ -410,13 +250,13 @@ impl Outbox {
 
 /// A transaction in the making.
 #[derive(Default)]
-struct Taken {
+struct Transaction {
     operations: Vec<Operation>,
     bytes: usize,
 }
 
-impl Taken {
-    fn has_space(&self) -> bool {
+impl Transaction {
+    fn has_room(&self) -> bool {
         self.operations.len() < BATCH_OPERATIONS && self.bytes < BATCH_BYTES
     }
 
