@@ -1,0 +1,100 @@
+//! Who may import whom.
+
+/// One crate.
+pub(crate) struct Crate {
+    /// Its directory.
+    pub(crate) name: &'static str,
+    /// The modules below its root, each with those it may import, which stand above it. Empty: only circles are looked for.
+    pub(crate) layers: &'static [(&'static str, &'static [&'static str])],
+    /// Circles that are there and are to go, each named by a file that it cannot be without. No other may be added.
+    pub(crate) known: &'static [&'static str],
+}
+
+pub(crate) const CRATES: &[Crate] = &[
+    Crate { name: "smp-crypto", layers: &[], known: &[] },
+    Crate { name: "smp-protocol", layers: &[], known: &[] },
+    Crate { name: "smp-ratchet", layers: &[], known: &[] },
+    Crate { name: "smp-transport", layers: TRANSPORT, known: &[] },
+    Crate { name: "smp-server", layers: RELAY, known: &[] },
+    // Network tasks and `Core` hold each other, and so do a connection and its phases.
+    Crate { name: "smp-agent", layers: &[], known: &["core.rs", "connection/mod.rs"] },
+    // So do commands and the shared data directory.
+    Crate { name: "smp-cli", layers: &[], known: &["commands/mod.rs"] },
+    Crate { name: "smp-bench", layers: &[], known: &[] },
+];
+
+const TRANSPORT: &[(&str, &[&str])] = &[
+    ("identity", &[]),
+    ("tls", &["identity"]),
+    ("connection", &["identity", "tls"]),
+    ("client", &["connection", "identity", "tls"]),
+];
+
+/// `relay -> listener`, and `session -> commands -> broker -> store`; leaves first.
+const RELAY: &[(&str, &[&str])] = &[
+    // Leaves: they know nothing of SMP.
+    ("sync", &[]),
+    ("clock", &[]),
+    ("durable", &[]),
+    ("pace", &[]),
+    ("load", &["sync"]),
+    ("metrics", &["sync"]),
+    ("config", &["sync"]),
+    ("control", &["metrics"]),
+    ("admission", &["metrics", "sync"]),
+    ("listener", &["admission", "config", "metrics"]),
+    ("page", &["config", "sync"]),
+    ("init", &["config", "durable"]),
+    // From the store up to the session.
+    ("store", &["sync"]),
+    ("auth", &["store"]),
+    ("client", &["metrics", "store", "sync"]),
+    ("broker", &["client", "durable", "init", "store", "sync"]),
+    ("proxy", &["config", "pace", "sync"]),
+    ("node", &["auth", "broker", "config", "load", "metrics", "proxy", "store"]),
+    (
+        "commands",
+        &[
+            "admission",
+            "auth",
+            "broker",
+            "client",
+            "clock",
+            "config",
+            "node",
+            "pace",
+            "proxy",
+            "store",
+            "sync",
+        ],
+    ),
+    (
+        "session",
+        &["admission", "broker", "client", "commands", "config", "metrics", "node", "pace", "store", "sync"],
+    ),
+    // Beside it: what no client asks for.
+    ("operator", &["admission", "config", "control", "metrics", "node", "store"]),
+    ("maintenance", &["broker", "clock", "config", "node", "store"]),
+    // Above: one relay, put together.
+    (
+        "relay",
+        &[
+            "admission",
+            "config",
+            "control",
+            "init",
+            "listener",
+            "maintenance",
+            "metrics",
+            "node",
+            "operator",
+            "page",
+            "session",
+            "store",
+        ],
+    ),
+    ("reload", &["config", "page", "relay"]),
+    ("backup", &["config", "durable", "init", "relay", "store"]),
+    ("import", &["broker", "config", "durable", "init", "relay", "store"]),
+    ("cli", &["backup", "config", "control", "import", "init", "metrics", "relay", "reload"]),
+];
