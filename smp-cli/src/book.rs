@@ -290,6 +290,15 @@ impl Book {
         Ok(())
     }
 
+    /// The code that was compared does not count any more.
+    pub(crate) async fn forget_verified(&self, contact: &Contact) -> anyhow::Result<()> {
+        sqlx::query("UPDATE contacts SET verified_code = NULL WHERE id = ?")
+            .bind(contact.id)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
     /// Notes that something is wrong with the contact.
     pub(crate) async fn begin_trouble(
         &self,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, Delivery, Event, Events, Integrity,
-    MessageId, ReceiveError, SecurityCode, ShortLinkScheme,
+    MessageId, ReceiveError, RotationSide, RotationStage, SecurityCode, ShortLinkScheme, SyncState,
 };
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId, decode_messages};
@@ -48,6 +48,11 @@ pub(crate) enum Notice {
     Deaf(Contact, String),
     /// Something was received that could not be read.
     Unreadable(Contact, String),
+    /// The encryption of the connection is out of step, is being renewed, or was; and whether the code that was compared does
+    /// not count any more.
+    Encryption(Contact, SyncState, bool),
+    /// A queue of the connection moves to another relay.
+    Rotation(Contact, RotationSide, RotationStage),
     /// A relay cannot be reached; the agent goes on trying.
     RelayDown(String, String),
     /// A relay is connected.
@@ -341,6 +346,8 @@ impl Identity {
                 }
                 Notice::Unreadable(contact, reason)
             }
+            Event::RatchetSync { state, .. } => return self.synchronised(contact, *state).await,
+            Event::QueueRotation { side, stage, .. } => Notice::Rotation(contact, *side, *stage),
             Event::ConnectionFailed { error, .. } => {
                 self.book.set_status(&contact, Status::Ended).await?;
                 Notice::Ended(contact, error.to_string())
@@ -348,6 +355,23 @@ impl Identity {
             _ => return Ok(Vec::new()),
         };
         Ok(vec![notice])
+    }
+
+    /// A code that was compared counts for the keys that it was made of, and for no others.
+    async fn synchronised(&self, contact: Contact, state: SyncState) -> anyhow::Result<Vec<Notice>> {
+        if state == SyncState::Ok {
+            self.book.end_troubles(&contact, &[trouble::Kind::Unreadable]).await?;
+        }
+        let code = match self.agent.security_code(connection(&contact)).await {
+            Ok(code) => code.map(|code| code.to_string()),
+            Err(AgentError::UnknownConnection(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let is_other = contact.verified_code.is_some() && contact.verified_code != code;
+        if is_other {
+            self.book.forget_verified(&contact).await?;
+        }
+        Ok(vec![Notice::Encryption(contact, state, is_other)])
     }
 
     /// Lets the contact in. One that cannot be let in is over: the event must not come again before all others for ever.

@@ -122,3 +122,45 @@ fn lost_connections_and_settings_are_told() {
     fs::create_dir(carol.dir().join("agent")).unwrap();
     carol.ok(&["contacts"]);
 }
+
+/// A copy of the directory, without what belongs to a process.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_restored_backup_talks_again_and_is_not_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, bob) = connected(folder.path(), &relay);
+    let code = alice.ok(&["verify", "bob"]);
+    alice.ok(&["verify", "bob", code.trim()]);
+    let backup = folder.path().join("backup");
+    copy(bob.dir(), &backup);
+    for number in 0..3 {
+        alice.ok(&["send", "bob", &format!("from alice {number}")]);
+        bob.ok(&["listen", "--count", "1", "--for", "60"]);
+        bob.ok(&["send", "alice", &format!("from bob {number}")]);
+        alice.ok(&["listen", "--count", "1", "--for", "60"]);
+    }
+    fs::remove_dir_all(bob.dir()).unwrap();
+    fs::rename(&backup, bob.dir()).unwrap();
+    let mut hers = alice.listen();
+    let mut his = bob.listen();
+    alice.run(&["send", "bob", "into the past"]);
+    // Both agree new keys by themselves.
+    while hers.until("encryption")["verification_lost"] != true {}
+    while his.until("encryption")["state"] != "ok" {}
+    assert_eq!(bob.run(&["send", "--timeout", "60", "alice", "here again"]).status.code(), Some(0));
+    while hers.until("message")["text"] != "here again" {}
+    let listed: serde_json::Value = serde_json::from_str(&alice.ok(&["--json", "contacts"])).unwrap();
+    assert_eq!(
+        (&listed["verified"], &listed["troubles"]),
+        (&false.into(), &serde_json::json!([])),
+        "{listed}"
+    );
+    let other = alice.ok(&["verify", "bob"]);
+    assert_ne!(other, code);
+    assert_eq!(bob.ok(&["verify", "alice"]), other);
+}

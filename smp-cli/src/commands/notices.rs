@@ -1,6 +1,7 @@
 //! What happened, in the words for people and in the fields for programs.
 
 use serde_json::{Value, json};
+use smp_agent::SyncState;
 
 use crate::book::Contact;
 use crate::names::argument;
@@ -22,6 +23,39 @@ pub(super) fn explain(notice: &Notice, output: &Output) {
             output.note(told.event, told.fields, &told.sentence);
         }
         _ => {}
+    }
+}
+
+fn encryption(contact: &Contact, state: SyncState, is_other: bool) -> (&'static str, Value, String) {
+    let name = object(contact);
+    let mut sentence = match state {
+        SyncState::Required => {
+            format!("What {name} sends cannot be read any more: the encryption has to be renewed.")
+        }
+        SyncState::Started => {
+            format!("The encryption with {name} is being renewed; nothing can be sent until they answer.")
+        }
+        SyncState::Ok => format!("The encryption with {name} is in order again."),
+        // The next message tells.
+        _ => String::new(),
+    };
+    if is_other {
+        let again = format!(
+            "{} has another security code now, and is not verified any more. Compare it again: smp verify {}",
+            subject(contact),
+            argument(&contact.name)
+        );
+        sentence = if sentence.is_empty() { again } else { format!("{sentence} {again}") };
+    }
+    let fields = json!({ "contact": contact.name, "state": word(state), "verification_lost": is_other });
+    ("encryption", fields, sentence)
+}
+
+/// A state of the agent as one word in lower case.
+fn word(state: impl serde::Serialize) -> Value {
+    match json!(state) {
+        Value::String(word) => Value::String(word.to_lowercase()),
+        other => other,
     }
 }
 
@@ -89,6 +123,13 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
             let name = &contact.name;
             ("gap", json!({ "contact": name, "reason": gap }), format!("From {}: {gap}.", object(contact)))
         }
+        Notice::Encryption(contact, state, is_other) => encryption(contact, *state, *is_other),
+        // It goes on by itself, and messages go both ways meanwhile.
+        Notice::Rotation(contact, side, stage) => (
+            "rotation",
+            json!({ "contact": contact.name, "side": word(side), "stage": word(stage) }),
+            String::new(),
+        ),
         Notice::RelayDown(relay, reason) => {
             let sentence = format!("Relay {relay} {reason}.");
             ("relay_down", json!({ "relay": relay, "reason": reason }), sentence)

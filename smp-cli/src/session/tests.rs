@@ -148,3 +148,19 @@ async fn what_is_wrong_is_known_until_it_ends() {
     assert!(troubles().await.is_empty());
     session.close().await;
 }
+
+#[tokio::test]
+async fn new_keys_are_not_verified() {
+    let (_folder, session, bob) = session().await;
+    session.book.set_verified(&bob, "12345").await.unwrap();
+    // The agent has no such connection, so no code that could be the same.
+    let event = Event::RatchetSync { connection: connection(&bob), state: SyncState::Ok };
+    for is_other in [true, false] {
+        let notices = session.apply(&event).await.unwrap();
+        assert!(
+            matches!(notices.as_slice(), [Notice::Encryption(_, SyncState::Ok, other)] if *other == is_other)
+        );
+        assert_eq!(session.book.require("bob").await.unwrap().verified_code, None);
+    }
+    session.close().await;
+}
