@@ -17,11 +17,13 @@ use smp_transport::identity::{IdentityError, files};
 use time::OffsetDateTime;
 
 use crate::{
+    advice,
     config::{CONFIG_FILE, Config, ConfigError, load_into},
     durable,
     init::{make_private_dir, private_file},
     relay::{DATABASE, sqlite_config},
-    store::{OpenError, SqliteStore, StoreError},
+    served,
+    store::{OpenError, Presence, SqliteConfig, SqliteStore, StoreCounts, StoreError},
 };
 
 /// Directories in a copy.
@@ -38,8 +40,14 @@ const BESIDE_DATABASE: [&str; 3] = ["", "-wal", "-shm"];
 const LOCK: &str = ".lock";
 
 /// Files of an identity.
-const IDENTITY_FILES: [&str; 5] =
-    [files::CA_CERTIFICATE, files::CA_KEY, files::SERVER_CERTIFICATE, files::SERVER_KEY, files::FINGERPRINT];
+const IDENTITY_FILES: [&str; 6] = [
+    files::CA_CERTIFICATE,
+    files::CA_KEY,
+    files::SERVER_CERTIFICATE,
+    files::SERVER_KEY,
+    files::FINGERPRINT,
+    served::NOTE,
+];
 
 /// Why a copy was not made, or not restored. Each says what to do; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +59,17 @@ pub enum BackupError {
     #[error("{0} is not a copy that `smp-server backup` has made: it has no smp-server.toml")]
     NoCopy(PathBuf),
     /// A file cannot be read.
-    #[error("cannot read {0}: {1}; nothing was changed")]
+    #[error("cannot read {0}: {1}; nothing was changed; {advice}", advice = advice::of_file(.0, .1))]
     Read(PathBuf, #[source] io::Error),
     /// A file or directory cannot be written.
-    #[error("cannot write {0}: {1}; check space and permissions, nothing was changed")]
+    #[error("cannot write {0}: {1}; nothing was changed; {advice}", advice = advice::of_file(.0, .1))]
     Write(PathBuf, #[source] io::Error),
+    /// The relay that is to be copied has lost its store: a copy would only look like one.
+    #[error("there would be no queues in the copy, nothing was copied: {0}")]
+    Missing(#[source] OpenError),
+    /// The copy has no database, although the relay that was copied had served from one.
+    #[error("{0} is not whole, nothing was restored: the relay had queues, and there is no {1} in it")]
+    WithoutStore(PathBuf, PathBuf),
     /// The database cannot be copied.
     #[error("cannot copy the store: {0}")]
     Store(#[from] StoreError),
@@ -63,7 +77,7 @@ pub enum BackupError {
     #[error("the copy cannot be used: {0}")]
     Config(#[from] ConfigError),
     /// The copy has certificates or keys that cannot be used.
-    #[error("the copy cannot be used: {0}")]
+    #[error("the copy cannot be used: {0}; {advice}", advice = advice::of_identity(.0))]
     Identity(#[from] IdentityError),
     /// The copy has a database that is damaged, or of a newer version.
     #[error("the copy cannot be used, nothing was restored: {0}")]
@@ -73,8 +87,8 @@ pub enum BackupError {
 /// What a copy holds, or what was restored of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Queues and messages; not there if the relay keeps them in memory or was never started.
-    pub database: bool,
+    /// How many queues and messages; `None` if the relay keeps them in memory or was never started.
+    pub database: Option<StoreCounts>,
     /// The key of the certificate authority.
     pub authority_key: bool,
 }
@@ -112,13 +126,16 @@ async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copi
     for dir in [to, &identity, &data] {
         make_dir(dir)?;
     }
-    let database = sqlite_config(config).filter(|sqlite| sqlite.path.exists());
-    if let Some(sqlite) = &database {
+    let mut database = None;
+    if let Some(sqlite) = store_of(config)? {
         let copy = data.join(DATABASE);
-        SqliteStore::copy_database(sqlite, &copy).await?;
+        SqliteStore::copy_database(&sqlite, &copy).await?;
         sync(&copy)?;
+        database = Some(SqliteStore::count(&copy).await.map_err(BackupError::Missing)?);
     }
     copy(config_file, &to.join(CONFIG_FILE))?;
+    // The copy has the files by their names only.
+    files::finish_rotation(&config.identity.path)?;
     for name in present(&config.identity.path) {
         copy(&config.identity.path.join(name), &identity.join(name))?;
     }
@@ -127,7 +144,18 @@ async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copi
     for dir in [&identity, &data, to] {
         sync(dir)?;
     }
-    Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(&identity) })
+    Ok(Copied { database, authority_key: files::has_authority_key(&identity) })
+}
+
+/// The store of a relay that is to be copied; `None` if it keeps everything in memory, or has never had one.
+fn store_of(config: &Config) -> Result<Option<SqliteConfig>, BackupError> {
+    let Some(sqlite) = sqlite_config(config) else { return Ok(None) };
+    let identity = &config.identity.path;
+    let noted = served::read(identity).map_err(|e| BackupError::Read(identity.join(served::NOTE), e))?;
+    let presence = if noted.is_some() { Presence::Required } else { Presence::MayBeNew };
+    let sqlite = SqliteConfig { presence, ..sqlite };
+    let is_there = SqliteStore::is_there(&sqlite).map_err(BackupError::Missing)?;
+    Ok(is_there.then_some(sqlite))
 }
 
 /// Puts a copy where a relay in the directory `dir` has its files, and checks all of it.
@@ -142,8 +170,12 @@ pub async fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
     let config = load_into(&from.join(CONFIG_FILE), dir)?;
     files::load(&from.join(IDENTITY), OffsetDateTime::now_utc())?;
     let config_file = dir.join(CONFIG_FILE);
+    let noted = from.join(IDENTITY).join(served::NOTE);
     let source = from.join(DATA).join(DATABASE);
     let database = sqlite_config(&config).filter(|_| source.exists());
+    if sqlite_config(&config).is_some() && noted.exists() && !source.exists() {
+        return Err(BackupError::WithoutStore(from.to_path_buf(), source));
+    }
     let mut taken = vec![config_file.clone()];
     taken.extend(IDENTITY_FILES.map(|name| config.identity.path.join(name)));
     if let Some(sqlite) = &database {
@@ -168,16 +200,20 @@ pub async fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
 async fn restore_all(from: &Path, dir: &Path, config: &Config) -> Result<Copied, BackupError> {
     make_dir(dir)?;
     let source = from.join(DATA).join(DATABASE);
-    let database = sqlite_config(config).filter(|_| source.exists());
-    if let Some(sqlite) = database.clone() {
+    let mut database = None;
+    if let Some(sqlite) = sqlite_config(config).filter(|_| source.exists()) {
         make_dir(&config.store.path)?;
         copy(&source, &sqlite.path)?;
-        SqliteStore::check(sqlite).await?;
+        database = Some(SqliteStore::check(sqlite).await?);
     }
     let (identity, target) = (from.join(IDENTITY), &config.identity.path);
     make_dir(target)?;
     for name in present(&identity) {
         copy(&identity.join(name), &target.join(name))?;
+    }
+    if let Some((id, _)) = &database {
+        // A copy of an earlier version has no note.
+        served::write(target, id).map_err(|error| BackupError::Write(target.join(served::NOTE), error))?;
     }
     for written in database.iter().map(|_| &config.store.path).chain([target]) {
         sync(written)?;
@@ -185,7 +221,8 @@ async fn restore_all(from: &Path, dir: &Path, config: &Config) -> Result<Copied,
     // Last, so that there is no relay until everything is in place.
     copy(&from.join(CONFIG_FILE), &dir.join(CONFIG_FILE))?;
     sync(dir)?;
-    Ok(Copied { database: database.is_some(), authority_key: files::has_authority_key(target) })
+    let database = database.map(|(_, counts)| counts);
+    Ok(Copied { database, authority_key: files::has_authority_key(target) })
 }
 
 fn present(identity: &Path) -> impl Iterator<Item = &'static str> {

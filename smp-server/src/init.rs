@@ -8,7 +8,10 @@ use std::{
 
 use rand::{CryptoRng, RngExt as _};
 use smp_protocol::address::{Host, RelayAddress};
-use smp_transport::identity::{CertificateAuthority, IdentityError, KeyAlgorithm, files};
+use smp_transport::{
+    identity::{CertificateAuthority, IdentityError, KeyAlgorithm, files},
+    owner,
+};
 use time::OffsetDateTime;
 
 use crate::config::{CONFIG_FILE, Config, ConfigError, parse_password, template};
@@ -117,13 +120,16 @@ pub fn certificate_name(host: &str) -> String {
     if (1..=64).contains(&host.len()) { host.to_owned() } else { "relay".to_owned() }
 }
 
-/// Makes a directory that only its owner can read; one that exists stays as it is.
+/// Makes a directory that only its owner can read: the owner of the one that it is in. One that exists stays as it is.
 pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
+    builder.create(path)?;
+    missing.into_iter().rev().try_for_each(owner::give_to_owner_of_directory)
 }
 
 /// The file may hold the password.
@@ -139,7 +145,9 @@ pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    owner::give_to_owner_of_directory(path)?;
+    Ok(file)
 }
 
 #[cfg(test)]

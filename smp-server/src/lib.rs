@@ -56,6 +56,7 @@
 //! ```
 
 mod admission;
+mod advice;
 mod auth;
 pub mod backup;
 mod broker;
@@ -78,12 +79,14 @@ mod page;
 mod proxy;
 mod relay;
 mod reload;
+mod served;
 mod session;
 pub mod store;
 mod sync;
 #[cfg(test)]
 mod testing;
 
+pub use clock::{Clock, TimeSource};
 pub use listener::BindError;
 pub use page::PageTlsError;
 pub use relay::{Relay, RunningRelay, StartError};

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     auth::NobodysKeys,
     broker::{Hub, Notifications},
+    clock::Clock,
     config::{Config, Durability, InForce},
     load::Load,
     metrics::Metrics,
@@ -20,6 +21,8 @@ pub(crate) struct Node {
     pub(crate) settings: Arc<InForce>,
     /// Queues and messages.
     pub(crate) store: Arc<dyn Store>,
+    /// What time it is.
+    pub(crate) clock: Clock,
     /// What the store promises.
     pub(crate) durability: Durability,
     /// Subscriptions.
@@ -37,7 +40,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Clock) -> Self {
         let limits = &config.limits;
         let notifications =
             Notifications::new(limits.max_pending_notifications, limits.max_pending_notifications_total);
@@ -51,6 +54,7 @@ impl Node {
             durability: config.store.effective_durability(),
             settings: Arc::new(InForce::new(config)),
             store,
+            clock,
         }
     }
 
@@ -60,7 +64,7 @@ impl Node {
     }
 
     /// Before which time (seconds since 1970) messages are too old now.
-    pub(crate) fn expire_before(&self, now: u64) -> Option<u64> {
-        self.config().queues.expire_messages.map(|age| now.saturating_sub(age.as_secs()))
+    pub(crate) fn expire_before(&self) -> Option<u64> {
+        self.config().queues.expire_messages.map(|age| self.clock.older_than(age))
     }
 }

@@ -4,34 +4,39 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use smp_protocol::address::RelayAddress;
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
-    identity::{IdentityError, RelayIdentity, files},
+    identity::{ChainError, IdentityError, RelayIdentity, files},
 };
-use time::OffsetDateTime;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use crate::{
     admission::{Bounds, Places},
+    advice,
+    clock::Clock,
     config::{Config, ConfigError, Durability},
-    control::{self, Control, Question},
+    control::{self, Control, Question, QueueAnswer},
     init::make_private_dir,
     listener::{BindError, Connections, bind, listen},
-    maintenance::{keep_notifications, restore_notifications, sweep},
+    maintenance::{keep_notifications, keep_time, restore_notifications, restore_time, sweep, watch_time},
     metrics,
     node::Node,
     operator::{Observer, carry_out},
     page::{self, PageTls, PageTlsError, Site},
+    served,
     session::{self, Acceptor},
-    store::{DiskDurability, MemoryStore, OpenError, SqliteConfig, SqliteStore, Store, StoreError},
+    store::{DiskDurability, MemoryStore, OpenError, Presence, SqliteConfig, SqliteStore, Store, StoreError},
 };
 
 /// Name of the database in the directory of the store.
 pub(crate) const DATABASE: &str = "smp-server.sqlite";
+
+/// How long an operator waits for an order to be carried out. It goes on after that.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a relay cannot be started. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +46,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The certificates or keys cannot be used.
-    #[error(
-        "cannot use the relay's identity: {0}; run `smp-server init`, or restore the files from the backup"
-    )]
+    #[error("cannot use the relay's identity: {0}; {advice}", advice = advice::of_identity(.0))]
     Identity(#[from] IdentityError),
     /// On reload only: the certificates are those of another relay.
     #[error(
@@ -53,8 +56,11 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The note of the store that the relay has served from cannot be read.
+    #[error("cannot read {0}: {1}; {advice}", advice = advice::of_file(.0, .1))]
+    Note(PathBuf, #[source] std::io::Error),
     /// The directory of the store cannot be made.
-    #[error("cannot make the directory {0}: {1}; see store.path")]
+    #[error("cannot make the directory {0}: {1}; {advice}; see store.path", advice = advice::of_file(.0, .1))]
     Directory(PathBuf, #[source] std::io::Error),
     /// An address cannot be listened on.
     #[error(transparent)]
@@ -96,8 +102,17 @@ impl Relay {
     ///
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
+        Self::start_with(config, Clock::system()).await
+    }
+
+    /// As [`Relay::start`], with another clock than that of the machine.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; then nothing is left running.
+    pub async fn start_with(config: Config, clock: Clock) -> Result<RunningRelay, StartError> {
         config.validate()?;
-        let identity = files::load(&config.identity.path, OffsetDateTime::now_utc())?;
+        let identity = load_identity(&config, &clock)?;
         warn_of_authority_key(&config);
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
         let page_tls = PageTls::new(page::load_tls(&config.page)?);
@@ -115,7 +130,10 @@ impl Relay {
             None => None,
         };
         let store = open_store(&config).await?;
-        let node = Arc::new(Node::new(config, store.clone()));
+        if let Err(error) = restore_time(&clock, store.as_ref()).await {
+            tracing::warn!("cannot note the time: {error}");
+        }
+        let node = Arc::new(Node::new(config, store.clone(), clock.clone()));
         if let Err(error) = restore_notifications(&node) {
             tracing::warn!("notifications that waited when the relay was stopped are lost: {error}");
         }
@@ -126,6 +144,8 @@ impl Relay {
             spawn_listener(listener, &node, &acceptor, &connections, &mut tasks);
         }
         tasks.spawn(sweep(node.clone()));
+        tasks.spawn(watch_time(clock, store.clone()));
+        tasks.spawn(watch(store.clone()));
         let counters = node.metrics.clone();
         tasks.spawn(async move { counters.refusals.warn_regularly().await });
         if let Some(page) = page {
@@ -206,7 +226,21 @@ impl RunningRelay {
         if let Err(error) = keep_notifications(&self.node) {
             tracing::warn!("notifications that nobody has taken are lost: {error}");
         }
+        // Without it the time since it was noted last counts as a jump of the clock, which makes nothing older.
+        let _ = keep_time(&self.node.clock, self.store.as_ref()).await;
         self.store.close().await
+    }
+
+    /// Resolves if a part of the relay has died, which has no other cause than a mistake in it: what is left would look like a
+    /// relay and do only half of what one does. Kill it, and start it again.
+    pub async fn died(&mut self) {
+        match self.tasks.join_next().await {
+            Some(ended) => {
+                let why = ended.err().map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
+                tracing::error!("a part of the relay has died: {why}");
+            }
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops as if the process had died: connections are cut, and what the store has not written is lost. For tests.
@@ -253,6 +287,26 @@ fn spawn_listener(
     tasks.spawn(listen(listener, connections.clone(), serve));
 }
 
+/// Ends if the store can do nothing any more.
+async fn watch(store: Arc<dyn Store>) {
+    // There is nothing that could be done about an error either.
+    let _ = store.failed().await;
+}
+
+/// The identity, also by a clock that says that its certificates are not valid yet: it is the clock that is wrong.
+pub(crate) fn load_identity(config: &Config, clock: &Clock) -> Result<RelayIdentity, IdentityError> {
+    match files::load(&config.identity.path, clock.date()) {
+        Err(IdentityError::Chain(ChainError::NotYetValid(_))) => {
+            clock.not_before(files::valid_from(&config.identity.path)?);
+            tracing::warn!(
+                "the clock of this machine is behind: it says that the relay's certificates are not valid yet"
+            );
+            files::load(&config.identity.path, clock.date())
+        }
+        loaded => loaded,
+    }
+}
+
 /// A relay that cannot be asked is better than none.
 fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) {
     match Control::bind(path) {
@@ -270,7 +324,16 @@ fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) 
 async fn answer(observer: &Observer, question: Question) -> serde_json::Result<String> {
     match question {
         Question::Status => serde_json::to_string(&observer.status()),
-        Question::Queue(id, order) => serde_json::to_string(&carry_out(&observer.node, &id, &order).await),
+        Question::Queue(id, order) => {
+            let node = observer.node.clone();
+            // Done whole, however long anybody waits for it.
+            let done = tokio::spawn(async move { carry_out(&node, &id, &order).await });
+            serde_json::to_string(&match timeout(ORDER_TIMEOUT, done).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => QueueAnswer::Failed(error.to_string()),
+                Err(_) => QueueAnswer::GoesOn,
+            })
+        }
     }
 }
 
@@ -309,9 +372,45 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     let Some(sqlite) = sqlite_config(config) else {
         return Ok(Arc::new(MemoryStore::new(config.queues.quota as usize)));
     };
+    let identity = &config.identity.path;
+    let noted =
+        served::read(identity).map_err(|error| StartError::Note(identity.join(served::NOTE), error))?;
+    let presence = match (&noted, config.store.accept_loss) {
+        (_, true) => Presence::AcceptLoss,
+        (Some(_), false) => Presence::Required,
+        (None, false) => Presence::MayBeNew,
+    };
     let path = &config.store.path;
-    make_private_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
-    Ok(Arc::new(SqliteStore::open(sqlite).await?))
+    // A directory that should be mounted is not made in its place.
+    if presence != Presence::Required {
+        make_private_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
+    }
+    let file = sqlite.path.clone();
+    let store = SqliteStore::open(SqliteConfig { presence, ..sqlite }).await?;
+    if let Some(noted) = &noted
+        && served::is_whole(noted)
+        && noted != store.id()
+        && presence != Presence::AcceptLoss
+    {
+        store.close().await.map_err(|error| OpenError::of_store(&file, &error))?;
+        return Err(OpenError::OtherStore { path: file }.into());
+    }
+    if noted.as_deref() != Some(store.id())
+        && let Err(error) = served::write(identity, store.id())
+    {
+        tracing::warn!(
+            "cannot write {}: {error}; should the store be missing at a later start, it will be taken for a new one",
+            identity.join(served::NOTE).display()
+        );
+    }
+    let counts = store.counts();
+    tracing::info!(
+        "the store {} has {} queues and {} messages",
+        file.display(),
+        counts.queues,
+        counts.messages
+    );
+    Ok(Arc::new(store))
 }
 
 /// The database of a relay; `None` if it keeps everything in memory.
@@ -329,6 +428,9 @@ pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
         body_cache_bytes: settings.body_cache_mib << 20,
         pending_bytes: settings.pending_mib << 20,
         ack_wait: settings.ack_wait,
+        readers: settings.readers,
+        reserve_bytes: settings.reserve_mib << 20,
+        min_free_bytes: config.limits.min_free_disk_mib << 20,
         overwrite_deleted: settings.overwrite_deleted,
         ..SqliteConfig::new(settings.path.join(DATABASE))
     })

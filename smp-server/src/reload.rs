@@ -1,16 +1,12 @@
 //! Taking over new settings and a new certificate while the relay runs.
 
 use smp_protocol::address::RelayAddress;
-use smp_transport::{
-    connection::RelayAcceptor,
-    identity::{RelayIdentity, files},
-};
-use time::OffsetDateTime;
+use smp_transport::{connection::RelayAcceptor, identity::RelayIdentity};
 
 use crate::{
     config::{Changes, Config},
     page,
-    relay::{RunningRelay, StartError, acceptor_settings, bounds, warn_of_authority_key},
+    relay::{RunningRelay, StartError, acceptor_settings, bounds, load_identity, warn_of_authority_key},
 };
 
 /// What a relay has taken over.
@@ -35,7 +31,7 @@ impl RunningRelay {
         config.validate()?;
         let mut settings = (*self.node.config()).clone();
         let changes = settings.take_over(config);
-        let identity = files::load(&settings.identity.path, OffsetDateTime::now_utc())?;
+        let identity = load_identity(&settings, &self.node.clock)?;
         if identity.fingerprint() != self.identity.fingerprint() {
             return Err(StartError::OtherRelay(settings.identity.path));
         }

@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use crate::{
     admission::{Bounds, Guest, Origin, Places},
     client::Client,
-    clock::now,
+    clock::Clock,
     commands::{Caller, Context, Service},
     config::Config,
     node::Node,
@@ -37,14 +37,14 @@ pub(crate) fn node() -> Arc<Node> {
 
 /// A relay with this store.
 pub(crate) fn node_on(store: Arc<dyn Store>) -> Arc<Node> {
-    Arc::new(Node::new(config(), store))
+    Arc::new(Node::new(config(), store, Clock::system()))
 }
 
 /// A relay with a store in memory and these changes to its settings.
 pub(crate) fn node_with(change: impl FnOnce(&mut Config)) -> Arc<Node> {
     let mut config = config();
     change(&mut config);
-    Arc::new(Node::new(config, Arc::new(MemoryStore::new(4))))
+    Arc::new(Node::new(config, Arc::new(MemoryStore::new(4)), Clock::system()))
 }
 
 fn config() -> Config {
@@ -166,7 +166,7 @@ pub(crate) async fn queue_of(node: &Node, service: &Service) -> Arc<QueueRecord>
 
 /// Puts a message into a queue.
 pub(crate) async fn send(node: &Node, queue: &QueueRecord) {
-    send_at(node, queue, now()).await;
+    send_at(node, queue, node.clock.now()).await;
 }
 
 /// Puts a message into a queue that came at this time (seconds since 1970).

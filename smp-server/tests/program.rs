@@ -4,6 +4,8 @@
 
 #[path = "program/killed/mod.rs"]
 mod killed;
+#[path = "program/missing.rs"]
+mod missing;
 
 use std::{
     borrow::Cow,
@@ -83,8 +85,17 @@ fn wait_for_log(dir: &Path, wanted: &str, times: usize) -> String {
 
 /// Starts the relay on a port that the system chooses, unless `port` is given.
 fn start(dir: &Path, port: u16) -> Started {
+    start_on(dir, port, &[])
+}
+
+/// As [`start`], with more arguments.
+fn start_with(dir: &Path, more: &[&str]) -> Started {
+    start_on(dir, 0, more)
+}
+
+fn start_on(dir: &Path, port: u16, more: &[&str]) -> Started {
     let listen = SocketAddr::from(([127, 0, 0, 1], port)).to_string();
-    let mut process = program(&["start", "--dir", text(dir), "--listen", &listen])
+    let mut process = program(&[&["start", "--dir", text(dir), "--listen", &listen], more].concat())
         .stdout(Stdio::piped())
         .stderr(fs::File::create(dir.join(LOG)).unwrap())
         .spawn()

@@ -4,6 +4,8 @@
 
 #[path = "relay/blocking.rs"]
 mod blocking;
+#[path = "relay/clock.rs"]
+mod clock;
 #[path = "relay/forwarding.rs"]
 mod forwarding;
 #[path = "relay/full_disk.rs"]

@@ -12,4 +12,5 @@
 pub mod client;
 pub mod connection;
 pub mod identity;
+pub mod owner;
 pub mod tls;

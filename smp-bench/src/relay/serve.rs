@@ -24,7 +24,7 @@ pub struct ServeOptions {
 /// # Errors
 /// If it cannot be started.
 pub async fn serve(options: &ServeOptions) -> Result<()> {
-    let overrides = Overrides { listen: vec![options.listen] };
+    let overrides = Overrides { listen: vec![options.listen], ..Overrides::default() };
     let config = config::load(&options.dir.join(CONFIG_FILE), &overrides)?;
     let relay = Relay::start(config).await?;
     println!("{}", relay.address().without_password());

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use smp_protocol::address::DEFAULT_PORT;
-use smp_server::config::{self, Overrides};
+use smp_server::{
+    StartError,
+    config::{self, Overrides},
+};
 use smp_transport::identity::files;
 use time::OffsetDateTime;
 
@@ -10,7 +13,8 @@ use super::Place;
 
 pub(super) fn run(place: &Place) -> Result<()> {
     let config = config::load(&place.config(), &Overrides::default())?;
-    let identity = files::load(&config.identity.path, OffsetDateTime::now_utc())?;
+    let identity =
+        files::load(&config.identity.path, OffsetDateTime::now_utc()).map_err(StartError::Identity)?;
     let listening = config.server.listen.first().map_or(DEFAULT_PORT, std::net::SocketAddr::port);
     println!("{}", config.address(identity.fingerprint(), listening)?);
     Ok(())

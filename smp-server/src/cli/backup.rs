@@ -39,8 +39,9 @@ pub(super) fn backup(options: &BackupOptions) -> Result<()> {
     let config = config::load(&file, &Overrides::default())?;
     let copied = runtime()?.block_on(backup::create(&config, &file, &options.to))?;
     println!("The relay is copied to {}; only its owner can read it.", options.to.display());
-    if !copied.database {
-        println!("There are no queues and messages in it: this relay has none on disk.");
+    match copied.database {
+        Some(counts) => println!("It has {} queues and {} messages.", counts.queues, counts.messages),
+        None => println!("There are no queues and messages in it: this relay has none on disk."),
     }
     if copied.authority_key {
         println!("It has ca.key in it: whoever gets this copy can be this relay for ever.");
@@ -53,8 +54,12 @@ pub(super) fn backup(options: &BackupOptions) -> Result<()> {
 pub(super) fn restore(options: &RestoreOptions) -> Result<()> {
     let dir = super::dir(options.dir.clone());
     let copied = runtime()?.block_on(backup::restore(&options.from, &dir))?;
-    let what =
-        if copied.database { "Settings, identity, queues and messages" } else { "Settings and identity" };
+    let what = match copied.database {
+        Some(counts) => {
+            format!("Settings, identity, {} queues and {} messages", counts.queues, counts.messages)
+        }
+        None => "Settings and identity".to_owned(),
+    };
     println!("{what} are restored to {} and checked.", dir.display());
     println!("Start the relay there only if the one that was copied does not run any more.");
     Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
 use smp_server::{
+    StartError,
     config::{self, Overrides},
     init::certificate_name,
 };
@@ -37,14 +38,14 @@ pub(super) fn run(Command::Rotate(options): &Command) -> Result<()> {
         "there is no {}: give the file with the key of the certificate authority by --ca-key",
         key.display()
     );
-    let authority = files::load_authority_with(directory, &key).with_context(|| {
-        format!("cannot use {} and {}", directory.join(files::CA_CERTIFICATE).display(), key.display())
-    })?;
+    let authority = files::load_authority_with(directory, &key).map_err(StartError::Identity)?;
     let host = config.server.hosts.first().map(ToString::to_string).unwrap_or_default();
     let algorithm = KeyAlgorithm::of(&authority.key().public_key());
     let now = OffsetDateTime::now_utc();
     let identity = authority.issue(&certificate_name(&host), algorithm, now, &mut rand::rng())?;
-    files::replace_leaf(directory, &identity).context("the certificate was not replaced")?;
+    files::replace_leaf(directory, &identity)
+        .map_err(StartError::Identity)
+        .context("the certificate was not replaced")?;
     println!("The relay has a new certificate in {}. Its address stays the same.", directory.display());
     println!("{}", reload_hint(&config));
     if files::has_authority_key(directory) {

@@ -21,6 +21,9 @@ pub(super) struct Options {
     /// Leave out what is damaged, and count it, instead of importing nothing
     #[arg(long)]
     skip_damaged: bool,
+    /// Import also a relay that has no queues at all
+    #[arg(long)]
+    allow_empty: bool,
     /// Only say what would be imported: do everything beside the new directory and remove it again
     #[arg(long)]
     dry_run: bool,
@@ -32,6 +35,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         from_data: options.from_data,
         dir: super::dir(options.dir),
         skip_damaged: options.skip_damaged,
+        allow_empty: options.allow_empty,
         dry_run: options.dry_run,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;

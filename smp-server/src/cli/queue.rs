@@ -140,6 +140,11 @@ fn sentence(answer: &QueueAnswer, order: &QueueOrder) -> Result<String> {
         (QueueAnswer::Unknown, _) => {
             bail!("there is no queue with this ID here; give the sender ID or the ID of the short link")
         }
+        (QueueAnswer::GoesOn, _) => {
+            bail!(
+                "the disk is slow: the relay is still doing it, and will do it whole; see its log, or ask again later"
+            )
+        }
         (QueueAnswer::Failed(why), _) => bail!("the store has failed, nothing was changed: {why}"),
         (QueueAnswer::Blocked(_), _) => bail!("the relay has done something else; it may be another version"),
     })

@@ -20,10 +20,14 @@ pub(super) struct Options {
     /// IP address and port to listen on, instead of those in the configuration file; can be repeated
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
+    /// Start although the store that this relay has served from, or the end of it, is missing: as a new one, or with what is
+    /// there. Everybody whose queue was in it has to connect anew
+    #[arg(long, visible_alias = "new-store")]
+    accept_loss: bool,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let overrides = Overrides { listen: options.listen.clone() };
+    let overrides = Overrides { listen: options.listen.clone(), accept_loss: options.accept_loss };
     let file = options.place.config();
     let config = config::load(&file, &overrides)?;
     let level = log::start(&config.log);
@@ -39,7 +43,17 @@ async fn serve(config: Config, reload: impl Fn(&mut RunningRelay)) -> Result<()>
     let addresses: Vec<String> = relay.local_addrs().iter().map(SocketAddr::to_string).collect();
     tracing::info!("smp-server {} listens on {}", env!("CARGO_PKG_VERSION"), addresses.join(", "));
     tell_service_manager(&[NotifyState::Ready]);
-    while signals.next().await == Asked::Reload {
+    loop {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = relay.died() => {
+                relay.kill().await;
+                bail!("a part of the relay has died, and it was stopped so that it is started again; please report this with the log");
+            }
+        };
+        if asked == Asked::Stop {
+            break;
+        }
         match NotifyState::monotonic_usec_now() {
             Ok(now) => tell_service_manager(&[NotifyState::Reloading, now]),
             Err(error) => tracing::warn!("cannot tell the service manager: {error}"),

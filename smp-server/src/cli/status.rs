@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use smp_server::{
     config,
-    control::{Refused, Status, ask_status},
+    control::{Refused, Status, StoreStatus, ask_status},
 };
 
 use super::{Place, queue};
@@ -43,6 +43,7 @@ fn table(status: &Status) -> String {
         ("queues", status.queues.to_string()),
         ("messages held", status.messages.to_string()),
         ("store", format!("{}, {} on disk", store.durability, size(store.disk_bytes))),
+        ("disk", disk(store)),
         (
             "waiting for disk",
             format!("{} operations, {} of messages", store.waiting_operations, size(store.waiting_bytes)),
@@ -55,6 +56,17 @@ fn table(status: &Status) -> String {
 
 fn limit_reached(Refused { setting, what, count, last_seconds_ago }: &Refused) -> String {
     format!("{setting}: {count} {what}, the last {} ago", uptime(*last_seconds_ago))
+}
+
+fn disk(store: &StoreStatus) -> String {
+    match store.free_bytes {
+        _ if store.is_full => format!(
+            "FULL: free at least {}; messages and new queues are refused, receiving goes on",
+            size(store.to_be_freed_bytes)
+        ),
+        Some(free) => format!("{} free", size(free)),
+        None => "unknown".to_owned(),
+    }
 }
 
 /// The two largest units.

@@ -21,7 +21,6 @@ use crate::{
     admission::Guest,
     auth::SessionKeys,
     client::Client,
-    clock::now,
     config::Config,
     node::Node,
     pace::Pace,
@@ -140,7 +139,7 @@ impl Context<'_> {
             role: service.role,
             certificates: Vec::new(),
             fingerprint: service.fingerprint.to_vec(),
-            created: Day::of(now()),
+            created: Day::of(self.node.clock.now()),
         };
         if self.node.store.service(new).await? != service.id {
             return Err(ErrorType::Service);
@@ -166,8 +165,8 @@ impl Context<'_> {
 
     /// Notes the day of use. If that fails the queue only seems to be idle for longer.
     pub(super) async fn note_use(&self, queue: &QueueRecord) {
-        let today = Day::of(now());
-        if queue.updated != Some(today) {
+        let today = Day::of(self.node.clock.now());
+        if queue.updated < Some(today) {
             let _ = self.change(queue, QueueChange::Used(today)).await;
         }
     }

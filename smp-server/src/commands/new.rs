@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     broker::{ClientEnded, Subscribed},
-    clock::now,
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
         StoreError,
@@ -44,9 +43,10 @@ pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResul
     }
     let link = requested_link(cx, &request)?;
     cx.keep_service().await?;
+    let today = Day::of(cx.node.clock.now());
     let mut result = Err(StoreError::Duplicate);
     for _ in 0..ATTEMPTS {
-        let (queue, ids) = build(&request, link.clone(), cx.service_id(), &mut rand::rng());
+        let (queue, ids) = build(&request, link.clone(), cx.service_id(), today, &mut rand::rng());
         result = cx.node.store.create_queue(queue).await.map(|record| (record, ids));
         match &result {
             // IDs that the client has chosen stay the same.
@@ -120,6 +120,7 @@ fn build(
     request: &NewQueue<'_>,
     link: Option<RequestedLink>,
     service: Option<&ServiceId>,
+    today: Day,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> (store::NewQueue, QueueIds) {
     let dh = X25519PrivateKey::generate(rng);
@@ -139,7 +140,7 @@ fn build(
         link: queue_link,
         notifier,
         status: QueueStatus::Active,
-        updated: Some(Day::of(now())),
+        updated: Some(today),
         recipient_service: service.cloned(),
     };
     let ids = QueueIds {

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     broker::Notification,
-    clock::now,
     store::{Appended, Message, NewMessage, Notifier, QueueChange, QueueRecord},
 };
 
@@ -35,14 +34,13 @@ pub(super) async fn run(
     if queue.link.is_some() && queue.is_secured_messaging() {
         cx.change(queue, QueueChange::ClearLink).await?;
     }
-    let now = now();
     let message = NewMessage {
         id: MessageId::generate(&mut rand::rng()),
-        timestamp: now,
+        timestamp: cx.node.clock.now(),
         notification: flags.notification,
         body,
     };
-    let appended = cx.node.store.append(&queue.recipient_id, message, cx.node.expire_before(now)).await;
+    let appended = cx.node.store.append(&queue.recipient_id, message, cx.node.expire_before()).await;
     match appended? {
         Appended::Accepted(accepted) => {
             cx.node.metrics.messages_accepted.inc();

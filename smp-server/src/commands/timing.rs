@@ -182,7 +182,8 @@ struct Refusing {
 
 impl Refusing {
     fn new(store: Arc<dyn Store>, kind: Kind) -> Self {
-        let node = Node::new(Config::for_tests(Path::new("unused")), store);
+        let clock = crate::Clock::system();
+        let node = Node::new(Config::for_tests(Path::new("unused")), store, clock);
         Self { caller: testing::caller(), node, key: kind.generate() }
     }
 

@@ -9,6 +9,9 @@ use super::{ConfigError, text};
 /// Commands in a block at most: their number is one byte.
 const MAX_BATCH: usize = 255;
 
+/// Largest `min_free_disk_mib`.
+const MAX_FREE_MIB: u64 = 1 << 20;
+
 /// Keys that a list on the wire can have.
 const MAX_RECIPIENT_KEYS: usize = 255;
 
@@ -74,6 +77,8 @@ pub struct Limits {
     pub max_pending_notifications: usize,
     /// Notifications kept for all queues together; the oldest goes first. Each takes about 400 bytes of memory.
     pub max_pending_notifications_total: usize,
+    /// With less free space on the disk of the store, in MiB, new queues are refused; a twentieth of the disk at most. 0: no bound.
+    pub min_free_disk_mib: u64,
     /// On shutdown, how long to wait for what clients have asked before.
     #[serde(deserialize_with = "text::duration")]
     pub shutdown_timeout: Duration,
@@ -101,6 +106,7 @@ impl Default for Limits {
             max_recipient_keys: 16,
             max_pending_notifications: 32,
             max_pending_notifications_total: 100_000,
+            min_free_disk_mib: 256,
             shutdown_timeout: Duration::from_secs(10),
         }
     }
@@ -133,6 +139,10 @@ impl Limits {
             (
                 !(1..=MAX_RECIPIENT_KEYS).contains(&self.max_recipient_keys),
                 "limits.max_recipient_keys must be 1 to 255; try 16",
+            ),
+            (
+                self.min_free_disk_mib > MAX_FREE_MIB,
+                "limits.min_free_disk_mib must be 1048576 at most; try 256",
             ),
             (self.max_pending_notifications == 0, "limits.max_pending_notifications is 0; try 32"),
             (

@@ -6,27 +6,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
+use super::{
+    Config, ConfigError, environment,
+    template::{IS_FRAMED, LAST_LINE},
 };
-
-use super::{Config, ConfigError};
 
 /// Name of the configuration file in the relay's directory.
 pub const CONFIG_FILE: &str = "smp-server.toml";
-
-/// Environment variables begin with this; `__` separates section and setting.
-const ENV_PREFIX: &str = "SMP_SERVER_";
-
-/// Variables with the prefix that are flags of the command line, not settings.
-const ENV_FLAGS: [&str; 2] = ["dir", "config"];
 
 /// What flags of the command line replace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--listen`, if given at all.
     pub listen: Vec<SocketAddr>,
+    /// `--accept-loss`
+    pub accept_loss: bool,
 }
 
 /// Where a relay lives if nobody says otherwise: `/var/lib/smp-server` for root, else `smp-server` in
@@ -68,14 +62,20 @@ fn read(path: &Path, dir: &Path, overrides: &Overrides) -> Result<Config, Config
     })?;
     // Alone first, because only this error knows the line.
     toml::from_str::<Config>(&text).map_err(|error| file_error(path, &text, &error))?;
-    let mut figment = Figment::new()
-        .merge(Toml::string(&text))
-        .merge(Env::prefixed(ENV_PREFIX).ignore(&ENV_FLAGS).split("__"));
-    if !overrides.listen.is_empty() {
-        figment = figment.merge(Serialized::default("server.listen", &overrides.listen));
+    if text.contains(IS_FRAMED) && !text.lines().any(|line| line.trim() == LAST_LINE) {
+        return Err(ConfigError::CutOff(path.to_path_buf()));
     }
-    let mut config: Config =
-        figment.extract().map_err(|error| ConfigError::Environment(error.to_string()))?;
+    let file: toml::Table = toml::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+    let variables = environment::variables(std::env::vars_os())?;
+    let has_hosts = file.get("server").is_some_and(|server| server.get("hosts").is_some());
+    if !has_hosts && !variables.iter().any(|variable| variable.is("server", "hosts")) {
+        return Err(ConfigError::WithoutHosts(path.to_path_buf()));
+    }
+    let mut config = environment::overlay(file, variables)?;
+    if !overrides.listen.is_empty() {
+        config.server.listen.clone_from(&overrides.listen);
+    }
+    config.store.accept_loss = overrides.accept_loss;
     config.resolve_paths(dir);
     config.validate()?;
     Ok(config)
@@ -100,9 +100,32 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_the_defaults() {
-        let config = load_text("").unwrap();
+    fn a_file_with_hosts_alone_is_the_defaults() {
+        let config = load_text("[server]\nhosts = [\"relay.example\"]\n").unwrap();
         assert_eq!(config.queues, Config::default().queues);
+    }
+
+    /// Cut anywhere, a file that `init` wrote is never taken for one with other settings.
+    #[test]
+    fn an_empty_or_cut_file_is_refused() {
+        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"));
+        let with_end_cut = text.trim_end().len() - LAST_LINE.len();
+        for length in [0, 1, 80, 200, text.len() / 2, with_end_cut - 1, with_end_cut, text.len() - 2] {
+            let error = load_text(&text[..length]).unwrap_err();
+            let is_named = matches!(
+                error,
+                ConfigError::CutOff(_) | ConfigError::WithoutHosts(_) | ConfigError::File { .. }
+            );
+            assert!(is_named, "{length}: {error}");
+        }
+        for blank in ["\n", "# nothing\n", "\n\n[server]\n"] {
+            assert!(matches!(load_text(blank), Err(ConfigError::WithoutHosts(_))), "{blank}");
+        }
+        assert!(load_text(&text).unwrap().queues.create_password.is_some());
+        // Files of earlier versions, and those that people write, have no such line.
+        let unframed: Vec<_> =
+            text.lines().filter(|line| !line.contains(IS_FRAMED) && *line != LAST_LINE).collect();
+        assert!(load_text(&unframed.join("\n")).is_ok());
     }
 
     #[test]
@@ -140,8 +163,12 @@ mod tests {
     fn flags_win_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(CONFIG_FILE);
-        fs::write(&path, "[server]\nlisten = [\"127.0.0.1:1\"]\n[store]\ndurability = \"os\"\n").unwrap();
-        let overrides = Overrides { listen: vec!["127.0.0.1:2".parse().unwrap()] };
+        fs::write(
+            &path,
+            "[server]\nhosts = [\"a.example\"]\nlisten = [\"127.0.0.1:1\"]\n[store]\ndurability = \"os\"\n",
+        )
+        .unwrap();
+        let overrides = Overrides { listen: vec!["127.0.0.1:2".parse().unwrap()], ..Overrides::default() };
         let config = load(&path, &overrides).unwrap();
         assert_eq!(config.server.listen, overrides.listen);
         assert_eq!(config.store.durability, Durability::Os);

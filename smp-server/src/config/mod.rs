@@ -4,6 +4,7 @@
 //! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
 //! see [`load`].
 
+mod environment;
 mod error;
 mod in_force;
 mod limits;
@@ -203,8 +204,17 @@ pub struct StoreConfig {
     #[serde(deserialize_with = "text::duration")]
     #[serde(alias = "patience")]
     pub ack_wait: Duration,
+    /// Connections to the database that read, 2 to 64. Searches by IDs that do not exist never use all of them.
+    pub readers: u32,
+    /// A file in that directory, in MiB, that is given up when the disk is full, so that receiving goes on. An eighth of the disk at
+    /// most. 0: none.
+    pub reserve_mib: u64,
     /// Whether bodies of deleted messages are overwritten with zeros at once, for about double the work of a removal.
     pub overwrite_deleted: bool,
+    /// Starts also if the store that the relay has served from, or its end, is missing. Not a setting of the file: the operator
+    /// says so once, with a flag.
+    #[serde(skip)]
+    pub accept_loss: bool,
 }
 
 impl Default for StoreConfig {
@@ -217,7 +227,10 @@ impl Default for StoreConfig {
             body_cache_mib: 32,
             pending_mib: 64,
             ack_wait: Duration::from_millis(100),
+            readers: 5,
+            reserve_mib: 48,
             overwrite_deleted: false,
+            accept_loss: false,
         }
     }
 }
@@ -305,6 +318,8 @@ impl Config {
         config.server.listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
         config.proxy.allow_private_hosts = true;
         config.server.control_socket = None;
+        config.store.reserve_mib = 0;
+        config.limits.min_free_disk_mib = 0;
         config.resolve_paths(dir);
         config
     }
@@ -365,6 +380,11 @@ impl Config {
                 self.store.queue_cache_mib > MAX_CACHE_MIB || self.store.body_cache_mib > MAX_CACHE_MIB,
                 "store.queue_cache_mib and store.body_cache_mib must be 1048576 at most",
             ),
+            (
+                self.store.reserve_mib > MAX_CACHE_MIB as u64,
+                "store.reserve_mib must be 1048576 at most; try 48",
+            ),
+            (!(2..=64).contains(&self.store.readers), "store.readers must be 2 to 64; try 5"),
             (self.store.pending_mib > MAX_WAITING_MIB, "store.pending_mib must be 4095 at most; try 64"),
             (self.queues.expiry_interval.is_zero(), "queues.expiry_interval is 0; try \"1h\""),
         ];

@@ -2,6 +2,12 @@
 
 use smp_protocol::address::Host;
 
+/// Says in a file that it ends with [`LAST_LINE`].
+pub(super) const IS_FRAMED: &str = "Keep its last line";
+
+/// The last line of a file that says so: without it, the file was cut off.
+pub(super) const LAST_LINE: &str = "# End of the settings.";
+
 /// The text of a new `smp-server.toml`: everything that can be set, each at its default and commented out, apart from
 /// what was asked for.
 #[must_use]
@@ -14,7 +20,9 @@ pub fn template(hosts: &[Host], port: u16, password: Option<&str>) -> String {
     };
     format!(
         r#"# Settings of smp-server. Lines that begin with # show the defaults.
+# {IS_FRAMED}: it tells this file from one that was cut off.
 # Each can also be set by an environment variable: SMP_SERVER_STORE__DURABILITY=os sets durability in [store].
+# A list can be words with commas between them there.
 # Durations are written "250ms", "30s", "5m", "6h", "21d". Relative paths start at the directory of this file.
 
 [server]
@@ -66,6 +74,11 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # While a recipient is online and acknowledges within this time, messages wait so long for the acknowledgement, which
 # makes writing them needless; those behind others up to five times as long. "0s": write at once, always.
 # ack_wait = "100ms"
+# Connections to the database that read. Searches by IDs that do not exist never use all of them.
+# readers = 5
+# A file beside the database that is given up when the disk is full, so that people can still receive and delete; an eighth of the
+# disk at most. 0: none.
+# reserve_mib = 48
 # Overwrite deleted messages with zeros at once, for about double the work of a removal. All are encrypted end to end anyway.
 # overwrite_deleted = false
 
@@ -136,6 +149,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # first.
 # max_pending_notifications = 32
 # max_pending_notifications_total = 100000
+# With less free space on the disk of the store, new queues are refused; a twentieth of the disk at most. 0: no bound.
+# min_free_disk_mib = 256
 # On SIGTERM, for what was asked before.
 # shutdown_timeout = "10s"
 
@@ -169,6 +184,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # level = "info"
 # "text" or "json".
 # format = "text"
+
+{LAST_LINE}
 "#
     )
 }

@@ -16,6 +16,8 @@ pub enum QueueAnswer {
     Unknown,
     /// The store has failed; the sentence says how.
     Failed(String),
+    /// It takes longer than a question may wait. It goes on, and is done whole.
+    GoesOn,
 }
 
 /// How a queue is.

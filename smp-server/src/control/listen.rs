@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use smp_transport::owner;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -19,8 +20,8 @@ use super::{Question, question::MAX_QUESTION};
 /// Programs that may wait to ask.
 const BACKLOG: i32 = 16;
 
-/// How long one question with its answer may take: they come one after the other.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long reading a question may take, and writing its answer: they come one after the other.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Pause after an error of the system.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -45,6 +46,7 @@ impl Control {
         socket.bind(&SockAddr::unix(path)?)?;
         // Before it listens nobody can connect.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        owner::give_to_owner_of_directory(path)?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         Ok(Self { listener: UnixListener::from_std(socket.into())?, path: path.to_path_buf() })
@@ -58,12 +60,13 @@ impl Drop for Control {
     }
 }
 
-/// Answers, one question after the other, for ever. `answer` makes a line of JSON.
+/// Answers, one question after the other, for ever. `answer` makes a line of JSON; it is never cut off, as it may be about to do
+/// something.
 pub(crate) async fn serve(control: Control, answer: impl AsyncFn(Question) -> serde_json::Result<String>) {
     loop {
         match control.listener.accept().await {
             // A program that does not listen to the answer is no concern of the relay.
-            Ok((stream, _)) => drop(timeout(TIMEOUT, exchange(stream, &answer)).await),
+            Ok((stream, _)) => drop(exchange(stream, &answer).await),
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -75,11 +78,14 @@ async fn exchange(
 ) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut question = String::new();
-    BufReader::new(read.take(MAX_QUESTION)).read_line(&mut question).await?;
+    timeout(TIMEOUT, BufReader::new(read.take(MAX_QUESTION)).read_line(&mut question)).await??;
     let answer = match Question::read(&question) {
         Some(question) => answer(question).await?,
         None => r#"{"error":"unknown question"}"#.to_owned(),
     };
-    write.write_all(format!("{answer}\n").as_bytes()).await?;
-    write.shutdown().await
+    let written = async {
+        write.write_all(format!("{answer}\n").as_bytes()).await?;
+        write.shutdown().await
+    };
+    timeout(TIMEOUT, written).await?
 }

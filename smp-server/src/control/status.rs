@@ -48,4 +48,16 @@ pub struct StoreStatus {
     pub waiting_bytes: u64,
     /// Size of the files on disk, in bytes.
     pub disk_bytes: u64,
+    /// Free bytes on that disk, if the system tells.
+    #[serde(default)]
+    pub free_bytes: Option<u64>,
+    /// Whether messages and new queues are refused because the disk is full.
+    #[serde(default)]
+    pub is_full: bool,
+    /// Bytes that have to be freed until it is not full any more.
+    #[serde(default)]
+    pub to_be_freed_bytes: u64,
+    /// Messages that were acknowledged and could not be removed from the disk yet.
+    #[serde(default)]
+    pub unwritten_removals: u64,
 }

@@ -44,6 +44,7 @@ use crate::{
     durable,
     init::make_private_dir,
     relay::DATABASE,
+    served,
     store::{DiskDurability, SqliteConfig, SqliteStore, Store as _, StoreCounts},
 };
 
@@ -71,6 +72,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Leave out what is damaged and count it.
     pub skip_damaged: bool,
+    /// Import also a relay that has no queues.
+    pub allow_empty: bool,
     /// Do everything, report, and remove it again.
     pub dry_run: bool,
 }
@@ -132,6 +135,9 @@ async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Resu
     let mut damaged = Damaged::new(options.skip_damaged);
     let source = Source { data: &options.from_data, messages, notes: &mut notes };
     let (read, stored) = import_data(source, &config, &mut damaged).await?;
+    if stored.queues == 0 && !options.allow_empty {
+        return Err(ImportError::Empty(store_log(&options.from_data)));
+    }
     Ok(Report { address, stored, read, damaged, notes, has_authority_key })
 }
 
@@ -171,6 +177,8 @@ async fn import_data(
     };
     let store = SqliteStore::open(database).await?;
     let result = read_all(source, &store, dir, damaged).await;
+    let note = config.identity.path.join(served::NOTE);
+    served::write(&config.identity.path, store.id()).map_err(|error| ImportError::Write(note, error))?;
     let counts = store.counts();
     store.close().await?;
     Ok((result?, counts))

@@ -151,6 +151,12 @@ pub enum ImportError {
     /// A line cannot be understood.
     #[error("{0}; nothing was imported. To leave out what is damaged, import with --skip-damaged")]
     Damaged(Damage),
+    /// There is nothing to import: the old relay's data are elsewhere, or were lost.
+    #[error(
+        "there are no queues in {0}, nothing was imported; check --from-data, and whether that directory is mounted. If the old \
+         relay has none, import with --allow-empty"
+    )]
+    Empty(PathBuf),
     /// The queues of the old relay are in a PostgreSQL database.
     #[error(
         "{0} says `store_queues = database`; export the database with the old server's own command to a store log first, \

@@ -25,6 +25,11 @@ pub enum BindError {
     /// It is no address of this machine.
     #[error("cannot listen on {0}: it is not an address of this machine; see server.listen and page.listen")]
     NotLocal(SocketAddr),
+    /// There is no IPv6 on this machine, and nothing else to listen on.
+    #[error(
+        "cannot listen on {0}: this machine has no IPv6; add an IPv4 address such as \"0.0.0.0:5223\" to server.listen"
+    )]
+    WithoutIpv6(SocketAddr),
     /// Anything else.
     #[error("cannot listen on {0}: {1}")]
     Other(SocketAddr, #[source] io::Error),
@@ -37,17 +42,30 @@ pub enum BindError {
 ///
 /// [`BindError`] for the first address that does not work.
 pub(crate) fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindError> {
+    bind_by(addresses, listen)
+}
+
+fn bind_by<T>(
+    addresses: &[SocketAddr],
+    listen: impl Fn(SocketAddr) -> io::Result<T>,
+) -> Result<Vec<T>, BindError> {
     let mut listeners = Vec::with_capacity(addresses.len());
+    let mut without_ipv6 = None;
     for address in addresses {
         match listen(*address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) if !listeners.is_empty() && is_without_ipv6(*address, &error) => {
+            Err(error) if is_without_ipv6(*address, &error) => {
                 tracing::info!("this machine has no IPv6");
+                without_ipv6 = Some(BindError::WithoutIpv6(*address));
             }
             Err(error) => return Err(explain(*address, error)),
         }
     }
-    Ok(listeners)
+    match without_ipv6 {
+        // There was nothing else in the list.
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -93,6 +111,27 @@ mod tests {
         let error = bind(&[taken]).unwrap_err();
         assert!(matches!(error, BindError::InUse(address) if address == taken));
         assert!(error.to_string().contains("in use"));
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_listens_on_the_rest_in_any_order() {
+        let [v4, v6, foreign]: [SocketAddr; 3] =
+            ["0.0.0.0:7", "[::]:7", "[2001:db8::1]:7"].map(|address| address.parse().unwrap());
+        for error in [io::Error::from_raw_os_error(EAFNOSUPPORT), io::ErrorKind::AddrNotAvailable.into()] {
+            let listen = |address: SocketAddr| match address {
+                SocketAddr::V4(_) => Ok(address),
+                SocketAddr::V6(_) => Err(match error.raw_os_error() {
+                    Some(code) => io::Error::from_raw_os_error(code),
+                    None => error.kind().into(),
+                }),
+            };
+            for list in [[v4, v6], [v6, v4]] {
+                assert_eq!(bind_by(&list, listen).unwrap(), [v4]);
+            }
+            let alone = bind_by(&[v6], listen).unwrap_err();
+            assert!(matches!(alone, BindError::WithoutIpv6(_)), "{alone}");
+            assert!(bind_by(&[v4, foreign], listen).is_err(), "it was meant");
+        }
     }
 
     #[tokio::test]

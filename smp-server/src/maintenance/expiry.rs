@@ -10,11 +10,11 @@ const STEP: usize = 500;
 /// Pause after each step, so that a large store does not slow the relay down.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Removes what is too old at this time (seconds since 1970).
-pub(super) async fn expire(node: &Node, now: u64) {
+/// Removes what is too old.
+pub(super) async fn expire(node: &Node) {
     let age = node.config().queues.expire_notifications;
-    node.hub.notifications.expire(now.saturating_sub(age.as_secs()));
-    if let Some(before) = node.expire_before(now) {
+    node.hub.notifications.expire(node.clock.older_than(age));
+    if let Some(before) = node.expire_before() {
         expire_messages(node, before).await;
     }
 }

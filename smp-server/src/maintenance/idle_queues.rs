@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
-/// Deletes queues that were not used in the time before `now` (seconds since 1970) that the settings name.
+/// Deletes queues that were not used for as long as the settings name.
 pub(super) struct IdleQueues {
     /// The day on which subscriptions were noted as use.
     noted: Option<Day>,
@@ -30,8 +30,8 @@ impl IdleQueues {
         Self { noted: None }
     }
 
-    pub(super) async fn sweep(&mut self, node: &Node, age: Duration, now: u64) -> Result<(), StoreError> {
-        let today = Day::of(now);
+    pub(super) async fn sweep(&mut self, node: &Node, age: Duration) -> Result<(), StoreError> {
+        let today = Day::of(node.clock.now());
         // Some subscribe once and then wait for longer than that.
         if self.noted != Some(today) {
             let unreadable = note_subscribed(node, today).await?;
@@ -43,7 +43,8 @@ impl IdleQueues {
             note_services(node, today).await?;
             self.noted = Some(today);
         }
-        let before = Day::of(now.saturating_sub(age.as_secs() / DAY * DAY));
+        let age = Duration::from_secs(age.as_secs() / DAY * DAY);
+        let before = Day::of(node.clock.older_than(age));
         loop {
             let deleted = node.store.delete_idle_queues(before, STEP).await?;
             node.metrics.queues_idle.inc_by(deleted.len() as u64);
@@ -97,7 +98,7 @@ async fn note_services(node: &Node, today: Day) -> Result<(), StoreError> {
 }
 
 async fn note(node: &Node, queue: &Arc<QueueRecord>, today: Day) {
-    if queue.updated != Some(today) {
+    if queue.updated < Some(today) {
         // It may have been deleted meanwhile; otherwise it only seems to be idle for longer.
         let _ = node.store.update_queue(&queue.recipient_id, QueueChange::Used(today)).await;
     }
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         Relay,
-        clock::now,
+        clock::{Clock, tests::Hands},
         config::Config,
         init,
         store::{SqliteConfig, SqliteStore},
@@ -149,30 +150,33 @@ mod tests {
             password: None,
         };
         init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-        let relay = Relay::start(Config::for_tests(dir.path())).await.unwrap();
+        let start = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+        let hands = Hands::at(start);
+        let clock = Clock::new(hands.clone());
+        let relay = Relay::start_with(Config::for_tests(dir.path()), clock).await.unwrap();
         let node = relay.node.clone();
         let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();
         let queue = subscribed_queue(&client).await;
-        let now = now();
         let month = Duration::from_secs(30 * DAY);
-        let used = |days_ago| {
-            let day = QueueChange::Used(Day::of(now - days_ago * DAY));
-            node.store.update_queue(&queue, day)
-        };
         let exists = async || node.store.find_queue(QueueId::Recipient(&queue)).await.unwrap().is_some();
-        used(90).await.unwrap();
-        IdleQueues::new().sweep(&node, month, now).await.unwrap();
+        hands.pass(90 * DAY);
+        IdleQueues::new().sweep(&node, month).await.unwrap();
         assert!(exists().await, "it is subscribed");
 
         drop((client, events));
         while node.hub.subscriptions.count() > 0 {
             tokio::task::yield_now().await;
         }
-        used(30).await.unwrap();
-        IdleQueues::new().sweep(&node, month, now).await.unwrap();
+        hands.pass(30 * DAY);
+        IdleQueues::new().sweep(&node, month).await.unwrap();
         assert!(exists().await, "the month is not over");
-        used(31).await.unwrap();
-        IdleQueues::new().sweep(&node, month, now).await.unwrap();
+        // A clock that was set makes nothing old.
+        hands.set(start + 400 * DAY);
+        IdleQueues::new().sweep(&node, month).await.unwrap();
+        assert!(exists().await, "the clock has jumped");
+        hands.set(start + 120 * DAY);
+        hands.pass(DAY);
+        IdleQueues::new().sweep(&node, month).await.unwrap();
         assert!(!exists().await);
         relay.shutdown().await.unwrap();
     }
@@ -186,8 +190,8 @@ mod tests {
             let store = SqliteStore::open(SqliteConfig::new(path.clone())).await.unwrap();
             testing::node_on(Arc::new(store))
         };
-        let now = now();
         let node = open().await;
+        let now = node.clock.now();
         let mut queues = Vec::new();
         for days_ago in [90, 80, 0] {
             let queue = testing::queue(&node).await;
@@ -205,7 +209,7 @@ mod tests {
         let node = open().await;
         let client = testing::client();
         node.hub.subscribe(&queues[2], None, None, &client).unwrap();
-        IdleQueues::new().sweep(&node, Duration::from_secs(30 * DAY), now).await.unwrap();
+        IdleQueues::new().sweep(&node, Duration::from_secs(30 * DAY)).await.unwrap();
         assert_eq!(node.store.counts().queues, 2);
         let healthy = node.store.find_queue(QueueId::Recipient(&queues[1].recipient_id)).await;
         assert!(healthy.unwrap().is_none());

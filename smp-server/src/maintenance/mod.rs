@@ -5,8 +5,10 @@ mod expiry;
 mod idle_queues;
 mod restart;
 mod sweep;
+mod time;
 
 pub(crate) use self::{
     restart::{keep_notifications, restore_notifications},
     sweep::sweep,
+    time::{keep_time, restore_time, watch_time},
 };

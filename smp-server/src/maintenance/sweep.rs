@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{expiry, idle_queues::IdleQueues};
-use crate::{clock::now, node::Node};
+use crate::node::Node;
 
 /// How long after the start the first sweep waits: clients that come back are served first.
 const FIRST: Duration = Duration::from_secs(10);
@@ -15,10 +15,9 @@ pub(crate) async fn sweep(node: Arc<Node>) {
     let mut idle = IdleQueues::new();
     sleep(FIRST.min(node.config().queues.expiry_interval)).await;
     loop {
-        let now = now();
-        expiry::expire(&node, now).await;
+        expiry::expire(&node).await;
         if let Some(age) = node.config().queues.delete_idle
-            && let Err(error) = idle.sweep(&node, age, now).await
+            && let Err(error) = idle.sweep(&node, age).await
         {
             tracing::warn!("cannot delete queues that nobody uses: {error}");
         }
@@ -50,7 +49,7 @@ mod tests {
             config.queues.expire_messages = Some(Duration::from_secs(100));
         });
         let queue = testing::queue(&node).await;
-        testing::send_at(&node, &queue, now() - 1_000).await;
+        testing::send_at(&node, &queue, node.clock.now() - 1_000).await;
         let start = Instant::now();
         let _sweeping = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(sweep(node.clone())));
         while node.metrics.messages_expired.get() == 0 {

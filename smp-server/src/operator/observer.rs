@@ -46,6 +46,10 @@ impl Observer {
                 waiting_operations: load.waiting_operations,
                 waiting_bytes: load.waiting_bytes,
                 disk_bytes: load.disk_bytes,
+                free_bytes: load.free_bytes,
+                is_full: load.is_full,
+                to_be_freed_bytes: load.to_be_freed,
+                unwritten_removals: load.unwritten_removals,
             },
             memory_bytes: resident_bytes(),
         }

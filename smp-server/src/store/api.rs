@@ -159,12 +159,27 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if there is no such queue.
     fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()>;
 
+    /// What [`Store::save_clock`] was told last, over restarts; nothing if it never was.
+    fn saved_clock(&self) -> StoreFuture<'_, String> {
+        Box::pin(async { Ok(String::new()) })
+    }
+
+    /// Keeps a line of text about the relay's clock. A store whose content ends with the process need not.
+    fn save_clock(&self, _: String) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// How much the store holds.
     fn counts(&self) -> StoreCounts;
 
     /// What the store is doing, for statistics.
     fn load(&self) -> StoreLoad {
         StoreLoad::default()
+    }
+
+    /// Resolves if the store can do nothing any more, because a part of it has died; never if it is closed.
+    fn failed(&self) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::pending())
     }
 
     /// Writes what is accepted, then refuses everything with [`StoreError::Closed`]. Resolves when the files are closed.
@@ -209,6 +224,14 @@ pub struct StoreLoad {
     pub waiting_bytes: u64,
     /// Size of the files, in bytes.
     pub disk_bytes: u64,
+    /// Free bytes on the disk that they are on, if the system says.
+    pub free_bytes: Option<u64>,
+    /// Whether messages and new queues are refused because the disk is full.
+    pub is_full: bool,
+    /// Bytes that have to be freed until it is not full any more.
+    pub to_be_freed: u64,
+    /// Removals of acknowledged messages that could not be written; if the process dies, these are delivered once more.
+    pub unwritten_removals: u64,
 }
 
 /// Where a sweep goes on. The default is the beginning.

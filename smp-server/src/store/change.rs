@@ -29,7 +29,7 @@ pub enum QueueChange {
     RecipientService(Option<ServiceId>),
     /// Associates the notifier with a service, or with none (`NSUB`). Refused without a notifier.
     NotifierService(Option<ServiceId>),
-    /// Notes that the queue was used on this day. Not waited for: it may be lost when the relay is killed.
+    /// Notes that the queue was used on this day, if that is later than what was noted: a clock may have been behind. Not waited for: it may be lost when the relay is killed.
     Used(Day),
 }
 
@@ -76,7 +76,10 @@ impl QueueRecord {
                 let notifier = record.notifier.as_mut().ok_or(StoreError::Refused)?;
                 replace(&mut notifier.service, service)
             }
-            QueueChange::Used(day) => replace(&mut record.updated, &Some(*day)),
+            QueueChange::Used(day) => {
+                let latest = record.updated.max(Some(*day));
+                replace(&mut record.updated, &latest)
+            }
         };
         Ok(changed.then_some(record))
     }

@@ -67,6 +67,54 @@ pub enum OpenError {
         /// Path of the database file.
         path: std::path::PathBuf,
     },
+    /// The relay has served from this database before, and it is not there, or has nothing in it. Without this error its
+    /// clients would be told that their queues are gone, and would throw away what waits for them.
+    #[error(
+        "the store {path} {what}, although this relay has served from it; nothing was changed. Mount its directory, or restore it \
+         from a backup (see `smp-server restore --help`). Only if it is lost for good: `smp-server start --new-store` begins with \
+         an empty one, and everybody who has a queue here has to connect anew"
+    )]
+    Missing {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+        /// How it is.
+        what: &'static str,
+    },
+    /// What was written to the database last is not there.
+    #[error(
+        "the end of the store {path} is missing: it is an older copy, or its log ({path}-wal) was removed; nothing was changed. Put \
+         the log back, or restore a backup (see `smp-server restore --help`). Only if it is lost for good: `smp-server start \
+         --accept-loss` goes on with what is there"
+    )]
+    EndLost {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+    },
+    /// The database is that of another relay.
+    #[error(
+        "the store {path} is another one than this relay has served from; nothing was changed. Check store.path and what is mounted \
+         there. If it was moved here on purpose: `smp-server start --accept-loss` takes it over"
+    )]
+    OtherStore {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+    },
+    /// There is no space left.
+    #[error("cannot open the store {path}: the disk is full; free some space")]
+    Full {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+    },
+    /// The database is damaged.
+    #[error(
+        "the store {path} is damaged: {reason}; check the disk, and restore a backup (see `smp-server restore --help`)"
+    )]
+    Damaged {
+        /// Path of the database file.
+        path: std::path::PathBuf,
+        /// What the database engine said.
+        reason: String,
+    },
     /// The file cannot be opened or created.
     #[error("cannot open the store {path}: {reason}")]
     Open {
@@ -85,4 +133,30 @@ pub enum OpenError {
         /// What does not fit.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// The file cannot be read or written.
+    pub(crate) fn of_file(path: &std::path::Path, error: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => Self::Full { path },
+            _ => {
+                let reason = format!("{error}; {}", crate::advice::of_file(&path, &error));
+                Self::Open { path, reason }
+            }
+        }
+    }
+
+    /// The store has failed before it was open.
+    pub(crate) fn of_store(path: &std::path::Path, error: &StoreError) -> Self {
+        let path = path.to_owned();
+        match error {
+            StoreError::Unavailable(StorageFault::Full) => Self::Full { path },
+            StoreError::Unavailable(StorageFault::Damaged(reason)) => {
+                Self::Damaged { path, reason: reason.to_string() }
+            }
+            error => Self::Open { path, reason: error.to_string() },
+        }
+    }
 }

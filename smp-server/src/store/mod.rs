@@ -44,4 +44,4 @@ pub use record::{
     Day, LinkData, NewQueue, Notifier, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus,
 };
 pub use service::{NewService, ServiceQueues, ServiceRole};
-pub use sqlite::{DiskDurability, SqliteConfig, SqliteStore};
+pub use sqlite::{DiskDurability, Presence, SqliteConfig, SqliteStore};

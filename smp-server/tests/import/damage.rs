@@ -245,3 +245,14 @@ async fn a_wrong_identity_is_refused() {
         fs::write(&path, good).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_relay_without_queues_is_taken_for_one_whose_data_are_missing() {
+    let copy = Copy::of("memory");
+    fs::write(copy.old("var/smp-server-store.log"), "").unwrap();
+    let error = copy.import(|options| options.allow_empty = false).await.unwrap_err();
+    assert!(error.to_string().contains("--allow-empty"), "{error}");
+    assert_eq!(copy.names(), ["old"], "nothing is left behind");
+    let report = copy.import(|options| options.allow_empty = true).await.unwrap();
+    assert_eq!(report.stored.queues, 0);
+}

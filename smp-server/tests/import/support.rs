@@ -49,6 +49,7 @@ impl Copy {
             from_data: self.old("var"),
             dir: self.dir.path().join("new"),
             skip_damaged: false,
+            allow_empty: true,
             dry_run: false,
         }
     }
@@ -70,7 +71,7 @@ impl Copy {
 
     /// Starts the new relay on a free port. The samples are of one day: nothing must expire.
     pub(crate) async fn start(&self) -> RunningRelay {
-        let overrides = Overrides { listen: vec!["127.0.0.1:0".parse().unwrap()] };
+        let overrides = Overrides { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Overrides::default() };
         let mut config = load(&self.dir.path().join("new").join(CONFIG_FILE), &overrides).unwrap();
         config.queues.expire_messages = None;
         Relay::start(config).await.unwrap()

@@ -181,6 +181,46 @@ async fn a_full_disk_stops_only_what_needs_it() {
     SqliteStore::check(SqliteConfig::new(config.store.path.join("smp-server.sqlite"))).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_nobody_from_receiving() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+        return println!("skipped: a small file system can be mounted by root only");
+    };
+    let store = disk.0.join("store");
+    let relay = relay_with(|config| {
+        config.store.path = store;
+        config.store.reserve_mib = 48;
+    })
+    .await;
+    let (mut alice, bob) = (relay.client().await, relay.client().await);
+    let (mut first, mut second) = (Filled::create(&alice).await, Filled::create(&alice).await);
+    for number in 0..10 {
+        assert!(first.send(&bob, number).await && second.send(&bob, number).await);
+    }
+    disk.fill();
+    let mut next = 10;
+    while second.send(&bob, next).await {
+        next += 1;
+        disk.fill();
+    }
+    // Until somebody else takes what the reserve had.
+    first.drain(&mut alice).await;
+    let new = alice.try_queue(messaging(), SubscriptionMode::OnlyCreate).await;
+    assert!(!is_done(new.map(|_| BrokerMessage::Ok)), "the reserve is not for new queues");
+    assert!(!second.send(&bob, next).await, "nor for messages");
+    let deleted = alice.ask(Some(&first.queue.key), first.queue.recipient(), Command::Delete).await;
+    assert!(is_done(deleted));
+
+    let relay = relay.again(|running| async { running.shutdown().await.unwrap() }).await;
+    second.drain(&mut relay.client().await).await;
+    disk.free();
+    let relay = relay.again(|running| async { running.shutdown().await.unwrap() }).await;
+    assert!(second.send(&relay.client().await, 91).await);
+    second.drain(&mut relay.client().await).await;
+    relay.running.shutdown().await.unwrap();
+}
+
 /// What needs no disk is done, on connections that were refused something and on others. Returns whether `ACK` was: if
 /// not, the message comes again.
 async fn others_go_on(relay: &TestRelay, refused: [&Client; 2], read: &Filled, waiting: &Filled) -> bool {

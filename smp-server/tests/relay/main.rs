@@ -4,6 +4,7 @@
 
 mod blocking;
 mod bounds;
+mod clock;
 mod crowd;
 mod forwarding;
 mod limits;

@@ -75,6 +75,12 @@ impl TestRelay {
     }
 }
 
+/// A client of a relay that the test has started itself.
+pub(crate) async fn client_of(relay: &RunningRelay) -> Client {
+    let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();
+    Client { relay: client, events }
+}
+
 /// One connection.
 pub(crate) struct Client {
     pub(crate) relay: RelayClient,

@@ -40,6 +40,18 @@ pub fn public_key(certificate: &CertificateDer<'_>) -> Result<PublicSignatureKey
     key_of(&parse(certificate, 0)?, 0)
 }
 
+/// From when all certificates of a chain are valid, in seconds since 1970.
+///
+/// # Errors
+/// [`ChainError::Encoding`] for one that cannot be read.
+pub(super) fn valid_from(chain: &[CertificateDer<'_>]) -> Result<i64, ChainError> {
+    let mut latest = 0;
+    for (position, der) in chain.iter().enumerate() {
+        latest = latest.max(parse(der, position)?.validity().not_before.timestamp());
+    }
+    Ok(latest)
+}
+
 /// Checks a relay's chain: 2 to 4 certificates, each signed by the next, all valid at `now`.
 ///
 /// Host names are not checked, and the last certificate need not be self-signed: the fingerprint is the identity.

@@ -19,9 +19,11 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::authority::CertificateAuthority;
+use super::chain;
 use super::error::IdentityError;
 use super::pem;
 use super::relay::RelayIdentity;
+use crate::owner;
 
 /// Name of the offline certificate's file.
 pub const CA_CERTIFICATE: &str = "ca.crt";
@@ -60,7 +62,11 @@ pub fn create(
             return Err(IdentityError::Exists(path));
         }
     }
-    fs::create_dir_all(directory).map_err(|source| file_error(directory, source))?;
+    if !directory.exists() {
+        fs::create_dir_all(directory)
+            .and_then(|()| owner::give_to_owner_of_directory(directory))
+            .map_err(|source| file_error(directory, source))?;
+    }
     write(directory, CA_KEY, &pem::private_key(authority.key()), Access::Owner)?;
     write(directory, CA_CERTIFICATE, &pem::certificate(authority.certificate()), Access::Everybody)?;
     write_leaf(directory, identity)?;
@@ -74,11 +80,22 @@ pub fn create(
 /// # Errors
 /// [`IdentityError`] says which file is missing or wrong.
 pub fn load(directory: &Path, now: OffsetDateTime) -> Result<RelayIdentity, IdentityError> {
-    let mut chain = read_certificates(directory, SERVER_CERTIFICATE)?;
+    let Leaf { mut chain, key, .. } = read_leaf(directory)?;
     chain.extend(read_certificates(directory, CA_CERTIFICATE)?);
-    let identity = RelayIdentity::new(chain, read_key(directory.join(SERVER_KEY))?, now)?;
+    let identity = RelayIdentity::new(chain, key, now)?;
     check_fingerprint(directory, &identity)?;
     Ok(identity)
+}
+
+/// From when the certificates are valid: an earlier time is that of a wrong clock.
+///
+/// # Errors
+/// [`IdentityError`] says which file is missing or wrong.
+pub fn valid_from(directory: &Path) -> Result<OffsetDateTime, IdentityError> {
+    let mut certificates = read_leaf(directory)?.chain;
+    certificates.extend(read_certificates(directory, CA_CERTIFICATE)?);
+    let seconds = chain::valid_from(&certificates)?;
+    Ok(OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH))
 }
 
 /// Reads the offline certificate and key.
@@ -111,15 +128,71 @@ pub fn has_authority_key(directory: &Path) -> bool {
 /// be written.
 pub fn replace_leaf(directory: &Path, identity: &RelayIdentity) -> Result<(), IdentityError> {
     check_fingerprint(directory, identity)?;
+    // Else the only copy of the key that is in force could be the one that is written over.
+    finish_rotation(directory)?;
     write_leaf(directory, identity)
 }
 
-/// The online key goes first: should the machine stop in between, loading reports a mismatch and rotation can be
-/// repeated.
+/// Certificate and key are two files, and no rename changes two. So both are complete beside the old ones before the first
+/// gets its name: whenever the machine stops, there is a pair that fits ([`read_leaf`]), the old one or the new one.
 fn write_leaf(directory: &Path, identity: &RelayIdentity) -> Result<(), IdentityError> {
-    write(directory, SERVER_KEY, &pem::private_key(identity.key()), Access::Owner)?;
     let leaf = identity.chain().first().map(pem::certificate).unwrap_or_default();
-    write(directory, SERVER_CERTIFICATE, &leaf, Access::Everybody)
+    write_unfinished(directory, SERVER_KEY, &pem::private_key(identity.key()), Access::Owner)?;
+    write_unfinished(directory, SERVER_CERTIFICATE, &leaf, Access::Everybody)?;
+    sync(directory)?;
+    finish(directory, SERVER_KEY)?;
+    finish(directory, SERVER_CERTIFICATE)?;
+    sync(directory)
+}
+
+/// Gives the files of a rotation that was cut off their names, if one of them has its name already.
+///
+/// # Errors
+/// [`IdentityError::File`] if they cannot be renamed. Files that are missing or wrong are not its business.
+pub fn finish_rotation(directory: &Path) -> Result<(), IdentityError> {
+    match read_leaf(directory) {
+        Ok(Leaf { unfinished: Some(name), .. }) => {
+            finish(directory, name)?;
+            sync(directory)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The online certificates and their key.
+struct Leaf {
+    chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    key: PrivateSignatureKey,
+    /// Which of the two files has not got its name yet, because a rotation was cut off.
+    unfinished: Option<&'static str>,
+}
+
+impl Leaf {
+    fn read(directory: &Path, unfinished: Option<&'static str>) -> Result<Self, IdentityError> {
+        let name = |name: &str| match unfinished {
+            Some(unfinished) if unfinished == name => format!("{name}{UNFINISHED}"),
+            _ => name.to_owned(),
+        };
+        let chain = read_certificates(directory, &name(SERVER_CERTIFICATE))?;
+        Ok(Leaf { chain, key: read_key(directory.join(name(SERVER_KEY)))?, unfinished })
+    }
+
+    fn fits(&self) -> bool {
+        let certified = self.chain.first().map(chain::public_key);
+        matches!(certified, Some(Ok(key)) if key == self.key.public_key())
+    }
+}
+
+/// Reads the pair that is in force: the two files, unless a rotation was cut off between them.
+fn read_leaf(directory: &Path) -> Result<Leaf, IdentityError> {
+    let current = Leaf::read(directory, None);
+    if current.as_ref().is_ok_and(Leaf::fits) {
+        return current;
+    }
+    let cut_off = [SERVER_CERTIFICATE, SERVER_KEY]
+        .into_iter()
+        .find_map(|unfinished| Leaf::read(directory, Some(unfinished)).ok().filter(Leaf::fits));
+    cut_off.map_or(current, Ok)
 }
 
 fn check_fingerprint(directory: &Path, identity: &RelayIdentity) -> Result<(), IdentityError> {
@@ -156,11 +229,31 @@ fn read_key(path: PathBuf) -> Result<PrivateSignatureKey, IdentityError> {
 
 /// Writes a file so that a crash leaves the old or the new content, never a part.
 fn write(directory: &Path, name: &str, text: &str, access: Access) -> Result<(), IdentityError> {
+    write_unfinished(directory, name, text, access)?;
+    finish(directory, name)?;
+    sync(directory)
+}
+
+/// Writes the new content of a file beside it.
+fn write_unfinished(directory: &Path, name: &str, text: &str, access: Access) -> Result<(), IdentityError> {
+    let unfinished = directory.join(format!("{name}{UNFINISHED}"));
+    write_synced(&unfinished, text, access)
+        .and_then(|()| owner::give_to_owner_of_directory(&unfinished))
+        .map_err(|source| file_error(&unfinished, source))
+}
+
+/// Puts the new content in the place of the old one.
+fn finish(directory: &Path, name: &str) -> Result<(), IdentityError> {
     let path = directory.join(name);
     let unfinished: PathBuf = directory.join(format!("{name}{UNFINISHED}"));
-    write_synced(&unfinished, text, access)
-        .and_then(|()| fs::rename(&unfinished, &path))
-        .map_err(|source| file_error(&path, source))
+    fs::rename(&unfinished, &path).map_err(|source| file_error(&path, source))
+}
+
+/// Makes the names in a directory durable.
+fn sync(directory: &Path) -> Result<(), IdentityError> {
+    // Elsewhere directories cannot be opened.
+    let synced = if cfg!(unix) { fs::File::open(directory).and_then(|file| file.sync_all()) } else { Ok(()) };
+    synced.map_err(|source| file_error(directory, source))
 }
 
 fn write_synced(path: &Path, text: &str, access: Access) -> io::Result<()> {
@@ -190,4 +283,77 @@ fn restrict(_options: &mut OpenOptions, _access: Access) {}
 
 fn file_error(path: &Path, source: io::Error) -> IdentityError {
     IdentityError::File { path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::KeyAlgorithm;
+
+    /// Key, certificate, and what is beside them; which pair is in force.
+    type State<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, &'a RelayIdentity);
+
+    /// What a directory holds when the machine stops after each step of a rotation. Renames that were not made durable can be
+    /// there in any order.
+    #[test]
+    fn a_rotation_that_is_cut_off_leaves_a_pair_that_fits() {
+        let (now, rng) = (OffsetDateTime::now_utc(), &mut rand::rng());
+        let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
+        let mut issue = || authority.issue("relay.example", KeyAlgorithm::Ed25519, now, rng).unwrap();
+        let (old, new, next) = (issue(), issue(), issue());
+        let text = |identity: &RelayIdentity| {
+            let certificate = pem::certificate(&identity.chain()[0]);
+            [pem::private_key(identity.key()).to_string(), certificate.to_string()]
+        };
+        let (new_key, new_certificate) =
+            (format!("{SERVER_KEY}{UNFINISHED}"), format!("{SERVER_CERTIFICATE}{UNFINISHED}"));
+        let [old_texts, new_texts] = [text(&old), text(&new)];
+        let states: [State<'_>; 7] = [
+            (&old_texts[0], &old_texts[1], vec![(&new_key, &new_texts[0][..20])], &old),
+            (&old_texts[0], &old_texts[1], vec![(&new_key, &new_texts[0])], &old),
+            (&old_texts[0], &old_texts[1], vec![(&new_key, &new_texts[0]), (&new_certificate, "")], &old),
+            (
+                &old_texts[0],
+                &old_texts[1],
+                vec![(&new_key, &new_texts[0]), (&new_certificate, &new_texts[1])],
+                &old,
+            ),
+            (&new_texts[0], &old_texts[1], vec![(&new_certificate, &new_texts[1])], &new),
+            (&old_texts[0], &new_texts[1], vec![(&new_key, &new_texts[0])], &new),
+            (&new_texts[0], &new_texts[1], vec![], &new),
+        ];
+        for (number, (key, certificate, beside, in_force)) in states.into_iter().enumerate() {
+            for again in [false, true] {
+                let directory = tempfile::tempdir().unwrap();
+                create(directory.path(), &authority, &old).unwrap();
+                for (name, text) in
+                    [(SERVER_KEY, key), (SERVER_CERTIFICATE, certificate)].iter().chain(&beside)
+                {
+                    fs::write(directory.path().join(name), text).unwrap();
+                }
+                let chain = |directory: &Path| load(directory, now).unwrap().chain().to_vec();
+                assert_eq!(chain(directory.path()), in_force.chain(), "state {number}");
+                if again {
+                    replace_leaf(directory.path(), &next).unwrap();
+                    assert_eq!(chain(directory.path()), next.chain(), "state {number}");
+                } else {
+                    finish_rotation(directory.path()).unwrap();
+                    assert!(Leaf::read(directory.path(), None).unwrap().fits(), "state {number}");
+                    assert_eq!(chain(directory.path()), in_force.chain(), "state {number}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn certificates_say_from_when_they_are_valid() {
+        let (now, rng) = (OffsetDateTime::now_utc(), &mut rand::rng());
+        let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
+        let identity = authority.issue("relay.example", KeyAlgorithm::Ed25519, now, rng).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        create(directory.path(), &authority, &identity).unwrap();
+        let from = valid_from(directory.path()).unwrap();
+        assert!(load(directory.path(), from).is_ok());
+        assert!(load(directory.path(), from - std::time::Duration::from_secs(1)).is_err());
+    }
 }

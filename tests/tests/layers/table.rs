@@ -24,7 +24,8 @@ pub(crate) const CRATES: &[Crate] = &[
 ];
 
 const TRANSPORT: &[(&str, &[&str])] = &[
-    ("identity", &[]),
+    ("owner", &[]),
+    ("identity", &["owner"]),
     ("tls", &["identity"]),
     ("connection", &["identity", "tls"]),
     ("client", &["connection", "identity", "tls"]),
@@ -34,24 +35,26 @@ const TRANSPORT: &[(&str, &[&str])] = &[
 const RELAY: &[(&str, &[&str])] = &[
     // Leaves: they know nothing of SMP.
     ("sync", &[]),
-    ("clock", &[]),
+    ("advice", &[]),
+    ("clock", &["sync"]),
     ("durable", &[]),
     ("pace", &[]),
     ("load", &["sync"]),
     ("metrics", &["sync"]),
-    ("config", &["sync"]),
+    ("config", &["advice", "sync"]),
     ("control", &["metrics"]),
     ("admission", &["metrics", "sync"]),
     ("listener", &["admission", "config", "metrics"]),
     ("page", &["config", "sync"]),
     ("init", &["config", "durable"]),
+    ("served", &["durable", "init"]),
     // From the store up to the session.
-    ("store", &["sync"]),
+    ("store", &["advice", "clock", "sync"]),
     ("auth", &["store"]),
     ("client", &["metrics", "store", "sync"]),
     ("broker", &["client", "durable", "init", "store", "sync"]),
     ("proxy", &["config", "pace", "sync"]),
-    ("node", &["auth", "broker", "config", "load", "metrics", "proxy", "store"]),
+    ("node", &["auth", "broker", "clock", "config", "load", "metrics", "proxy", "store"]),
     (
         "commands",
         &[
@@ -80,6 +83,8 @@ const RELAY: &[(&str, &[&str])] = &[
         "relay",
         &[
             "admission",
+            "advice",
+            "clock",
             "config",
             "control",
             "init",
@@ -89,12 +94,13 @@ const RELAY: &[(&str, &[&str])] = &[
             "node",
             "operator",
             "page",
+            "served",
             "session",
             "store",
         ],
     ),
     ("reload", &["config", "page", "relay"]),
-    ("backup", &["config", "durable", "init", "relay", "store"]),
-    ("import", &["broker", "config", "durable", "init", "relay", "store"]),
+    ("backup", &["advice", "config", "durable", "init", "relay", "served", "store"]),
+    ("import", &["broker", "config", "durable", "init", "relay", "served", "store"]),
     ("cli", &["backup", "config", "control", "import", "init", "metrics", "relay", "reload"]),
 ];

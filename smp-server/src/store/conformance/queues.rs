@@ -140,6 +140,10 @@ pub(in crate::store) async fn notes_the_day_of_use(store: &dyn Store) {
     let updated = store.update_queue(&id(1, 0), QueueChange::Used(day)).await.unwrap();
     assert_eq!((updated.before.updated, updated.after.updated), (Some(DAY), Some(day)));
     assert_eq!(record(store, 1).await.updated, Some(day));
+    // The clock is behind.
+    let updated = store.update_queue(&id(1, 0), QueueChange::Used(Day(0))).await.unwrap();
+    assert_eq!(updated.after.updated, Some(day));
+    assert_eq!(record(store, 1).await.updated, Some(day));
 }
 
 pub(in crate::store) async fn is_deleted(store: &dyn Store) {

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use sqlx::{Connection as _, query};
 
+use super::config::Presence;
 use super::fault::unavailable;
-use super::{SqliteStore, open};
-use crate::store::{OpenError, StorageFault, StoreError};
+use super::reader::Reader;
+use super::{SqliteConfig, SqliteStore, open};
+use crate::store::{OpenError, StorageFault, Store as _, StoreCounts, StoreError};
 
 impl SqliteStore {
     /// Writes a copy of the database, as it is at this moment, to a new file that only its owner can read. The copy is
@@ -29,7 +31,7 @@ impl SqliteStore {
             StoreError::Unavailable(StorageFault::Io(format!("{}: {error}", path.display()).into()))
         };
         // SQLite accepts an existing file if it is empty: that way it has the right mode from the beginning.
-        open::create_new_private(path).map_err(failed)?;
+        super::files::create_new_private(path).map_err(failed)?;
         let copied = copy(config, path).await.and_then(|()| open::sync_file(path).map_err(failed));
         if copied.is_err() {
             // What is left of it is no copy.
@@ -39,21 +41,46 @@ impl SqliteStore {
     }
 
     /// Checks a database file that nobody uses, a copy for instance: opens it, which brings its schema up to date, and
-    /// reads all of it.
+    /// reads all of it. Returns its ID and what it holds.
     ///
     /// # Errors
     /// [`OpenError`] with what is wrong.
-    pub async fn check(config: super::SqliteConfig) -> Result<(), OpenError> {
+    pub async fn check(config: SqliteConfig) -> Result<(String, StoreCounts), OpenError> {
         let path = config.path.clone();
+        let config = SqliteConfig { presence: Presence::Restored, reserve_bytes: 0, ..config };
         let store = Self::open(config).await?;
         let result =
             sqlx::query_scalar::<_, String>("PRAGMA integrity_check").fetch_one(&store.reader.pool).await;
-        let _ = crate::store::Store::close(&store).await;
+        let found = (store.id().to_owned(), store.counts());
+        let _ = store.close().await;
         match result {
-            Ok(text) if text == "ok" => Ok(()),
-            Ok(text) => Err(OpenError::Open { path, reason: text }),
-            Err(error) => Err(OpenError::Open { path, reason: error.to_string() }),
+            Ok(text) if text == "ok" => Ok(found),
+            Ok(reason) => Err(OpenError::Damaged { path, reason }),
+            Err(error) => Err(OpenError::of_database(&path, &error)),
         }
+    }
+
+    /// Whether there is a database. Touches nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if there is none, or an empty file, where there must be one.
+    pub fn is_there(config: &SqliteConfig) -> Result<bool, OpenError> {
+        open::may_create(config).map(|creates| !creates)
+    }
+
+    /// What a copy of a database holds. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`] if it has no tables, others if it cannot be read.
+    pub async fn count(path: &Path) -> Result<StoreCounts, OpenError> {
+        let (config, failed) = (SqliteConfig::new(path), |error| OpenError::of_database(path, &error));
+        let mut connection = open::connect_for_backup(&config).await.map_err(failed)?;
+        if !super::presence::has_tables(&mut connection).await.map_err(failed)? {
+            return Err(OpenError::Missing { path: path.to_owned(), what: open::WITHOUT_TABLES });
+        }
+        let counts = Reader::counts_on(&mut connection).await;
+        connection.close().await.map_err(failed)?;
+        counts.map_err(|error| OpenError::of_store(path, &error))
     }
 }
 

@@ -16,11 +16,27 @@ pub enum DiskDurability {
     Os,
 }
 
+/// Whether the database may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// It is made if there is nothing, and no trace of one.
+    #[default]
+    MayBeNew,
+    /// It must be there, with what was written to it last.
+    Required,
+    /// It must be there; it has just been copied to its place, and what was written last to another one there does not matter.
+    Restored,
+    /// It is made if it is missing or empty, and what was written last may be missing: the operator has accepted the loss.
+    AcceptLoss,
+}
+
 /// Settings of the SQLite store. The defaults suit a relay with a gigabyte of memory.
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
     /// The database file. SQLite keeps two more beside it (`-wal`, `-shm`), the store another (`.lock`).
     pub path: PathBuf,
+    /// Whether it may be missing.
+    pub presence: Presence,
     /// What survives what.
     pub durability: DiskDurability,
     /// Messages that a queue takes before it is full.
@@ -38,6 +54,11 @@ pub struct SqliteConfig {
     /// its recipient goes on acknowledging: a relay that is slow because it is busy should not write besides. Zero:
     /// write at once, always.
     pub ack_wait: Duration,
+    /// Bytes of a file beside the database that is given up when the disk is full, so that receiving goes on; an eighth of the disk
+    /// at most. 0: none.
+    pub reserve_bytes: u64,
+    /// With fewer free bytes on the disk, new queues are refused; a twentieth of the disk at most. 0: no bound.
+    pub min_free_bytes: u64,
     /// Connections that read.
     pub readers: u32,
     /// Overwrite bodies of deleted messages with zeros at once. Without it the space is reused by later messages, and
@@ -50,13 +71,16 @@ impl SqliteConfig {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         SqliteConfig {
             path: path.into(),
+            presence: Presence::default(),
             durability: DiskDurability::default(),
             quota: DEFAULT_QUOTA,
             queue_cache_bytes: 64 << 20,
             body_cache_bytes: 32 << 20,
             pending_bytes: 64 << 20,
             ack_wait: Duration::from_millis(100),
-            readers: 4,
+            reserve_bytes: 0,
+            min_free_bytes: 0,
+            readers: 5,
             overwrite_deleted: false,
         }
     }

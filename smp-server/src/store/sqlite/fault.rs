@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 
-use crate::store::{StorageFault, StoreError};
+use crate::store::{OpenError, StorageFault, StoreError};
 
 /// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>).
 const SQLITE_IOERR: i32 = 10;
@@ -36,6 +36,25 @@ pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::PoolClosed => StoreError::Closed,
         error => StoreError::Unavailable(fault(&error)),
+    }
+}
+
+impl OpenError {
+    /// The database engine has failed.
+    pub(super) fn of_database(path: &std::path::Path, error: &sqlx::Error) -> Self {
+        // SQLite says only that it cannot open or write: not whose the files are.
+        let denied = ["", "-wal", "-shm", ".lock"].iter().find_map(|end| {
+            let path = super::files::beside(path, end);
+            let opened = std::fs::OpenOptions::new().read(true).write(true).open(&path);
+            opened
+                .err()
+                .filter(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+                .map(|error| (path, error))
+        });
+        match denied {
+            Some((path, error)) => Self::of_file(&path, error),
+            None => Self::of_store(path, &StoreError::Unavailable(fault(error))),
+        }
     }
 }
 

@@ -33,11 +33,13 @@ mod active;
 mod backup;
 mod cache;
 mod config;
+mod disk;
 mod fault;
+mod files;
 mod open;
 mod operations;
+mod presence;
 mod queue;
-
 mod reader;
 mod recent;
 mod rows;
@@ -56,7 +58,7 @@ use std::sync::{Arc, Mutex};
 use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 use tokio::task::JoinHandle;
 
-pub use config::{DiskDurability, SqliteConfig};
+pub use config::{DiskDurability, Presence, SqliteConfig};
 
 use super::{
     Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Message, NewMessage, NewQueue, NewService,
@@ -76,6 +78,7 @@ pub struct SqliteStore {
     shared: Arc<Shared>,
     reader: Reader,
     config: SqliteConfig,
+    id: String,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -101,13 +104,23 @@ impl SqliteStore {
     async fn start(config: SqliteConfig, opened: open::Opened) -> Result<Self, OpenError> {
         let counted =
             async { Ok::<_, StoreError>((opened.reader.counts().await?, opened.reader.last_keys().await?)) };
-        let (counts, keys) = counted
-            .await
-            .map_err(|error| OpenError::Open { path: config.path.clone(), reason: error.to_string() })?;
-        let shared = Arc::new(Shared::new(&config, counts, keys));
+        let (counts, keys) = counted.await.map_err(|error| OpenError::of_store(&config.path, &error))?;
+        let shared = Arc::new(Shared::new(&config, opened.disk, counts, keys));
         let writer = Writer::new(opened.writer, shared.clone());
         let writer = tokio::spawn(writer.run(opened.lock));
-        Ok(SqliteStore { shared, reader: opened.reader, config, writer: Mutex::new(Some(writer)) })
+        Ok(SqliteStore {
+            shared,
+            reader: opened.reader,
+            config,
+            id: opened.id,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// The ID of this store, which it keeps for ever: 32 hexadecimal digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     async fn close_now(&self) -> Result<(), StoreError> {
@@ -238,6 +251,16 @@ impl Store for SqliteStore {
         Box::pin(self.restore(queue, messages))
     }
 
+    fn saved_clock(&self) -> StoreFuture<'_, String> {
+        Box::pin(self.reader.clock())
+    }
+
+    fn save_clock(&self, text: String) -> StoreFuture<'_, ()> {
+        Box::pin(
+            async move { self.shared.write_queue.change(write_queue::ChangeKind::Clock(text), None).await },
+        )
+    }
+
     fn counts(&self) -> StoreCounts {
         self.shared.counts.get()
     }
@@ -247,7 +270,18 @@ impl Store for SqliteStore {
             waiting_operations: self.shared.write_queue.waiting() as u64,
             waiting_bytes: self.shared.waiting_bytes(),
             disk_bytes: open::disk_bytes(&self.config.path),
+            free_bytes: self.shared.disk.free(),
+            is_full: self.shared.disk.is_full(),
+            to_be_freed: self.shared.disk.to_be_freed(),
+            unwritten_removals: self.shared.disk.deferred_count() as u64,
         }
+    }
+
+    fn failed(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async {
+            self.shared.writer_died.cancelled().await;
+            Ok(())
+        })
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

@@ -1,15 +1,20 @@
 //! Opening the database: one process only, private files, pragmas, migrations.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use smp_transport::owner;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::config::{DiskDurability, SqliteConfig};
+use super::config::{DiskDurability, Presence, SqliteConfig};
+use super::disk::Disk;
+use super::files::{beside, create_new_private};
+use super::presence::{self, Found};
 use super::reader::Reader;
 use crate::store::OpenError;
 
@@ -32,13 +37,37 @@ pub(super) struct Opened {
     pub(super) writer: SqliteConnection,
     pub(super) reader: Reader,
     pub(super) lock: File,
+    pub(super) disk: Arc<Disk>,
+    /// The ID of the store, in hexadecimal digits.
+    pub(super) id: String,
 }
 
 pub(super) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
-    let lock = lock(&config.path)?;
-    create_private(&config.path).map_err(|error| failed(&config.path, error))?;
-    let mut writer = writer_options(config).connect().await.map_err(|error| failed(&config.path, error))?;
-    migrate(&mut writer, &config.path).await?;
+    let path = &config.path;
+    let creates = may_create(config)?;
+    let had_lock = beside(path, LOCK).exists();
+    let mut lock = lock(path)?;
+    // Under the lock, as another process may have been faster.
+    if creates && !matches!(presence::find(path), Ok(Found::Something)) {
+        let created = create(config).await;
+        if created.is_err() && !had_lock {
+            // Else it would be taken for what is left of a store.
+            let _ = std::fs::remove_file(beside(path, LOCK));
+        }
+        created?;
+    }
+    let failed = |error: sqlx::Error| OpenError::of_database(path, &error);
+    let disk = Arc::new(Disk::new(config));
+    disk.prepare();
+    let mut writer = writer_options(config, &disk).connect().await.map_err(failed)?;
+    let id = match prepare(&mut writer, config, &mut lock).await {
+        Ok(id) => id,
+        Err(error) => {
+            // Here and now, not when somebody has put back what is missing.
+            let _ = writer.close().await;
+            return Err(error);
+        }
+    };
     let reader = SqlitePoolOptions::new()
         .max_connections(config.readers.max(1))
         .test_before_acquire(false)
@@ -46,25 +75,96 @@ pub(super) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
         .max_lifetime(None)
         .connect_with(reader_options(config))
         .await
-        .map_err(|error| failed(&config.path, error))?;
-    Ok(Opened { writer, reader: Reader::new(reader), lock })
+        .map_err(failed)?;
+    Ok(Opened { writer, reader: Reader::new(reader, config.readers), lock, disk, id })
 }
 
-fn failed(path: &Path, reason: impl ToString) -> OpenError {
-    OpenError::Open { path: path.to_owned(), reason: reason.to_string() }
+/// Checks that everything is there, and brings the schema up to date. Returns the ID of the store.
+async fn prepare(
+    writer: &mut SqliteConnection,
+    config: &SqliteConfig,
+    lock: &mut File,
+) -> Result<String, OpenError> {
+    let path = &config.path;
+    let failed = |error: sqlx::Error| OpenError::of_database(path, &error);
+    if !presence::has_tables(writer).await.map_err(failed)? && config.presence != Presence::AcceptLoss {
+        return Err(missing(path, WITHOUT_TABLES));
+    }
+    migrate(writer, path).await?;
+    let accept_loss = matches!(config.presence, Presence::Restored | Presence::AcceptLoss);
+    presence::begin_session(writer, path, lock, accept_loss).await?;
+    presence::store_id(writer).await.map_err(failed)
+}
+
+/// Behind the name of the database: the file that is locked while a process uses it.
+const LOCK: &str = ".lock";
+
+/// Behind the name of a database that is being made.
+const UNFINISHED: &str = ".new";
+
+/// Behind the name of a log whose database is gone.
+const LOST: &str = ".lost";
+
+/// How a database is that holds nothing.
+pub(super) const WITHOUT_TABLES: &str = "has no queues in it, not even tables for them";
+
+/// Whether the database is to be made. Touches nothing.
+pub(super) fn may_create(config: &SqliteConfig) -> Result<bool, OpenError> {
+    let path = &config.path;
+    let found = presence::find(path).map_err(|error| OpenError::of_file(path, error))?;
+    match (found, config.presence) {
+        (Found::Something, _) => Ok(false),
+        (Found::Nothing, Presence::MayBeNew) | (_, Presence::AcceptLoss) => Ok(true),
+        (Found::Nothing | Found::Traces, _) => Err(missing(path, "is not there")),
+        (Found::Empty, _) => Err(missing(path, "is empty (0 bytes)")),
+    }
+}
+
+fn missing(path: &Path, what: &'static str) -> OpenError {
+    OpenError::Missing { path: path.to_owned(), what }
+}
+
+/// Makes a database, which is complete when it gets its name.
+async fn create(config: &SqliteConfig) -> Result<(), OpenError> {
+    let path = &config.path;
+    let unfinished = beside(path, UNFINISHED);
+    let io_failed = |error| OpenError::of_file(path, error);
+    let failed = |error: sqlx::Error| OpenError::of_database(path, &error);
+    for end in ["", "-wal", "-shm"] {
+        remove(&beside(&unfinished, end)).map_err(io_failed)?;
+    }
+    create_new_private(&unfinished).map_err(io_failed)?;
+    let of_new = SqliteConfig { path: unfinished.clone(), ..config.clone() };
+    let mut connection = writer_options(&of_new, &Disk::new(&of_new)).connect().await.map_err(failed)?;
+    migrate(&mut connection, path).await?;
+    connection.close().await.map_err(failed)?;
+    sync_file(&unfinished).map_err(io_failed)?;
+    // SQLite would apply the log of a database that is gone to this one.
+    let log = beside(path, "-wal");
+    if log.exists() {
+        std::fs::rename(&log, beside(&log, LOST)).map_err(io_failed)?;
+    }
+    remove(&beside(path, "-shm")).map_err(io_failed)?;
+    std::fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(io_failed)
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A file beside the database that is locked while a process uses it. SQLite's own locks come and go with each
 /// transaction, and two relays with caches of one database would contradict each other.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
-    let file = create_private(&lock_path).map_err(|error| failed(&lock_path, error))?;
+    let lock_path = beside(path, LOCK);
+    let failed = |error| OpenError::of_file(&lock_path, error);
+    let file = create_private(&lock_path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(&lock_path, error)),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -80,21 +180,10 @@ fn create_private(path: &Path) -> std::io::Result<File> {
     let existed = path.exists();
     let file = options.open(path)?;
     if !existed {
+        owner::give_to_owner_of_directory(path)?;
         sync_directory(path)?;
     }
     Ok(file)
-}
-
-/// Creates a new file for nobody but its owner.
-pub(super) fn create_new_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path)
 }
 
 /// Makes the entry of a new file durable.
@@ -112,7 +201,7 @@ fn common_options(config: &SqliteConfig) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn writer_options(config: &SqliteConfig) -> SqliteConnectOptions {
+fn writer_options(config: &SqliteConfig, disk: &Disk) -> SqliteConnectOptions {
     // With a write-ahead log, FULL flushes the log at each commit: what is answered survives a power cut. NORMAL flushes
     // at checkpoints only: a power cut may take the last transactions back, in order, and never damages the database.
     let synchronous = match config.durability {
@@ -127,7 +216,7 @@ fn writer_options(config: &SqliteConfig) -> SqliteConnectOptions {
         .synchronous(synchronous)
         // macOS only: there fsync alone does not reach the disk.
         .pragma("fullfsync", "1")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("wal_autocheckpoint", disk.log_pages(PAGE_BYTES, CHECKPOINT_PAGES).to_string())
         .pragma("journal_size_limit", LOG_BYTES.to_string())
         .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
         .pragma("secure_delete", secure_delete)
@@ -140,10 +229,8 @@ pub(super) async fn connect_for_backup(config: &SqliteConfig) -> Result<SqliteCo
 
 /// Size of the database and of its log.
 pub(super) fn disk_bytes(path: &Path) -> u64 {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(path) + size(Path::new(&log))
+    size(path) + size(&beside(path, "-wal"))
 }
 
 /// Makes a new file durable, and its name.
@@ -157,7 +244,7 @@ fn reader_options(config: &SqliteConfig) -> SqliteConnectOptions {
 }
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    connection.ping().await.map_err(|error| failed(path, error))?;
+    connection.ping().await.map_err(|error| OpenError::of_database(path, &error))?;
     MIGRATIONS.run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => {
             schema(path, format!("it has schema version {version}, which this program does not know"))
@@ -168,7 +255,10 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
         MigrateError::Dirty(version) => {
             schema(path, format!("the change to schema version {version} was cut off"))
         }
-        error => failed(path, error),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            OpenError::of_database(path, &error)
+        }
+        error => OpenError::Open { path: path.to_owned(), reason: error.to_string() },
     })
 }
 

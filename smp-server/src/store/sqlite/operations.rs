@@ -28,6 +28,11 @@ impl SqliteStore {
         if self.shared.write_queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
     }
 
+    /// Refuses what takes space while there is none.
+    fn check_space(&self, is_full: bool) -> Result<()> {
+        if is_full { Err(StoreError::Unavailable(StorageFault::Full)) } else { Ok(()) }
+    }
+
     /// Waits for the turn of a command on this queue, which may have to be loaded.
     async fn hold(&self, id: &RecipientId) -> Result<Held> {
         self.check_open()?;
@@ -55,7 +60,9 @@ impl SqliteStore {
             return Err(StoreError::NotFound);
         };
         let record = Arc::new(stored.record);
-        let queue = Loaded::new(stored.key, record.clone(), stored.messages);
+        let mut messages = stored.messages;
+        messages.retain(|(key, _)| !self.shared.disk.is_deferred(*key));
+        let queue = Loaded::new(stored.key, record.clone(), messages);
         self.shared.cache.loaded(queue.len());
         *lock(&active.state) = State::Loaded(Box::new(queue));
         self.shared.cache.enter(&record);
@@ -98,6 +105,7 @@ impl SqliteStore {
         if !is_well_formed(&new) {
             return Err(StoreError::Refused);
         }
+        self.check_space(self.shared.disk.is_low())?;
         let record = Arc::new(new.record);
         let held = loop {
             let active = self.shared.cache.queue(&record.recipient_id);
@@ -129,6 +137,7 @@ impl SqliteStore {
             }
             Known::Nothing(generation) => {
                 asked_disk = true;
+                let _place = self.reader.place().await?;
                 let nearest = self.reader.resolve(id).await?;
                 if !nearest.is_it {
                     self.read_instead(&nearest.recipient).await?;
@@ -156,6 +165,7 @@ impl SqliteStore {
     /// The reads that an unknown ID would have cost. As with those, once: then it is remembered.
     pub(super) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
         if self.shared.cache.note_refused(id) && !asked_disk {
+            let _place = self.reader.place().await?;
             let nearest = self.reader.resolve(id).await?;
             self.read_instead(&nearest.recipient).await?;
         }
@@ -197,6 +207,7 @@ impl SqliteStore {
         if changed.is_none() && !matches!(link, LinkChange::Set(_)) {
             return Ok(Updated { before, after });
         }
+        self.check_space(matches!(link, LinkChange::Set(_)) && self.shared.disk.is_full())?;
         let kind = ChangeKind::Update { queue, before: before.clone(), after: after.clone(), link };
         self.shared.write_queue.change(kind, Some(held)).await?;
         Ok(Updated { before, after })
@@ -232,6 +243,8 @@ impl SqliteStore {
         new: NewMessage,
         expire_before: Option<u64>,
     ) -> Result<Appended> {
+        // Before it is in the queue: a message that cannot be written takes with it what waits there.
+        self.check_space(self.shared.disk.is_full())?;
         let room = self.shared.room(new.body.len()).await?;
         let held = self.hold(id).await?;
         let mut new = Some((new, room));
@@ -270,6 +283,7 @@ impl SqliteStore {
         let limit = limit.max(1);
         let mut found = self.reader.expired(before, limit).await?;
         let more = found.len() == limit;
+        found.retain(|(key, _)| !self.shared.disk.is_deferred(*key));
         found.sort_by(|(_, queue), (_, other)| queue.cmp(other));
         let mut waiting = Vec::new();
         let mut removed = 0;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smp_protocol::id::{RecipientId, ServiceId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlitePool, query};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::fault::{damaged, unavailable};
 use super::rows::{self, select_queues};
@@ -20,6 +21,9 @@ pub(super) type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) pool: SqlitePool,
+    /// Places for searches by IDs that memory does not know: one less than there are connections. Anybody can invent IDs, and the
+    /// search for one that does not exist costs more than any other; so some are left for queues that do.
+    strangers: Semaphore,
     #[cfg(test)]
     searches: std::sync::atomic::AtomicUsize,
 }
@@ -45,9 +49,10 @@ fn read<T>(result: std::result::Result<T, StorageFault>) -> Result<T> {
 }
 
 impl Reader {
-    pub(super) fn new(pool: SqlitePool) -> Self {
+    pub(super) fn new(pool: SqlitePool, readers: u32) -> Self {
         Reader {
             pool,
+            strangers: Semaphore::new(readers.saturating_sub(1).max(1) as usize),
             #[cfg(test)]
             searches: Default::default(),
         }
@@ -62,6 +67,11 @@ impl Reader {
     #[cfg(test)]
     fn count_search(&self) {
         self.searches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Waits for a place to search by an ID that may be invented. It is to be kept during all reads of that search.
+    pub(super) async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        self.strangers.acquire().await.map_err(|_| StoreError::Closed)
     }
 
     /// The queue with this ID, or the next one: that is the same work, also for the disk.
@@ -196,12 +206,25 @@ impl Reader {
         row.map(|row| read(service_queues(&row))).transpose()
     }
 
+    /// What the store was told of the relay's clock.
+    pub(super) async fn clock(&self) -> Result<String> {
+        let row = query("SELECT clock FROM store").fetch_one(&self.pool).await.map_err(unavailable)?;
+        read(rows::get(&row, 0))
+    }
+
     /// Counts everything. Walks indexes: for the start.
     pub(super) async fn counts(&self) -> Result<StoreCounts> {
+        Self::counts_on(&self.pool).await
+    }
+
+    /// As [`Self::counts`], over this connection.
+    pub(super) async fn counts_on(
+        connection: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
+    ) -> Result<StoreCounts> {
         let sql = "SELECT (SELECT count(*) FROM queues), (SELECT count(*) FROM queues WHERE notifier_id IS NOT NULL), \
                    (SELECT count(*) FROM messages), (SELECT count(*) FROM services WHERE role = 0), \
                    (SELECT count(*) FROM services WHERE role = 1)";
-        let row = query(sql).fetch_one(&self.pool).await.map_err(unavailable)?;
+        let row = query(sql).fetch_one(connection).await.map_err(unavailable)?;
         Ok(StoreCounts {
             queues: read(rows::count(&row, 0))?,
             notifiers: read(rows::count(&row, 1))?,

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, TryAcquireError};
+use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
+use super::disk::Disk;
 use super::queue::Room;
 use super::recent::Recent;
 use super::write_queue::WriteQueue;
@@ -19,6 +21,9 @@ pub(super) struct Shared {
     pub(super) recent: Recent,
     pub(super) counts: Counts,
     pub(super) keys: Keys,
+    pub(super) disk: Arc<Disk>,
+    /// Cancelled if the writer has ended without being told to.
+    pub(super) writer_died: CancellationToken,
     pub(super) quota: usize,
     pub(super) ack_wait: Duration,
     /// Bytes of bodies that may still be accepted before some are on disk.
@@ -29,7 +34,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: &super::SqliteConfig, counts: StoreCounts, last_keys: (i64, i64)) -> Self {
+    pub(super) fn new(
+        config: &super::SqliteConfig,
+        disk: Arc<Disk>,
+        counts: StoreCounts,
+        last_keys: (i64, i64),
+    ) -> Self {
         let room_bytes = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX).max(1);
         Shared {
             cache: Cache::new(config.queue_cache_bytes),
@@ -37,6 +47,8 @@ impl Shared {
             recent: Recent::new(config.body_cache_bytes),
             counts: Counts::new(counts),
             keys: Keys { queue: AtomicI64::new(last_keys.0), message: AtomicI64::new(last_keys.1) },
+            disk,
+            writer_died: CancellationToken::new(),
             quota: config.quota,
             ack_wait: config.ack_wait,
             room: Arc::new(Semaphore::new(room_bytes as usize)),

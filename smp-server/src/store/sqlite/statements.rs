@@ -99,6 +99,9 @@ pub(super) async fn change(connection: &mut SqliteConnection, change: &ChangeKin
         ChangeKind::Delete { queue, record } => delete(connection, *queue, record).await.map(Ok),
         ChangeKind::Expire { messages } => delete_messages(connection, messages).await.map(Ok),
         ChangeKind::Service(service) => create_service(connection, service).await,
+        ChangeKind::Clock(text) => {
+            run(connection, query("UPDATE store SET clock = ?").bind(text.as_str())).await.map(Ok)
+        }
         ChangeKind::Nothing => Ok(Ok(0)),
     }
 }

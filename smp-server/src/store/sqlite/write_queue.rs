@@ -67,6 +67,8 @@ pub(super) enum ChangeKind {
         messages: Vec<i64>,
     },
     Service(NewService),
+    /// What is known of the relay's clock.
+    Clock(String),
     /// For those who wait until what was asked for before is on disk.
     Nothing,
 }

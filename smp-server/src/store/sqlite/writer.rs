@@ -9,9 +9,11 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _, query};
+use tokio::time::Instant;
 
 use super::fault::fault;
 use super::queue::{Loaded, Pending, State};
@@ -20,6 +22,12 @@ use super::statements;
 use super::write_queue::{Batch, Change, ChangeKind, Operation};
 use crate::store::{Message, ServiceRole, StorageFault, StoreError};
 use crate::sync::lock;
+
+/// How long to wait before looking again whether there is space.
+const LOOK_FOR_SPACE: Duration = Duration::from_secs(5);
+
+/// Removals that one transaction makes after that.
+const DEFERRED_AT_ONCE: usize = 1024;
 
 /// Number of rows that a change made, for those who count; an error is the caller's fault, not the disk's.
 type Outcome = Result<u64, StoreError>;
@@ -76,6 +84,7 @@ impl Writer {
 
     /// Writes until the store is closed, then closes the database and gives the lock back.
     pub(super) async fn run(mut self, process_lock: File) {
+        let died = self.shared.writer_died.clone().drop_guard();
         loop {
             match self.shared.write_queue.take() {
                 Batch::Write(operations) => self.write(operations).await,
@@ -83,9 +92,20 @@ impl Writer {
                 Batch::Overdue(messages) => messages.iter().for_each(|pending| {
                     let _ = pending.active.with_loaded(|queue| queue.waited(pending, &self.shared));
                 }),
-                Batch::Wait(until) => self.shared.write_queue.wait(until).await,
+                Batch::Wait(until) => {
+                    self.shared.write_queue.wait(self.wait_until(until)).await;
+                    self.recover().await;
+                }
                 Batch::Stop => break,
             }
+        }
+        died.disarm();
+        self.recover().await;
+        let unwritten = self.shared.disk.deferred_count();
+        if unwritten > 0 {
+            tracing::warn!(
+                "the disk is full: {unwritten} messages that were acknowledged will be delivered once more"
+            );
         }
         // SQLite does it when the last connection closes, which may be a moment later.
         self.empty_log().await;
@@ -95,8 +115,53 @@ impl Writer {
         drop(process_lock);
     }
 
+    /// Without space, as long as it is worth waiting before looking for some.
+    fn wait_until(&self, until: Option<Instant>) -> Option<Instant> {
+        let disk = &self.shared.disk;
+        if !disk.is_full() && disk.deferred_count() == 0 {
+            return until;
+        }
+        let soon = crate::clock::monotonic() + LOOK_FOR_SPACE;
+        Some(until.map_or(soon, |until| until.min(soon)))
+    }
+
+    /// Looks whether there is space again, and writes what could not be written.
+    async fn recover(&mut self) {
+        let disk = self.shared.disk.clone();
+        disk.recover().await;
+        loop {
+            let messages = disk.deferred(DEFERRED_AT_ONCE);
+            if messages.is_empty() || self.remove_deferred(&messages).await.is_err() {
+                return;
+            }
+            disk.written(&messages);
+        }
+    }
+
+    async fn remove_deferred(&mut self, messages: &[i64]) -> Result<(), StorageFault> {
+        query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(|error| fault(&error))?;
+        #[cfg(test)]
+        let checked = self.shared.faults.check(super::seam::Stage::Remove);
+        #[cfg(not(test))]
+        let checked = Ok(());
+        let removed = match checked {
+            Ok(()) => statements::delete_messages(&mut self.connection, messages).await,
+            Err(fault) => Err(fault),
+        };
+        let result = match removed {
+            Ok(_) => self.commit().await,
+            Err(fault) => Err(fault),
+        };
+        if result.is_err() {
+            // SQLite may have rolled back already; then this is an error without meaning.
+            let _ = query("ROLLBACK").execute(&mut self.connection).await;
+            self.empty_log().await;
+        }
+        result
+    }
+
     async fn write(&mut self, operations: Vec<Operation>) {
-        if self.needs_space {
+        if self.needs_space || self.shared.disk.is_full() {
             self.empty_log().await;
         }
         let fault = match self.transaction(&operations).await {
@@ -104,19 +169,27 @@ impl Writer {
             Err(fault) => fault,
         };
         if matches!(fault, StorageFault::Full) {
+            self.shared.disk.met_full();
             self.needs_space = true;
             self.empty_log().await;
         }
         let (count, mut failed) = (operations.len(), 0);
         for operation in operations {
             let single = vec![operation];
-            match self.transaction(&single).await {
+            // What the reserve has made possible is for others.
+            let refused = matches!(single[..], [Operation::Append(_)]) && self.shared.disk.is_full();
+            let result = if refused { Err(StorageFault::Full) } else { self.transaction(&single).await };
+            match result {
                 Ok(outcomes) => self.finish(single, outcomes),
+                Err(StorageFault::Full) if self.defer(&single) => {}
                 Err(fault) => {
                     failed += 1;
                     self.fail(single, &fault);
                 }
             }
+        }
+        if failed == 0 {
+            return;
         }
         tracing::error!(%fault, "a transaction of {count} operations failed; {failed} of them could not be done");
     }
@@ -125,7 +198,22 @@ impl Writer {
     async fn empty_log(&mut self) {
         // Emptying the file waits for readers; a backup can take minutes. So first see whether there is one in the way.
         let moved = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await;
-        self.needs_space = !(moved && self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)").await);
+        // On a full disk the file keeps its space, which others would take: it is written again from the beginning.
+        let sql = match self.shared.disk.is_full() {
+            true => "PRAGMA wal_checkpoint(RESTART)",
+            false => "PRAGMA wal_checkpoint(TRUNCATE)",
+        };
+        self.needs_space = !(moved && self.checkpoint(sql).await);
+    }
+
+    /// Keeps a removal in memory that cannot be written. The recipient has the message, and what it holds is removed later.
+    fn defer(&self, operations: &[Operation]) -> bool {
+        let [Operation::Remove(removal)] = operations else { return false };
+        let is_kept = removal.is_wanted() && removal.is_on_disk() && self.shared.disk.defer(removal.key);
+        if is_kept {
+            removal.finish();
+        }
+        is_kept
     }
 
     /// Whether all of the log is now in the database. If not, the operations will tell why.
@@ -266,7 +354,7 @@ impl Writer {
                 };
                 count.add(usize::from(rows > 0));
             }
-            ChangeKind::Used { .. } | ChangeKind::Nothing => {}
+            ChangeKind::Used { .. } | ChangeKind::Clock(_) | ChangeKind::Nothing => {}
         }
     }
 }

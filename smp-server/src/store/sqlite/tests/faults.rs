@@ -75,10 +75,11 @@ async fn a_message_whose_removal_fails_is_delivered_again() {
         let store = open(&directory).await;
         send(&store, 1, 1).await.unwrap();
         send(&store, 1, 2).await.unwrap();
-        fail_all(&store, stage);
+        // Without space it would be kept in memory.
+        store.shared.faults.set(move |at| (at == stage).then(|| StorageFault::Io("broken".into())));
         let done = store.acknowledge(&id(1, 0), &id(1, 9), AfterAck::Next).await.unwrap();
         assert!(done.removed.is_some());
-        assert!(is_unavailable(done.durable.await));
+        assert!(matches!(done.durable.await, Err(StoreError::Unavailable(StorageFault::Io(_)))));
         assert_eq!(numbers(&store, 1).await, [1, 2]);
         store.shared.faults.clear();
         let done = store.acknowledge(&id(1, 0), &id(1, 9), AfterAck::Next).await.unwrap();
@@ -180,4 +181,22 @@ async fn an_abandoned_command_leaves_no_contradiction() {
     let found = again.find_queue(QueueId::Recipient(&recipient)).await.unwrap().unwrap();
     assert_eq!(found.sender_key, record.sender_key);
     again.close().await.unwrap();
+}
+
+/// A mistake in the program: what waits for the disk waits for ever, so the relay must hear of it.
+#[tokio::test]
+async fn a_writer_that_dies_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.shared.faults.set(|_| panic!("on purpose"));
+    let _waits = store.append(&id(1, 0), sent(1), None).await.unwrap().accepted().kept;
+    store.failed().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_has_not_died() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    store.close().await.unwrap();
+    assert!(futures_util::FutureExt::now_or_never(store.failed()).is_none());
 }

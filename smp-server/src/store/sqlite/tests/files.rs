@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
-use crate::store::{NewMessage, OpenError, SqliteConfig, SqliteStore, Store, StoreError};
+use crate::store::{NewMessage, OpenError, Presence, SqliteConfig, SqliteStore, Store, StoreError};
 
 #[tokio::test]
 async fn are_private() {
@@ -44,7 +44,7 @@ async fn that_are_not_ours_are_refused() {
     let path = sqlite_config(&directory).path;
     std::fs::write(&path, "this is not a database, only a text of some length".repeat(100)).unwrap();
     let error = SqliteStore::open(sqlite_config(&directory)).await.unwrap_err();
-    assert!(matches!(error, OpenError::Open { .. }), "{error}");
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 
     let missing = SqliteConfig::new(directory.path().join("missing").join("store.db"));
     let error = SqliteStore::open(missing).await.unwrap_err();
@@ -111,4 +111,103 @@ async fn closed_stores_refuse_everything() {
     assert!(matches!(store.first_message(&id(1, 0)).await, Err(StoreError::Closed)));
     assert!(matches!(store.delete_queue(&id(1, 0)).await, Err(StoreError::Closed)));
     assert!(matches!(store.queue_page(None, 1).await, Err(StoreError::Closed)));
+}
+
+/// A process that was killed while it wrote.
+async fn killed(directory: &tempfile::TempDir) -> std::path::PathBuf {
+    let config = SqliteConfig { durability: crate::store::DiskDurability::Fsync, ..sqlite_config(directory) };
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    store.create_queue(new_queue(1)).await.unwrap();
+    let left = directory.path().join("killed");
+    std::fs::create_dir(&left).unwrap();
+    for end in ["", "-wal", ".lock"] {
+        let name = format!("store.db{end}");
+        std::fs::copy(directory.path().join(&name), left.join(&name)).unwrap();
+    }
+    store.close().await.unwrap();
+    left.join("store.db")
+}
+
+#[tokio::test]
+async fn what_is_missing_is_not_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = sqlite_config(&directory);
+    let required = SqliteConfig { presence: Presence::Required, ..config.clone() };
+    let refused = async |config: &SqliteConfig| match SqliteStore::open(config.clone()).await {
+        Err(OpenError::Missing { .. }) => {}
+        other => panic!("{other:?}"),
+    };
+    refused(&required).await;
+    assert!(
+        std::fs::read_dir(directory.path()).unwrap().next().is_none(),
+        "nothing is left where a disk is missing"
+    );
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    let id = store.id().to_owned();
+    store.create_queue(new_queue(1)).await.unwrap();
+    store.close().await.unwrap();
+    let whole = std::fs::read(&config.path).unwrap();
+
+    // A trace of it is enough, whatever anybody knows of it.
+    std::fs::remove_file(&config.path).unwrap();
+    refused(&required).await;
+    refused(&config).await;
+    std::fs::write(&config.path, "").unwrap();
+    refused(&required).await;
+    refused(&config).await;
+    assert_eq!(std::fs::metadata(&config.path).unwrap().len(), 0, "it was not touched");
+    for length in [10, 100, 8192, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&config.path, &whole[..length]).unwrap();
+        assert!(SqliteStore::open(required.clone()).await.is_err(), "{length} of {} bytes", whole.len());
+    }
+
+    std::fs::write(&config.path, whole).unwrap();
+    let store = SqliteStore::open(required.clone()).await.unwrap();
+    assert_eq!((store.id(), store.counts().queues), (id.as_str(), 1));
+    store.close().await.unwrap();
+    for remove in [true, false] {
+        if remove {
+            std::fs::remove_file(&config.path).unwrap();
+        } else {
+            std::fs::write(&config.path, "").unwrap();
+        }
+        let accepted = SqliteConfig { presence: Presence::AcceptLoss, ..config.clone() };
+        let store = SqliteStore::open(accepted).await.unwrap();
+        assert_eq!(store.counts().queues, 0);
+        assert_ne!(store.id(), id);
+        store.close().await.unwrap();
+        SqliteStore::open(required.clone()).await.unwrap().close().await.unwrap();
+    }
+}
+
+/// What was written last is in the log: without it a database is one of another time.
+#[tokio::test]
+async fn a_missing_log_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = killed(&directory).await;
+    let config = SqliteConfig { path: path.clone(), ..sqlite_config(&directory) };
+    let log = path.with_file_name("store.db-wal");
+    let kept = std::fs::read(&log).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    let error = SqliteStore::open(config.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::EndLost { .. }), "{error}");
+    std::fs::write(&log, "").unwrap();
+    let error = SqliteStore::open(config.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::EndLost { .. }), "{error}");
+    std::fs::write(&log, kept).unwrap();
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    assert_eq!(store.counts().queues, 1);
+    // However it ends: what closes the database last moves the log into it.
+    store.abandon().await.unwrap();
+    SqliteStore::open(config.clone()).await.unwrap().close().await.unwrap();
+
+    let older = std::fs::read(&path).unwrap();
+    SqliteStore::open(config.clone()).await.unwrap().close().await.unwrap();
+    SqliteStore::open(config.clone()).await.unwrap().close().await.unwrap();
+    std::fs::write(&path, older).unwrap();
+    let error = SqliteStore::open(config.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::EndLost { .. }), "{error}");
+    let accepted = SqliteConfig { presence: Presence::AcceptLoss, ..config.clone() };
+    SqliteStore::open(accepted).await.unwrap().close().await.unwrap();
+    SqliteStore::open(config).await.unwrap().close().await.unwrap();
 }

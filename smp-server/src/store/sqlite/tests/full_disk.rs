@@ -1,9 +1,12 @@
 //! The database may not grow any more: a stand-in for a full disk that leaves other tests alone.
 
-use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent};
+use std::path::PathBuf;
+
+use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
 use crate::store::{
     AfterAck, MAX_BODY_BYTES, NewMessage, SqliteConfig, SqliteStore, StorageFault, Store, StoreError,
 };
+use crate::sync::lock;
 
 const QUEUES: u32 = 4;
 
@@ -57,5 +60,127 @@ async fn a_full_disk_refuses_messages_and_recovers() {
     for queue in 1..=QUEUES {
         assert_eq!(first(&store, queue).await, Some(300 + queue));
     }
+    store.close().await.unwrap();
+}
+
+/// A store with a reserve, and a queue with the messages 1 to 3.
+async fn with_reserve(directory: &tempfile::TempDir) -> (SqliteStore, SqliteConfig, PathBuf) {
+    let config = SqliteConfig { reserve_bytes: 1 << 20, ..sqlite_config(directory) };
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    let reserve = directory.path().join("store.db.reserve");
+    assert_eq!(std::fs::metadata(&reserve).unwrap().len(), 1 << 20);
+    for number in 1..=2 {
+        store.create_queue(new_queue(number)).await.unwrap();
+    }
+    for number in 1..=3 {
+        send(&store, 1, number).await.unwrap();
+    }
+    (store, config, reserve)
+}
+
+async fn acknowledge(store: &SqliteStore, number: u32) -> Result<(), StoreError> {
+    let done = store.acknowledge(&id(1, 0), &id(number, 9), AfterAck::Next).await?;
+    assert!(done.removed.is_some());
+    done.durable.await
+}
+
+async fn numbers(store: &SqliteStore) -> Vec<u32> {
+    let messages = store.messages(&id(1, 0)).await.unwrap();
+    let number = |id: &[u8]| u32::from_be_bytes(id[..4].try_into().unwrap());
+    messages.iter().map(|message| number(message.id.as_bytes())).collect()
+}
+
+fn is_refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Unavailable(StorageFault::Full)))
+}
+
+#[tokio::test]
+async fn receiving_and_deleting_go_on_with_the_reserve() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, config, reserve) = with_reserve(&directory).await;
+    let disk = store.shared.disk.clone();
+    *lock(&disk.pretended) = Some(0);
+    let given_up = reserve.clone();
+    store.shared.faults.set(move |_| given_up.exists().then_some(StorageFault::Full));
+    assert!(!store.load().is_full);
+
+    acknowledge(&store, 1).await.unwrap();
+    assert!(!reserve.exists());
+    let load = store.load();
+    assert!(load.is_full && load.to_be_freed >= 1 << 20 && load.unwritten_removals == 0, "{load:?}");
+    assert!(is_refused(store.append(&id(1, 0), sent(4), None).await));
+    assert!(is_refused(store.create_queue(new_queue(3)).await));
+    acknowledge(&store, 2).await.unwrap();
+    store.delete_queue(&id(2, 0)).await.unwrap();
+    assert_eq!(store.expire_messages(2_000, Default::default(), 10).await.unwrap().removed, 1);
+    assert_eq!(store.counts().messages, 0);
+
+    // A restart needs space too.
+    store.close().await.unwrap();
+    let store = SqliteStore::open(config).await.unwrap();
+    assert!(reserve.exists() && !store.load().is_full, "there is space now");
+    let disk = store.shared.disk.clone();
+    *lock(&disk.pretended) = Some(0);
+    assert!(disk.met_full() && disk.is_full());
+    disk.recover().await;
+    assert!(disk.is_full(), "there is none yet");
+    assert!(is_refused(store.append(&id(1, 0), sent(4), None).await));
+    *lock(&disk.pretended) = None;
+    disk.recover().await;
+    assert!(reserve.exists() && !store.load().is_full);
+    send(&store, 1, 4).await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// Not even the reserve's space is left.
+#[tokio::test]
+async fn acknowledgements_wait_in_memory_for_space() {
+    for space_comes_back in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, config, _) = with_reserve(&directory).await;
+        *lock(&store.shared.disk.pretended) = Some(0);
+        store.shared.faults.set(|_| Some(StorageFault::Full));
+        acknowledge(&store, 1).await.unwrap();
+        acknowledge(&store, 2).await.unwrap();
+        assert_eq!(store.load().unwritten_removals, 2);
+        assert_eq!((numbers(&store).await, store.counts().messages), (vec![3], 1));
+        // The queue leaves memory and is read again from the disk, which has all.
+        for number in 10..20 {
+            let _ = store.find_queue(crate::store::QueueId::Recipient(&id(number, 0))).await.unwrap();
+        }
+        assert_eq!(numbers(&store).await, [3]);
+        assert_eq!(store.expire_messages(1_002, Default::default(), 10).await.unwrap().removed, 0);
+        assert_eq!(store.counts().messages, 1);
+        let expected = if space_comes_back {
+            store.shared.faults.clear();
+            *lock(&store.shared.disk.pretended) = None;
+            store.delete_queue(&id(2, 0)).await.unwrap();
+            assert_eq!(store.load().unwritten_removals, 0);
+            store.abandon().await.unwrap();
+            vec![3]
+        } else {
+            store.abandon().await.unwrap();
+            vec![1, 2, 3]
+        };
+        let store = SqliteStore::open(config).await.unwrap();
+        assert_eq!(numbers(&store).await, expected);
+        assert_eq!(store.counts().messages, expected.len() as u64);
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn new_queues_leave_some_space_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = SqliteConfig { min_free_bytes: 1 << 20, ..sqlite_config(&directory) };
+    let store = SqliteStore::open(config).await.unwrap();
+    *lock(&store.shared.disk.pretended) = Some((1 << 20) - 1);
+    assert!(is_refused(store.create_queue(new_queue(1)).await));
+    store.close().await.unwrap();
+    let config = SqliteConfig { min_free_bytes: 1 << 20, ..sqlite_config(&directory) };
+    let store = SqliteStore::open(config).await.unwrap();
+    *lock(&store.shared.disk.pretended) = Some(1 << 20);
+    store.create_queue(new_queue(1)).await.unwrap();
+    send(&store, 1, 1).await.unwrap();
     store.close().await.unwrap();
 }

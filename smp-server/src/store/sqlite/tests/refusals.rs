@@ -62,3 +62,26 @@ async fn a_damaged_queue_does_not_make_unknown_ones_an_error() {
     assert!(store.look_up(QueueId::Sender(&damaged)).await.is_err());
     store.close().await.unwrap();
 }
+
+/// Everything that searches by invented IDs may use is in use.
+#[tokio::test]
+async fn unknown_ids_do_not_keep_others_from_reading() {
+    use futures_util::FutureExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let config = SqliteConfig { readers: 2, ..sqlite_config(&directory) };
+    let store = SqliteStore::open(config.clone()).await.unwrap();
+    store.create_queue(new_queue(1)).await.unwrap();
+    let message = crate::store::conformance::sent(1);
+    store.append(&id(1, 0), message, None).await.unwrap();
+    store.close().await.unwrap();
+    let store = SqliteStore::open(config).await.unwrap();
+    let flood = store.reader.place().await.unwrap();
+    let _connection = store.reader.pool.acquire().await.unwrap();
+    let unknown = id(7, 1);
+    assert!(store.look_up(QueueId::Sender(&unknown)).now_or_never().is_none());
+    assert_eq!(store.messages(&id(1, 0)).await.unwrap().len(), 1);
+    drop(flood);
+    assert!(store.look_up(QueueId::Sender(&unknown)).await.unwrap().queue.is_none());
+    drop(_connection);
+    store.close().await.unwrap();
+}
