@@ -17,10 +17,10 @@ use smp_protocol::command::{Command, MessageFlags};
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrelationId, EntityId, MessageId, RecipientId};
 use smp_protocol::message::BrokerMessage;
-use smp_protocol::transmission::read_commands;
+use smp_protocol::transmission::{BlockContent, read_commands, write_message};
 use smp_protocol::version::{SmpVersion, VersionRange};
 use smp_transport::client::{ClientConfig, ClientError, MAX_EVENTS, RelayClient, Request};
-use smp_transport::connection::ConnectionError;
+use smp_transport::connection::{Connection, ConnectionError, RelaySide};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -145,6 +145,98 @@ async fn requests_together_share_blocks_and_keep_their_order() {
         }
     }
     assert!(relay.blocks() < 20, "{} blocks", relay.blocks());
+}
+
+/// Reads a block as a relay does, and answers every command in it. Returns what they are about, in order, and what
+/// they send.
+async fn serve(relay: &mut Connection<RelaySide>) -> Vec<(EntityId, Vec<u8>)> {
+    let block = relay.reader.read_block().await.unwrap();
+    let session = &relay.session.parameters;
+    let (mut commands, mut answers) = (Vec::new(), BlockContent::new());
+    for command in read_commands(&block, session) {
+        let command = command.unwrap();
+        let (id, entity) = (&command.correlation_id, &command.entity_id);
+        let answer = if command.command == Command::Ping { BrokerMessage::Pong } else { BrokerMessage::Ok };
+        answers.push(|out| write_message(session, id, entity, &answer, out)).unwrap();
+        let body = match command.command {
+            Command::Send(_, body) => body.into_owned(),
+            Command::Ping => b"PING".to_vec(),
+            other => panic!("{other:?}"),
+        };
+        commands.push((command.entity_id, body));
+    }
+    relay.writer.write_block(answers.as_bytes()).await.unwrap();
+    relay.writer.flush().await.unwrap();
+    commands
+}
+
+#[tokio::test]
+async fn no_block_is_about_a_queue_twice() {
+    const REQUESTS: u32 = 300;
+    let (client, _events, mut relay) = client_and_connection(ClientConfig::default()).await;
+    // Two queues, each many times, and transmissions about nothing between them.
+    let sending = tokio::spawn(async move {
+        let requests = (0..REQUESTS).map(|number| {
+            let body = number.to_be_bytes().to_vec().into();
+            match number % 3 {
+                2 => Request::new(None, EntityId::empty(), Command::Ping),
+                kind => Request::new(None, numbered(kind), Command::Send(MessageFlags::default(), body)),
+            }
+        });
+        client.send_many(requests).await
+    });
+    let (mut received, mut blocks) = (Vec::new(), 0);
+    while received.len() < REQUESTS as usize {
+        let block = serve(&mut relay).await;
+        for entity in [numbered(0), numbered(1)] {
+            assert!(block.iter().filter(|(other, _)| *other == entity).count() <= 1, "{block:?}");
+        }
+        received.extend(block);
+        blocks += 1;
+    }
+    assert!(sending.await.unwrap().iter().all(Result::is_ok));
+    assert!(blocks <= 105, "{blocks} blocks, although the queues share them");
+    for kind in 0..2 {
+        let of_kind =
+            received.iter().filter(|(other, _)| *other == numbered(kind)).map(|(_, body)| body.clone());
+        let numbers = (0..REQUESTS).filter(|number| number % 3 == kind);
+        assert!(of_kind.eq(numbers.map(|number| number.to_be_bytes().to_vec())), "out of order");
+    }
+}
+
+/// The link is slower than the time limit of an answer: what waits for it gathers, `PING` passes, and nothing is given up.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slow_link_has_time() {
+    let config = ClientConfig { ping_interval: None, ..ClientConfig::default() };
+    let (client, _events, mut relay) = client_and_connection(config).await;
+    let mut sending = tokio::task::JoinSet::new();
+    let mut send = |number: u32, body: Vec<u8>| {
+        let client = client.clone();
+        sending.spawn(async move { client.send(None, numbered(number), send_command(&body)).await });
+    };
+    (0..30).for_each(|number| send(number, vec![0; 16_000]));
+    (100..200).for_each(|number| send(number, b"small".to_vec()));
+    for _ in 0..500 {
+        tokio::task::yield_now().await;
+    }
+    let pinging = tokio::spawn(async move { client.send(None, EntityId::empty(), Command::Ping).await });
+    let (mut large, mut small, mut before_ping, mut blocks) = (0, 0, None, 0);
+    while small < 100 || before_ping.is_none() {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        blocks += 1;
+        for (_, body) in serve(&mut relay).await {
+            match &body[..] {
+                b"small" => small += 1,
+                b"PING" => before_ping = Some(large),
+                _ => large += 1,
+            }
+        }
+    }
+    assert!(sending.join_all().await.iter().all(Result::is_ok), "given up before it was written");
+    pinging.await.unwrap().unwrap();
+    assert_eq!(large, 30);
+    assert!(before_ping.is_some_and(|before| before < 15), "PING behind {before_ping:?} blocks");
+    assert!(blocks < 35, "{blocks} blocks, although the small ones had time to gather");
 }
 
 #[tokio::test]

@@ -23,6 +23,18 @@ impl TestRelay {
     /// # Errors
     /// If it cannot be started.
     pub async fn start(store: StoreKind, password: Option<&str>) -> Result<Self> {
+        Self::start_with(store, password, |_| {}).await
+    }
+
+    /// As [`start`](Self::start), with these changes to its settings.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn start_with(
+        store: StoreKind,
+        password: Option<&str>,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let options = init::Options {
             dir: dir.path().to_path_buf(),
@@ -37,6 +49,7 @@ impl TestRelay {
         // The suites do nothing else than what these shall prevent.
         config.limits.new_queues_per_minute = 0;
         config.limits.failed_authorizations_per_minute = 0;
+        change(&mut config);
         Ok(Self { running: Relay::start(config.clone()).await?, config, dir })
     }
 

@@ -6,7 +6,7 @@ use smp_tests::conformance::{self, Options, Target};
 use smp_tests::test_relay::TestRelay;
 
 async fn conforms(relay: TestRelay, options: Options, store: &str) {
-    let report = conformance::run(&relay.target(), &options).await;
+    let report = conformance::run(&relay.target(), &options).await.unwrap();
     println!("{store} store: {}", report.summary());
     assert!(report.is_success(), "{}", report.failures());
     assert!(!report.outcomes.is_empty());
@@ -36,7 +36,7 @@ async fn as_a_proxy_to_another_relay() {
     let relay = TestRelay::start(StoreKind::Memory, None).await.unwrap();
     let target = Target { destination: Some(destination.running.address().clone()), ..relay.target() };
     let options = Options { filter: Some("proxy::".to_owned()), ..Options::default() };
-    let report = conformance::run(&target, &options).await;
+    let report = conformance::run(&target, &options).await.unwrap();
     println!("memory store, two relays: {}", report.summary());
     assert!(report.is_success(), "{}", report.failures());
 }
@@ -48,4 +48,22 @@ fn every_check_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+/// A relay that offers less is asked for no more, whoever runs the checks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_offers_fewer_versions_is_checked_in_those() {
+    let relay = TestRelay::start_with(StoreKind::Memory, None, |config| config.server.max_version = 18)
+        .await
+        .unwrap();
+    let options = Options { filter: Some("handshake::".to_owned()), lenient: true, ..Options::default() };
+    let report = conformance::run(&relay.target(), &options).await.unwrap();
+    assert!(report.is_success(), "{}", report.failures());
+    assert_eq!(report.outcomes.iter().map(|outcome| outcome.version).max(), Some(18));
+}
+
+#[test]
+fn checks_that_are_stricter_than_the_protocol_can_be_left_out() {
+    let strict = conformance::all().into_iter().filter(|check| check.stricter.is_some()).count();
+    assert!(strict > 0);
 }

@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 use smp_protocol::id::EntityId;
 use smp_protocol::message::BrokerMessage;
-use smp_protocol::transmission::{BlockContent, DoesNotFit, read_messages};
+use smp_protocol::transmission::{CommandBlock, DoesNotFit, read_messages};
 use tokio::sync::Semaphore;
 
 use super::link::{Link, LinkReader, LinkWriter};
-use super::prepare::CorrelationIds;
+use super::prepare::{CorrelationIds, Ready};
 
 /// Blocks that are written before they are flushed together.
 const BLOCKS_PER_FLUSH: usize = 4;
@@ -23,14 +23,14 @@ pub struct Incoming<'a> {
     pub message: BrokerMessage<'a>,
 }
 
-/// Sends requests in order, at most `window` unanswered, as many in a block as fit, and gives all that comes in to `each`
-/// until every request is answered.
+/// Sends requests in order, at most `window` unanswered, as many in a block as fit, no two about one queue, and gives all
+/// that comes in to `each` until every request is answered.
 ///
 /// # Errors
 /// If the connection is lost, an answer cannot be read, or `each` fails.
 pub async fn exchange(
     link: &mut Link,
-    requests: &[Vec<u8>],
+    requests: &[Ready],
     window: usize,
     each: impl FnMut(Incoming<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -40,8 +40,8 @@ pub async fn exchange(
     tokio::try_join!(write(writer, requests, &places), reading).map(|_| ())
 }
 
-async fn write(writer: &mut LinkWriter, requests: &[Vec<u8>], places: &Semaphore) -> Result<()> {
-    let mut content = BlockContent::new();
+async fn write(writer: &mut LinkWriter, requests: &[Ready], places: &Semaphore) -> Result<()> {
+    let mut content = CommandBlock::new();
     let mut blocks = 0;
     for request in requests {
         let place = match places.try_acquire() {
@@ -68,11 +68,11 @@ async fn write(writer: &mut LinkWriter, requests: &[Vec<u8>], places: &Semaphore
     writer.flush().await
 }
 
-fn push(content: &mut BlockContent, request: &[u8]) -> Result<(), DoesNotFit> {
-    content.push(|out| out.extend_from_slice(request))
+fn push(content: &mut CommandBlock, request: &Ready) -> Result<(), DoesNotFit> {
+    content.push(&request.entity_id, &request.bytes)
 }
 
-async fn send(writer: &mut LinkWriter, content: &mut BlockContent) -> Result<()> {
+async fn send(writer: &mut LinkWriter, content: &mut CommandBlock) -> Result<()> {
     if !content.is_empty() {
         writer.block(content.as_bytes()).await?;
         content.clear();

@@ -10,6 +10,6 @@ mod target;
 pub use exchange::{Incoming, exchange};
 pub use keys::KeyPool;
 pub use link::{BlockCounts, Link, LinkReader, LinkWriter};
-pub use prepare::{CorrelationIds, Preparer, ReadyKey};
+pub use prepare::{CorrelationIds, Preparer, Ready, ReadyKey};
 pub use queue::{NewKeys, Queue, create, delete, new_queue};
 pub use target::{AuthKind, Target};

@@ -50,6 +50,15 @@ pub enum ReadyKey {
     Signing(PrivateAuthKey),
 }
 
+/// A transmission that is ready to be sent, without its length.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// What it is about; may be empty.
+    pub entity_id: EntityId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// Makes transmissions for one session.
 #[derive(Debug)]
 pub struct Preparer {
@@ -78,7 +87,7 @@ impl Preparer {
         Ok(ReadyKey::Agreed(key.agree(relay_key).box_key()))
     }
 
-    /// The transmission of a command, without its length.
+    /// The transmission of a command.
     ///
     /// # Errors
     /// As [`ready`](Self::ready).
@@ -87,7 +96,7 @@ impl Preparer {
         key: Option<&ReadyKey>,
         entity_id: &EntityId,
         command: &Command<'_>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Ready> {
         let correlation_id = self.next_id();
         self.transmission_with(&correlation_id, key, entity_id, command)
     }
@@ -107,7 +116,7 @@ impl Preparer {
         key: Option<&ReadyKey>,
         entity_id: &EntityId,
         command: &Command<'_>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Ready> {
         let parameters = &self.session.parameters;
         let prepared = prepare(parameters, correlation_id, entity_id, command);
         let nonce = Nonce::from_slice_padded(correlation_id.as_bytes());
@@ -119,7 +128,7 @@ impl Preparer {
             key.map(|key| authorize(key, None, &nonce, prepared.authorized(), None)).transpose()?;
         let mut out = Vec::with_capacity(prepared.to_send().len() + 120);
         prepared.write(authorization.as_ref(), parameters, &mut out);
-        Ok(out)
+        Ok(Ready { entity_id: entity_id.clone(), bytes: out })
     }
 }
 

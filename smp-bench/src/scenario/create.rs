@@ -8,7 +8,7 @@ use smp_protocol::message::BrokerMessage;
 
 use super::many::{connect, parts, timed};
 use crate::driver::{
-    BlockCounts, KeyPool, Link, NewKeys, Preparer, Queue, Target, delete, exchange, new_queue,
+    BlockCounts, KeyPool, Link, NewKeys, Preparer, Queue, Ready, Target, delete, exchange, new_queue,
 };
 use crate::outcome::Outcome;
 use crate::process;
@@ -31,7 +31,7 @@ pub struct Options {
 struct Prepared {
     link: Link,
     keys: Vec<NewKeys>,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Ready>,
 }
 
 pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {

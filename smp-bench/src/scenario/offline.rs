@@ -13,7 +13,7 @@ use super::Subject;
 use super::many::{clean_up, connect, create_queues, timed};
 use super::recipient::{Lane, Numbering, Observer, Subscribe, attend};
 use super::sending::{body, sends};
-use crate::driver::{BlockCounts, Link, Preparer, Queue, Target, exchange};
+use crate::driver::{BlockCounts, Link, Preparer, Queue, Ready, Target, exchange};
 use crate::outcome::Outcome;
 use crate::process;
 use crate::progress::Progress;
@@ -115,12 +115,7 @@ pub(super) async fn fill(
     Ok((version, took))
 }
 
-async fn send(
-    mut link: Link,
-    requests: Vec<Vec<u8>>,
-    window: usize,
-    progress: Arc<Progress>,
-) -> Result<Link> {
+async fn send(mut link: Link, requests: Vec<Ready>, window: usize, progress: Arc<Progress>) -> Result<Link> {
     exchange(&mut link, &requests, window, |incoming| {
         progress.add(1);
         match incoming.message {

@@ -16,7 +16,7 @@ use smp_protocol::version::SmpVersion;
 use super::Subject;
 use super::many::{clean_up, connect, create_queues, timed};
 use super::sending::body;
-use crate::driver::{BlockCounts, Link, Preparer, Queue, Target, exchange};
+use crate::driver::{BlockCounts, Link, Preparer, Queue, Ready, Target, exchange};
 use crate::outcome::Outcome;
 use crate::process;
 
@@ -49,7 +49,7 @@ struct Forwarding {
 
 /// A message, and what opens its answer.
 struct Sealed {
-    request: Vec<u8>,
+    request: Ready,
     id: CorrelationId,
     secret: BoxKey,
 }
@@ -163,7 +163,7 @@ fn prepare(
             let transmission =
                 inner.transmission_with(&id, Some(&sender), &(&queue.sender_id).into(), &send)?;
             let mut content = BlockContent::new();
-            content.push(|out| out.extend_from_slice(&transmission))?;
+            content.push(|out| out.extend_from_slice(&transmission.bytes))?;
             let key = X25519PrivateKey::generate(&mut rand::rng());
             let secret = key.agree(&forwarding.key).box_key();
             let command = Command::ProxyForward {

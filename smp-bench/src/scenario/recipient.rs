@@ -8,7 +8,7 @@ use smp_protocol::command::Command;
 use smp_protocol::id::{EntityId, MessageId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::session::Session;
-use smp_protocol::transmission::{BlockContent, DoesNotFit, read_messages};
+use smp_protocol::transmission::{CommandBlock, DoesNotFit, read_messages};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
@@ -110,7 +110,7 @@ struct Acknowledger {
     keys: Vec<(EntityId, ReadyKey)>,
     numbering: Numbering,
     writer: LinkWriter,
-    content: BlockContent,
+    content: CommandBlock,
 }
 
 impl Acknowledger {
@@ -118,7 +118,7 @@ impl Acknowledger {
         let preparer = Preparer::new(session);
         let ready = |queue: &Queue| Ok(((&queue.recipient_id).into(), preparer.ready(&queue.recipient)?));
         let keys = queues.iter().map(ready).collect::<Result<_>>()?;
-        Ok(Self { preparer, keys, numbering, writer, content: BlockContent::new() })
+        Ok(Self { preparer, keys, numbering, writer, content: CommandBlock::new() })
     }
 
     async fn subscribe(&mut self) -> Result<()> {
@@ -144,7 +144,7 @@ impl Acknowledger {
     async fn put(&mut self, position: usize, command: &Command<'_>) -> Result<()> {
         let (entity_id, key) = self.keys.get(position).context("a message of no lane")?;
         let transmission = self.preparer.transmission(Some(key), entity_id, command)?;
-        let push = |content: &mut BlockContent| content.push(|out| out.extend_from_slice(&transmission));
+        let push = |content: &mut CommandBlock| content.push(entity_id, &transmission.bytes);
         if push(&mut self.content) == Err(DoesNotFit::Full) {
             self.writer.block(self.content.as_bytes()).await?;
             self.content.clear();

@@ -9,7 +9,7 @@ use smp_protocol::command::{Command, MessageFlags};
 use smp_protocol::encoding::to_bytes;
 use smp_protocol::version::SmpClientVersion;
 
-use crate::driver::{Preparer, Queue};
+use crate::driver::{Preparer, Queue, Ready};
 
 /// A full-size body as an app sends it: 16,043 bytes, whatever is in it.
 ///
@@ -33,12 +33,7 @@ pub(super) fn body() -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// If the relay is too old for the keys.
-pub(super) fn sends(
-    preparer: &mut Preparer,
-    queue: &Queue,
-    body: &[u8],
-    count: usize,
-) -> Result<Vec<Vec<u8>>> {
+pub(super) fn sends(preparer: &mut Preparer, queue: &Queue, body: &[u8], count: usize) -> Result<Vec<Ready>> {
     let key = preparer.ready(&queue.sender)?;
     let command = Command::Send(MessageFlags::default(), Cow::Borrowed(body));
     (0..count).map(|_| preparer.transmission(Some(&key), &(&queue.sender_id).into(), &command)).collect()

@@ -6,7 +6,7 @@ use smp_protocol::command::Command;
 use smp_protocol::message::BrokerMessage;
 
 use super::many::{clean_up, create_queues, timed};
-use crate::driver::{BlockCounts, Link, Preparer, Queue, Target, exchange};
+use crate::driver::{BlockCounts, Link, Preparer, Queue, Ready, Target, exchange};
 use crate::outcome::Outcome;
 use crate::process;
 
@@ -67,7 +67,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn prepare(link: &Link, queues: &[Queue]) -> Result<Vec<Vec<u8>>> {
+fn prepare(link: &Link, queues: &[Queue]) -> Result<Vec<Ready>> {
     let mut preparer = Preparer::new(&link.session);
     let subscribe = |queue: &Queue| {
         let key = preparer.ready(&queue.recipient)?;
@@ -76,7 +76,7 @@ fn prepare(link: &Link, queues: &[Queue]) -> Result<Vec<Vec<u8>>> {
     queues.iter().map(subscribe).collect()
 }
 
-async fn send(mut link: Link, requests: Vec<Vec<u8>>, window: usize) -> Result<Link> {
+async fn send(mut link: Link, requests: Vec<Ready>, window: usize) -> Result<Link> {
     exchange(&mut link, &requests, window, |incoming| match incoming.message {
         BrokerMessage::Ok | BrokerMessage::Subscribed(_) => Ok(()),
         BrokerMessage::Error(error) => bail!("the relay answers SUB with {error}"),

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use super::recipient::{Lane, Numbering, Observer, Subscribe, attend};
 use super::sending::{body, sends};
 use crate::driver::{
-    BlockCounts, KeyPool, Link, LinkReader, LinkWriter, Preparer, Queue, Target, create, delete,
+    BlockCounts, KeyPool, Link, LinkReader, LinkWriter, Preparer, Queue, Ready, Target, create, delete,
 };
 
 /// Blocks that a sender writes before it flushes them together.
@@ -76,7 +76,7 @@ struct Sides {
     queues: Vec<Queue>,
     recipient: Link,
     sender: Link,
-    ring: Vec<Vec<Vec<u8>>>,
+    ring: Vec<Vec<Ready>>,
 }
 
 impl Traffic {
@@ -193,7 +193,7 @@ struct Sender {
     writer: LinkWriter,
     numbering: Numbering,
     /// What was prepared for each lane, to be sent in turn.
-    ring: Vec<Vec<Vec<u8>>>,
+    ring: Vec<Vec<Ready>>,
     next: Vec<usize>,
     content: BlockContent,
 }
@@ -205,7 +205,7 @@ impl Sender {
         let (prepared, next) = turn.context("nothing was prepared for this lane")?;
         let transmission = prepared.get(*next % prepared.len().max(1)).context("nothing was prepared")?;
         *next += 1;
-        self.content.push(|out| out.extend_from_slice(transmission))?;
+        self.content.push(|out| out.extend_from_slice(&transmission.bytes))?;
         self.writer.block(self.content.as_bytes()).await?;
         self.content.clear();
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Writing: [`prepare`] a transmission, [`authorize`] what is to be authorized, and put both (or do all of it at once with
 //! [`write_command`]) into a [`BlockContent`] (as much
-//! as fits, in the given order) or a [`Batch`] (divided into blocks as the reference implementation does).
+//! as fits, in the given order), a [`CommandBlock`] (the same, at most one about each queue) or a [`Batch`] (divided into blocks as the reference implementation does).
 //!
 //! Reading: [`read_commands`] on the relay, [`read_messages`] on the client. Both borrow from the block, and report what
 //! cannot be read with the error and the IDs that the answer must have.
@@ -28,6 +28,7 @@
 
 mod authorization;
 mod batch;
+mod command_block;
 mod prepared;
 mod raw;
 mod receive;
@@ -37,6 +38,7 @@ pub use authorization::{
     ServiceVerifier, authorize, authorized_with_service,
 };
 pub use batch::{Batch, BatchPart, BlockContent, DoesNotFit, MAX_CONTENT, MAX_TRANSMISSIONS};
+pub use command_block::CommandBlock;
 pub use prepared::{Prepared, prepare, prepare_message, write_command, write_message};
 pub use raw::{RawTransmission, Transmissions};
 pub use receive::{

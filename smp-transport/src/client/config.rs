@@ -19,7 +19,7 @@ pub const MAX_EVENTS: usize = 1024;
 pub const MAX_AGREED_KEYS: usize = 4096;
 
 /// Blocks that are written before they are flushed together.
-pub(super) const MAX_BLOCKS_PER_FLUSH: usize = 4;
+pub(super) const MAX_BLOCKS_PER_FLUSH: u32 = 4;
 
 /// How long to try to tell the relay that we are leaving.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,8 +48,8 @@ pub struct ClientConfig {
     /// How long finding a host, TCP, TLS and the SMP handshake may take together, for each host and port that is tried.
     /// Default: 25 s.
     pub connect_timeout: Duration,
-    /// How long an answer may take, from when the request was queued. Also how long the relay may take to read what we
-    /// write. Default: 30 s.
+    /// How long an answer may take, from when the block of the request was handed to the network. Also how long the
+    /// network may take to accept a block. Default: 30 s.
     pub response_timeout: Duration,
     /// How long nothing may have been received before `PING` is sent; `None` to send none. Default: 10 minutes.
     pub ping_interval: Option<Duration>,

@@ -4,13 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smp_protocol::command::Command;
 use smp_protocol::id::{CorrelationId, EntityId};
 use smp_protocol::transmission::MAX_CONTENT;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, oneshot};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::pending::Answer;
-use super::writing::Outgoing;
+use super::queue::{Handed, Outgoing};
 use super::{ClientError, Handle, RelayEvent, Request, Shared};
 
 /// Bytes of a block's content besides its only transmission: count and length.
@@ -19,10 +20,9 @@ const ALONE_OVERHEAD: usize = 3;
 impl Handle {
     /// Authorizes and queues a request, when there is room for it.
     pub(super) async fn queue(&self, request: Request<'_>) -> Result<InFlight, ClientError> {
-        let Self { shared, queue, .. } = self;
+        let shared = &self.shared;
         let limit = request.timeout.unwrap_or(shared.config.response_timeout);
-        let deadline = Instant::now() + limit;
-        let place = in_time(deadline, limit, shared, shared.places.clone().acquire_owned()).await?;
+        let place = room(shared, shared.places.clone().acquire_owned()).await?;
         let correlation_id =
             request.correlation_id.unwrap_or_else(|| CorrelationId::generate(&mut rand::rng()));
         let entity_id = request.entity_id;
@@ -32,26 +32,30 @@ impl Handle {
             return Err(ClientError::TooLarge);
         }
         let size = u32::try_from(transmission.len()).unwrap_or(u32::MAX);
-        let room = in_time(deadline, limit, shared, shared.queued.clone().acquire_many_owned(size)).await?;
+        let room = room(shared, shared.queued.clone().acquire_many_owned(size)).await?;
         let answer = shared.pending.add(correlation_id.clone(), entity_id.clone(), place)?;
-        let in_flight =
-            InFlight { correlation_id, entity_id, answer, limit, deadline, shared: shared.clone() };
-        queue.send(Outgoing { transmission, room }).map_err(|_| shared.reason())?;
+        let (to_us, written) = oneshot::channel();
+        let in_flight = InFlight {
+            correlation_id,
+            entity_id: entity_id.clone(),
+            answer,
+            written,
+            limit,
+            shared: shared.clone(),
+        };
+        let urgent = matches!(request.command, Command::Ping);
+        let handed = Handed { room, written: Some(to_us) };
+        shared.queue.push(Outgoing { entity_id, transmission, urgent, handed });
         Ok(in_flight)
     }
 }
 
-/// Waits for room, until it is too late.
-async fn in_time(
-    deadline: Instant,
-    limit: Duration,
+/// Waits for room. It comes as requests are written, answered or given up, or the connection ends.
+async fn room(
     shared: &Shared,
     room: impl Future<Output = Result<OwnedSemaphorePermit, AcquireError>>,
 ) -> Result<OwnedSemaphorePermit, ClientError> {
-    match timeout_at(deadline, room).await {
-        Ok(permit) => permit.map_err(|_| shared.reason()),
-        Err(_) => Err(ClientError::Timeout(limit)),
-    }
+    room.await.map_err(|_| shared.reason())
 }
 
 /// A request that was queued.
@@ -59,14 +63,22 @@ pub(super) struct InFlight {
     correlation_id: CorrelationId,
     entity_id: EntityId,
     answer: oneshot::Receiver<Answer>,
+    written: oneshot::Receiver<()>,
     limit: Duration,
-    deadline: Instant,
     shared: Arc<Shared>,
 }
 
 impl InFlight {
+    /// Waits for the answer. Its time begins when the request was handed to the network: what waits for a slow link is late
+    /// through no fault of the relay, and to send it again would only make more wait.
     pub(super) async fn answer(mut self) -> Answer {
-        match timeout_at(self.deadline, &mut self.answer).await {
+        tokio::select! {
+            biased;
+            answer = &mut self.answer => return answer.unwrap_or_else(|_| Err(self.shared.reason())),
+            // if it will never be written, the connection has ended, and the answer says why
+            _ = &mut self.written => (),
+        }
+        match timeout(self.limit, &mut self.answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(self.shared.reason()),
             Err(_) => {

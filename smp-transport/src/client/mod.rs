@@ -1,8 +1,8 @@
 //! A client of one relay: one TLS session, many requests at once.
 //!
 //! [`RelayClient::connect`] gives a client, which can be cloned and shared, and the stream of what the relay sends on its
-//! own. Requests are written in the order in which they were made, as many in a block as there are; answers find their
-//! requests by correlation IDs. When the connection ends, every request that waits gets the reason, and
+//! own. Requests are written in the order in which they were made, as many in a block as there are, but at most one about
+//! each queue: a second one waits for the next block, and others pass it. Answers find their requests by correlation IDs. When the connection ends, every request that waits gets the reason, and
 //! [`RelayEvents::recv`] returns it too. Nothing is tried again: that is for the caller to decide.
 //!
 //! ```no_run
@@ -28,6 +28,7 @@ mod dial;
 mod error;
 mod in_flight;
 mod pending;
+mod queue;
 mod reading;
 mod writing;
 
@@ -49,7 +50,7 @@ use crate::connection::{ClientSide, Connection, ConnectorSettings, RelayConnecto
 use crate::tls::ByteStream;
 use authorize::Authorizer;
 use pending::Pending;
-use writing::Outgoing;
+use queue::WriteQueue;
 
 pub use config::{ClientConfig, MAX_AGREED_KEYS, MAX_EVENTS, MAX_IN_FLIGHT, MAX_QUEUED_BYTES};
 pub use error::{Attempt, ClientError};
@@ -68,7 +69,7 @@ pub struct Request<'a> {
     pub command: Command<'a>,
     /// The correlation ID, 24 bytes, if something depends on it. It is also a nonce: never give one twice.
     pub correlation_id: Option<CorrelationId>,
-    /// How long the answer may take, if not [`ClientConfig::response_timeout`].
+    /// How long the answer may take once the request was written, if not [`ClientConfig::response_timeout`].
     pub timeout: Option<Duration>,
 }
 
@@ -106,7 +107,6 @@ pub struct RelayEvents {
 
 struct Handle {
     shared: Arc<Shared>,
-    queue: mpsc::UnboundedSender<Outgoing>,
     side: ClientSide,
 }
 
@@ -116,7 +116,9 @@ struct Shared {
     pending: Pending,
     /// Free places for requests in flight.
     places: Arc<Semaphore>,
-    /// Free bytes in the queue of what is to be written.
+    /// What is to be written.
+    queue: WriteQueue,
+    /// Free bytes in it.
     queued: Arc<Semaphore>,
     stop: CancellationToken,
     events: mpsc::WeakSender<RelayEvent>,
@@ -161,15 +163,15 @@ impl RelayClient {
             authorizer: Authorizer::new(session),
             pending: Pending::default(),
             places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            queue: WriteQueue::default(),
             queued: Arc::new(Semaphore::new(MAX_QUEUED_BYTES)),
             stop: CancellationToken::new(),
             events: to_application.downgrade(),
         });
-        let (queue, to_write) = mpsc::unbounded_channel();
-        tokio::spawn(writing::write_requests(shared.clone(), writer, to_write));
-        tokio::spawn(reading::read_answers(shared.clone(), reader, to_application, queue.downgrade()));
+        tokio::spawn(writing::write_requests(shared.clone(), writer));
+        tokio::spawn(reading::read_answers(shared.clone(), reader, to_application));
         let events = RelayEvents { events, shared: shared.clone() };
-        (Self(Arc::new(Handle { shared, queue, side })), events)
+        (Self(Arc::new(Handle { shared, side })), events)
     }
 
     /// Sends a command and waits for the answer.

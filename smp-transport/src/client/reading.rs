@@ -10,7 +10,7 @@ use smp_protocol::transmission::read_messages;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::writing::Outgoing;
+use super::queue::{Handed, Outgoing};
 use super::{ClientError, RelayEvent, Shared};
 use crate::connection::BlockReader;
 
@@ -19,7 +19,6 @@ pub(super) async fn read_answers(
     shared: Arc<Shared>,
     mut reader: BlockReader,
     events: mpsc::Sender<RelayEvent>,
-    queue: mpsc::WeakUnboundedSender<Outgoing>,
 ) {
     let mut keep_alive = KeepAlive::new(&shared);
     let reason = loop {
@@ -36,7 +35,7 @@ pub(super) async fn read_answers(
                 Err(error) => break ClientError::Connection(error),
             },
             () = keep_alive.due() => {
-                if let Err(error) = keep_alive.ping(&shared, &queue) {
+                if let Err(error) = keep_alive.ping(&shared) {
                     break error;
                 }
             }
@@ -103,11 +102,7 @@ impl KeepAlive {
         }
     }
 
-    fn ping(
-        &mut self,
-        shared: &Shared,
-        queue: &mpsc::WeakUnboundedSender<Outgoing>,
-    ) -> Result<(), ClientError> {
+    fn ping(&mut self, shared: &Shared) -> Result<(), ClientError> {
         if self.unanswered >= shared.config.ping_count {
             return Err(ClientError::NotResponding);
         }
@@ -118,12 +113,10 @@ impl KeepAlive {
             shared.authorizer.transmission(None, &correlation_id, &EntityId::empty(), &Command::Ping)?;
         let size = u32::try_from(transmission.len()).unwrap_or(u32::MAX);
         // if so much waits to be written already, the writer finds out whether the relay lives
-        if let Some(queue) = queue.upgrade()
-            && let Ok(room) = shared.queued.clone().try_acquire_many_owned(size)
-        {
+        if let Ok(room) = shared.queued.clone().try_acquire_many_owned(size) {
             shared.pending.add_ping(correlation_id)?;
-            // the queue is closed only after the end
-            let _ = queue.send(Outgoing { transmission, room });
+            let (entity_id, handed) = (EntityId::empty(), Handed { room, written: None });
+            shared.queue.push(Outgoing { entity_id, transmission, urgent: true, handed });
         }
         Ok(())
     }

@@ -1,47 +1,33 @@
 //! The task that writes requests.
 
-use smp_protocol::transmission::{BlockContent, DoesNotFit};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use std::sync::Arc;
+use std::time::Duration;
+
+use smp_protocol::transmission::CommandBlock;
 use tokio::time::timeout;
 
 use super::config::{CLOSE_TIMEOUT, MAX_BLOCKS_PER_FLUSH};
+use super::queue::{Handed, WriteQueue};
 use super::{ClientError, Shared};
-use crate::connection::{BlockWriter, ConnectionError};
-
-/// A transmission that waits to be written.
-pub(super) struct Outgoing {
-    pub(super) transmission: Vec<u8>,
-    /// Its part of the bytes that may wait.
-    pub(super) room: OwnedSemaphorePermit,
-}
+use crate::connection::BlockWriter;
 
 /// Writes what is queued until the connection ends. What was queued while something else was being written goes
 /// together, without waiting for more: an idle client sends at once, a busy one fills blocks.
-pub(super) async fn write_requests(
-    shared: std::sync::Arc<Shared>,
-    mut writer: BlockWriter,
-    mut queue: mpsc::UnboundedReceiver<Outgoing>,
-) {
+pub(super) async fn write_requests(shared: Arc<Shared>, mut writer: BlockWriter) {
     let mut batch = WriteBatch::default();
     loop {
-        let first = tokio::select! {
+        tokio::select! {
             biased;
             () = shared.stop.cancelled() => break,
-            first = queue.recv() => match first {
-                Some(first) => first,
-                None => break,
-            },
-        };
-        let limit = shared.config.response_timeout;
+            () = shared.queue.filled() => (),
+        }
         let written = tokio::select! {
             biased;
             () = shared.stop.cancelled() => break,
-            written = timeout(limit, batch.write(first, &mut queue, &mut writer)) => written,
+            written = batch.write(&shared.queue, &mut writer, shared.config.response_timeout) => written,
         };
-        match written {
-            Ok(Ok(())) => (),
-            Ok(Err(error)) => shared.end(ClientError::Connection(error)),
-            Err(_) => shared.end(ClientError::NotResponding),
+        if let Err(error) = written {
+            shared.end(error);
         }
     }
     // the peer may be gone already, and then there is nobody to tell
@@ -50,43 +36,40 @@ pub(super) async fn write_requests(
 
 #[derive(Default)]
 struct WriteBatch {
-    content: BlockContent,
-    rooms: Vec<OwnedSemaphorePermit>,
+    block: CommandBlock,
+    handed: Vec<Handed>,
 }
 
 impl WriteBatch {
-    /// Writes `first` and what else is in the queue, at most a few blocks.
+    /// Writes what is in the queue, at most a few blocks; each may take `limit`.
     async fn write(
         &mut self,
-        first: Outgoing,
-        queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+        queue: &WriteQueue,
         writer: &mut BlockWriter,
-    ) -> Result<(), ConnectionError> {
-        let mut blocks = 1;
-        let mut next = Some(first);
-        while let Some(Outgoing { transmission, room }) = next {
-            self.rooms.push(room);
-            if self.add(&transmission) == Err(DoesNotFit::Full) {
-                writer.write_block(self.content.as_bytes()).await?;
-                self.content.clear();
-                blocks += 1;
-                // alone it fits: its size was checked when it was queued
-                let _ = self.add(&transmission);
+        limit: Duration,
+    ) -> Result<(), ClientError> {
+        let mut blocks = 0;
+        while blocks < MAX_BLOCKS_PER_FLUSH {
+            queue.fill(&mut self.block, &mut self.handed);
+            if self.block.is_empty() {
+                break;
             }
-            next = if blocks < MAX_BLOCKS_PER_FLUSH { queue.try_recv().ok() } else { None };
+            let written = timeout(limit, writer.write_block(self.block.as_bytes())).await;
+            written.map_err(|_| ClientError::NotResponding)?.map_err(ClientError::Connection)?;
+            self.block.clear();
+            blocks += 1;
         }
-        writer.write_block(self.content.as_bytes()).await?;
-        writer.flush().await?;
-        self.content.clear();
-        self.rooms.clear();
+        let flushed = timeout(limit.saturating_mul(blocks), writer.flush()).await;
+        flushed.map_err(|_| ClientError::NotResponding)?.map_err(ClientError::Connection)?;
+        for Handed { room, written } in self.handed.drain(..) {
+            drop(room);
+            // a caller who has left needs no time limit
+            let _ = written.map(|written| written.send(()));
+        }
         if queue.is_empty() {
-            self.content.shrink();
-            self.rooms.shrink_to_fit();
+            self.block.shrink();
+            self.handed.shrink_to_fit();
         }
         Ok(())
-    }
-
-    fn add(&mut self, transmission: &[u8]) -> Result<(), DoesNotFit> {
-        self.content.push(|out| out.extend_from_slice(transmission))
     }
 }

@@ -18,10 +18,13 @@ use super::{CheckResult, Context, checks};
 checks! { "batches":
     6..=19 => as_many_as_fit_are_answered,
     6..=19 => the_largest_block_is_read,
-    6..=19 => messages_in_one_block_keep_their_order,
+    6..=19 => messages_in_one_block_keep_their_order
+        stricter "the protocol leaves it open in which order the commands of one block are run; the reference begins with the last",
     6..=19 => answers_about_one_queue_keep_their_order,
-    6..=19 => refusals_keep_their_order_too,
-    6..=19 => a_command_sees_what_those_before_it_did,
+    6..=19 => refusals_keep_their_order_too
+        stricter "the reference answers those commands of a block first that it need not run",
+    6..=19 => a_command_sees_what_those_before_it_did
+        stricter "the protocol leaves it open in which order the commands of one block are run; the reference begins with the last",
     6..=19 => many_queues_are_subscribed_in_one_block,
     6..=19 => blocks_need_not_wait_for_answers,
     6..=19 => a_damaged_transmission_does_not_spoil_the_others,
@@ -149,8 +152,7 @@ async fn answers_about_one_queue_keep_their_order(context: &Context) -> CheckRes
     Ok(())
 }
 
-/// The protocol text counts errors among the answers that have an order. (The reference implementation answers those
-/// commands of a block first that it need not run.)
+/// The protocol text counts errors among the answers that have an order.
 async fn refusals_keep_their_order_too(context: &Context) -> CheckResult {
     let mut client = context.connect().await?;
     let queue = client.create(NewOptions::messaging().unsubscribed()).await?;

@@ -24,7 +24,7 @@ checks! { "handshake":
     6..=19 => another_identity_is_refused,
     6..=19 => a_damaged_hello_is_refused,
     6..=6 => an_older_version_is_refused,
-    19..=19 => a_newer_version_than_offered_is_refused,
+    6..=6 => a_newer_version_than_offered_is_refused,
     6..=6 => a_client_without_alpn_is_offered_version_6,
     7..=19 => a_client_without_key_has_unencrypted_blocks,
     14..=19 => a_proxy_has_unencrypted_blocks,

@@ -25,7 +25,8 @@
 //! | [`batches`] | many transmissions in a block, order of answers |
 //! | [`blocks`] | damaged blocks, sizes of authorizations, correlation IDs |
 //!
-//! Where the protocol text leaves room, checks accept all that a client has to expect.
+//! Where the protocol text leaves room, checks accept all that a client has to expect. Checks that hold a relay to more than
+//! the protocol say so ([`Check::stricter`]) and can be left out ([`Options::lenient`]).
 
 mod client;
 mod queue;
@@ -78,13 +79,15 @@ pub struct Check {
     pub name: &'static str,
     /// The versions in which it must hold.
     pub versions: RangeInclusive<u16>,
+    /// Why it asks for more than the protocol does, if so: a relay without that is none the less one.
+    pub stricter: Option<&'static str>,
     /// Checks it in one version.
     pub run: for<'a> fn(&'a Context) -> CheckFuture<'a>,
 }
 
 /// Lists the checks of a module.
 macro_rules! checks {
-    ($subject:literal: $($versions:expr => $name:ident),+ $(,)?) => {
+    ($subject:literal: $($versions:expr => $name:ident $(stricter $why:literal)?),+ $(,)?) => {
         /// The checks of this module.
         #[must_use]
         pub fn checks() -> Vec<super::Check> {
@@ -92,6 +95,7 @@ macro_rules! checks {
                 subject: $subject,
                 name: stringify!($name),
                 versions: $versions,
+                stricter: None$(.or(Some($why)))?,
                 run: |context| Box::pin($name(context)),
             }),+]
         }

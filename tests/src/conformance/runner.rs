@@ -23,6 +23,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// Not the checks of these subjects.
     pub skip: Vec<String>,
+    /// Not the checks that ask for more than the protocol does.
+    pub lenient: bool,
     /// How many checks run at the same time.
     pub parallel: usize,
 }
@@ -30,7 +32,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let versions = SmpVersion::MIN.0..=SmpVersion::MAX.0;
-        Self { versions, filter: None, skip: Vec::new(), parallel: 4 }
+        Self { versions, filter: None, skip: Vec::new(), lenient: false, parallel: 4 }
     }
 }
 
@@ -54,13 +56,17 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Runs all checks that `options` choose, each in all its versions.
-pub async fn run(target: &Target, options: &Options) -> Report {
+/// Runs all checks that `options` choose, each in all its versions that the relay offers.
+///
+/// # Errors
+/// If the relay does not say which versions it offers.
+pub async fn run(target: &Target, options: &Options) -> anyhow::Result<Report> {
+    let offered = target.offered_versions().await?;
     let chosen = all().into_iter().filter(|check| is_chosen(check, options));
     let runs: Vec<(Check, u16)> = chosen
         .flat_map(|check| {
-            let first = *options.versions.start().max(check.versions.start());
-            let last = *options.versions.end().min(check.versions.end());
+            let first = offered.min().0.max(*options.versions.start()).max(*check.versions.start());
+            let last = offered.max().0.min(*options.versions.end()).min(*check.versions.end());
             (first..=last).map(move |version| (check.clone(), version))
         })
         .collect();
@@ -69,12 +75,13 @@ pub async fn run(target: &Target, options: &Options) -> Report {
         .buffer_unordered(options.parallel.max(1))
         .collect()
         .await;
-    Report { outcomes }
+    Ok(Report { outcomes })
 }
 
 fn is_chosen(check: &Check, options: &Options) -> bool {
     let name = name(check);
-    options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
+    !(options.lenient && check.stricter.is_some())
+        && options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
         && !options.skip.iter().any(|subject| subject == check.subject)
 }
 

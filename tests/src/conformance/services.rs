@@ -24,8 +24,7 @@ checks! { "services":
     16..=19 => new_queues_belong_to_the_service,
     16..=19 => a_service_must_sign_too,
     16..=19 => a_subscription_adopts_the_queue,
-    16..=19 => commands_for_all_queues_are_for_services,
-    16..=18 => all_queues_are_subscribed_without_hash,
+    19..=19 => commands_for_all_queues_are_for_services,
     19..=19 => all_queues_are_subscribed_at_once,
     19..=19 => the_displaced_service_is_told,
     19..=19 => another_client_takes_a_queue_away,
@@ -231,25 +230,6 @@ async fn all_queues_are_subscribed_at_once(context: &Context) -> CheckResult {
     let theirs = subscribe_all(&mut again, queues(&[&a, &b])).await?;
     ensure!(theirs == queues(&[&a, &b]), "{theirs:?}");
     Ok(())
-}
-
-/// Before version 19 neither the command nor the answers have a hash, and nothing says that all was delivered.
-async fn all_queues_are_subscribed_without_hash(context: &Context) -> CheckResult {
-    let identity = identity()?;
-    let mut first = connect(context, ServiceRole::Messaging, &identity).await?;
-    let (a, b) = (first.queue().await?, first.queue().await?);
-    let mut second = connect(context, ServiceRole::Messaging, &identity).await?;
-    let two = ServiceQueues { count: 2, ids_hash: IdsHash::default() };
-    let theirs = subscribe_all(&mut second, ServiceQueues::default()).await?;
-    ensure!(theirs == two, "{theirs:?}");
-    first.expect_event(id(&first)?, &BrokerMessage::EndAll(two)).await?;
-    let mut sender = context.connect().await?;
-    for queue in [&a, &b] {
-        sender.ok(Auth::None, queue.sender(), &send(b"1")).await?;
-        second.expect_message(queue, b"1").await?;
-    }
-    first.expect_quiet().await?;
-    second.expect_quiet().await
 }
 
 async fn the_displaced_service_is_told(context: &Context) -> CheckResult {

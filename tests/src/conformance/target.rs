@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use smp_protocol::address::{DEFAULT_PORT, RelayAddress};
-use smp_protocol::version::SmpVersion;
+use smp_protocol::version::{SmpVersion, VersionRange};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::client::Client;
+use super::wire::Greeted;
 
 /// How long a relay may take for anything, unless set otherwise. The reference implementation keeps notifications for
 /// some seconds before it sends them.
@@ -30,6 +31,20 @@ impl Target {
     #[must_use]
     pub fn new(address: RelayAddress) -> Self {
         Self { address, destination: None, patience: PATIENCE }
+    }
+
+    /// The versions that the relay offers, and its destination if there is another one.
+    ///
+    /// # Errors
+    /// If one of them cannot be connected to, or they have no version in common.
+    pub(super) async fn offered_versions(&self) -> Result<VersionRange<SmpVersion>> {
+        let offered = Greeted::connect(self, None).await.context("cannot connect")?.hello.versions;
+        let Some(destination) = &self.destination else { return Ok(offered) };
+        let destination = Self { address: destination.clone(), destination: None, ..self.clone() };
+        let of_destination =
+            Greeted::connect(&destination, None).await.context("cannot connect to the destination")?;
+        let common = offered.intersect(&of_destination.hello.versions);
+        common.context("the relay and its destination have no version in common")
     }
 
     /// Opens a TCP connection to the first host that can be reached.
