@@ -42,6 +42,13 @@ impl RelayAddress {
         self.port.unwrap_or(DEFAULT_PORT)
     }
 
+    /// The same address with its hosts in their canonical form: what to show and to give to others.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let hosts = NonEmpty::new(self.hosts.iter().map(Host::canonical).collect());
+        RelayAddress { hosts: hosts.unwrap_or_else(|| self.hosts.clone()), ..self.clone() }
+    }
+
     /// The same address without the password: what goes into links.
     pub fn without_password(&self) -> Self {
         RelayAddress { password: None, ..self.clone() }

@@ -16,7 +16,8 @@ const ONION_HOSTS: [(&str, &str); 6] = [
 /// The relay with its onion host, if the address has only the other host of a known relay.
 pub(super) fn with_known_onion_host(relay: RelayAddress) -> RelayAddress {
     let [Host::Domain(name)] = relay.hosts.as_slice() else { return relay };
-    let onion = ONION_HOSTS.iter().find(|(host, _)| *host == name.as_str()).map(|(_, onion)| *onion);
+    let onion =
+        ONION_HOSTS.iter().find(|(host, _)| *host == name.canonical().as_str()).map(|(_, onion)| *onion);
     let Some(Ok(onion)) = onion.map(str::parse::<Host>) else { return relay };
     match NonEmpty::new(vec![relay.hosts.first().clone(), onion]) {
         Some(hosts) => RelayAddress { hosts, ..relay },

@@ -82,7 +82,9 @@ mod tests {
         assert_eq!(whole.resolve(&[]), Some(known.without_password()));
         let short = |host: &str| ShortLinkRelay::only_host(host.parse().unwrap());
         let known = [known];
-        assert_eq!(short("b.example").resolve(&known), Some(known[0].without_password()));
+        for host in ["b.example", "B.Example", "a.EXAMPLE."] {
+            assert_eq!(short(host).resolve(&known), Some(known[0].without_password()), "{host}");
+        }
         assert_eq!(short("c.example").resolve(&known), None);
     }
 }

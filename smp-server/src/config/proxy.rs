@@ -148,7 +148,7 @@ impl DomainSuffix {
     /// A sentence that says what it should be.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.parse::<Host>() {
-            Ok(host) if !text.starts_with(['.', '*']) => Ok(Self(host.to_string().to_ascii_lowercase())),
+            Ok(host) if !text.starts_with(['.', '*']) => Ok(Self(host.canonical().to_string())),
             _ => Err(format!("\"{text}\" is not a domain, such as \"example.org\"")),
         }
     }
@@ -168,7 +168,7 @@ impl Proxy {
     /// Whether this relay is of the same operator, as its first host says.
     #[must_use]
     pub fn is_own(&self, relay: &RelayAddress) -> bool {
-        let host = relay.hosts.first().to_string().to_ascii_lowercase();
+        let host = relay.hosts.first().canonical().to_string();
         self.own_domains.iter().any(|domain| domain.covers(&host))
     }
 
@@ -230,7 +230,7 @@ mod tests {
                 &format!("smp://{}@{hosts}", smp_crypto::base64url::encode(&[7; 32])).parse().unwrap(),
             )
         };
-        for hosts in ["example.org", "a.example.org", "A.B.example.ORG,x.onion", "10.0.0.1"] {
+        for hosts in ["example.org", "a.example.org", "A.B.example.ORG.,x.onion", "10.0.0.1"] {
             assert!(is_own(hosts), "{hosts}");
         }
         for hosts in ["badexample.org", "example.org.evil", "other,example.org", "110.0.0.1", "org"] {
