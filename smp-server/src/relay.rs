@@ -134,6 +134,10 @@ impl Relay {
             tracing::warn!("cannot note the time: {error}");
         }
         let node = Arc::new(Node::new(config, store.clone(), clock.clone()));
+        if let Some(listener) = local_addrs.first() {
+            let hosts = address.hosts.iter().cloned().collect();
+            node.proxy.set_own(identity.fingerprint(), *listener, hosts);
+        }
         if let Err(error) = restore_notifications(&node) {
             tracing::warn!("notifications that waited when the relay was stopped are lost: {error}");
         }

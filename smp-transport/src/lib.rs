@@ -5,12 +5,15 @@
 //! | [`identity`] | offline authority, online certificate, their files | relays; fingerprints are in addresses |
 //! | [`tls`] | TLS with the profile of the protocol, channel binding | the next one |
 //! | [`connection`] | handshake and blocks, for either role | relays accept, clients connect |
+//! | [`dial`] | connections to hosts, directly or through a SOCKS5 proxy | the next one |
 //! | [`client`] | requests and events over one connection | agents, proxies, benchmarks |
 //!
 //! The chapter of the specification is `protocol-spec/2-transport.md`.
 
 pub mod client;
 pub mod connection;
+pub mod dial;
 pub mod identity;
 pub mod owner;
+pub mod socket;
 pub mod tls;

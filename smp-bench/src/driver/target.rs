@@ -75,7 +75,7 @@ impl Target {
         for host in self.address.hosts.iter().filter(|host| !host.is_onion()) {
             match TcpStream::connect((host.to_string(), port)).await {
                 Ok(stream) => {
-                    stream.set_nodelay(true)?;
+                    smp_transport::socket::send_blocks(&stream)?;
                     return Ok(stream);
                 }
                 Err(error) => last = Some((host, error)),

@@ -8,7 +8,8 @@ use crate::agent_support::values::{hosts, port, relay};
 use crate::agent_support::{array, bytes, check_fields, fields, option, result, text};
 
 /// Where we refuse what the reference reads; the reasons are in chapter `1-primitives.md`.
-const REFUSED_BY_US: [(&str, DecodeError); 4] = [
+const REFUSED_BY_US: [(&str, DecodeError); 5] = [
+    ("server_read_ipv4_three_numbers", DecodeError::Invalid("host")),
     ("server_read_short_hash", DecodeError::Invalid("fingerprint")),
     ("server_read_port_too_large", DecodeError::Invalid("number over 65535")),
     ("server_read_ipv4_number_over_255", DecodeError::Invalid("host")),

@@ -61,6 +61,9 @@ pub struct Limits {
     /// Memory for commands of one client that wait to be done and for answers that wait to be read, in KiB; further commands
     /// are not read. Commands and answers of less than 1 KiB are not weighed.
     pub max_pending_kib: usize,
+    /// KiB of memory for commands of one connection that are being forwarded to other relays, with their answers; further ones are
+    /// refused, so that other commands never wait for another relay.
+    pub max_forwarded_kib: usize,
     /// Answers and events that may wait for one client to read them; then it is disconnected at once. Messages are not
     /// counted: they wait in the store.
     pub max_outgoing: usize,
@@ -101,6 +104,7 @@ impl Default for Limits {
             max_pending_commands: 1_024,
             max_batch: MAX_BATCH,
             max_pending_kib: 1_024,
+            max_forwarded_kib: 4_096,
             new_queues_per_minute: 6_000,
             failed_authorizations_per_minute: 6_000,
             max_recipient_keys: 16,
@@ -135,6 +139,10 @@ impl Limits {
             (
                 !PENDING_KIB.contains(&self.max_pending_kib),
                 "limits.max_pending_kib must be 64 to 1048576; try 1024",
+            ),
+            (
+                !PENDING_KIB.contains(&self.max_forwarded_kib),
+                "limits.max_forwarded_kib must be 64 to 1048576; try 4096",
             ),
             (
                 !(1..=MAX_RECIPIENT_KEYS).contains(&self.max_recipient_keys),

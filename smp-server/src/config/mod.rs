@@ -317,6 +317,7 @@ impl Config {
         let mut config = Self::default();
         config.server.listen = vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)];
         config.proxy.allow_private_hosts = true;
+        config.proxy.ports = Vec::new();
         config.server.control_socket = None;
         config.store.reserve_mib = 0;
         config.limits.min_free_disk_mib = 0;
@@ -428,7 +429,7 @@ mod tests {
     #[test]
     fn impossible_values_are_named() {
         type Change = fn(&mut Config);
-        let broken: [(&str, Change); 16] = [
+        let broken: [(&str, Change); 17] = [
             ("listen", |c| c.server.listen.clear()),
             ("hosts", |c| c.server.hosts.clear()),
             ("max_version", |c| c.server.max_version = 20),
@@ -444,6 +445,7 @@ mod tests {
                 (c.limits.max_pending_commands, c.limits.max_outgoing) = (usize::MAX - 1, usize::MAX);
             }),
             ("max_pending_kib", |c| c.limits.max_pending_kib = 32),
+            ("max_forwarded_kib", |c| c.limits.max_forwarded_kib = 32),
             ("max_pending_notifications_total", |c| c.limits.max_pending_notifications_total = 31),
             ("max_recipient_keys", |c| c.limits.max_recipient_keys = 0),
             ("max_recipient_keys", |c| c.limits.max_recipient_keys = 256),

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
-use smp_protocol::address::{Host, RelayAddress};
+use smp_protocol::address::{DEFAULT_PORT, Host, RelayAddress};
 
 use super::{ConfigError, text};
 
@@ -35,8 +35,11 @@ pub struct Proxy {
     /// A connection to another relay that no client has used for this long is closed.
     #[serde(deserialize_with = "text::duration")]
     pub idle_timeout: Duration,
-    /// Whether relays at loopback and private network addresses may be connected to.
+    /// Whether relays at loopback and private network addresses, and at those of this machine, may be connected to, at any
+    /// port.
     pub allow_private_hosts: bool,
+    /// The ports at which other relays may be connected to; empty: all.
+    pub ports: Vec<u16>,
     /// The SOCKS5 proxy through which onion hosts are reached, for instance that of Tor; `"off"` for none.
     #[serde(deserialize_with = "optional_socks")]
     pub socks: Option<SocksProxy>,
@@ -62,6 +65,7 @@ impl Default for Proxy {
             max_client_relays: 100,
             idle_timeout: Duration::from_secs(600),
             allow_private_hosts: false,
+            ports: vec![DEFAULT_PORT, 443],
             socks: None,
             socks_mode: SocksMode::Onion,
             host_mode: HostMode::Public,

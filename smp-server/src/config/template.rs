@@ -99,8 +99,11 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # max_client_relays = 100
 # A connection to another relay that no client has used for this long is closed.
 # idle_timeout = "10m"
-# Whether relays at loopback and private addresses may be connected to. Anybody who may use the proxy could.
+# Whether relays at loopback and private addresses and those of this machine may be connected to, at any port. Anybody who may
+# use the proxy could. Needed for relays in one LAN or VPN: see docs/operating.md.
 # allow_private_hosts = false
+# Ports at which relays may be connected to at all other addresses; [] for all.
+# ports = [5223, 443]
 # SOCKS5 proxy (that of Tor, say) through which relays with onion hosts are reached, for example "127.0.0.1:9050".
 # socks = "off"
 # What goes through it: "onion" hosts only, or "always". It is the one that looks up the names that it gets.
@@ -135,6 +138,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # max_pending_commands = 1024
 # The same in KiB of memory, for commands and answers that are not small.
 # max_pending_kib = 1024
+# And for those that are being forwarded to other relays; further ones are refused, so that the others need not wait.
+# max_forwarded_kib = 4096
 # Commands in one block; a block with more is refused. 255 is the protocol's own bound, and apps fill their blocks.
 # max_batch = 255
 # Answers and events that may wait for one client to read them; then it is disconnected.

@@ -35,7 +35,7 @@ impl Incoming for TcpListener {
 
 /// Sets the options of an accepted connection.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+    smp_transport::socket::send_blocks(stream)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)

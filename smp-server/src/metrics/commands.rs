@@ -19,6 +19,9 @@ use super::SECONDS;
 const FIRST_BUCKET: f64 = 0.0001;
 const BUCKETS: u16 = 19;
 
+/// Refusals that every relay has some of: a wrong key or an unknown queue, a full queue, a message that is too large.
+const EXPECTED: [&str; 3] = ["AUTH", "QUOTA", "LARGE_MSG"];
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Command {
     command: &'static str,
@@ -53,6 +56,10 @@ impl Commands {
             Histogram::new(exponential_buckets(FIRST_BUCKET, 2.0, BUCKETS))
         });
         let errors = Family::<Error, Counter>::default();
+        for error in EXPECTED {
+            // So that they are there, with 0, before the first.
+            drop(errors.get_or_create(&Error { error }));
+        }
         let help = "Time from reading a command to its answer, waiting for the disk included";
         registry.register_with_unit("command_duration", help, SECONDS, family.clone());
         registry.register("errors", "Commands answered with an error", errors.clone());

@@ -6,8 +6,6 @@ use smp_protocol::{
 };
 use smp_transport::{client::ClientError, connection::ConnectionError};
 
-use super::dial::DialError;
-
 fn broker(error: BrokerErrorType) -> ErrorType {
     ErrorType::Proxy(Box::new(ProxyError::Broker(error)))
 }
@@ -27,22 +25,20 @@ pub(super) fn unexpected() -> ErrorType {
     broker(BrokerErrorType::Unexpected(Latin1Text::default()))
 }
 
-/// Why there is no session.
-pub(super) fn of_connecting(error: &DialError) -> ErrorType {
+/// Why there is no session. After `HOST` an app may connect directly, if its user allows it.
+pub(super) fn of_connecting(error: &ClientError) -> ErrorType {
     match error {
-        DialError::Host => broker(BrokerErrorType::Host),
-        DialError::Client(error) => of_client(error),
-    }
-}
-
-fn of_client(error: &ClientError) -> ErrorType {
-    match error {
+        ClientError::NotAllowed | ClientError::OnionOnly => broker(BrokerErrorType::Host),
         // Senders try again after this error. After one of the handshake they give their message up, although another
         // relay may only stand in for the right one for a while.
         ClientError::WrongRelay { .. } => network(),
         ClientError::Version { .. } => transport(TransportError::Version),
         ClientError::Connection(ConnectionError::Handshake(error)) => transport(*error),
         ClientError::Timeout(_) => broker(BrokerErrorType::Timeout),
+        // The last one says as much as the others.
+        ClientError::Unreachable(attempts) => {
+            attempts.last().map_or_else(network, |attempt| of_connecting(&attempt.error))
+        }
         _ => network(),
     }
 }

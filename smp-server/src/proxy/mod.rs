@@ -5,12 +5,12 @@
 
 mod dial;
 mod errors;
-mod networks;
+mod reach;
 mod relays;
-mod socks;
 
 use std::{
     borrow::Cow,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +19,7 @@ use std::{
 
 use smp_crypto::BoxKey;
 use smp_protocol::{
-    address::RelayAddress,
+    address::{Host, RelayAddress},
     certificate::CertifiedKey,
     command::Command,
     error::{ErrorType, TransportError},
@@ -34,15 +34,15 @@ use tokio::time::Instant;
 
 pub(crate) use self::relays::ClientRelays;
 use self::{
+    reach::Reach,
     relays::{Connection, Relays},
-    socks::Socks,
 };
 use crate::{config, sync::lock};
 
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
     settings: config::Proxy,
-    socks: Option<Socks>,
+    reach: Reach,
     relays: Relays,
 }
 
@@ -66,11 +66,13 @@ pub(crate) struct Session {
 
 impl Proxy {
     pub(crate) fn new(settings: config::Proxy) -> Arc<Self> {
-        let (socks, relays) = (
-            settings.socks.clone().map(Socks::new),
-            Relays::new(settings.max_relays, settings.max_client_relays),
-        );
-        Arc::new(Self { settings, socks, relays })
+        let relays = Relays::new(settings.max_relays, settings.max_client_relays);
+        Arc::new(Self { settings, reach: Reach::default(), relays })
+    }
+
+    /// This relay itself has this identity, listens here, and is known by these names.
+    pub(crate) fn set_own(&self, fingerprint: [u8; 32], listener: SocketAddr, hosts: Vec<Host>) {
+        self.reach.set_own(fingerprint, listener, hosts);
     }
 
     /// Whether a relay is of the same operator as this one.
@@ -104,7 +106,7 @@ impl Proxy {
             }
             _ => {}
         }
-        let connected = match dial::dial(&address, &self.settings, self.socks.as_ref()).await {
+        let connected = match dial::dial(&address, &self.settings, &self.reach).await {
             Ok((client, events)) => self.start(address, client, events),
             Err(error) => Err(errors::of_connecting(&error)),
         };

@@ -16,6 +16,9 @@ use tokio::time::Instant;
 use super::{Session, errors};
 use crate::{pace::Pace, sync::lock};
 
+/// A session that nobody has used for this long may be closed for a client that has asked for no relay before.
+const UNUSED: Duration = Duration::from_secs(60);
+
 /// All relays that were asked for and not forgotten.
 pub(super) struct Relays {
     max: usize,
@@ -71,8 +74,8 @@ enum Need {
 }
 
 impl Relays {
-    /// With `max` of them, another one takes the place of one that is needed less; with `max_of_client` that one client has
-    /// asked for, one of these.
+    /// With `max` of them, or `max_of_client` that one client has asked for, another one takes the place of one that this client
+    /// has asked for. If it has none, of one that nobody has used for a while: a client cannot close what others use.
     pub(super) fn new(max: usize, max_of_client: usize) -> Self {
         Self { max, max_of_client, state: Mutex::default() }
     }
@@ -86,7 +89,7 @@ impl Relays {
     ///
     /// # Errors
     ///
-    /// `NETWORK` if all places are taken by relays that are being connected to or whose answers are awaited.
+    /// `NETWORK` if all places are taken by relays that are being connected to, whose answers are awaited, or that others use.
     pub(super) fn place(
         &self,
         address: RelayAddress,
@@ -98,14 +101,11 @@ impl Relays {
         }
         let mut own = lock(&client.places);
         own.retain(|(_, relay)| relay.strong_count() > 0);
-        let least_needed = if own.len() >= self.max_of_client {
-            Some(state.least_needed(own.iter().map(|(address, _)| address)))
-        } else if state.relays.len() >= self.max {
-            Some(state.least_needed(state.relays.keys()))
-        } else {
-            None
-        };
-        if let Some(least_needed) = least_needed {
+        if own.len() >= self.max_of_client || state.relays.len() >= self.max {
+            let mut least_needed = state.least_needed(own.iter().map(|(address, _)| address));
+            if own.len() < self.max_of_client {
+                least_needed = least_needed.or_else(|| state.least_needed_of_others(Instant::now()));
+            }
             state.close(&least_needed.ok_or_else(errors::network)?);
             own.retain(|(_, relay)| relay.strong_count() > 0);
         }
@@ -163,6 +163,16 @@ impl Relays {
 }
 
 impl State {
+    /// Which place can be given up for a client that has none.
+    fn least_needed_of_others(&self, now: Instant) -> Option<RelayAddress> {
+        let unused = self.relays.iter().filter(|(_, relay)| match relay.need() {
+            Some(Need::Connected(used)) => now.duration_since(used) >= UNUSED,
+            Some(Need::Ended | Need::Failed(_)) => true,
+            None => false,
+        });
+        self.least_needed(unused.map(|(address, _)| address))
+    }
+
     /// Which of these places is needed least, if any can be given up.
     fn least_needed<'a>(&self, addresses: impl Iterator<Item = &'a RelayAddress>) -> Option<RelayAddress> {
         let needs = addresses.filter_map(|address| Some((self.relays.get(address)?.need()?, address)));

@@ -21,6 +21,16 @@ pub(super) struct Intake {
     commands: Arc<Semaphore>,
     max_commands: usize,
     bytes: Arc<Semaphore>,
+    /// Bytes for what is to be forwarded, apart from the others: it waits for other relays, which may be dead.
+    forwarded: Arc<Semaphore>,
+}
+
+/// What a transmission may take until it is answered, in bytes, and then its answer.
+pub(super) enum Weight {
+    /// It waits until there is room, and what is behind it too.
+    Own(usize),
+    /// To be forwarded: without room it is refused, so that nothing behind it waits for another relay.
+    Forwarded(usize),
 }
 
 impl Intake {
@@ -29,6 +39,7 @@ impl Intake {
             commands: Arc::new(Semaphore::new(limits.max_pending_commands)),
             max_commands: limits.max_pending_commands,
             bytes: Arc::new(Semaphore::new(limits.max_pending_kib << 10)),
+            forwarded: Arc::new(Semaphore::new(limits.max_forwarded_kib << 10)),
         }
     }
 
@@ -42,6 +53,13 @@ impl Intake {
         Some(Permit::new(command, weight))
     }
 
+    /// Leave to have a command forwarded, if there is room now.
+    pub(super) fn admit_forwarded(&self, weight: usize) -> Option<Permit> {
+        let command = self.commands.clone().try_acquire_owned().ok()?;
+        let weight = self.forwarded.clone().try_acquire_many_owned(u32::try_from(weight).ok()?).ok()?;
+        Some(Permit { _command: command, weight: Some(weight) })
+    }
+
     /// Resolves when every command is answered and the answers are written.
     pub(super) async fn answered(&self) {
         let all = u32::try_from(self.max_commands).unwrap_or(u32::MAX);
@@ -51,7 +69,15 @@ impl Intake {
 }
 
 /// How many bytes a command may take until it is answered, and then its answer.
-pub(super) fn weight(transmission: &CommandTransmission<'_>) -> usize {
+pub(super) fn weight(transmission: &CommandTransmission<'_>) -> Weight {
+    let bytes = bytes(transmission);
+    match transmission.command {
+        Command::ProxySession { .. } | Command::ProxyForward { .. } => Weight::Forwarded(bytes),
+        _ => Weight::Own(bytes),
+    }
+}
+
+fn bytes(transmission: &CommandTransmission<'_>) -> usize {
     // What is signed is kept next to the command.
     let is_signed = transmission.service_signature.is_some()
         || !matches!(transmission.authorization, None | Some(AuthorizationRef::Authenticator(_)));
@@ -99,6 +125,17 @@ mod tests {
         assert!(intake.admit(64 << 10).now_or_never().is_none(), "one answer waits");
         drop(one);
         assert!(intake.admit(64 << 10).now_or_never().is_some());
+    }
+
+    #[test]
+    fn what_is_forwarded_has_room_of_its_own() {
+        let intake =
+            Intake::new(&Limits { max_pending_commands: 9, max_forwarded_kib: 64, ..Limits::default() });
+        let forwarded: Vec<_> = (0..2).map(|_| intake.admit_forwarded(32 << 10).unwrap()).collect();
+        assert!(intake.admit_forwarded(32 << 10).is_none());
+        assert!(intake.admit(64 << 10).now_or_never().flatten().is_some());
+        drop(forwarded);
+        assert!(intake.admit_forwarded(32 << 10).is_some());
     }
 
     #[test]

@@ -3,15 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use smp_protocol::{
-    error::ErrorType,
+    error::{BrokerErrorType, ErrorType, ProxyError},
     id::{CorrelationId, EntityId},
-    transmission::{RefusedTransmission, read_commands},
+    transmission::{CommandTransmission, RefusedTransmission, read_commands},
 };
 use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{intake::weight, state::Session, time_slice::TimeSlice};
+use super::{
+    intake::{Weight, weight},
+    state::Session,
+    time_slice::TimeSlice,
+};
 use crate::{node::Node, sync::lock};
 
 /// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
@@ -73,13 +77,35 @@ async fn run_block(session: &Arc<Session>, node: &Arc<Node>, block: &[u8]) -> Op
     let mut slice = TimeSlice::begin();
     for transmission in read_commands(block, &session.parameters) {
         slice.yield_if_used().await;
-        let permit = session.intake.admit(transmission.as_ref().map_or(0, weight)).await?;
+        let permit = match transmission.as_ref().map_or(Weight::Own(0), weight) {
+            Weight::Own(weight) => session.intake.admit(weight).await?,
+            Weight::Forwarded(weight) => match session.intake.admit_forwarded(weight) {
+                Some(permit) => permit,
+                None => {
+                    refuse_forwarding(session, transmission).await?;
+                    continue;
+                }
+            },
+        };
         match transmission {
             Ok(transmission) => session.submit(node, transmission, permit),
             Err(refused) => session.refuse(refused, permit),
         }
     }
     session.client().mailbox.wake();
+    Some(())
+}
+
+/// Refuses to forward a command, as if the other relay did not answer: so many wait for theirs that it is likely, and the client
+/// tries again later. Returns `None` if the session has ended meanwhile.
+async fn refuse_forwarding(
+    session: &Arc<Session>,
+    transmission: Result<CommandTransmission<'_>, RefusedTransmission>,
+) -> Option<()> {
+    let Ok(CommandTransmission { correlation_id, entity_id, .. }) = transmission else { return Some(()) };
+    let permit = session.intake.admit(0).await?;
+    let error = ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
+    session.refuse(RefusedTransmission { correlation_id, entity_id, error }, permit);
     Some(())
 }
 

@@ -20,6 +20,9 @@ use crate::{
     node::Node,
 };
 
+/// Queues that are looked at for messages while an answer waits to be sent.
+const LOOKS_BEFORE_ANSWERS: usize = 32;
+
 /// Why writing has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
@@ -39,13 +42,15 @@ pub(super) struct Writer {
     block: BlockContent,
     /// Whether there are whole blocks that were not sent yet.
     queued: bool,
+    /// Whether there is an answer to a command among what was not sent yet.
+    has_answer: bool,
     coalesce: Coalesce,
 }
 
 impl Writer {
     pub(super) fn new(session: Arc<Session>, node: Arc<Node>, writer: BlockWriter) -> Self {
         let coalesce = Coalesce::new(session.config.server.coalesce);
-        Self { session, node, writer, block: BlockContent::new(), queued: false, coalesce }
+        Self { session, node, writer, block: BlockContent::new(), queued: false, has_answer: false, coalesce }
     }
 
     /// Writes until the connection is lost, the client does not read, or `stop` is cancelled and everything is written.
@@ -76,8 +81,10 @@ impl Writer {
             && self.coalesce.waits(self.block.as_bytes().len(), Instant::now(), || load.is_high())
     }
 
-    /// Puts what is there into blocks, answers before messages.
+    /// Puts what is there into blocks, answers before messages. An answer does not wait for more than a few queues to be looked
+    /// at: after a restart there may be thousands, each on disk.
     async fn put_everything(&mut self) -> Result<(), WriteError> {
+        let mut looked_at = 0;
         loop {
             if self.session.client().mailbox.has_overflown() {
                 return Err(WriteError::NotRead);
@@ -88,6 +95,13 @@ impl Writer {
                     Some(Signal::Message(queue)) => self.deliver(&queue).await?,
                     Some(Signal::Notifications(notifier)) => self.notify(&notifier).await?,
                     None => return Ok(()),
+                }
+                looked_at += 1;
+                if self.has_answer && looked_at >= LOOKS_BEFORE_ANSWERS {
+                    self.send().await?;
+                }
+                if !self.has_answer {
+                    looked_at = 0;
                 }
             }
             for transmission in transmissions {
@@ -101,7 +115,7 @@ impl Writer {
         self.write_block().await?;
         if self.queued {
             limited(&self.session, self.writer.flush()).await?;
-            self.queued = false;
+            (self.queued, self.has_answer) = (false, false);
             self.block.shrink();
             self.coalesce.sent(Instant::now());
             self.session.note_activity();
@@ -132,6 +146,7 @@ impl Writer {
     async fn put(&mut self, transmission: Transmission) -> Result<(), WriteError> {
         let Transmission { corr_id, entity_id, content, envelope, permit, timer } = transmission;
         self.count(&content, timer.as_ref());
+        self.has_answer |= !corr_id.is_empty();
         let message = match content {
             Content::Message(message) => message,
             Content::Delivery(delivery) => delivery.seal(),
@@ -209,7 +224,8 @@ async fn limited(
 mod tests {
     use std::{borrow::Cow, time::Duration};
 
-    use smp_protocol::transmission::read_messages;
+    use smp_crypto::Nonce;
+    use smp_protocol::{encoding::ShortString, transmission::read_messages};
 
     use super::*;
     use crate::testing;
@@ -270,6 +286,25 @@ mod tests {
         node.load.stay(false);
         let session = testing::session(&node);
         assert_eq!(blocks(&session, &node, async || put_in(&session, [SMALL; 3]).await).await, [1, 1, 1]);
+    }
+
+    /// After a restart of the relay a client subscribes to all its queues, and each is looked for on disk.
+    #[tokio::test]
+    async fn answers_do_not_wait_for_all_queues_to_be_looked_at() {
+        let node = testing::node();
+        let session = testing::session(&node);
+        for _ in 0..3 * LOOKS_BEFORE_ANSWERS {
+            let queue = testing::queue(&node).await;
+            let notifier = queue.notifier.as_ref().unwrap();
+            node.hub.subscribe_notifications(notifier, None, None, session.client()).unwrap();
+            let (nonce, meta) = (Nonce::from_bytes([0; 24]), ShortString::default());
+            node.hub.notify(notifier, Notification { timestamp: 1, nonce, meta });
+        }
+        let answer = Transmission { corr_id: [1; 24].into(), ..Transmission::event([1; 24], SMALL) };
+        session.client().mailbox.answer(None, None, answer);
+        let blocks = blocks(&session, &node, async || {}).await;
+        assert_eq!(blocks.iter().sum::<usize>(), 1 + 3 * LOOKS_BEFORE_ANSWERS);
+        assert_eq!(blocks[0], 1 + LOOKS_BEFORE_ANSWERS, "the answer went out before all others");
     }
 
     #[tokio::test]

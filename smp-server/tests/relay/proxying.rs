@@ -160,7 +160,8 @@ async fn relays_that_cannot_be_used_are_named_with_the_reason() {
     assert_eq!(proxy_error(prxy(&client, &onion, None).await), ProxyError::Broker(BrokerErrorType::Host));
     let careful = relay_with(|config| config.proxy.allow_private_hosts = false).await;
     let answer = prxy(&careful.client().await, destination.running.address(), None).await;
-    assert_eq!(proxy_error(answer), network);
+    // After this answer an app may connect directly, if its user allows that.
+    assert_eq!(proxy_error(answer), ProxyError::Broker(BrokerErrorType::Host));
 }
 
 #[tokio::test]
@@ -261,6 +262,44 @@ async fn one_client_cannot_take_the_places_of_others() {
         let answer = pfwd(client, session, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
         assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
     }
+}
+
+/// Each with a connection of its own, so that none has a place to give up.
+#[tokio::test]
+async fn many_clients_cannot_close_the_sessions_that_another_one_uses() {
+    let proxy = relay_with(|config| config.proxy.max_relays = 2).await;
+    let (one, two) = (relay().await, relay().await);
+    let client = proxy.client().await;
+    let sessions =
+        [prxy(&client, one.running.address(), None).await, prxy(&client, two.running.address(), None).await];
+    let network = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
+    for number in 2..6 {
+        let address = changed(&two, |address| {
+            address.hosts = NonEmpty::new(vec!["127.0.0.1".parse().unwrap(); number]).unwrap();
+        });
+        let other = proxy.client().await;
+        assert_eq!(proxy_error(prxy(&other, &address, None).await), network);
+    }
+    for session in &sessions {
+        let session = session.as_ref().unwrap();
+        let answer = pfwd(&client, session, None, EntityId::from([1; 24]), send(b"")).await.unwrap();
+        assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+    }
+}
+
+/// Whatever hosts its address names.
+#[tokio::test]
+async fn a_relay_forwards_to_itself_past_all_networks() {
+    let proxy = relay_with(|config| config.proxy.allow_private_hosts = false).await;
+    let (mut alice, bob) = (proxy.client().await, proxy.client().await);
+    let queue = alice.queue().await;
+    let elsewhere = changed(&proxy, |address| {
+        (address.hosts, address.port) = (NonEmpty::one("192.0.2.1".parse().unwrap()), Some(1));
+    });
+    let session = prxy(&bob, &elsewhere, None).await.unwrap();
+    let answer = pfwd(&bob, &session, None, queue.sender(), send(b"to itself")).await.unwrap();
+    assert_eq!(answer, BrokerMessage::Ok);
+    assert_eq!(alice.message(&queue).await.1, b"to itself");
 }
 
 /// A relay that accepts connections and answers nothing.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use smp_protocol::version::{SmpVersion, VersionRange};
 
 use crate::connection::{BLOCK_TIMEOUT, ServiceIdentity};
+use crate::dial::Dialler;
 
 /// Requests that may wait for their answers at once; more wait until there is room.
 pub const MAX_IN_FLIGHT: usize = 4096;
@@ -27,18 +28,11 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Ports to try in this order if an address has none.
 pub(super) const DEFAULT_PORTS: [u16; 2] = [smp_protocol::address::DEFAULT_PORT, 443];
 
-/// How long one of several addresses of a host may take before the next is tried: it may be of the IP version that works.
-pub(super) const ADDRESS_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// TCP keep-alive: first probe after this time without traffic.
-pub(super) const TCP_KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
-
-/// TCP keep-alive: time between probes.
-pub(super) const TCP_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-
 /// How a client behaves. The defaults suit background work of a messenger.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
+    /// How hosts are connected to. Default: directly, onion hosts not at all.
+    pub dialler: Dialler,
     /// SMP versions to accept.
     pub versions: VersionRange<SmpVersion>,
     /// Whether this is a proxy on its way to a destination relay.
@@ -63,6 +57,7 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
+            dialler: Dialler::default(),
             versions: SmpVersion::SUPPORTED,
             proxy: false,
             service: None,

@@ -1,17 +1,13 @@
 //! Finding a way to a relay.
 
-use std::io;
-use std::net::SocketAddr;
-
-use smp_protocol::address::RelayAddress;
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use smp_protocol::address::{Host, RelayAddress};
 use tokio::time::timeout;
 
-use super::config::{ADDRESS_TIMEOUT, DEFAULT_PORTS, TCP_KEEP_ALIVE_IDLE, TCP_KEEP_ALIVE_INTERVAL};
+use super::config::DEFAULT_PORTS;
 use super::error::Attempt;
 use super::{ClientConfig, ClientError};
 use crate::connection::{ClientSide, Connection, ConnectionError, RelayConnector};
+use crate::dial::{DialError, Dialler};
 
 /// Tries the hosts of an address, each with all ports, until one is the relay.
 ///
@@ -21,111 +17,87 @@ pub(super) async fn dial(
     connector: &RelayConnector,
     config: &ClientConfig,
 ) -> Result<Connection<ClientSide>, ClientError> {
-    let mut attempts = Vec::new();
-    let mut telling = None;
-    for (host, port) in targets(address) {
-        // An IPv6 address would swallow the port.
-        let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        let error = match timeout(config.connect_timeout, dial_one(&host, port, connector)).await {
+    let (mut attempts, mut telling, mut refused) = (Vec::new(), None, false);
+    let mut addresses = config.dialler.max_addresses;
+    let mut targets = targets(address, &config.dialler).peekable();
+    while let Some((host, port)) = targets.next() {
+        let is_last = targets.peek().is_none();
+        let dialling = dial_one(host, port, connector, &config.dialler, &mut addresses, is_last);
+        let error = match timeout(config.connect_timeout, dialling).await {
             Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(ClientError::NotAllowed)) => {
+                refused = true;
+                continue;
+            }
             Ok(Err(error)) => error,
             Err(_) => ClientError::Timeout(config.connect_timeout),
         };
-        attempts.push(Attempt { host: name, reason: reason(&error) });
         if !error.is_temporary() {
-            telling = Some(error);
+            telling = Some(error.clone());
+        }
+        // An IPv6 address would swallow the port.
+        let name = host.canonical().to_string();
+        let host = if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") };
+        attempts.push(Attempt::new(host, error));
+        if addresses == 0 {
+            break;
         }
     }
     match telling {
         Some(error) => Err(error),
-        None if attempts.is_empty() => Err(ClientError::OnionOnly),
-        None => Err(ClientError::Unreachable(attempts)),
+        None if !attempts.is_empty() => Err(ClientError::Unreachable(attempts)),
+        None if refused => Err(ClientError::NotAllowed),
+        None => Err(ClientError::OnionOnly),
     }
 }
 
-/// Hosts with ports, in the order in which they are tried.
-fn targets(address: &RelayAddress) -> Vec<(String, u16)> {
+/// Hosts that there is a way to, with ports, in the order in which they are tried.
+fn targets<'a>(address: &'a RelayAddress, dialler: &Dialler) -> impl Iterator<Item = (&'a Host, u16)> {
     let ports: &[u16] = match &address.port {
         Some(port) => std::slice::from_ref(port),
         None => &DEFAULT_PORTS,
     };
-    let hosts = address.hosts.iter().filter(|host| !host.is_onion());
-    hosts.flat_map(|host| ports.iter().map(|port| (host.to_string(), *port))).collect()
+    let hosts = address.hosts.iter().filter(|host| dialler.reaches(host));
+    hosts.flat_map(|host| ports.iter().map(move |port| (host, *port)))
 }
 
 async fn dial_one(
-    host: &str,
+    host: &Host,
     port: u16,
     connector: &RelayConnector,
+    dialler: &Dialler,
+    addresses: &mut usize,
+    is_last: bool,
 ) -> Result<Connection<ClientSide>, ClientError> {
-    let stream = open(host, port).await.map_err(|error| ClientError::Connection(error.into()))?;
-    connector.connect(stream).await.map_err(|error| ClientError::from_connecting(error, host))
-}
-
-async fn open(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = connect_any(lookup_host((host, port)).await?).await?;
-    // blocks are written whole: waiting for more only delays them
-    stream.set_nodelay(true)?;
-    let keep_alive =
-        TcpKeepalive::new().with_time(TCP_KEEP_ALIVE_IDLE).with_interval(TCP_KEEP_ALIVE_INTERVAL);
-    SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
-    Ok(stream)
-}
-
-/// Connects to the first address of a host that answers.
-async fn connect_any(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
-    let mut addresses = addresses.peekable();
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    while let Some(address) = addresses.next() {
-        let connecting = TcpStream::connect(address);
-        let result = match addresses.peek() {
-            None => connecting.await,
-            Some(_) => timeout(ADDRESS_TIMEOUT, connecting).await.unwrap_or_else(|late| Err(late.into())),
-        };
-        match result {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-fn reason(error: &ClientError) -> String {
-    match error {
-        ClientError::Timeout(limit) => format!("no answer within {limit:?}"),
-        ClientError::Connection(ConnectionError::Io(error)) => error.to_string(),
-        other => other.to_string(),
-    }
+    let stream = dialler.dial(host, port, addresses, is_last).await.map_err(|error| match error {
+        DialError::NotAllowed => ClientError::NotAllowed,
+        DialError::OnionOnly => ClientError::OnionOnly,
+        DialError::Socks(error) => ClientError::Socks(error),
+        DialError::Io(error) => ClientError::Connection(ConnectionError::Io(error)),
+        DialError::TooMany => ClientError::TooManyAddresses,
+    })?;
+    let connected = connector.connect(stream).await;
+    connected.map_err(|error| ClientError::from_connecting(error, &host.canonical().to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dial::{SocksMode, SocksProxy};
 
-    fn address(hosts: &str) -> RelayAddress {
-        let text = format!("smp://tmJ4adaRel6G5gDls7oz4uREc6BhVHmRqI3VwjRE5Bs=@{hosts}");
-        text.parse().unwrap()
+    fn named(hosts: &str, dialler: &Dialler) -> Vec<String> {
+        let address = format!("smp://tmJ4adaRel6G5gDls7oz4uREc6BhVHmRqI3VwjRE5Bs=@{hosts}").parse().unwrap();
+        targets(&address, dialler).map(|(host, port)| format!("{host}:{port}")).collect()
     }
 
     #[test]
-    fn hosts_are_tried_in_order_and_onions_are_left_out() {
-        let named = |host: &str, port| (host.to_owned(), port);
-        assert_eq!(
-            targets(&address("a.example,b.example:1")),
-            [named("a.example", 1), named("b.example", 1)]
-        );
-        assert_eq!(targets(&address("a.example")), [named("a.example", 5223), named("a.example", 443)]);
-        assert_eq!(targets(&address("abcdef.onion")), []);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let answers = listener.local_addr().unwrap();
-        // addresses of documentation lead nowhere (RFC 5737, RFC 3849)
-        let silent = ["192.0.2.1:9", "[2001:db8::1]:9"].map(|address| address.parse().unwrap());
-        let stream = connect_any(silent.into_iter().chain([answers])).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), answers);
-        assert!(connect_any(std::iter::empty()).await.is_err());
+    fn hosts_are_tried_in_order_and_onions_only_through_a_proxy() {
+        let direct = Dialler::default();
+        assert_eq!(named("a.example,b.example:1", &direct), ["a.example:1", "b.example:1"]);
+        assert_eq!(named("a.example", &direct), ["a.example:5223", "a.example:443"]);
+        assert_eq!(named("abcdef.onion", &direct), [""; 0]);
+        let socks = Some((SocksProxy::new("127.0.0.1:9050".to_owned(), None), SocksMode::Onion));
+        let through = Dialler { socks, ..direct };
+        assert_eq!(named("abcdef.onion,a.example:1", &through), ["abcdef.onion:1", "a.example:1"]);
     }
 }

@@ -7,6 +7,7 @@ use smp_protocol::error::{ErrorType, TransportError};
 use smp_protocol::version::{SmpVersion, VersionRange};
 
 use crate::connection::ConnectionError;
+use crate::dial::SocksError;
 use crate::identity::ChainError;
 use crate::tls::TlsError;
 
@@ -14,9 +15,18 @@ use crate::tls::TlsError;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The address has onion hosts only, which need Tor.
+    /// The address has onion hosts only, which need a SOCKS proxy: that of Tor.
     #[error("the relay can only be reached through Tor")]
     OnionOnly,
+    /// No address of the relay is one that may be connected to; nothing was dialled.
+    #[error("the relay has no address that may be connected to")]
+    NotAllowed,
+    /// As many addresses of the relay as may be were tried.
+    #[error("too many addresses were tried before")]
+    TooManyAddresses,
+    /// The SOCKS proxy does not connect.
+    #[error(transparent)]
+    Socks(SocksError),
     /// No host of the address answers: check the network, or try again later.
     #[error("the relay cannot be reached: {}", Attempts(.0))]
     Unreachable(Vec<Attempt>),
@@ -79,6 +89,8 @@ impl ClientError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable(_)
+            | Self::Socks(_)
+            | Self::TooManyAddresses
             | Self::Connection(_)
             | Self::NotResponding
             | Self::Protocol(_)
@@ -108,8 +120,21 @@ impl ClientError {
 pub struct Attempt {
     /// Host and port.
     pub host: String,
-    /// What happened.
+    /// What happened, as a sentence.
     pub reason: String,
+    /// What happened.
+    pub error: Box<ClientError>,
+}
+
+impl Attempt {
+    pub(super) fn new(host: String, error: ClientError) -> Self {
+        let reason = match &error {
+            ClientError::Timeout(limit) => format!("no answer within {limit:?}"),
+            ClientError::Connection(ConnectionError::Io(error)) => error.to_string(),
+            other => other.to_string(),
+        };
+        Self { host, reason, error: Box::new(error) }
+    }
 }
 
 struct Attempts<'a>(&'a [Attempt]);

@@ -128,7 +128,7 @@ impl RelayClient {
     /// Connects to a relay: tries the hosts of its address in order; without a port in the address 5223, then 443.
     ///
     /// # Errors
-    /// [`ClientError::WrongRelay`], [`ClientError::Version`], [`ClientError::OnionOnly`], or
+    /// [`ClientError::WrongRelay`], [`ClientError::Version`], [`ClientError::OnionOnly`], [`ClientError::NotAllowed`], or
     /// [`ClientError::Unreachable`] with what happened at each host.
     pub async fn connect(
         address: &RelayAddress,
