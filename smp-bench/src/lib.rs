@@ -9,6 +9,7 @@
 //! | [`scenario`] | one file for each scenario |
 //! | [`limit`] | what the machine could do at best, in the same units |
 //! | [`relay`] | relays that are started for a measurement |
+//! | [`slow_link`] | a link that is slow, in user space |
 //! | [`compare`] | two relays in turn |
 //! | [`outcome`], [`statistics`], [`schedule`], [`process`], [`progress`] | figures and how they are made |
 //! | [`cli`] | the command line |
@@ -23,4 +24,5 @@ pub mod progress;
 pub mod relay;
 pub mod scenario;
 pub mod schedule;
+pub mod slow_link;
 pub mod statistics;

@@ -53,6 +53,12 @@ fn every_scenario_runs() {
     }
     let proxy = ["proxy", relay, "--queues", "5", "--messages", "2", "--connections", "2"];
     assert!(figure(&run(&proxy)[0], "sent") > 0.0);
+    let slow = ["slow-link", relay, "--queues", "60", "--up", "2000", "--down", "20000", "--delay", "10"];
+    let outcome = &run(&slow)[0];
+    // As many acknowledgements as there are queues would be as many blocks if none gathered while the link is busy.
+    assert!(figure(outcome, "blocks sent") < 50.0, "{outcome}");
+    assert_eq!(figure(outcome, "ACK answered after 20 s"), 0.0);
+    assert!(figure(outcome, "slowest PING of another connection") > 0.0);
     let small = ["restart", relay, "--queues", "50", "--full", "3", "--messages", "2", "--times", "2"];
     assert!(figure(&run(&small)[0], "first answer") > 0.0);
 }

@@ -13,13 +13,14 @@ use smp_crypto::block_chain::MAX_CONTENT;
 use smp_crypto::{Ed448PrivateKey, Ed25519PrivateKey, Nonce, PrivateAuthKey, X25519PrivateKey};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::base64url;
+use smp_protocol::certificate::CertifiedKey;
 use smp_protocol::command::{Command, MessageFlags};
 use smp_protocol::error::ErrorType;
-use smp_protocol::id::{CorrelationId, EntityId, MessageId, RecipientId};
+use smp_protocol::id::{CorrelationId, EntityId, MessageId, RecipientId, SessionId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::transmission::{BlockContent, read_commands, write_message};
 use smp_protocol::version::{SmpVersion, VersionRange};
-use smp_transport::client::{ClientConfig, ClientError, MAX_EVENTS, RelayClient, Request};
+use smp_transport::client::{ClientConfig, ClientError, MAX_EVENTS, ProxiedRelay, RelayClient, Request};
 use smp_transport::connection::{Connection, ConnectionError, RelaySide};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -500,4 +501,43 @@ async fn hosts_are_tried_in_order() {
     let onion = address(&identity.fingerprint(), "abcdefghij.onion");
     let error = RelayClient::connect(&onion, ClientConfig::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::OnionOnly), "{error}");
+}
+
+/// A proxy that shows another relay than the one that was asked for, or a key of its own.
+#[tokio::test]
+async fn a_proxy_cannot_stand_in_for_the_destination() {
+    let (destination, _events, _relay) = client_and_connection(ClientConfig::default()).await;
+    let shown = destination.side().relay_key.clone().unwrap();
+    let fingerprint = shown.chain.relay_fingerprint().unwrap();
+    let (other, _events, _relay) = client_and_connection(ClientConfig::default()).await;
+    let mixed =
+        CertifiedKey { signed_key: other.side().relay_key.clone().unwrap().signed_key, ..shown.clone() };
+    let cases = [
+        (shown.clone(), [7; 32], "WrongRelay"),
+        (mixed, fingerprint, "Unreadable"),
+        (shown, fingerprint, ""),
+    ];
+    for (key, asked, expected) in cases {
+        let (proxy, _events, mut relay) = client(ClientConfig::default()).await;
+        let address = address(&asked, "relay.example");
+        let opening = ProxiedRelay::open(&proxy, &address, None, SmpVersion::SUPPORTED);
+        let answering = async {
+            let prxy = relay.command().await;
+            let session_id = SessionId::new(&[1; 32]).unwrap();
+            let versions = VersionRange::new(SmpVersion(8), SmpVersion(17)).unwrap();
+            relay.send(vec![prxy.answer(BrokerMessage::ProxySessionKey {
+                session_id,
+                versions,
+                key: Box::new(key),
+            })]);
+        };
+        match tokio::join!(opening, answering).0 {
+            Ok(_) => assert_eq!(expected, ""),
+            Err(ClientError::WrongRelay { host }) => {
+                assert_eq!((expected, &*host), ("WrongRelay", "relay.example"))
+            }
+            Err(ClientError::UnreadableAnswer(_)) => assert_eq!(expected, "Unreadable"),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
 }

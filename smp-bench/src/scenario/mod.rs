@@ -9,6 +9,7 @@ mod proxy;
 mod recipient;
 mod restart;
 mod sending;
+mod slow_link;
 mod subject;
 mod subscribe;
 mod throughput;
@@ -38,6 +39,8 @@ pub enum Scenario {
     Idle(idle::Options),
     /// Messages through this relay to another
     Proxy(proxy::Options),
+    /// A client with many queues that comes back over a slow link
+    SlowLink(slow_link::Options),
     /// How long a relay needs until its first answer after its death
     Restart(restart::Options),
 }
@@ -85,6 +88,7 @@ impl Scenario {
             Self::Subscribe(options) => subscribe::run(options, &subject.target).await,
             Self::Idle(options) => idle::run(options, &subject.target).await,
             Self::Proxy(options) => proxy::run(options, subject).await,
+            Self::SlowLink(options) => slow_link::run(options, &subject.target).await,
             Self::Restart(options) => restart::run(options, subject).await,
         }
     }

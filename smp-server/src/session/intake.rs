@@ -57,7 +57,7 @@ impl Intake {
     pub(super) fn admit_forwarded(&self, weight: usize) -> Option<Permit> {
         let command = self.commands.clone().try_acquire_owned().ok()?;
         let weight = self.forwarded.clone().try_acquire_many_owned(u32::try_from(weight).ok()?).ok()?;
-        Some(Permit { _command: command, weight: Some(weight) })
+        Some(Permit::new(command, Some(weight)))
     }
 
     /// Resolves when every command is answered and the answers are written.

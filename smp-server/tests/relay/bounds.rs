@@ -185,24 +185,30 @@ async fn guesses_with_the_most_expensive_signatures() {
 async fn full_blocks_of_the_most_expensive_commands() {
     // As many as `limits.max_recipient_keys` allows.
     const OWNERS: usize = 16;
-    const COMMANDS: usize = 200;
+    // One about each queue: our client puts no two about one into a block.
+    const COMMANDS: usize = 60;
     let relay = relay_with(|config| config.limits.max_pending_commands = 256).await;
     let clients = [relay.client().await, relay.client().await];
     let mut attackers = Vec::new();
     for client in clients {
-        let queue = client.queue_with(contact(), SubscriptionMode::OnlyCreate).await;
         let owners: Vec<_> = (0..OWNERS).map(|_| ed25519()).collect();
-        let keys = owners.iter().map(|key| key.public_key().into()).collect();
-        let rkey = Command::SetRecipientKeys(NonEmpty::new(keys).unwrap());
-        client.ok(Some(&queue.key), queue.recipient(), rkey).await;
-        attackers.push((client, queue.recipient(), owners));
+        let mut queues = Vec::new();
+        for _ in 0..COMMANDS {
+            let queue = client.queue_with(contact(), SubscriptionMode::OnlyCreate).await;
+            let keys = owners.iter().map(|key| key.public_key().into()).collect();
+            let rkey = Command::SetRecipientKeys(NonEmpty::new(keys).unwrap());
+            client.ok(Some(&queue.key), queue.recipient(), rkey).await;
+            queues.push(queue.recipient());
+        }
+        attackers.push((client, queues, owners));
     }
     let attack = move |begun: watch::Sender<bool>| async move {
-        let floods = attackers.iter().map(|(client, queue, owners)| async {
+        let floods = attackers.iter().map(|(client, queues, owners)| async {
             let mut answered = 0;
             while answered == 0 || !begun.is_closed() {
                 let commands =
-                    (0..COMMANDS).map(|_| Request::new(owners.last(), queue.clone(), Command::QueueInfo));
+                    queues.iter().map(|queue| Request::new(owners.last(), queue, Command::QueueInfo));
+                let commands: Vec<_> = commands.collect();
                 let answers = client.relay.send_many(commands).await;
                 answered += answers.iter().filter(|answer| answer.is_ok()).count();
                 begun.send_replace(true);

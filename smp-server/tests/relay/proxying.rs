@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use futures_util::StreamExt as _;
 use smp_crypto::{PrivateAuthKey, X25519PublicKey};
 use smp_protocol::{
     address::{Password, RelayAddress},
@@ -16,14 +17,14 @@ use smp_protocol::{
 };
 use smp_server::config::parse_password;
 use smp_transport::{
-    client::{ClientError, Request},
+    client::{ClientError, ProxiedRelay, Request, SendPath},
     connection::{AcceptorSettings, RelayAcceptor},
     identity::{CertificateAuthority, KeyAlgorithm},
 };
 
 use crate::{
     forwarding::Sealed,
-    support::{Client, TestRelay, refused, relay, relay_with, send, x25519},
+    support::{Client, TestRelay, ed25519, refused, relay, relay_with, send, x25519},
 };
 
 /// A session of a proxy with a destination, as the sender knows it.
@@ -99,6 +100,52 @@ async fn a_sender_is_hidden_behind_a_proxy() {
     }
     let answer = pfwd(&eve, &same, Some(&x25519()), queue.sender(), send(b"")).await.unwrap();
     assert_eq!(answer, BrokerMessage::Error(ErrorType::Auth));
+}
+
+/// As an agent sends: the same call, whichever way it goes.
+#[tokio::test]
+async fn the_relay_client_sends_directly_and_through_a_proxy() {
+    let (proxy, destination) = (relay().await, relay().await);
+    let (mut alice, own, bob) =
+        (destination.client().await, destination.client().await, proxy.client().await);
+    let address = destination.running.address();
+    let open = async |address: &RelayAddress| {
+        ProxiedRelay::open(&bob.relay, address, None, SmpVersion::SUPPORTED).await
+    };
+    let proxied = open(address).await.unwrap();
+    for path in [SendPath::Direct(own.relay.clone()), SendPath::Proxied(proxied)] {
+        let expected = if matches!(path, SendPath::Direct(_)) { SmpVersion::MAX } else { SmpVersion(17) };
+        assert_eq!((path.version(), path.ended().is_none()), (expected, true));
+        for key in [x25519(), ed25519()] {
+            let queue = alice.queue().await;
+            let skey = Command::SenderSecure(SenderAuthKey(key.public_key()));
+            assert_eq!(path.send(Some(&key), queue.sender(), skey).await.unwrap(), BrokerMessage::Ok);
+            let largest = vec![b'x'; 16_048];
+            for body in [b"text".as_slice(), &largest] {
+                let answer = path.send(Some(&key), queue.sender(), send(body)).await.unwrap();
+                assert_eq!(answer, BrokerMessage::Ok);
+                let (id, received) = alice.message(&queue).await;
+                assert_eq!(received, body);
+                assert!(alice.ack(&queue, &id).await.is_none());
+            }
+            let refused = path.send(Some(&x25519()), queue.sender(), send(b"")).await;
+            assert!(matches!(refused, Err(ClientError::Relay(ErrorType::Auth))), "{refused:?}");
+        }
+        let refused = path.send(None, EntityId::from([1; 24]), send(&[0; 20_000])).await;
+        assert!(matches!(refused, Err(ClientError::TooLarge)), "{refused:?}");
+    }
+    // What the proxy says is told from what the destination says.
+    let foreign = changed(&destination, |address| address.fingerprint = [7; 32]);
+    let error = open(&foreign).await.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Proxy(error) if matches!(**error, ProxyError::Broker(_))),
+        "{error:?}"
+    );
+    assert!(error.is_temporary());
+    let lost = open(address).await.unwrap();
+    destination.running.kill().await;
+    let error = lost.send(None, EntityId::from([1; 24]), send(b"")).await.unwrap_err();
+    assert!(matches!(error, ClientError::Proxy(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -300,6 +347,29 @@ async fn a_relay_forwards_to_itself_past_all_networks() {
     let answer = pfwd(&bob, &session, None, queue.sender(), send(b"to itself")).await.unwrap();
     assert_eq!(answer, BrokerMessage::Ok);
     assert_eq!(alice.message(&queue).await.1, b"to itself");
+}
+
+/// A contact whose relay is dead must not keep a client from receiving and acknowledging.
+#[tokio::test]
+async fn a_dead_relay_does_not_delay_other_commands() {
+    let proxy = relay_with(|config| {
+        (config.limits.max_forwarded_kib, config.limits.max_pending_kib) = (128, 64);
+        config.proxy.timeout = Duration::from_secs(60);
+    })
+    .await;
+    let (address, _accepting) = silent().await;
+    let client = proxy.client().await;
+    let session = prxy(&client, &address, None).await.unwrap();
+    let forwarding = (0..20).map(|_| pfwd(&client, &session, None, EntityId::from([1; 24]), send(b"")));
+    let mut forwarding: futures_util::stream::FuturesUnordered<_> = forwarding.collect();
+    // More than fit are refused at once, as if the relay had not answered in time; the others wait for it.
+    let timeout = ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
+    for _ in 0..10 {
+        assert_eq!(refused(forwarding.next().await.unwrap()), timeout);
+    }
+    let queue = client.queue().await;
+    client.ok(None, queue.sender(), send(b"received")).await;
+    client.ok(Some(&queue.key), queue.recipient(), Command::Delete).await;
 }
 
 /// A relay that accepts connections and answers nothing.

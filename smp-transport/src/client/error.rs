@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use smp_protocol::error::{ErrorType, TransportError};
+use smp_protocol::error::{BrokerErrorType, ErrorType, ProxyError, TransportError};
 use smp_protocol::version::{SmpVersion, VersionRange};
 
 use crate::connection::ConnectionError;
@@ -75,6 +75,10 @@ pub enum ClientError {
     /// The relay answered with an error.
     #[error("the relay answered {0}")]
     Relay(ErrorType),
+    /// The proxy does not forward. After `NO_SESSION` open the way through it again; after errors of the network the destination
+    /// may be reached later, or directly.
+    #[error("the proxy answered {0}")]
+    Proxy(Box<ProxyError>),
     /// The answer cannot be read.
     #[error("the relay's answer cannot be read: {0}")]
     UnreadableAnswer(ErrorType),
@@ -96,6 +100,17 @@ impl ClientError {
             | Self::Protocol(_)
             | Self::Closed
             | Self::Timeout(_) => true,
+            Self::Proxy(error) => match &**error {
+                ProxyError::NoSession => true,
+                ProxyError::Broker(error) => matches!(
+                    error,
+                    BrokerErrorType::Network(_)
+                        | BrokerErrorType::Timeout
+                        | BrokerErrorType::Host
+                        | BrokerErrorType::Transport(TransportError::Version)
+                ),
+                ProxyError::Protocol(_) | ProxyError::BasicAuth => false,
+            },
             Self::Relay(error) => {
                 matches!(error, ErrorType::Quota | ErrorType::Store(_) | ErrorType::Internal)
             }

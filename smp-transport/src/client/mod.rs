@@ -28,6 +28,7 @@ mod dial;
 mod error;
 mod in_flight;
 mod pending;
+mod proxied;
 mod queue;
 mod reading;
 mod writing;
@@ -54,6 +55,7 @@ use queue::WriteQueue;
 
 pub use config::{ClientConfig, MAX_AGREED_KEYS, MAX_EVENTS, MAX_IN_FLIGHT, MAX_QUEUED_BYTES};
 pub use error::{Attempt, ClientError};
+pub use proxied::{ProxiedRelay, SendPath};
 
 /// The answer to a request; never [`BrokerMessage::Error`], which is [`ClientError::Relay`].
 pub type Response = BrokerMessage<'static>;
