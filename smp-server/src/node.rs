@@ -5,12 +5,13 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admission::{Memory, Rates},
     auth::NobodysKeys,
     broker::{Hub, Notifications},
     clock::Clock,
     config::{Config, Durability, InForce},
     load::Load,
-    metrics::Metrics,
+    metrics::{Limit, Metrics},
     proxy::Proxy,
     store::Store,
 };
@@ -33,6 +34,12 @@ pub(crate) struct Node {
     pub(crate) nobody: NobodysKeys,
     /// Counters for a monitoring system.
     pub(crate) metrics: Arc<Metrics>,
+    /// Memory for commands and answers in flight.
+    pub(crate) memory: Arc<Memory>,
+    /// How often queues are created.
+    pub(crate) creation: Rates,
+    /// How often commands are refused for a wrong authorization or password.
+    pub(crate) failures: Rates,
     /// How busy the threads are.
     pub(crate) load: Load,
     /// Cancelled to stop everything at once.
@@ -48,6 +55,17 @@ impl Node {
             hub: Hub::new(notifications),
             nobody: NobodysKeys::generate(&mut rand::rng()),
             metrics: Arc::new(Metrics::new()),
+            memory: Memory::new(limits.max_pending_total_mib << 20),
+            creation: Rates::new([
+                Limit::NewQueuesPerAddress,
+                Limit::NewQueuesPerNetwork,
+                Limit::NewQueuesTotal,
+            ]),
+            failures: Rates::new([
+                Limit::FailuresPerAddress,
+                Limit::FailuresPerNetwork,
+                Limit::FailuresTotal,
+            ]),
             load: Load::new(),
             abort: CancellationToken::new(),
             proxy: Proxy::new(config.proxy.clone()),

@@ -23,7 +23,7 @@ use crate::{
     init::make_private_dir,
     listener::{BindError, Connections, bind, listen},
     maintenance::{keep_notifications, keep_time, restore_notifications, restore_time, sweep, watch_time},
-    metrics,
+    metrics::{self, Refused},
     node::Node,
     operator::{Observer, carry_out},
     page::{self, PageTls, PageTlsError, Site},
@@ -153,7 +153,7 @@ impl Relay {
         let counters = node.metrics.clone();
         tasks.spawn(async move { counters.refusals.warn_regularly().await });
         if let Some(page) = page {
-            let site = Site::new(node.settings.clone(), identity.fingerprint(), port);
+            let site = Site::new(node.settings.clone(), node.metrics.clone(), identity.fingerprint(), port);
             tasks.spawn(page::serve(page, site, page_tls.clone()));
         }
         let listens_on = local_addrs.clone();
@@ -211,6 +211,12 @@ impl RunningRelay {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.places.used()
+    }
+
+    /// Limits because of which clients were refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Refused> {
+        self.node.metrics.refusals.refused()
     }
 
     /// Stops accepting, answers what clients have asked, disconnects them, and writes everything to the store.

@@ -55,6 +55,7 @@ impl RunningRelay {
         identity: RelayIdentity,
         address: RelayAddress,
     ) -> bool {
+        self.node.memory.set_total(settings.limits.max_pending_total_mib << 20);
         self.connections.places.set_bounds(bounds(&settings));
         self.acceptor.replace(acceptor);
         let certificate = identity.chain() != self.identity.chain();

@@ -103,7 +103,7 @@ pub(crate) fn service_session(node: &Node, service: &Service) -> Arc<Session> {
 fn session_with(node: &Node, service: Option<Service>) -> Arc<Session> {
     let parameters = SessionParameters { version: SmpVersion::MAX, id: SessionId::new(&[1; 32]).unwrap() };
     let private_key = X25519PrivateKey::generate(&mut rand::rng());
-    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, guest(), node.config())
+    Session::new(Agreed { parameters, private_key, proxy_secret: None, service }, guest(), node)
 }
 
 /// A client and its relay, connected. The sessions above know nothing of it.

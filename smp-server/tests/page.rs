@@ -122,6 +122,49 @@ async fn a_browser_may_do_nothing_but_show_it() {
     }
 }
 
+/// Links to people are opened in browsers where no app knows them.
+#[tokio::test]
+async fn links_are_explained() {
+    let (relay, _dir) = relay(|_| ()).await;
+    let address = relay.page_addr().unwrap();
+    for (path, title) in LINKS {
+        for path in [format!("/{path}"), format!("/{path}/"), format!("/{path}?source=x")] {
+            let (head, body) = ask(address, "GET", &path).await;
+            assert!(head.starts_with("http/1.1 200"), "{path}: {head}");
+            assert!(
+                head.contains("content-security-policy: default-src 'none'; style-src 'sha256-"),
+                "{head}"
+            );
+            assert!(body.contains(&format!("<title>{title}</title>")), "{path}: {body}");
+            for text in ["What to do", "Copy the whole address", "it has not reached this relay"] {
+                assert!(body.contains(text), "{path}: {text}");
+            }
+            for tag in
+                ["<script", "<img", "<link", "<iframe", "src=", "@import", "url(", " style=", " onload"]
+            {
+                assert!(!body.contains(tag), "{path}: {tag}");
+            }
+        }
+        let (head, body) = ask(address, "HEAD", &format!("/{path}")).await;
+        assert!(head.starts_with("http/1.1 200") && body.is_empty(), "{head}");
+    }
+    // Some programs write the # so that browsers send what stands behind it.
+    let (head, body) = ask(address, "GET", "/i%23s3cret/").await;
+    assert!(head.starts_with("http/1.1 400") && body.contains("was sent to this server"), "{head} {body}");
+    assert!(!body.contains("s3cret"), "nothing of the request is shown");
+}
+
+/// Paths of links, and the titles of their pages.
+const LINKS: [(&str, &str); 7] = [
+    ("i", "An invitation to talk in private"),
+    ("invitation", "An invitation to talk in private"),
+    ("a", "The address of somebody to talk to"),
+    ("contact", "The address of somebody to talk to"),
+    ("c", "A channel"),
+    ("g", "A group"),
+    ("r", "A relay for groups"),
+];
+
 #[tokio::test]
 async fn passwords_stay_secret() {
     let (relay, _dir) = relay(|config| config.queues.create_password = parse_password("s3cret").ok()).await;
@@ -171,9 +214,28 @@ async fn connections_that_say_nothing_do_not_disturb_the_relay() {
     let (client, _events) = timeout(SOON, connected).await.unwrap().unwrap();
     let pong = client.send(None, EntityId::empty(), command::Command::Ping).await.unwrap();
     assert_eq!(pong, BrokerMessage::Pong);
-    // Those that wait are closed after a while, the others get their turn.
-    drop(silent);
+    // Nor do they hide the page: the oldest make room.
     assert!(ask(relay.page_addr().unwrap(), "GET", "/").await.0.starts_with("http/1.1 200"));
+    assert_eq!(relay.refused()[0].setting, "page.max_connections");
+    drop(silent);
+}
+
+#[tokio::test]
+async fn one_address_has_a_share_of_the_page() {
+    let (relay, _dir) = relay(|config| {
+        config.limits.count_loopback = true;
+        config.page.max_connections = 8;
+        config.page.max_connections_per_address = 3;
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(relay.page_addr().unwrap()).await.unwrap());
+        // The answer to another one shows that it has been accepted.
+        assert!(ask(relay.page_addr().unwrap(), "GET", "/").await.0.starts_with("http/1.1 200"));
+    }
+    assert_eq!(relay.refused()[0].setting, "page.max_connections_per_address");
+    assert_eq!(relay.refused().len(), 1, "it has not come to the total");
 }
 
 /// Files of a certificate for this machine that signs itself.
@@ -336,6 +398,7 @@ async fn a_browser_shows_it() {
     assert!(!log.contains("Content Security Policy"), "{log}");
     let wanted = std::env::var_os("SMP_PAGE_SCREENSHOTS").map(PathBuf::from);
     let pictures = wanted.unwrap_or_else(|| dir.path().to_path_buf());
+    look_at_links(browser, &url, &pictures);
     for (name, size, dark) in
         [("light", "1000,1300", false), ("dark", "1000,1300", true), ("narrow", "500,1900", false)]
     {
@@ -351,6 +414,28 @@ async fn a_browser_shows_it() {
         say(&format!("{}: {} bytes", picture.display(), bytes.len()));
     }
     relay.shutdown().await.unwrap();
+}
+
+/// A link as somebody gets it, with its secret.
+fn look_at_links(browser: &str, url: &str, pictures: &Path) {
+    for (path, title) in [LINKS[0], LINKS[2]] {
+        let link = format!("{url}{path}#AbCdEfGhIjKlMnOpQrStUvWxYz0123456789");
+        let (dom, log) = browse(browser, &link, &["--dump-dom".to_owned()]);
+        assert!(dom.contains(&format!("<h1>{title}</h1>")) && dom.contains("What to do"), "{dom}");
+        assert!(!log.contains("Content Security Policy"), "{log}");
+        for (size, dark) in [("900,900", false), ("400,1200", true)] {
+            let picture = pictures.join(format!("link-{path}-{}.png", if dark { "narrow" } else { "wide" }));
+            let mut options =
+                vec![format!("--screenshot={}", picture.display()), format!("--window-size={size}")];
+            if dark {
+                options.push("--blink-settings=preferredColorScheme=0".to_owned());
+            }
+            browse(browser, &link, &options);
+            let bytes = std::fs::read(&picture).unwrap();
+            assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 10_000, "{path}: {} bytes", bytes.len());
+            say(&format!("{}: {} bytes", picture.display(), bytes.len()));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

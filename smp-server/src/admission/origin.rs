@@ -5,6 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Tor says by the PROXY protocol which of its circuits a client of an onion service uses, as an address in this /64
+/// (`HiddenServiceExportCircuitID`). Everybody has as many circuits as he likes.
+const TOR_CIRCUITS: [u16; 4] = [0xfc00, 0xdead, 0xbeef, 0x4dad];
+
 /// A prefix of an address, with zeros behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Prefix {
@@ -26,6 +30,7 @@ impl Origin {
     pub(crate) fn of(address: IpAddr, count_loopback: bool) -> Self {
         match address.to_canonical() {
             address if address.is_loopback() && !count_loopback => Self::Local,
+            IpAddr::V6(address) if address.segments().starts_with(&TOR_CIRCUITS) => Self::Local,
             address => Self::Remote(address),
         }
     }
@@ -99,7 +104,7 @@ mod tests {
 
     #[test]
     fn this_machine_stands_for_many() {
-        for text in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {
+        for text in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "fc00:dead:beef:4dad::7:1"] {
             assert_eq!(of(text), Origin::Local, "{text}");
         }
         let counted = Origin::of("127.8.9.10".parse().unwrap(), true);

@@ -160,6 +160,11 @@ impl Guest {
         }
     }
 
+    /// Tells connections apart.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether a command was done for it.
     pub(crate) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Relaxed)

@@ -36,6 +36,7 @@ fn table(status: &Status) -> String {
         ("running for", format!("{} (process {})", uptime(status.uptime_seconds), status.process)),
         ("listens on", listens_on.join(", ")),
         ("connections", format!("{} of {}", status.connections, status.max_connections)),
+        ("in flight", size(status.pending_bytes)),
         (
             "subscriptions",
             format!("{}, to notifications {}", status.subscriptions, status.notification_subscriptions),

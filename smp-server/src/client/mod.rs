@@ -16,6 +16,6 @@ pub(crate) use self::{
     envelope::Envelope,
     handle::Client,
     mailbox::Signal,
-    permit::{LARGE_ANSWER, Permit},
+    permit::{InFlight, LARGE_ANSWER, Permit, SMALLEST},
     transmission::Transmission,
 };

@@ -23,7 +23,6 @@ use crate::{
     client::Client,
     config::Config,
     node::Node,
-    pace::Pace,
     proxy::ClientRelays,
     store::{Day, NewService, QueueChange, QueueRecord, ServiceRole, StoreError, Updated},
     sync::lock,
@@ -53,8 +52,6 @@ pub(crate) struct Caller {
     pub(crate) keys: Mutex<SessionKeys>,
     /// Queues that are read by `GET`, with the message that was got.
     got: Mutex<HashMap<RecipientId, Option<MessageId>>>,
-    /// How fast it creates queues.
-    pub(crate) creation: Mutex<Pace>,
     /// Commands that are on their way to other relays.
     pub(crate) forwarding: Semaphore,
     /// The relays that it has asked for and nobody before it.
@@ -92,7 +89,6 @@ impl Caller {
             service,
             keys: Mutex::new(SessionKeys::new(key)),
             got: Mutex::default(),
-            creation: Mutex::new(Pace::new(limits.new_queues_per_minute)),
             forwarding: Semaphore::new(config.proxy.client_concurrency),
             new_relays: ClientRelays::new(config.proxy.new_relays_per_minute),
         }

@@ -16,12 +16,14 @@ use super::{
     outcome::{CommandResult, Effect, Outcome},
 };
 use crate::{
+    admission::TooOften,
     broker::{ClientEnded, Subscribed},
+    config::Limits,
+    metrics::Limit,
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
         StoreError,
     },
-    sync::lock,
 };
 
 /// How often other random IDs are tried if one is taken.
@@ -37,10 +39,8 @@ pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResul
     if cx.service.is_some() && request.subscription == SubscriptionMode::OnlyCreate {
         return Err(CommandError::Prohibited.into());
     }
-    let wait = lock(&cx.caller.creation).turn(Instant::now());
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
-    }
+    wait_for_turn(cx, &config.limits).await?;
+    refuse_too_many(cx, config.limits.max_queues)?;
     let link = requested_link(cx, &request)?;
     cx.keep_service().await?;
     let today = Day::of(cx.node.clock.now());
@@ -68,6 +68,37 @@ pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResul
         Some(_) => answer.then(Effect::Deliver(record.recipient_id.clone())),
         None => answer,
     })
+}
+
+/// Waits until a queue may be created from where the client is.
+///
+/// # Errors
+///
+/// `STORE` if that is too far away.
+async fn wait_for_turn(cx: &Context<'_>, limits: &Limits) -> Result<(), ErrorType> {
+    match cx.node.creation.turn(&cx.caller.guest, limits.new_queues(), Instant::now()) {
+        Ok(wait) => {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            Ok(())
+        }
+        Err(TooOften { limit, per_minute }) => {
+            cx.node.metrics.refusals.note(limit, per_minute.into());
+            Err(ErrorType::Store("too many new queues, try again later".to_owned()))
+        }
+    }
+}
+
+/// # Errors
+///
+/// `STORE` if the relay has as many queues as it may have; those that are being created are not counted yet.
+fn refuse_too_many(cx: &Context<'_>, max_queues: u64) -> Result<(), ErrorType> {
+    if max_queues == 0 || cx.node.store.counts().queues < max_queues {
+        return Ok(());
+    }
+    cx.node.metrics.refusals.note(Limit::Queues, max_queues);
+    Err(ErrorType::Store("no room for new queues".to_owned()))
 }
 
 /// In a session of a service the queue is the service's from the beginning.

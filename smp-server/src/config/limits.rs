@@ -21,6 +21,9 @@ const MAX_PENDING: usize = 1_000_000;
 /// `max_pending_kib`: the largest command with its answer must fit.
 const PENDING_KIB: RangeInclusive<usize> = 64..=1_048_576;
 
+/// `max_pending_total_mib`: a 128th of it must hold the largest command with its answer.
+const PENDING_TOTAL_MIB: RangeInclusive<usize> = 16..=1_048_576;
+
 /// Bounds. A count of 0 means no bound where the field says so.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -59,20 +62,35 @@ pub struct Limits {
     /// clients put as many into a block as fit: less is for relays whose clients are known.
     pub max_batch: usize,
     /// Memory for commands of one client that wait to be done and for answers that wait to be read, in KiB; further commands
-    /// are not read. Commands and answers of less than 1 KiB are not weighed.
+    /// are not read. Each weighs 256 bytes at least.
     pub max_pending_kib: usize,
     /// KiB of memory for commands of one connection that are being forwarded to other relays, with their answers; further ones are
     /// refused, so that other commands never wait for another relay.
     pub max_forwarded_kib: usize,
+    /// The same for all clients together, in MiB. One half is shared by those who want some, so that a network leaves as much
+    /// as it takes; of the other half each network has a 64th, whatever others do.
+    pub max_pending_total_mib: usize,
     /// Answers and events that may wait for one client to read them; then it is disconnected at once. Messages are not
     /// counted: they wait in the store.
     pub max_outgoing: usize,
-    /// Queues one connection may create in a minute; further `NEW`s wait. 0: no bound.
+    /// Queues that may be created in a minute from one IPv4 address or IPv6 /64 network, however many connections it has;
+    /// further `NEW`s wait, and are refused with `STORE` if they would wait for long. On loopback each connection counts by
+    /// itself. 0: no bound, for nobody.
     pub new_queues_per_minute: u32,
-    /// Commands with a wrong authorization or password one connection may send in a minute; the answers to further ones
-    /// wait, so that guessing is slow whatever is guessed. What a proxy forwards is not counted: there it would hit those
-    /// who share the connection. 0: no bound.
+    /// The same for an IPv4 /24, IPv6 /56 or IPv6 /48 network. 0: no bound.
+    pub new_queues_per_minute_network: u32,
+    /// The same for all together. 0: no bound.
+    pub new_queues_per_minute_total: u32,
+    /// Queues that there may be; further `NEW`s are refused with `STORE`. 0: no bound.
+    pub max_queues: u64,
+    /// Commands with a wrong authorization or password that may come in a minute from one IPv4 address or IPv6 /64 network; the
+    /// answers to further ones wait, so that guessing is slow whatever is guessed. On loopback each connection counts by
+    /// itself. What a proxy forwards is not counted: there it would hit those who share the connection. 0: no bound, for nobody.
     pub failed_authorizations_per_minute: u32,
+    /// The same for an IPv4 /24, IPv6 /56 or IPv6 /48 network. 0: no bound.
+    pub failed_authorizations_per_minute_network: u32,
+    /// The same for all together. 0: no bound.
+    pub failed_authorizations_per_minute_total: u32,
     /// Keys that the owners of one queue may have (`RKEY`); a list with more is refused. A command about a queue may cost as
     /// many verifications. Queues that have more already keep them.
     pub max_recipient_keys: usize,
@@ -85,6 +103,22 @@ pub struct Limits {
     /// On shutdown, how long to wait for what clients have asked before.
     #[serde(deserialize_with = "text::duration")]
     pub shutdown_timeout: Duration,
+}
+
+/// Times a minute that something may be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    /// From one address, or on one connection of those that come from this machine. 0: no bound, for nobody.
+    pub(crate) per_address: u32,
+    /// From one site or network. 0: no bound.
+    pub(crate) per_network: u32,
+    /// From everywhere. 0: no bound.
+    pub(crate) total: u32,
+}
+
+fn rate(per_address: u32, per_network: u32, total: u32) -> Rate {
+    let wider = |bound: u32| if bound == 0 { 0 } else { bound.max(per_address) };
+    Rate { per_address, per_network: wider(per_network), total: wider(total) }
 }
 
 impl Default for Limits {
@@ -105,8 +139,14 @@ impl Default for Limits {
             max_batch: MAX_BATCH,
             max_pending_kib: 1_024,
             max_forwarded_kib: 4_096,
-            new_queues_per_minute: 6_000,
+            max_pending_total_mib: 256,
+            new_queues_per_minute: 1_200,
+            new_queues_per_minute_network: 3_000,
+            new_queues_per_minute_total: 6_000,
+            max_queues: 5_000_000,
             failed_authorizations_per_minute: 6_000,
+            failed_authorizations_per_minute_network: 12_000,
+            failed_authorizations_per_minute_total: 60_000,
             max_recipient_keys: 16,
             max_pending_notifications: 32,
             max_pending_notifications_total: 100_000,
@@ -117,6 +157,20 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How often queues may be created. A wider bound than that of an address is no narrower.
+    pub(crate) fn new_queues(&self) -> Rate {
+        rate(self.new_queues_per_minute, self.new_queues_per_minute_network, self.new_queues_per_minute_total)
+    }
+
+    /// How often authorizations may fail.
+    pub(crate) fn failures(&self) -> Rate {
+        rate(
+            self.failed_authorizations_per_minute,
+            self.failed_authorizations_per_minute_network,
+            self.failed_authorizations_per_minute_total,
+        )
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let rules = [
             (self.max_connections == 0, "limits.max_connections is 0; give a positive number"),
@@ -143,6 +197,10 @@ impl Limits {
             (
                 !PENDING_KIB.contains(&self.max_forwarded_kib),
                 "limits.max_forwarded_kib must be 64 to 1048576; try 4096",
+            ),
+            (
+                !PENDING_TOTAL_MIB.contains(&self.max_pending_total_mib),
+                "limits.max_pending_total_mib must be 16 to 1048576; try 256",
             ),
             (
                 !(1..=MAX_RECIPIENT_KEYS).contains(&self.max_recipient_keys),

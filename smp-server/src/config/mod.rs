@@ -9,6 +9,7 @@ mod error;
 mod in_force;
 mod limits;
 mod load;
+mod network;
 mod page;
 mod proxy;
 mod reload;
@@ -29,10 +30,12 @@ use smp_protocol::{
 };
 
 pub(crate) use self::in_force::InForce;
+pub(crate) use self::limits::Rate;
 pub use self::{
     error::ConfigError,
     limits::Limits,
     load::{CONFIG_FILE, Overrides, default_dir, load, load_into},
+    network::Network,
     page::Page,
     proxy::{DomainSuffix, HostMode, Proxy, SocksMode, SocksProxy},
     reload::Changes,
@@ -88,6 +91,9 @@ pub struct Server {
     pub port: u16,
     /// IP addresses and ports to accept connections on. Port 0 lets the system choose.
     pub listen: Vec<SocketAddr>,
+    /// From these addresses and networks connections come that a program forwards (HAProxy, nginx with `stream`, a load balancer).
+    /// Each must begin with a header of the PROXY protocol, version 1 or 2, and the address that it names counts for the limits.
+    pub proxy_protocol: Vec<Network>,
     /// The Unix socket where `smp-server status`, `block` and the like reach a running relay. `"off"` for none.
     #[serde(deserialize_with = "text::optional_path")]
     pub control_socket: Option<PathBuf>,
@@ -121,6 +127,7 @@ impl Default for Server {
                 SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT),
                 SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             ],
+            proxy_protocol: Vec::new(),
             control_socket: Some(PathBuf::from("control.sock")),
             min_version: SmpVersion::MIN.0,
             max_version: SmpVersion::MAX.0,
@@ -196,7 +203,8 @@ pub struct StoreConfig {
     pub queue_cache_mib: usize,
     /// Memory for bodies of messages that are on disk and may be wanted soon, in MiB.
     pub body_cache_mib: usize,
-    /// Bodies that may wait for the disk, in MiB; senders wait when there are more.
+    /// Messages, new queues and changes that may wait for the disk, in MiB; who sends or changes something waits when there are
+    /// more. What frees the disk does not wait.
     pub pending_mib: usize,
     /// How long a message may wait in memory for its recipient's acknowledgement, if the recipient acknowledged the one
     /// before within this time: then it need not be written. Up to five times as long behind other messages that are

@@ -6,8 +6,11 @@ use serde::Deserialize;
 
 use super::{ConfigError, text};
 
+/// Largest bounds of connections.
+const MAX_CONNECTIONS: usize = 10_000;
+
 /// Where the page is, and what it says about the operator. An empty text is left out of it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Page {
     /// IP address and port for HTTP, or HTTPS if it has a certificate; `"off"`: no page.
@@ -19,6 +22,11 @@ pub struct Page {
     /// PEM file with its private key.
     #[serde(deserialize_with = "text::optional_path")]
     pub tls_key: Option<PathBuf>,
+    /// Connections at the same time. A further one takes the place of the oldest one of the network that has most.
+    pub max_connections: usize,
+    /// Connections at the same time from one IPv4 address or IPv6 /64 network, and twice as many from the networks around it; a
+    /// further one takes the place of the oldest of them. 0: no bound. Loopback is not counted.
+    pub max_connections_per_address: usize,
     /// Person or organization that runs the relay.
     pub operator: String,
     /// Two letter code of the operator's country.
@@ -43,8 +51,40 @@ pub struct Page {
     pub source_code: String,
 }
 
+impl Default for Page {
+    fn default() -> Self {
+        let none = String::new;
+        Self {
+            listen: None,
+            tls_certificate: None,
+            tls_key: None,
+            max_connections: 64,
+            max_connections_per_address: 16,
+            operator: none(),
+            operator_country: none(),
+            website: none(),
+            contact_email: none(),
+            contact_simplex: none(),
+            complaints_email: none(),
+            complaints_simplex: none(),
+            hosting: none(),
+            hosting_country: none(),
+            conditions: none(),
+            source_code: none(),
+        }
+    }
+}
+
 impl Page {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if !(1..=MAX_CONNECTIONS).contains(&self.max_connections)
+            || self.max_connections_per_address > MAX_CONNECTIONS
+        {
+            return Err(ConfigError::Invalid(
+                "page.max_connections must be 1 to 10000, page.max_connections_per_address 0 to 10000"
+                    .to_owned(),
+            ));
+        }
         match (&self.tls_certificate, &self.tls_key) {
             (Some(_), None) | (None, Some(_)) => Err(ConfigError::Invalid(
                 "page.tls_certificate and page.tls_key belong together; set both, or none for plain HTTP"

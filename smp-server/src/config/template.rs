@@ -32,6 +32,10 @@ hosts = {hosts}
 # port = 0
 # Where connections are accepted. Add "0.0.0.0:443" and "[::]:443" to be reachable through strict firewalls.
 listen = ["0.0.0.0:{port}", "[::]:{port}"]
+# Addresses and networks of programs that forward connections to the relay and say from whom they come, by the PROXY protocol (1
+# or 2), for example ["127.0.0.1", "10.0.0.0/8"]. Connections from there without its header are refused. nginx: proxy_protocol on;
+# HAProxy: send-proxy-v2; Tor: HiddenServiceExportCircuitID haproxy.
+# proxy_protocol = []
 # Where `smp-server status`, `block`, `unblock` and `delete` reach the running relay; "off" for nowhere.
 # control_socket = "control.sock"
 # Range of protocol versions that is offered, also to those who send through other relays.
@@ -136,18 +140,25 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # block_timeout = "60s"
 # Commands of one client that may wait to be done or answered; further ones are not read.
 # max_pending_commands = 1024
-# The same in KiB of memory, for commands and answers that are not small.
+# The same in KiB of memory, and in MiB for all clients together, of whom each network has a fair share.
 # max_pending_kib = 1024
-# And for those that are being forwarded to other relays; further ones are refused, so that the others need not wait.
+# max_pending_total_mib = 256
+# And for those of one client that are being forwarded to other relays; further ones are refused, so that the others need not wait.
 # max_forwarded_kib = 4096
 # Commands in one block; a block with more is refused. 255 is the protocol's own bound, and apps fill their blocks.
 # max_batch = 255
 # Answers and events that may wait for one client to read them; then it is disconnected.
 # max_outgoing = 8192
-# Queues that one connection may create; further ones wait. 0: no bound.
-# new_queues_per_minute = 6000
-# Refused authorizations and wrong passwords per connection; the answers to further ones wait. 0: no bound.
+# Queues that may be created: from one IPv4 address or IPv6 /64; from one IPv4 /24, IPv6 /56 or IPv6 /48; by all together. Further
+# ones wait, and are refused if they would wait for long. The first one 0: no bound at all. And queues that there may be.
+# new_queues_per_minute = 1200
+# new_queues_per_minute_network = 3000
+# new_queues_per_minute_total = 6000
+# max_queues = 5000000
+# Refused authorizations and wrong passwords, likewise; the answers to further ones wait.
 # failed_authorizations_per_minute = 6000
+# failed_authorizations_per_minute_network = 12000
+# failed_authorizations_per_minute_total = 60000
 # Keys that the owners of one contact queue may have; a command about the queue may cost as many verifications.
 # max_recipient_keys = 16
 # Notifications that wait in memory for the notifier of one queue, and for all together (about 400 bytes each); the oldest go
@@ -171,6 +182,9 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # read again with this file on SIGHUP.
 # tls_certificate = "off"
 # tls_key = "off"
+# Connections at the same time, and from one IPv4 address or IPv6 /64. Further ones take the place of the oldest.
+# max_connections = 64
+# max_connections_per_address = 16
 # What it says about you; "" leaves a line out. A country is its two letter code.
 # operator = ""
 # operator_country = ""

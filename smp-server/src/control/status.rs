@@ -23,6 +23,8 @@ pub struct Status {
     pub max_connections: usize,
     /// Limits because of which clients were refused since the start.
     pub refused: Vec<Refused>,
+    /// Bytes of commands and answers of all connections in flight.
+    pub pending_bytes: u64,
     /// Queues that are subscribed to by a connection.
     pub subscriptions: usize,
     /// Queues whose notifications are subscribed to by a connection.

@@ -2,14 +2,17 @@
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::incoming::Incoming;
+use super::{forwarded::read_header, incoming::Incoming};
 use crate::{
     admission::{Guest, Origin, Place, Places},
     config::InForce,
-    metrics::Metrics,
+    metrics::{Limit, Metrics},
 };
 
 /// How long to wait when the system has no more file descriptors or memory: others have to close first.
@@ -65,25 +68,77 @@ impl Connections {
     }
 
     /// Serves a connection in a task of its own, if there is a place for it.
-    fn start<F: Future<Output = ()> + Send + 'static>(
-        &self,
-        peer: IpAddr,
-        serve: impl FnOnce(Arc<Guest>) -> F,
-    ) {
-        let Some(place) = self.place(peer) else { return };
-        let (abort, serve) = (self.abort.clone(), serve(place.guest().clone()));
+    fn start<S, F>(&self, stream: S, peer: IpAddr, serve: impl FnOnce(S, Arc<Guest>) -> F + Send + 'static)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let config = self.settings.get();
+        let is_forwarded = config.server.proxy_protocol.iter().any(|network| network.contains(peer));
+        // Whose it is, is not known yet: it counts in total only.
+        let origin =
+            if is_forwarded { Origin::Local } else { Origin::of(peer, config.limits.count_loopback) };
+        let Some(place) = self.place(origin) else { return };
+        let connections = self.clone();
         self.tasks.spawn(async move {
+            let abort = connections.abort.clone();
+            let serve = async {
+                if is_forwarded {
+                    connections.serve_forwarded(stream, peer, place, serve).await;
+                } else {
+                    connections.serve(stream, place, serve).await;
+                }
+            };
             tokio::select! {
                 () = serve => {}
-                () = place.evicted() => {}
                 () = abort.cancelled() => {}
             }
         });
     }
 
-    /// A place for a connection from this address. The limit that is reached is noted, also if another one has to go for it.
-    fn place(&self, peer: IpAddr) -> Option<Place> {
-        let origin = Origin::of(peer, self.settings.get().limits.count_loopback);
+    /// Serves a connection that begins with the address of the client.
+    async fn serve_forwarded<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = ()>>(
+        &self,
+        mut stream: S,
+        forwarder: IpAddr,
+        unknown: Place,
+        serve: impl FnOnce(S, Arc<Guest>) -> F,
+    ) {
+        let config = self.settings.get();
+        let header = timeout(config.limits.handshake_timeout, read_header(&mut stream));
+        let header = tokio::select! {
+            header = header => header,
+            () = unknown.evicted() => return,
+            () = self.stop.cancelled() => return,
+        };
+        let Ok(Ok(client)) = header else {
+            self.metrics.refused.inc();
+            let sources = config.server.proxy_protocol.len() as u64;
+            self.metrics.refusals.note(Limit::ProxyHeader, sources);
+            return;
+        };
+        let origin = Origin::of(client.unwrap_or(forwarder), config.limits.count_loopback);
+        drop(unknown);
+        if let Some(place) = self.place(origin) {
+            self.serve(stream, place, serve).await;
+        }
+    }
+
+    async fn serve<S, F: Future<Output = ()>>(
+        &self,
+        stream: S,
+        place: Place,
+        serve: impl FnOnce(S, Arc<Guest>) -> F,
+    ) {
+        self.metrics.accepted.inc();
+        tokio::select! {
+            () = serve(stream, place.guest().clone()) => {}
+            () = place.evicted() => {}
+        }
+    }
+
+    /// A place for a connection from there. The limit that is reached is noted, also if another one has to go for it.
+    fn place(&self, origin: Origin) -> Option<Place> {
         let (place, reached) = match self.places.take(origin) {
             Ok((place, displaced)) => (Some(place), displaced),
             Err(refusal) => (None, Some(refusal)),
@@ -91,11 +146,9 @@ impl Connections {
         if let Some((limit, value)) = reached {
             self.metrics.refusals.note(limit, value as u64);
         }
-        if place.is_some() {
-            self.metrics.accepted.inc()
-        } else {
-            self.metrics.refused.inc()
-        };
+        if place.is_none() {
+            self.metrics.refused.inc();
+        }
         place
     }
 }
@@ -104,7 +157,7 @@ impl Connections {
 pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>(
     mut incoming: I,
     connections: Connections,
-    serve: impl Fn(I::Stream, Arc<Guest>) -> F,
+    serve: impl Fn(I::Stream, Arc<Guest>) -> F + Clone + Send + 'static,
 ) {
     let mut pause = Pause::default();
     loop {
@@ -115,7 +168,7 @@ pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>
         match accepted {
             Ok((stream, peer)) => {
                 pause.succeeded();
-                connections.start(peer, |guest| serve(stream, guest));
+                connections.start(stream, peer, serve.clone());
             }
             Err(error) => {
                 tokio::select! {

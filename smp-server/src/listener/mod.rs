@@ -2,6 +2,7 @@
 
 mod accept;
 mod bind;
+mod forwarded;
 mod incoming;
 
 pub use self::bind::BindError;

@@ -11,10 +11,11 @@ use super::{SECONDS, snapshot::Snapshot};
 type Read = fn(&Snapshot) -> u64;
 
 /// Name, help, unit, and where the number is.
-const GAUGES: [(&str, &str, Option<Unit>, Read); 11] = [
+const GAUGES: [(&str, &str, Option<Unit>, Read); 12] = [
     ("uptime", "Time since the start", Some(SECONDS), |s| s.uptime_seconds),
     ("connections", "Connections", None, |s| s.connections),
     ("connections_max", "Connections that there may be", None, |s| s.max_connections),
+    ("pending", "Commands and answers in flight", Some(Unit::Bytes), |s| s.pending_bytes),
     ("subscriptions", "Queues that are subscribed to", None, |s| s.subscriptions),
     ("notification_subscriptions", "Queues whose notifications are subscribed to", None, |s| {
         s.notification_subscriptions
@@ -22,7 +23,9 @@ const GAUGES: [(&str, &str, Option<Unit>, Read); 11] = [
     ("queues", "Queues", None, |s| s.queues),
     ("messages", "Messages that wait for their recipients", None, |s| s.messages),
     ("store_waiting_operations", "Operations that wait for the disk", None, |s| s.waiting_operations),
-    ("store_waiting", "Message bodies that wait for the disk", Some(Unit::Bytes), |s| s.waiting_bytes),
+    ("store_waiting", "Messages, new queues and changes that wait for the disk", Some(Unit::Bytes), |s| {
+        s.waiting_bytes
+    }),
     ("store_disk", "Size of the database and its log", Some(Unit::Bytes), |s| s.disk_bytes),
     ("resident_memory", "Memory of the process", Some(Unit::Bytes), |s| s.memory_bytes),
 ];

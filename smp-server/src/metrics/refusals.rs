@@ -29,6 +29,28 @@ pub(crate) enum Limit {
     PerSite,
     /// Connections from one IPv4 /24 or IPv6 /48.
     PerNetwork,
+    /// Connections that should begin with a PROXY header.
+    ProxyHeader,
+    /// Memory for commands and answers of all clients.
+    Memory,
+    /// Connections to the page in total.
+    PageConnections,
+    /// Connections to the page from one address or network.
+    PageConnectionsPerAddress,
+    /// Queues in total.
+    Queues,
+    /// Queues created from one address.
+    NewQueuesPerAddress,
+    /// Queues created from one network.
+    NewQueuesPerNetwork,
+    /// Queues created by all together.
+    NewQueuesTotal,
+    /// Commands from one address with a wrong authorization.
+    FailuresPerAddress,
+    /// Commands from one network with a wrong authorization.
+    FailuresPerNetwork,
+    /// Commands of all together with a wrong authorization.
+    FailuresTotal,
 }
 
 /// How an operator is told of a limit.
@@ -38,39 +60,129 @@ struct Description {
     setting: &'static str,
     /// What happens when it is reached.
     what: &'static str,
+    /// Why.
+    why: &'static str,
     /// What to do.
     advice: &'static str,
 }
 
+const REACHED: &str = "is reached";
+
 const CONNECTIONS: &str = "connections refused or closed";
 
-const SHARED_ADDRESS: &str =
-    "raise it if many clients share an address, as behind Docker's forwarder, a TCP proxy or a carrier's NAT";
+const NEW_QUEUES: &str = "new queues refused";
 
-const LIMITS: [Description; 4] = [
+const FAILURES: &str = "answers to wrong authorizations held back";
+
+const GUESSING: &str = "somebody guesses, or many clients ask for queues that are gone";
+
+const SHARED_ADDRESS: &str = "raise it if many clients share an address (Docker's forwarder, a carrier's NAT), or let the program that forwards them say from whom they come (server.proxy_protocol)";
+
+const LIMITS: [Description; 15] = [
     Description {
         limit: Limit::Connections,
         setting: "limits.max_connections",
         what: CONNECTIONS,
+        why: REACHED,
         advice: "raise it if this is no attack, and the limit of open files (LimitNOFILE) with it",
     },
     Description {
         limit: Limit::PerAddress,
         setting: "limits.max_connections_per_address",
         what: CONNECTIONS,
+        why: REACHED,
         advice: SHARED_ADDRESS,
     },
     Description {
         limit: Limit::PerSite,
         setting: "limits.max_connections_per_site",
         what: CONNECTIONS,
+        why: REACHED,
         advice: SHARED_ADDRESS,
     },
     Description {
         limit: Limit::PerNetwork,
         setting: "limits.max_connections_per_network",
         what: CONNECTIONS,
+        why: REACHED,
         advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::ProxyHeader,
+        setting: "server.proxy_protocol",
+        what: "connections refused",
+        why: "names a source that did not send the header",
+        advice: "let the forwarder send it (nginx: proxy_protocol on; HAProxy: send-proxy-v2), or take the source out of the list",
+    },
+    Description {
+        limit: Limit::Memory,
+        setting: "limits.max_pending_total_mib",
+        what: "commands kept waiting",
+        why: REACHED,
+        advice: "raise it if there is memory and this is no attack; else the disk may be too slow",
+    },
+    Description {
+        limit: Limit::PageConnections,
+        setting: "page.max_connections",
+        what: CONNECTIONS,
+        why: REACHED,
+        advice: "raise it if so many people look at the page at the same time",
+    },
+    Description {
+        limit: Limit::PageConnectionsPerAddress,
+        setting: "page.max_connections_per_address",
+        what: CONNECTIONS,
+        why: REACHED,
+        advice: "raise it if a web server stands before the page, or many people share an address",
+    },
+    Description {
+        limit: Limit::Queues,
+        setting: "limits.max_queues",
+        what: NEW_QUEUES,
+        why: REACHED,
+        advice: "raise it if there is enough disk, or have unused queues deleted (queues.delete_idle)",
+    },
+    Description {
+        limit: Limit::NewQueuesPerAddress,
+        setting: "limits.new_queues_per_minute",
+        what: NEW_QUEUES,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewQueuesPerNetwork,
+        setting: "limits.new_queues_per_minute_network",
+        what: NEW_QUEUES,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewQueuesTotal,
+        setting: "limits.new_queues_per_minute_total",
+        what: NEW_QUEUES,
+        why: REACHED,
+        advice: "raise it if this is no attack, or set queues.create_password",
+    },
+    Description {
+        limit: Limit::FailuresPerAddress,
+        setting: "limits.failed_authorizations_per_minute",
+        what: FAILURES,
+        why: REACHED,
+        advice: GUESSING,
+    },
+    Description {
+        limit: Limit::FailuresPerNetwork,
+        setting: "limits.failed_authorizations_per_minute_network",
+        what: FAILURES,
+        why: REACHED,
+        advice: GUESSING,
+    },
+    Description {
+        limit: Limit::FailuresTotal,
+        setting: "limits.failed_authorizations_per_minute_total",
+        what: FAILURES,
+        why: REACHED,
+        advice: GUESSING,
     },
 ];
 
@@ -198,9 +310,9 @@ impl Description {
     }
 
     fn sentence(&self, Warning { count, value, since }: &Warning) -> String {
-        let Self { setting, what, advice, .. } = self;
+        let Self { setting, what, why, advice, .. } = self;
         let since = since.map_or_else(String::new, |since| format!(" in the last {} s", since.as_secs()));
-        format!("{count} {what}{since}: {setting} ({value}) is reached; {advice}")
+        format!("{count} {what}{since}: {setting} ({value}) {why}; {advice}")
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) struct Snapshot {
     pub(crate) uptime_seconds: u64,
     pub(crate) connections: u64,
     pub(crate) max_connections: u64,
+    pub(crate) pending_bytes: u64,
     pub(crate) subscriptions: u64,
     pub(crate) notification_subscriptions: u64,
     pub(crate) queues: u64,

@@ -1,6 +1,8 @@
 //! The information page: what people see who look at the relay with a browser. One page, without scripts and without
 //! anything from elsewhere; everything on it is public anyway.
 //!
+//! Links to people begin with the host of a relay too; for these there is a page that says what to do with them (`link`).
+//!
 //! * `server` speaks HTTP, with bounds, and `tls` makes HTTPS of it;
 //! * `site` keeps the page as long as the settings are the same;
 //! * `content` says what stands on it, in `facts`, `html` writes it down, `qr` draws the address.
@@ -8,6 +10,7 @@
 mod content;
 mod facts;
 mod html;
+mod link;
 mod qr;
 mod server;
 mod site;

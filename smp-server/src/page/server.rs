@@ -1,6 +1,6 @@
 //! HTTP/1.1, in TLS or not: one small answer per connection, in bounded time and memory.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -14,16 +14,25 @@ use smp_crypto::hash::sha256;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{html::STYLE, site::Site, tls::PageTls};
+use super::{
+    html::{self, STYLE},
+    link::Path,
+    site::Site,
+    tls::PageTls,
+};
+use crate::{
+    admission::{Bounds, Origin, Place, Places},
+    config::{Config, Page},
+    metrics::Limit,
+};
 
-/// Connections at the same time; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 64;
+/// How many times as many connections a site or a network may have as an address.
+const WIDER: usize = 2;
 /// From the first byte of a connection to its last.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// For the head of the request.
@@ -38,23 +47,54 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls) {
     let site = Arc::new(site);
     let headers = Arc::new(headers());
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::new(bounds(&site.config()));
     let mut connections = JoinSet::new();
     loop {
-        // It is never closed.
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
+        let Some(place) = take_place(&places, peer.ip(), &site) else { continue };
         let (site, headers, tls) = (site.clone(), headers.clone(), tls.current());
         connections.spawn(async move {
-            // What went wrong is the browser's concern.
-            let _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, tls, &site, &headers)).await;
-            drop(place);
+            tokio::select! {
+                // What went wrong is the browser's concern.
+                _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, tls, &site, &headers)) => {}
+                () = place.evicted() => {}
+            }
         });
     }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let Page { max_connections, max_connections_per_address, .. } = config.page;
+    let wider = max_connections_per_address * WIDER;
+    Bounds {
+        total: max_connections,
+        per_address: max_connections_per_address,
+        per_site: wider,
+        per_network: wider,
+    }
+}
+
+/// A place for a connection. Until it is answered each is a stranger: the oldest one makes room.
+fn take_place(places: &Places, from: IpAddr, site: &Site) -> Option<Place> {
+    let config = site.config();
+    places.set_bounds(bounds(&config));
+    let (place, refusal) = match places.take(Origin::of(from, config.limits.count_loopback)) {
+        Ok((place, displaced)) => (Some(place), displaced),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    if let Some((limit, value)) = refusal {
+        let limit = if limit == Limit::Connections {
+            Limit::PageConnections
+        } else {
+            Limit::PageConnectionsPerAddress
+        };
+        site.refusals().note(limit, value as u64);
+    }
+    place
 }
 
 async fn answer_one(
@@ -89,11 +129,18 @@ async fn http(
 /// The body of a request is not read.
 fn answer(request: &Request<Incoming>, site: &Site, headers: &HeaderMap) -> Response<String> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let (status, kind, text) = match (is_read, request.uri().path(), site.page()) {
-        (false, ..) => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "This page can only be read.\n".to_owned()),
-        (true, "/", Some(page)) => (StatusCode::OK, HTML, page.to_string()),
-        (true, "/", None) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "Try again later.\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, PLAIN, "There is nothing here but the page /.\n".to_owned()),
+    let path = request.uri().path();
+    let (status, kind, text) = match (is_read, Path::of(path)) {
+        (false, _) => (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "This page can only be read.\n".to_owned()),
+        (true, Path::Link(link)) => (StatusCode::OK, HTML, html::link_page(link)),
+        (true, Path::Exposed) => (StatusCode::BAD_REQUEST, HTML, html::exposed_page()),
+        (true, Path::Other) if path == "/" => match site.page() {
+            Some(page) => (StatusCode::OK, HTML, page.to_string()),
+            None => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "Try again later.\n".to_owned()),
+        },
+        (true, Path::Other) => {
+            (StatusCode::NOT_FOUND, PLAIN, "There is nothing here but the page /.\n".to_owned())
+        }
     };
     let mut response = Response::new(text);
     *response.status_mut() = status;

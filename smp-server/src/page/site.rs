@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 use super::{content, html};
 use crate::{
     config::{Config, InForce},
+    metrics::{Metrics, Refusals},
     sync::lock,
 };
 
 /// Makes the page, again when the settings have changed.
 pub(crate) struct Site {
     settings: Arc<InForce>,
+    metrics: Arc<Metrics>,
     fingerprint: [u8; 32],
     /// The port in the address, if the settings do not say another one.
     port: u16,
@@ -18,8 +20,23 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(settings: Arc<InForce>, fingerprint: [u8; 32], port: u16) -> Self {
-        Self { settings, fingerprint, port, page: Mutex::new(None) }
+    pub(crate) fn new(
+        settings: Arc<InForce>,
+        metrics: Arc<Metrics>,
+        fingerprint: [u8; 32],
+        port: u16,
+    ) -> Self {
+        Self { settings, metrics, fingerprint, port, page: Mutex::new(None) }
+    }
+
+    /// The settings in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.settings.get()
+    }
+
+    /// Counts who was refused the page.
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.metrics.refusals
     }
 
     /// HTML of the page; `None` if the settings make no address.

@@ -8,7 +8,6 @@ mod acceptor;
 mod coalesce;
 mod entity_queues;
 mod forwarded;
-mod intake;
 mod reader;
 mod receive;
 mod request;
@@ -17,6 +16,7 @@ mod serve;
 mod service;
 mod state;
 mod time_slice;
+mod weight;
 mod writer;
 
 pub(crate) use self::{acceptor::Acceptor, serve::serve};

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    intake::{Weight, weight},
     state::Session,
     time_slice::TimeSlice,
+    weight::{Weight, weight},
 };
 use crate::{node::Node, sync::lock};
 
@@ -35,7 +35,7 @@ pub(super) async fn read(
         session.note_activity();
         let ran = match block.first() {
             Some(count) if usize::from(*count) > session.config.limits.max_batch => {
-                refuse_block(session).await
+                refuse_block(session, node).await
             }
             _ => run_block(session, node, &block).await,
         };
@@ -78,11 +78,11 @@ async fn run_block(session: &Arc<Session>, node: &Arc<Node>, block: &[u8]) -> Op
     for transmission in read_commands(block, &session.parameters) {
         slice.yield_if_used().await;
         let permit = match transmission.as_ref().map_or(Weight::Own(0), weight) {
-            Weight::Own(weight) => session.intake.admit(weight).await?,
-            Weight::Forwarded(weight) => match session.intake.admit_forwarded(weight) {
+            Weight::Own(weight) => session.in_flight.admit(weight, &node.metrics.refusals).await?,
+            Weight::Forwarded(weight) => match session.in_flight.admit_forwarded(weight) {
                 Some(permit) => permit,
                 None => {
-                    refuse_forwarding(session, transmission).await?;
+                    refuse_forwarding(session, node, transmission).await?;
                     continue;
                 }
             },
@@ -100,18 +100,19 @@ async fn run_block(session: &Arc<Session>, node: &Arc<Node>, block: &[u8]) -> Op
 /// tries again later. Returns `None` if the session has ended meanwhile.
 async fn refuse_forwarding(
     session: &Arc<Session>,
+    node: &Node,
     transmission: Result<CommandTransmission<'_>, RefusedTransmission>,
 ) -> Option<()> {
     let Ok(CommandTransmission { correlation_id, entity_id, .. }) = transmission else { return Some(()) };
-    let permit = session.intake.admit(0).await?;
+    let permit = session.in_flight.admit(0, &node.metrics.refusals).await?;
     let error = ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
     session.refuse(RefusedTransmission { correlation_id, entity_id, error }, permit);
     Some(())
 }
 
 /// Refuses a block with too many commands. Returns `None` if the session has ended meanwhile.
-async fn refuse_block(session: &Arc<Session>) -> Option<()> {
-    let permit = session.intake.admit(0).await?;
+async fn refuse_block(session: &Arc<Session>, node: &Node) -> Option<()> {
+    let permit = session.in_flight.admit(0, &node.metrics.refusals).await?;
     let (correlation_id, entity_id) = (CorrelationId::empty(), EntityId::empty());
     session.refuse(RefusedTransmission { correlation_id, entity_id, error: ErrorType::Block }, permit);
     session.client().mailbox.wake();
@@ -150,7 +151,7 @@ mod tests {
     /// They are small, and the answers are not: the relay does not read on while the client does not.
     #[tokio::test]
     async fn answers_that_nobody_reads_are_weighed() {
-        let node = testing::node_with(|config| config.limits.max_pending_kib = 64);
+        let node = testing::node_with(|config| config.limits.max_pending_kib = 65);
         let session = testing::session(&node);
         let link = testing::link(&node, 15_000).await;
         let mut block = BlockContent::new();

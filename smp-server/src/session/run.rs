@@ -17,11 +17,11 @@ use super::{
     time_slice::TimeSlice,
 };
 use crate::{
+    admission::{MAX_WAIT, TooOften},
     client::{Content, Permit, Signal, Transmission},
     commands::{self, Context, Effect, Outcome},
     node::Node,
     store::ServiceRole,
-    sync::lock,
 };
 
 impl Session {
@@ -85,8 +85,13 @@ impl Session {
     }
 
     /// Lets a client that guesses wait for its answer. All refusals wait alike: they stay indistinguishable.
-    async fn slow_down(&self) {
-        let wait = lock(&self.refusals).turn(Instant::now());
+    async fn slow_down(&self, node: &Node) {
+        let rate = node.config().limits.failures();
+        let turn = node.failures.turn(&self.caller.guest, rate, Instant::now());
+        let wait = turn.unwrap_or_else(|TooOften { limit, per_minute }| {
+            node.metrics.refusals.note(limit, per_minute.into());
+            MAX_WAIT
+        });
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
@@ -116,7 +121,7 @@ async fn run(session: Arc<Session>, node: Arc<Node>, request: Request) {
     drop(proof);
     permit.answered_by(&outcome.answer);
     if envelope.is_none() && outcome.is_refusal() {
-        session.slow_down().await;
+        session.slow_down(&node).await;
     }
     let Context { corr_id, entity_id, .. } = cx;
     let Outcome { answer: content, durable, effect } = outcome;

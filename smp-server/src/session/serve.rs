@@ -66,7 +66,7 @@ async fn talk(
             Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
         }),
     };
-    let session = Session::new(agreed, guest, node.config());
+    let session = Session::new(agreed, guest, &node);
     let finished = CancellationToken::new();
     let mut writing = AbortOnDropHandle::new(tokio::spawn({
         let (writer, finished) = (Writer::new(session.clone(), node.clone(), writer), finished.clone());
@@ -75,7 +75,7 @@ async fn talk(
     let ended = Ended { client: session.client(), node: &node };
     let reading = async {
         read(&session, &node, reader, &stop).await;
-        session.intake.answered().await;
+        session.in_flight.answered().await;
     };
     tokio::select! {
         () = reading => {

@@ -9,13 +9,13 @@ use smp_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{entity_queues::EntityQueues, intake::Intake};
+use super::entity_queues::EntityQueues;
 use crate::{
     admission::Guest,
-    client::Client,
+    client::{Client, InFlight},
     commands::{Caller, Service},
     config::Config,
-    pace::Pace,
+    node::Node,
 };
 
 /// What was agreed in the handshake.
@@ -42,25 +42,29 @@ pub(crate) struct Session {
     /// Commands that wait for others about the same entity.
     pub(super) waiting: EntityQueues,
     /// Bounds commands that are not answered yet.
-    pub(super) intake: Intake,
+    pub(super) in_flight: Arc<InFlight>,
     /// When there was traffic last.
     pub(super) active: Mutex<Instant>,
-    /// How fast it may be refused.
-    pub(super) refusals: Mutex<Pace>,
 }
 
 impl Session {
-    pub(crate) fn new(agreed: Agreed, guest: Arc<Guest>, config: Arc<Config>) -> Arc<Self> {
+    pub(crate) fn new(agreed: Agreed, guest: Arc<Guest>, node: &Node) -> Arc<Self> {
+        let config = node.config();
         let limits = &config.limits;
+        let share = node.memory.share(guest.origin);
         Arc::new(Self {
             parameters: agreed.parameters,
             caller: Caller::new(guest, agreed.service, agreed.private_key.clone(), &config),
             private_key: agreed.private_key,
             proxy_secret: agreed.proxy_secret,
             waiting: EntityQueues::default(),
-            intake: Intake::new(limits),
+            in_flight: InFlight::new(
+                limits.max_pending_commands,
+                limits.max_pending_kib << 10,
+                limits.max_forwarded_kib << 10,
+                share,
+            ),
             active: Mutex::new(Instant::now()),
-            refusals: Mutex::new(Pace::new(limits.failed_authorizations_per_minute)),
             config,
         })
     }

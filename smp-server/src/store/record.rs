@@ -97,6 +97,13 @@ pub struct LinkData {
     pub user: Vec<u8>,
 }
 
+impl LinkData {
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.fixed.len() + self.user.len()
+    }
+}
+
 impl std::fmt::Debug for LinkData {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LinkData").field("fixed", &self.fixed.len()).field("user", &self.user.len()).finish()

@@ -12,15 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smp_protocol::{command::Command, id::EntityId, message::BrokerMessage};
+use futures_util::future::select_all;
+use smp_protocol::{
+    command::{Command, SubscriptionMode},
+    error::ErrorType,
+    id::EntityId,
+    message::BrokerMessage,
+};
 use smp_server::config::Config;
-use smp_transport::client::{ClientConfig, RelayClient};
+use smp_transport::client::{ClientConfig, ClientError, RelayClient};
 use tokio::{
     net::{TcpSocket, TcpStream},
     task::JoinSet,
 };
 
-use crate::support::{Client, TestRelay, relay_with, send};
+use crate::support::{Client, TestRelay, messaging, relay_with, send};
 
 /// Networks of the attackers, each a /24 of its own.
 const NETWORKS: usize = 40;
@@ -30,6 +36,15 @@ const OTHER_FILES: u64 = 500;
 
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Raises the limit of open files, the hard one too where that is allowed. Returns what it is now.
+fn allow_files(files: u64) -> u64 {
+    let (soft, hard) = rlimit::getrlimit(rlimit::Resource::NOFILE).unwrap();
+    if soft >= files || rlimit::setrlimit(rlimit::Resource::NOFILE, files, hard.max(files)).is_ok() {
+        return soft.max(files);
+    }
+    rlimit::increase_nofile_limit(files).unwrap()
 }
 
 /// An address of that network on this machine.
@@ -101,8 +116,9 @@ async fn open_for_ever(
 async fn thousands_of_silent_connections_do_not_keep_others_out() {
     let long: Option<usize> = std::env::var("SMP_TEST_CROWD").ok().map(|count| count.parse().unwrap());
     let count = long.unwrap_or(2_000);
-    let files = 2 * count as u64 + OTHER_FILES;
-    let limit = rlimit::increase_nofile_limit(files).unwrap();
+    let places = Config::default().limits.max_connections.min(count / 2);
+    let files = (count + places) as u64 + OTHER_FILES;
+    let limit = allow_files(files);
     if limit < files {
         return say(&format!(
             "{count} silent connections: skipped, they take {files} open files and {limit} are allowed (ulimit -n)"
@@ -110,8 +126,8 @@ async fn thousands_of_silent_connections_do_not_keep_others_out() {
     }
     let relay = relay_with(|config| {
         counting_loopback(config);
+        config.limits.max_connections = places;
         if long.is_none() {
-            config.limits.max_connections = 300;
             config.limits.max_connections_per_address = 40;
         }
     })
@@ -181,6 +197,41 @@ async fn a_network_that_has_taken_all_places_gives_some_back() {
     }
     newcomer(&relay).await;
     assert!(relay.running.connections() <= PLACES);
+}
+
+/// A reconnect gives no new burst, and neither does another address of the network.
+#[tokio::test]
+async fn rates_survive_a_reconnect() {
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        config.limits.new_queues_per_minute = 4;
+        config.limits.new_queues_per_minute_network = 4;
+    })
+    .await;
+    let first = client_from(1, &relay).await;
+    for _ in 0..4 {
+        first.queue().await;
+    }
+    drop(first);
+    let second = client_from(1, &relay).await;
+    let news = (0..4).map(|_| Box::pin(second.try_queue(messaging(), SubscriptionMode::OnlyCreate)));
+    // Two wait for their turns, which come every 15 seconds; the others would wait for too long.
+    let (refused, ..) = select_all(news).await;
+    assert!(matches!(refused, Err(ClientError::Relay(ErrorType::Store(_)))), "refused");
+    let elsewhere = client_from(2, &relay).await;
+    elsewhere.queue().await;
+}
+
+#[tokio::test]
+async fn there_are_so_many_queues_at_most() {
+    let relay = relay_with(|config| config.limits.max_queues = 2).await;
+    let client = relay.client().await;
+    let queue = client.queue().await;
+    client.queue().await;
+    let refused = client.try_queue(messaging(), SubscriptionMode::OnlyCreate).await;
+    assert!(matches!(refused, Err(ClientError::Relay(ErrorType::Store(_)))), "refused");
+    client.ok(Some(&queue.key), queue.recipient(), Command::Delete).await;
+    client.queue().await;
 }
 
 /// Where everybody has one address, who does nothing makes room for who does.

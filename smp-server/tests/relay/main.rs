@@ -6,6 +6,7 @@ mod blocking;
 mod bounds;
 mod clock;
 mod crowd;
+mod forwarded_connections;
 mod forwarding;
 mod limits;
 mod links;

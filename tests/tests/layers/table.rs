@@ -28,7 +28,9 @@ const TRANSPORT: &[(&str, &[&str])] = &[
     ("identity", &["owner"]),
     ("tls", &["identity"]),
     ("connection", &["identity", "tls"]),
-    ("client", &["connection", "identity", "tls"]),
+    ("socket", &[]),
+    ("dial", &["socket"]),
+    ("client", &["connection", "dial", "identity", "tls"]),
 ];
 
 /// `relay -> listener`, and `session -> commands -> broker -> store`; leaves first.
@@ -43,18 +45,18 @@ const RELAY: &[(&str, &[&str])] = &[
     ("metrics", &["sync"]),
     ("config", &["advice", "sync"]),
     ("control", &["metrics"]),
-    ("admission", &["metrics", "sync"]),
+    ("admission", &["config", "metrics", "sync"]),
     ("listener", &["admission", "config", "metrics"]),
-    ("page", &["config", "sync"]),
+    ("page", &["admission", "config", "metrics", "sync"]),
     ("init", &["config", "durable"]),
     ("served", &["durable", "init"]),
     // From the store up to the session.
     ("store", &["advice", "clock", "sync"]),
     ("auth", &["store"]),
-    ("client", &["metrics", "store", "sync"]),
+    ("client", &["admission", "metrics", "store", "sync"]),
     ("broker", &["client", "durable", "init", "store", "sync"]),
     ("proxy", &["config", "pace", "sync"]),
-    ("node", &["auth", "broker", "clock", "config", "load", "metrics", "proxy", "store"]),
+    ("node", &["admission", "auth", "broker", "clock", "config", "load", "metrics", "proxy", "store"]),
     (
         "commands",
         &[
@@ -64,6 +66,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "client",
             "clock",
             "config",
+            "metrics",
             "node",
             "pace",
             "proxy",

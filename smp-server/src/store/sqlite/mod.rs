@@ -256,9 +256,9 @@ impl Store for SqliteStore {
     }
 
     fn save_clock(&self, text: String) -> StoreFuture<'_, ()> {
-        Box::pin(
-            async move { self.shared.write_queue.change(write_queue::ChangeKind::Clock(text), None).await },
-        )
+        Box::pin(async move {
+            self.shared.write_queue.change(write_queue::ChangeKind::Clock(text), None, None).await
+        })
     }
 
     fn counts(&self) -> StoreCounts {

@@ -106,6 +106,7 @@ impl SqliteStore {
             return Err(StoreError::Refused);
         }
         self.check_space(self.shared.disk.is_low())?;
+        let room = self.shared.room(new.link_data.as_ref().map_or(0, LinkData::len)).await?;
         let record = Arc::new(new.record);
         let held = loop {
             let active = self.shared.cache.queue(&record.recipient_id);
@@ -120,7 +121,7 @@ impl SqliteStore {
         };
         let queue = self.shared.keys.queue();
         let kind = ChangeKind::Create { queue, record: record.clone(), link_data: new.link_data };
-        self.shared.write_queue.change(kind, Some(held)).await?;
+        self.shared.write_queue.change(kind, Some(held), Some(room)).await?;
         Ok(record)
     }
 
@@ -187,6 +188,12 @@ impl SqliteStore {
     }
 
     pub(super) async fn update(&self, id: &RecipientId, change: QueueChange) -> Result<Updated> {
+        let room = match &change {
+            // Nobody waits for it, and it comes once a day.
+            QueueChange::Used(_) => None,
+            QueueChange::SetLink(_, data) => Some(self.shared.room(data.len()).await?),
+            _ => Some(self.shared.room(0).await?),
+        };
         let held = self.hold(id).await?;
         let (queue, before) = self.step(&held, |queue| Step::Done((queue.key, queue.record.clone()))).await?;
         let changed = before.changed(&change)?.map(Arc::new);
@@ -195,7 +202,7 @@ impl SqliteStore {
             if changed.is_some() {
                 held.active.with_loaded(|queue| queue.record = after.clone());
                 // Nobody waits for it.
-                drop(self.shared.write_queue.change(ChangeKind::Used { queue, day }, None));
+                drop(self.shared.write_queue.change(ChangeKind::Used { queue, day }, None, None));
             }
             return Ok(Updated { before, after });
         }
@@ -209,7 +216,7 @@ impl SqliteStore {
         }
         self.check_space(matches!(link, LinkChange::Set(_)) && self.shared.disk.is_full())?;
         let kind = ChangeKind::Update { queue, before: before.clone(), after: after.clone(), link };
-        self.shared.write_queue.change(kind, Some(held)).await?;
+        self.shared.write_queue.change(kind, Some(held), room).await?;
         Ok(Updated { before, after })
     }
 
@@ -233,7 +240,7 @@ impl SqliteStore {
             return Ok(None);
         }
         let kind = ChangeKind::Delete { queue, record: record.clone() };
-        let done = self.shared.write_queue.change(kind, Some(held));
+        let done = self.shared.write_queue.change(kind, Some(held), None);
         Ok(Some((record, count, done)))
     }
 
@@ -312,12 +319,12 @@ impl SqliteStore {
         let messages: Vec<_> = messages.iter().map(|(key, _)| *key).collect();
         let count = messages.len();
         let held = Held { active, _order: order };
-        (count, vec![self.shared.write_queue.change(ChangeKind::Expire { messages }, Some(held))])
+        (count, vec![self.shared.write_queue.change(ChangeKind::Expire { messages }, Some(held), None)])
     }
 
     pub(super) async fn delete_idle(&self, before: Day, limit: usize) -> Result<Vec<Arc<QueueRecord>>> {
         // Days of use are written late.
-        self.shared.write_queue.change(ChangeKind::Nothing, None).await?;
+        self.shared.write_queue.change(ChangeKind::Nothing, None, None).await?;
         let mut deletions = Vec::new();
         for id in self.reader.idle(before, limit).await? {
             // It may have been used since the disk was told.
@@ -343,7 +350,8 @@ impl SqliteStore {
         if let Some(id) = self.find_service_id(&fingerprint, role).await? {
             return Ok(id);
         }
-        self.shared.write_queue.change(ChangeKind::Service(new), None).await?;
+        let room = self.shared.room(0).await?;
+        self.shared.write_queue.change(ChangeKind::Service(new), None, Some(room)).await?;
         let found = self.find_service_id(&fingerprint, role).await?;
         found.ok_or_else(|| StoreError::Unavailable(damaged("a service is missing that was just created")))
     }

@@ -11,7 +11,7 @@ use super::cache::Cache;
 use super::disk::Disk;
 use super::queue::Room;
 use super::recent::Recent;
-use super::write_queue::WriteQueue;
+use super::write_queue::{OPERATION_BYTES, WriteQueue};
 use crate::store::{StoreCounts, StoreError};
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) writer_died: CancellationToken,
     pub(super) quota: usize,
     pub(super) ack_wait: Duration,
-    /// Bytes of bodies that may still be accepted before some are on disk.
+    /// Bytes of operations that may still be accepted before some are on disk.
     room: Arc<Semaphore>,
     room_bytes: u32,
     #[cfg(test)]
@@ -58,10 +58,11 @@ impl Shared {
         }
     }
 
-    /// Waits until a body of so many bytes may be accepted.
-    pub(super) async fn room(&self, bytes: usize) -> Result<Room, StoreError> {
-        // A body larger than all the room gets all of it.
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.room_bytes);
+    /// Waits until an operation that carries so many bytes may be accepted.
+    pub(super) async fn room(&self, carried: usize) -> Result<Room, StoreError> {
+        // One that is larger than all the room gets all of it.
+        let bytes =
+            u32::try_from(carried.saturating_add(OPERATION_BYTES)).unwrap_or(u32::MAX).min(self.room_bytes);
         match self.room.clone().try_acquire_many_owned(bytes) {
             Ok(room) => Ok(room),
             Err(TryAcquireError::Closed) => Err(StoreError::Closed),
@@ -72,7 +73,7 @@ impl Shared {
         }
     }
 
-    /// Bytes of bodies that are accepted and not on disk.
+    /// Bytes of operations that are accepted and not on disk.
     pub(super) fn waiting_bytes(&self) -> u64 {
         u64::from(self.room_bytes).saturating_sub(self.room.available_permits() as u64)
     }

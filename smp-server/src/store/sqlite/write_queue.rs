@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
-use super::queue::{Active, Pending, Removal};
+use super::queue::{Active, Pending, Removal, Room};
 use crate::store::completion::Completer;
 use crate::store::{Completion, LinkData, NewService, QueueRecord, StoreError};
 use crate::sync::lock;
@@ -15,6 +15,9 @@ use crate::sync::lock;
 /// How much one transaction takes at most.
 const BATCH_OPERATIONS: usize = 1024;
 const BATCH_BYTES: usize = 8 << 20;
+
+/// What an operation takes besides what it carries, in bytes: a queue's record, above all.
+pub(super) const OPERATION_BYTES: usize = 512;
 
 /// Something to be written.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Change {
     /// The queue, which no other command can touch until the change is made.
     pub(super) held: Option<Held>,
     pub(super) completer: Completer,
+    /// Its share of the room. What frees disk has none, so that it never waits for any.
+    pub(super) room: Option<Room>,
 }
 
 /// A queue during a command.
@@ -82,6 +87,17 @@ pub(super) enum LinkChange {
 }
 
 impl ChangeKind {
+    /// Bytes that it takes while it waits.
+    fn bytes(&self) -> usize {
+        let data = match self {
+            ChangeKind::Create { link_data, .. } => link_data.as_ref().map_or(0, LinkData::len),
+            ChangeKind::Update { link: LinkChange::Set(data), .. } => data.len(),
+            ChangeKind::Expire { messages } => std::mem::size_of_val(messages.as_slice()),
+            _ => 0,
+        };
+        OPERATION_BYTES + data
+    }
+
     /// Whether it must come after the messages of the same transaction.
     pub(super) fn removes_messages(&self) -> bool {
         matches!(self, ChangeKind::Delete { .. } | ChangeKind::Expire { .. })
@@ -172,9 +188,9 @@ impl WriteQueue {
     }
 
     /// Asks for a change; the completion resolves when it is made, on disk and in memory.
-    pub(super) fn change(&self, kind: ChangeKind, held: Option<Held>) -> Completion {
+    pub(super) fn change(&self, kind: ChangeKind, held: Option<Held>, room: Option<Room>) -> Completion {
         let (completer, done) = Completion::pending();
-        self.push(Operation::Change(Change { kind, held, completer }));
+        self.push(Operation::Change(Change { kind, held, completer, room }));
         done
     }
 
@@ -263,9 +279,11 @@ impl Transaction {
     }
 
     fn add(&mut self, operation: Operation) {
-        if let Operation::Append(pending) = &operation {
-            self.bytes += pending.bytes();
-        }
+        self.bytes += match &operation {
+            Operation::Append(pending) => pending.bytes(),
+            Operation::Remove(_) => 0,
+            Operation::Change(change) => change.kind.bytes(),
+        };
         self.operations.push(operation);
     }
 }

@@ -304,11 +304,11 @@ impl Writer {
 
     /// Makes in memory the change that was made on disk, gives the queue free, and only then answers.
     fn finish_change(&self, change: Change, outcome: Outcome) {
-        let Change { kind, held, completer } = change;
+        let Change { kind, held, completer, room } = change;
         if let Ok(rows) = outcome {
             self.apply(kind, held.as_ref(), rows);
         }
-        drop(held);
+        drop((held, room));
         completer.complete(outcome.map(|_| ()));
     }
 

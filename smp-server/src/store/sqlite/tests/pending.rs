@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use super::super::seam::Stage;
+use super::super::write_queue::OPERATION_BYTES;
 use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
-use crate::store::{AfterAck, Completion, SqliteConfig, SqliteStore, Store};
+use crate::store::{AfterAck, Completion, LinkData, QueueLink, QueueMode, SqliteConfig, SqliteStore, Store};
 
 /// A store whose writer stands still at a commit until it is let go, and counts the messages it writes.
 struct Paused {
@@ -134,7 +135,10 @@ async fn senders_wait_when_too_much_waits_for_the_disk() {
     // The same store, with little room.
     let script = paused.store.shared.faults.take();
     paused.store.close().await.unwrap();
-    let config = SqliteConfig { pending_bytes: 2 * sent(1).body.len(), ..sqlite_config(&directory) };
+    let config = SqliteConfig {
+        pending_bytes: 2 * (sent(1).body.len() + OPERATION_BYTES),
+        ..sqlite_config(&directory)
+    };
     paused.store = SqliteStore::open(config).await.unwrap();
     paused.store.shared.faults.put(script);
 
@@ -152,6 +156,53 @@ async fn senders_wait_when_too_much_waits_for_the_disk() {
     paused.let_all_go();
     third.await.unwrap().accepted().kept.await.unwrap();
     second.await.unwrap();
+    paused.store.close().await.unwrap();
+}
+
+/// What clients give with a new queue waits as messages do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn new_queues_wait_when_too_much_waits_for_the_disk() {
+    const DATA: usize = 16_000;
+    let directory = tempfile::tempdir().unwrap();
+    let mut paused = paused(&directory).await;
+    let script = paused.store.shared.faults.take();
+    paused.store.close().await.unwrap();
+    let config = SqliteConfig { pending_bytes: 2 * (DATA + OPERATION_BYTES), ..sqlite_config(&directory) };
+    paused.store = SqliteStore::open(config).await.unwrap();
+    paused.store.shared.faults.put(script);
+
+    let mut creations: Vec<_> = (10..15)
+        .map(|number| {
+            let mut queue = new_queue(number);
+            let data = LinkData { fixed: Vec::new(), user: vec![1; DATA] };
+            queue.record.mode = Some(QueueMode::Contact);
+            queue.record.link = Some(QueueLink::new(id(number, 7), &data));
+            queue.link_data = Some(data);
+            paused.store.create_queue(queue)
+        })
+        .collect();
+    for creation in &mut creations {
+        let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(creation.as_mut().poll(cx).is_ready()));
+        assert!(!poll.await);
+    }
+    paused.reached.recv().await.unwrap();
+    let room = 2 * (DATA + OPERATION_BYTES) as u64;
+    assert_eq!(paused.store.load().waiting_bytes, room, "two of five, and no more");
+    // What frees the disk does not wait for room.
+    let deletion = id(1, 0);
+    let mut deletion = paused.store.delete_queue(&deletion);
+    let before = paused.store.load().waiting_operations;
+    while paused.store.load().waiting_operations == before {
+        let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(deletion.as_mut().poll(cx).is_ready()));
+        assert!(!poll.await);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    paused.let_all_go();
+    for creation in creations {
+        creation.await.unwrap();
+    }
+    deletion.await.unwrap();
+    assert_eq!(paused.store.load().waiting_bytes, 0);
     paused.store.close().await.unwrap();
 }
 
@@ -253,7 +304,7 @@ async fn a_message_waits_longer_while_those_before_it_are_acknowledged() {
 #[tokio::test]
 async fn the_wait_ends_when_room_does() {
     let directory = tempfile::tempdir().unwrap();
-    let (store, _) = patient(&directory, 2 * sent(1).body.len()).await;
+    let (store, _) = patient(&directory, 2 * (sent(1).body.len() + OPERATION_BYTES)).await;
     let waiting = [send(&store, 1, 2).await, send(&store, 1, 3).await];
     // There is room again when those two are on disk.
     let third = send(&store, 1, 4).await;
