@@ -5,6 +5,8 @@ use thiserror::Error;
 use crate::link::LinkError;
 
 /// No link or address can be taken from a pasted text. The sentence says what is wrong, without showing the text.
+///
+/// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PasteError {

@@ -91,7 +91,9 @@ fn expected_refusal(name: &str) -> (&'static str, DecodeError) {
         "other_protocol" | "upper_scheme" => {
             ("Failed reading: bad ProtocolType", DecodeError::Invalid("scheme of a relay address"))
         }
-        "port_not_number" | "ipv6_no_brackets_port" => ("endOfInput", DecodeError::Invalid("number")),
+        "port_not_number" => ("endOfInput", DecodeError::Invalid("number")),
+        // A number alone is no name of a host.
+        "ipv6_no_brackets_port" => ("endOfInput", DecodeError::Invalid("host")),
         "ipv6_zone" => ("endOfInput", DecodeError::Invalid("host")),
         "bad_onion" => ("Failed reading: empty", DecodeError::Invalid("host")),
         "ipv4_like_domain" | "two_hosts_comma_space" | "trailing_comma" | "trailing_slash" => TRAILING,
