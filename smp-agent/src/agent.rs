@@ -1,13 +1,12 @@
 //! The public interface.
 
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
-use crate::core::{Core, now};
-use crate::error::{AgentError, ConnectionError, LinkError};
+use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
+use crate::error::{AgentError, LinkError, SendError};
 use crate::events::Events;
 use crate::id::{ConnectionId, MessageId};
-use crate::invite::invite;
-use crate::network;
+use crate::network::{Engine, invite};
+use crate::steps::or_fail;
 use crate::summary::{ConnectionStatus, ConnectionSummary, Invitation};
 use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
@@ -15,7 +14,6 @@ use smp_protocol::agent::connection_info_length;
 use smp_protocol::link::{ConnectionLink, UserData};
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
-use tokio_util::sync::DropGuard;
 
 /// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
 const CONFIRMATION_OVERHEAD: usize = 1024;
@@ -25,8 +23,17 @@ const CONFIRMATION_OVERHEAD: usize = 1024;
 /// only [`shutdown`](Self::shutdown) waits until the data directory can be opened again.
 #[derive(Clone)]
 pub struct Agent {
-    core: Arc<Core>,
-    _stop: Arc<DropGuard>,
+    engine: Arc<Engine>,
+    _stop: Arc<StopAtEnd>,
+}
+
+/// Ends the agent with its last handle.
+struct StopAtEnd(Arc<Engine>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl Agent {
@@ -36,25 +43,11 @@ impl Agent {
     /// [`AgentError::DataDirectory`], [`AgentError::InUse`], [`AgentError::Storage`]. Relays that cannot be reached are no
     /// error here: the agent keeps trying, and tells by [`Event::RelayDown`](crate::Event::RelayDown).
     pub async fn open(config: AgentConfig) -> Result<(Self, Events), AgentError> {
-        let core = Core::open(config).await?;
-        let events = Events::new(core.clone());
-        let guard = core.stop_token().drop_guard();
-        let mut step = core.step().await?;
-        step.remove_unfinished_invitations().await?;
-        let connections = step.busy_connections().await?;
-        let relays = step.receiving_relays().await?;
-        step.commit().await?;
-        for relay in relays {
-            core.relay(&relay);
-        }
-        for connection in connections {
-            core.wake(connection);
-            core.errands.wake(&core, connection);
-        }
-        core.spawn(network::delete_queues(core.clone()));
-        core.spawn(network::give_up_what_is_old(core.clone()));
-        core.queues_to_delete.notify_one();
-        Ok((Self { core, _stop: Arc::new(guard) }, events))
+        let engine = Engine::open(config).await?;
+        let stop = Arc::new(StopAtEnd(engine.clone()));
+        let events = Events::new(engine.clone());
+        engine.start().await?;
+        Ok((Self { engine, _stop: stop }, events))
     }
 
     /// Makes a queue on one of the relays, and an invitation to it for one person.
@@ -63,7 +56,7 @@ impl Agent {
     /// [`AgentError::NoRelay`]; [`AgentError::Relay`] with the last relay that was tried if none makes a queue now;
     /// [`AgentError::Storage`].
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
-        let (connection, invitation) = invite(&self.core, None).await?;
+        let (connection, invitation) = invite(&self.engine, None).await?;
         Ok((connection, invitation.full))
     }
 
@@ -82,7 +75,7 @@ impl Agent {
         if shown.len() > MAX_SHOWN_LENGTH {
             return Err(too_large());
         }
-        invite(&self.core, Some(UserData::new(shown).map_err(|_| too_large())?)).await
+        invite(&self.engine, Some(UserData::new(shown).map_err(|_| too_large())?)).await
     }
 
     /// Joins an invitation, by a text with its full or its short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
@@ -95,12 +88,11 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Link`], [`AgentError::NoRelay`], [`AgentError::TooLarge`], [`AgentError::Storage`].
     pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
-        let config = &self.core.config;
-        let link = JoinLink::read(link, config)?;
-        let mut step = self.core.step().await?;
-        let mut connection = match link {
+        let config = &self.engine.config;
+        let steps = &self.engine.steps;
+        let connection = match JoinLink::read(link, config)? {
             JoinLink::Full(invitation) => {
-                if step.receives_from(invitation.sender_id()).await? {
+                if steps.store.receives_from(invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
                 }
                 let relay = self.relay_for_reply(invitation.relay()).ok_or(AgentError::NoRelay)?;
@@ -108,7 +100,7 @@ impl Agent {
                     .map_err(|StateError| LinkError::Version)?
             }
             JoinLink::Short(link) => {
-                if step.has_link(&link.link_id).await? {
+                if steps.store.has_link(&link.link_id).await? {
                     return Err(LinkError::Own.into());
                 }
                 let fetch = LinkFetch::new(link, config, &mut rand::rng())?;
@@ -117,14 +109,14 @@ impl Agent {
             }
         };
         check_info(&connection, own_info)?;
-        step.insert(&mut connection, now()).await?;
-        self.core.commit(step, connection.id, &Effects::default()).await?;
-        Ok(connection.id)
+        let (id, commit) = steps.create(connection).await?;
+        commit.durable().await?;
+        Ok(id)
     }
 
     /// Another relay than that of the invitation, if there is one: so that no relay sees both directions.
     fn relay_for_reply(&self, theirs: &RelayAddress) -> Option<RelayAddress> {
-        let relays = &self.core.config.relays;
+        let relays = &self.engine.config.relays;
         let others: Vec<_> = relays.iter().filter(|relay| relay.fingerprint != theirs.fingerprint).collect();
         let rng = &mut rand::rng();
         others.choose(rng).copied().or_else(|| relays.choose(rng)).cloned()
@@ -138,27 +130,25 @@ impl Agent {
     /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if nobody has joined; [`AgentError::TooLarge`];
     /// [`AgentError::Storage`].
     pub async fn accept(&self, connection: ConnectionId, own_info: &[u8]) -> Result<(), AgentError> {
-        let mut step = self.core.step().await?;
-        let mut connection = step.get(connection).await?;
-        match ConnectionStatus::of(connection.phase) {
-            ConnectionStatus::Confirmed => {}
-            ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
-            ConnectionStatus::Invited | ConnectionStatus::Failed => {
-                return Err(AgentError::NotNow {
-                    connection: connection.id,
-                    status: connection.phase.status(),
-                    advice: "it can be accepted once somebody has joined",
-                });
+        let config = &self.engine.config;
+        let step = self.engine.steps.step(connection, |connection, request| {
+            match ConnectionStatus::of(connection.phase) {
+                ConnectionStatus::Confirmed => {}
+                ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
+                ConnectionStatus::Invited | ConnectionStatus::Failed => {
+                    return Err(AgentError::NotNow {
+                        connection: connection.id,
+                        status: connection.phase.status(),
+                        advice: "it can be accepted once somebody has joined",
+                    });
+                }
             }
-        }
-        check_info(&connection, own_info)?;
-        let mut effects = Effects::default();
-        let accepted = connection.accept(own_info, &self.core.config, &mut rand::rng(), &mut effects);
-        if let Err(StateError) = accepted {
-            effects = Effects::default();
-            connection.fail(ConnectionError::Encryption, &mut effects);
-        }
-        Ok(self.core.save(step, &connection, &effects).await?)
+            check_info(connection, own_info)?;
+            or_fail(|connection, effects| connection.accept(own_info, config, &mut rand::rng(), effects))(
+                connection, request,
+            )
+        });
+        step.await?.1.durable().await
     }
 
     /// Stores a message and sends it as soon as possible, after those before it.
@@ -168,13 +158,41 @@ impl Agent {
     /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] before the connection is made; [`AgentError::TooLarge`];
     /// [`AgentError::Storage`].
     pub async fn send(&self, connection: ConnectionId, body: &[u8]) -> Result<MessageId, AgentError> {
-        let mut step = self.core.step().await?;
-        let mut connection = step.get(connection).await?;
-        let mut effects = Effects::default();
-        let message = connection.send_message(body, &self.core.config, &mut effects)?;
-        step.save(&connection).await?;
-        self.core.commit(step, connection.id, &effects).await?;
+        let config = &self.engine.config;
+        let step = self.engine.steps.step(connection, |connection, request| {
+            let limit = config.limits.waiting;
+            if connection.waiting.messages >= limit {
+                return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
+            }
+            connection.send_message(body, config, &mut request.effects)
+        });
+        let (message, commit) = step.await?;
+        commit.durable().await?;
         Ok(message)
+    }
+
+    /// Gives up the messages of a connection that wait to be sent: [`Event::SendFailed`](crate::Event::SendFailed) follows for each. One of
+    /// them may be on its way, and arrive.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] while the connection is being made; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped they are given up or not.
+    pub async fn give_up(&self, connection: ConnectionId) -> Result<(), AgentError> {
+        let step = self.engine.steps.step(connection, |connection, request| {
+            if connection.phase != crate::connection::Phase::Connected {
+                return Err(AgentError::NotNow {
+                    connection: connection.id,
+                    status: connection.phase.status(),
+                    advice: "messages can be given up once it is connected",
+                });
+            }
+            connection.waiting = Default::default();
+            request.give_up = Some(SendError::GivenUp);
+            Ok(())
+        });
+        step.await?.1.durable().await
     }
 
     /// The application is done with a received message: it does not come again.
@@ -182,7 +200,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError::UnknownConnection`], [`AgentError::UnknownMessage`], [`AgentError::Storage`].
     pub async fn ack(&self, connection: ConnectionId, message: MessageId) -> Result<(), AgentError> {
-        self.core.ack(connection, message).await
+        self.engine.ack(connection, message).await
     }
 
     /// Deletes a connection with its messages and events. Its queue is deleted at the relay as soon as possible; the other
@@ -191,9 +209,7 @@ impl Agent {
     /// # Errors
     /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
     pub async fn delete(&self, connection: ConnectionId) -> Result<(), AgentError> {
-        let mut step = self.core.step().await?;
-        let connection = step.get(connection).await?;
-        self.core.remove(step, &connection).await
+        self.engine.remove(connection).await
     }
 
     /// Moves the queue in which the other side's messages arrive to a relay: to this one, or to one of those that are configured,
@@ -208,21 +224,19 @@ impl Agent {
         connection: ConnectionId,
         relay: Option<&RelayAddress>,
     ) -> Result<(), AgentError> {
-        let mut step = self.core.step().await?;
-        let mut connection = step.get(connection).await?;
-        let relay = match relay {
-            Some(relay) => relay.clone(),
-            None => self.relay_to_move_to(&connection).ok_or(AgentError::NoRelay)?,
-        };
-        let mut effects = Effects::default();
-        connection.rotate(&relay, &self.core.config, &mut rand::rng(), &mut effects)?;
-        Ok(self.core.save(step, &connection, &effects).await?)
+        let step = self.engine.steps.step(connection, |connection, request| {
+            let chosen = relay.cloned().or_else(|| self.relay_to_move_to(connection));
+            let relay = chosen.ok_or(AgentError::NoRelay)?;
+            connection.rotate(&relay, &self.engine.config, &mut rand::rng(), &mut request.effects)
+        });
+        let ((), commit) = step.await?;
+        commit.durable().await
     }
 
     fn relay_to_move_to(&self, connection: &Connection) -> Option<RelayAddress> {
         let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
         let ours = connection.receive.as_ref().map(|queue| queue.relay.fingerprint);
-        let relays = &self.core.config.relays;
+        let relays = &self.engine.config.relays;
         let others: Vec<_> = relays.iter().filter(|relay| Some(relay.fingerprint) != ours).collect();
         let apart: Vec<_> =
             others.iter().filter(|relay| Some(relay.fingerprint) != theirs).copied().collect();
@@ -237,11 +251,14 @@ impl Agent {
     /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if there is no move, or if the other side was told already to
     /// use the new queue; [`AgentError::Storage`].
     pub async fn abort_rotation(&self, connection: ConnectionId) -> Result<(), AgentError> {
-        let mut step = self.core.step().await?;
-        let mut connection = step.get(connection).await?;
-        let mut effects = Effects::default();
-        connection.abort_rotation(&mut effects)?;
-        Ok(self.core.save(step, &connection, &effects).await?)
+        let step = self
+            .engine
+            .steps
+            .step(connection, |connection, request| connection.abort_rotation(&mut request.effects));
+        let ((), commit) = step.await?;
+        commit.durable().await?;
+        self.engine.look_for_deleted_queues();
+        Ok(())
     }
 
     /// Renews the encryption of a connection, after [`Event::RatchetSync`](crate::Event::RatchetSync) has told that it may or has
@@ -251,11 +268,11 @@ impl Agent {
     /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, its encryption is in order, or the
     /// other side is too old; [`AgentError::Storage`].
     pub async fn resynchronize(&self, connection: ConnectionId, force: bool) -> Result<(), AgentError> {
-        let mut step = self.core.step().await?;
-        let mut connection = step.get(connection).await?;
-        let mut effects = Effects::default();
-        connection.resynchronize(force, &self.core.config, &mut rand::rng(), &mut effects)?;
-        Ok(self.core.save(step, &connection, &effects).await?)
+        let step = self.engine.steps.step(connection, |connection, request| {
+            connection.resynchronize(force, &self.engine.config, &mut rand::rng(), &mut request.effects)
+        });
+        let ((), commit) = step.await?;
+        commit.durable().await
     }
 
     /// All connections, in the order in which they were made.
@@ -263,10 +280,13 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Storage`].
     pub async fn connections(&self) -> Result<Vec<ConnectionSummary>, AgentError> {
-        let mut step = self.core.step().await?;
         let mut summaries = Vec::new();
-        for id in step.connection_ids().await? {
-            summaries.extend(ConnectionSummary::of(&step.get(id).await?));
+        for id in self.engine.steps.store.connection_ids().await? {
+            match self.engine.steps.look(id, |connection| self.engine.summary(connection)).await {
+                // Deleted in between.
+                Err(AgentError::UnknownConnection(_)) => {}
+                summary => summaries.extend(summary?),
+            }
         }
         Ok(summaries)
     }
@@ -276,18 +296,19 @@ impl Agent {
     /// # Errors
     /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
     pub async fn security_code(&self, connection: ConnectionId) -> Result<Option<SecurityCode>, AgentError> {
-        let connection = self.core.step().await?.get(connection).await?;
-        Ok(connection.ratchet.map(|ratchet| ratchet.security_code()))
+        let code =
+            |connection: &Connection| connection.ratchet.as_ref().map(|ratchet| ratchet.security_code());
+        self.engine.steps.look(connection, code).await
     }
 
     #[cfg(test)]
-    pub(crate) fn core(&self) -> Arc<Core> {
-        self.core.clone()
+    pub(crate) fn engine(&self) -> Arc<Engine> {
+        self.engine.clone()
     }
 
     /// Stops all tasks and gives the data directory back. All other calls end with [`AgentError::ShutDown`].
     pub async fn shutdown(&self) {
-        self.core.shutdown().await;
+        self.engine.shutdown().await;
     }
 }
 

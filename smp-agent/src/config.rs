@@ -24,6 +24,8 @@ pub struct AgentConfig {
     /// Whether the encryption of a connection is renewed without asking when nothing of it can be read any more. On by default;
     /// otherwise [`Event::RatchetSync`](crate::Event::RatchetSync) tells when it has to be.
     pub resynchronize: bool,
+    /// How much may wait.
+    pub limits: Limits,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Versions of the protocols to offer.
@@ -40,9 +42,27 @@ impl AgentConfig {
             pq_keys_in_links: false,
             receipts: false,
             resynchronize: true,
+            limits: Limits::default(),
             timeouts: Timeouts::default(),
             versions: Versions::default(),
         }
+    }
+}
+
+/// How much may wait.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Messages of a connection that the application has not [taken](crate::Delivery::done) yet, above which its relay is told nothing
+    /// more of what came: it keeps the rest, up to its own limit. So a contact cannot fill this disk.
+    pub undelivered: u32,
+    /// Messages of a connection that wait to be sent, above which [`Agent::send`](crate::Agent::send) refuses more.
+    pub waiting: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { undelivered: 256, waiting: 10_000 }
     }
 }
 
@@ -64,6 +84,8 @@ pub struct Timeouts {
     pub quota_first: Duration,
     /// The longest time between two attempts to send to a full queue.
     pub quota_longest: Duration,
+    /// For a queue to which messages went before and that its relay does not know any more: until they are given up.
+    pub refused: Duration,
     /// Between keep-alive messages to an idle relay.
     pub ping: Duration,
     /// For the inviting side to accept somebody who joined, from then on. Looked at once a day.
@@ -80,6 +102,7 @@ impl Default for Timeouts {
             retry_longest: Duration::from_secs(120),
             quota_first: Duration::from_secs(2),
             quota_longest: Duration::from_secs(300),
+            refused: Duration::from_secs(24 * 60 * 60),
             ping: Duration::from_secs(60),
             accept: Duration::from_secs(30 * 24 * 60 * 60),
         }

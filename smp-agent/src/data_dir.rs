@@ -2,11 +2,15 @@
 
 use crate::error::AgentError;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Name of the database inside the data directory.
 pub(crate) const DATABASE: &str = "agent.sqlite3";
+/// Name of the file that tells that there was a database.
+const MARK: &str = "agent.mark";
+const MARK_TEXT: &str =
+    "An agent keeps its contacts in agent.sqlite3 beside this file, and does not begin without it.\n";
 /// Name of the lock file inside the data directory.
 const LOCK: &str = "agent.lock";
 
@@ -32,9 +36,27 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => return Err(AgentError::InUse { path: path.to_path_buf() }),
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
+        let (database, mark) = (path.join(DATABASE), path.join(MARK));
+        let is_missing = std::fs::metadata(&database).map_or(true, |file| file.len() == 0);
+        if is_missing && mark.try_exists().map_err(unusable)? {
+            return Err(AgentError::DatabaseMissing { database, mark });
+        }
         // SQLite gives its write-ahead log the permissions of the database.
         open_private(&path.join(DATABASE)).map_err(unusable)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
+    }
+
+    /// The database is there: from now on it must not be missing.
+    pub(crate) fn opened(&self) -> Result<(), AgentError> {
+        let mark = self.path.join(MARK);
+        let made = open_private(&mark).and_then(|mut file| {
+            if file.metadata()?.len() == 0 {
+                file.write_all(MARK_TEXT.as_bytes())?;
+                file.sync_all()?;
+            }
+            Ok(())
+        });
+        made.map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 /// Why a call of the [`Agent`](crate::Agent) did not happen. Nothing was changed or lost.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AgentError {
     /// The data directory or a file in it cannot be used.
     #[error("cannot use the data directory {}: {source}; check that it is yours and writable", path.display())]
@@ -21,6 +22,15 @@ pub enum AgentError {
     OpenToOthers {
         /// The directory.
         path: PathBuf,
+    },
+    /// An agent has used the directory before, and its database is not there or is empty. It is not taken for a new one: all
+    /// contacts would be lost without a word.
+    #[error("{} is missing or empty, but the directory was in use before; restore the file or mount what holds it, or, to begin without your contacts, remove {}", database.display(), mark.display())]
+    DatabaseMissing {
+        /// The file that is missing.
+        database: PathBuf,
+        /// The file that tells that there was one.
+        mark: PathBuf,
     },
     /// Another process, or another agent of this process, has the data directory open.
     #[error("the data directory {} is in use by another process; stop that one or choose another directory", path.display())]
@@ -51,6 +61,14 @@ pub enum AgentError {
     /// There is no received message of this number that waits to be acknowledged.
     #[error("connection {0} has no unacknowledged message {1}")]
     UnknownMessage(ConnectionId, MessageId),
+    /// So many messages of the connection wait to be sent that it takes no more for now.
+    #[error("{limit} messages to connection {connection} wait to be sent; wait until some are")]
+    TooManyWaiting {
+        /// The connection.
+        connection: ConnectionId,
+        /// How many may wait.
+        limit: u32,
+    },
     /// The connection is not in the state that the call needs.
     #[error("connection {connection} is {status}; {advice}")]
     NotNow {
@@ -78,7 +96,8 @@ pub enum AgentError {
 }
 
 /// Why the database did not take a step. The step is undone as a whole.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StorageError {
     /// The disk (or its quota) is full. What comes from the network is tried again until there is space.
     #[error("the disk is full; free some space, nothing was lost")]
@@ -91,33 +110,20 @@ pub enum StorageError {
         "the database was made by another version of this program, whose contacts cannot be taken over; use that version, or an empty data directory"
     )]
     OtherVersion,
+    /// The step was made after another one that the database did not take, and is undone with it. It may be taken again.
+    #[error("the step before was not stored; try again")]
+    Undone,
+    /// The agent was shut down.
+    #[error("the database is closed; open the agent again")]
+    Closed,
     /// Anything else that SQLite reports.
     #[error("the database cannot be used: {0}")]
-    Database(#[source] sqlx::Error),
-}
-
-/// SQLite's primary result code for a full disk.
-const SQLITE_FULL: &str = "13";
-
-impl From<sqlx::Error> for StorageError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) if database.code().as_deref() == Some(SQLITE_FULL) => {
-                Self::DiskFull
-            }
-            _ => Self::Database(error),
-        }
-    }
-}
-
-impl From<sqlx::Error> for AgentError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Storage(error.into())
-    }
+    Database(String),
 }
 
 /// Why a text is not an invitation that can be joined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LinkError {
     /// It cannot be read, whatever was done to it on its way.
     #[error("{0}")]
@@ -142,6 +148,7 @@ pub enum LinkError {
 
 /// What a relay, or the way to it, refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum RelayError {
     /// No connection: name, network, port or TLS.
     #[error("cannot be reached ({0}); check its address and your network")]
@@ -167,6 +174,7 @@ pub enum RelayError {
 
 /// Why a connection cannot be completed or continued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectionError {
     /// The invitation's queue is gone or belongs to somebody else.
     #[error("the invitation was already used or has expired; ask for a new one")]
@@ -199,6 +207,7 @@ pub enum ConnectionError {
 
 /// Why nothing comes on a connection. Sending is not concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubscriptionError {
     /// The own relay does not know the queue, or does not know it as ours. It is asked again in each new session.
     #[error(
@@ -215,6 +224,7 @@ pub enum SubscriptionError {
 
 /// Why a message was given up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The recipient's queue does not exist any more, or is not ours.
     #[error("the other side deleted the connection, or its relay lost it; connect again")]
@@ -222,6 +232,9 @@ pub enum SendError {
     /// The relay refuses the message itself.
     #[error("the relay refused the message: {0}")]
     Refused(String),
+    /// The application gave it up.
+    #[error("the message was given up before the other side's relay took it")]
+    GivenUp,
     /// The connection failed while the message waited. It may have reached the relay.
     #[error("the connection failed before the message was known to be sent; connect again")]
     ConnectionFailed,
@@ -229,6 +242,7 @@ pub enum SendError {
 
 /// Why something received could not be read. The connection goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReceiveError {
     /// It does not decrypt.
     #[error("a message could not be decrypted; if it happens again, connect again")]

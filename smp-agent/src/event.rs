@@ -82,8 +82,13 @@ pub enum Event {
         /// The connection.
         connection: ConnectionId,
     },
-    /// Something came that could not be read. The connection goes on. More that comes before the application is done with this
-    /// is not told.
+    /// The peer's relay does not know the queue any more that took messages before, or not as ours. It is asked for a day
+    /// ([`Timeouts::refused`](crate::Timeouts::refused)), and messages wait; [`Agent::give_up`](crate::Agent::give_up) ends that.
+    QueueRefused {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// Something came that could not be read. The connection goes on. More is not told until something could be read.
     ReceiveFailed {
         /// The connection.
         connection: ConnectionId,
@@ -131,6 +136,11 @@ pub enum Event {
         relay: String,
         /// What happened.
         error: RelayError,
+    },
+    /// So many events of relays and storage were not fetched that these were dropped. Events of connections never are.
+    Missed {
+        /// How many.
+        count: u64,
     },
     /// The database does not take what arrives. The agent tries again by itself, nothing is lost.
     StorageFailed {
@@ -188,12 +198,16 @@ impl Event {
             | Self::SendFailed { connection, .. }
             | Self::Receipt { connection, .. }
             | Self::QuotaExceeded { connection }
+            | Self::QueueRefused { connection }
             | Self::ReceiveFailed { connection, .. }
             | Self::RatchetSync { connection, .. }
             | Self::QueueRotation { connection, .. }
             | Self::ReceivingStopped { connection, .. }
             | Self::ConnectionFailed { connection, .. } => Some(*connection),
-            Self::RelayUp { .. } | Self::RelayDown { .. } | Self::StorageFailed { .. } => None,
+            Self::RelayUp { .. }
+            | Self::RelayDown { .. }
+            | Self::Missed { .. }
+            | Self::StorageFailed { .. } => None,
         }
     }
 

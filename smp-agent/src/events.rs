@@ -1,11 +1,12 @@
 //! The stream of events, which a crash on either side of it does not break.
 
-use crate::core::Core;
 use crate::error::AgentError;
 use crate::event::Event;
+use crate::network::Engine;
 use crate::store::StoredEvent;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ const READ_AHEAD: u32 = 32;
 /// that number together with what the message did, in one transaction, and calls [`Delivery::done`] or
 /// [`Agent::ack`](crate::Agent::ack) after it, sees each message exactly once: a number it knows is one it only has to acknowledge.
 pub struct Events {
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     /// Marked after every commit that added events.
     changed: watch::Receiver<()>,
     transient: Receiver<Event>,
@@ -34,15 +35,16 @@ pub struct Events {
 pub struct Delivery {
     /// What happened.
     pub event: Event,
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     /// None for events that are not stored.
     sequence: Option<i64>,
+    is_done: AtomicBool,
 }
 
 impl Events {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        let (changed, transient) = core.subscribe_events();
-        Self { core, changed, transient, ahead: VecDeque::new(), sequence: 0 }
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let (changed, transient) = (engine.steps.events.subscribe(), engine.transient_events());
+        Self { engine, changed, transient, ahead: VecDeque::new(), sequence: 0 }
     }
 
     /// The next event, as soon as there is one. None after the agent was shut down.
@@ -59,27 +61,40 @@ impl Events {
                 self.read_ahead().await?;
             }
             if let Some(StoredEvent { sequence, event }) = self.ahead.pop_front() {
-                return Ok(Some(Delivery { event, core: self.core.clone(), sequence: Some(sequence) }));
+                return Ok(Some(Delivery {
+                    event,
+                    engine: self.engine.clone(),
+                    sequence: Some(sequence),
+                    is_done: AtomicBool::new(false),
+                }));
             }
             tokio::select! {
-                () = self.core.stopped() => return Ok(None),
-                // The sender lives in the core.
+                () = self.engine.stopped() => return Ok(None),
+                // The sender lives in the engine.
                 _ = self.changed.changed() => {}
                 event = self.transient.recv() => match event {
-                    Ok(event) => return Ok(Some(Delivery { event, core: self.core.clone(), sequence: None })),
-                    Err(RecvError::Lagged(_)) => {}
+                    Ok(event) => return Ok(Some(self.transient(event))),
+                    Err(RecvError::Lagged(count)) => {
+                        let event = Event::Missed { count };
+                        return Ok(Some(self.transient(event)));
+                    }
                     Err(RecvError::Closed) => return Ok(None),
                 },
             }
         }
     }
 
+    fn transient(&self, event: Event) -> Delivery {
+        let is_done = AtomicBool::new(true);
+        Delivery { event, engine: self.engine.clone(), sequence: None, is_done }
+    }
+
     async fn read_ahead(&mut self) -> Result<(), AgentError> {
-        let mut step = match self.core.step().await {
-            Err(AgentError::ShutDown) => return Ok(()),
-            step => step?,
+        self.ahead = match self.engine.steps.events.take(self.sequence) {
+            Some(events) => events,
+            None if self.engine.is_stopped() => return Ok(()),
+            None => self.engine.steps.store.events_after(self.sequence, READ_AHEAD).await?.into(),
         };
-        self.ahead = step.events_after(self.sequence, READ_AHEAD).await?.into();
         if let Some(last) = self.ahead.back() {
             self.sequence = last.sequence;
         }
@@ -94,18 +109,20 @@ impl Delivery {
     /// # Errors
     /// [`AgentError::Storage`] or [`AgentError::ShutDown`]; the event then comes again after a restart.
     pub async fn done(&self) -> Result<(), AgentError> {
-        match (&self.event, self.sequence) {
-            (_, None) => Ok(()),
-            (Event::Message { connection, id, .. }, Some(_)) => match self.core.ack(*connection, *id).await {
-                // Acknowledged already, or deleted with its connection.
-                Err(AgentError::UnknownMessage(..) | AgentError::UnknownConnection(_)) => Ok(()),
-                result => result,
-            },
-            (_, Some(sequence)) => {
-                let mut step = self.core.step().await?;
-                step.remove_event(sequence).await?;
-                Ok(step.commit().await?)
+        let (Some(sequence), Some(connection)) = (self.sequence, self.event.connection()) else {
+            return Ok(());
+        };
+        if self.is_done.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.engine.done(connection, sequence, &self.event).await {
+            // Deleted with its connection.
+            Err(AgentError::UnknownConnection(_)) => Ok(()),
+            Err(error) => {
+                self.is_done.store(false, Ordering::Relaxed);
+                Err(error)
             }
+            Ok(()) => Ok(()),
         }
     }
 }

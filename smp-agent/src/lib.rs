@@ -39,9 +39,9 @@
 //!
 //! # Nothing is lost, nothing comes twice
 //!
-//! The agent is crash-only: it has no other way to stop than to stop. Every step is one transaction of one SQLite database that is
-//! flushed to the disk (state of the connection, what is to be sent, event); the network is touched only afterwards, with
-//! what the transaction stored, and may be touched again in the same way. What happens if the agent, the other side's or a relay
+//! The agent is crash-only: shutdown and crash take the same path. Every step (state of the connection, what is to be sent, event) is
+//! committed as a whole to one SQLite database, alone or with steps of other connections, and flushed to the disk; the network is touched
+//! only afterwards, with what was stored, and may be touched again in the same way. What happens if the agent, the other side's or a relay
 //! dies:
 //!
 //! | while | then |
@@ -83,26 +83,27 @@
 //!
 //! # Where is what
 //!
-//! `connection` holds the pure state machines, `store` the database, `network` all that talks with relays: one session and task for
-//! each relay (`relays`, `inbox`), one worker for each connection that has something to do (`worker`).
+//! `connection` holds the pure state machines, `steps` the states in memory and the writer that makes their changes durable in groups, `store` the
+//! database, `network` all that talks with relays: one session and task for each relay (`relays`, `inbox`), one worker for each
+//! connection that has something to do (`worker`).
 
 mod agent;
+mod clock;
 mod config;
 mod connection;
-mod core;
 mod data_dir;
 mod error;
 mod event;
 mod events;
 mod id;
-mod invite;
 mod network;
+mod steps;
 mod store;
 mod stored;
 mod summary;
 
 pub use agent::Agent;
-pub use config::{AgentConfig, Timeouts, Versions};
+pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use connection::{RotationSide, RotationStage, SyncState};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,
@@ -114,4 +115,4 @@ pub use id::{ConnectionId, MessageId};
 pub use smp_protocol::address::RelayAddress;
 pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;
-pub use summary::{ConnectionStatus, ConnectionSummary, Invitation};
+pub use summary::{ConnectionStatus, ConnectionSummary, Invitation, Trouble};

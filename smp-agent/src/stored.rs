@@ -14,8 +14,51 @@ use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion};
 use smp_ratchet::{ChainPosition, JoiningKeys, MessageSeal, OfferedKeys, Ratchet};
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use zeroize::Zeroizing;
+
+/// The version of the form of values at rest.
+const FORMAT: u8 = 1;
+
+/// The bytes are not a value at rest, or of a newer version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotStored;
+
+/// The form at rest of a value, in a buffer that leaves no copies behind when it grows.
+pub(crate) fn to_bytes(value: &impl Serialize, capacity: usize) -> Result<Zeroizing<Vec<u8>>, NotStored> {
+    let mut buffer = WipedBuffer(Zeroizing::new(Vec::with_capacity(capacity)));
+    buffer.0.push(FORMAT);
+    ciborium::into_writer(value, &mut buffer).map_err(|_| NotStored)?;
+    Ok(buffer.0)
+}
+
+/// The value of which [`to_bytes`] made these.
+pub(crate) fn from_bytes<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, NotStored> {
+    match bytes {
+        [FORMAT, content @ ..] => ciborium::from_reader(content).map_err(|_| NotStored),
+        _ => Err(NotStored),
+    }
+}
+
+struct WipedBuffer(Zeroizing<Vec<u8>>);
+
+impl io::Write for WipedBuffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// For `#[serde(with = "crate::stored")]`.
 pub(crate) fn serialize<T: Stored, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,11 +1,13 @@
 //! Connections as an application sees them.
 
-use crate::connection::{Connection, Phase, Role};
+use crate::connection::{Condition, Connection, Phase, Role};
+use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::ConnectionId;
 use smp_protocol::link::{ConnectionLink, ShortLink};
 
 /// A connection as an application sees it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ConnectionSummary {
     /// Its number.
     pub id: ConnectionId,
@@ -15,6 +17,39 @@ pub struct ConnectionSummary {
     pub invitation: Option<ConnectionLink>,
     /// Of the inviting side: the short link, if there is one, as long as nobody has joined.
     pub short_invitation: Option<ShortLink>,
+    /// What does not work now. It stays here until it works again.
+    pub troubles: Vec<Trouble>,
+    /// Messages that wait to be sent.
+    pub waiting: u32,
+    /// Messages that the application has not taken.
+    pub undelivered: u32,
+}
+
+/// Something that does not work on a connection, as long as it does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The last thing that came could not be read.
+    Unreadable(ReceiveError),
+    /// Nothing comes.
+    ReceivingStopped(SubscriptionError),
+    /// The peer's queue is full since this time (seconds since 1970): messages wait until the peer takes some.
+    Full {
+        /// Since when.
+        since: i64,
+    },
+    /// The peer's relay refuses messages since this time (seconds since 1970).
+    Refused {
+        /// Since when.
+        since: i64,
+    },
+    /// A relay of the connection, its own or the peer's, is not connected.
+    RelayDown {
+        /// Its address, without the password.
+        relay: String,
+        /// What happened.
+        error: RelayError,
+    },
 }
 
 /// An invitation for one person, in both forms: whichever is used first uses up the other.
@@ -28,6 +63,7 @@ pub struct Invitation {
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConnectionStatus {
     /// The invitation waits for somebody to join.
     Invited,
@@ -51,8 +87,25 @@ impl ConnectionSummary {
         let invited = status == ConnectionStatus::Invited;
         let invitation = invited.then(|| connection_link(connection)).flatten();
         let short_invitation = invited.then(|| connection_short_link(connection)).flatten();
-        Some(Self { id: connection.id, status, invitation, short_invitation })
+        Some(Self {
+            id: connection.id,
+            status,
+            invitation,
+            short_invitation,
+            troubles: troubles(connection),
+            waiting: connection.waiting.messages,
+            undelivered: connection.undelivered,
+        })
     }
+}
+
+/// Those that the connection itself knows.
+fn troubles(connection: &Connection) -> Vec<Trouble> {
+    let Condition { unreadable, full_since, refused_since } = connection.condition.clone();
+    let unreadable = unreadable.map(Trouble::Unreadable);
+    let full = full_since.map(|since| Trouble::Full { since });
+    let refused = refused_since.map(|since| Trouble::Refused { since });
+    unreadable.into_iter().chain(full).chain(refused).collect()
 }
 
 impl ConnectionStatus {

@@ -216,6 +216,8 @@ impl Identity {
                 ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
                 ConnectionStatus::Connected => Status::Connected,
                 ConnectionStatus::Failed => Status::Ended,
+                // What this program does not make.
+                _ => continue,
             };
             let short = connection.short_invitation.map(|link| link.to_uri(ShortLinkScheme::Simplex));
             let link = short.or_else(|| connection.invitation.map(|link| link.to_string()));

@@ -1,6 +1,6 @@
 //! What a step asks for besides the new state. The driver stores all of it in the same transaction.
 
-use super::{CreatedQueue, ReceiveQueue, SendQueue, StateError, envelope};
+use super::{ReceiveQueue, SendQueue, StateError, envelope};
 use crate::event::Event;
 use crate::id::MessageId;
 use rand::CryptoRng;
@@ -30,18 +30,6 @@ pub(crate) struct Effects {
     pub(crate) deleted: Vec<ReceiveQueue>,
     /// The peer's queue may have space again.
     pub(crate) resume: bool,
-}
-
-impl Effects {
-    /// Those of the queues to be deleted that have been made.
-    pub(crate) fn deleted_queues(&self) -> impl Iterator<Item = (&ReceiveQueue, &CreatedQueue)> {
-        self.deleted.iter().filter_map(|queue| Some((queue, queue.created.as_ref()?)))
-    }
-
-    /// Whether there is anything for the application.
-    pub(crate) fn has_events(&self) -> bool {
-        !self.events.is_empty() || !self.receipts.is_empty()
-    }
 }
 
 /// A receipt of the peer's application.
@@ -140,6 +128,10 @@ impl Waiting {
     pub(crate) fn remove(&mut self, kind: OutgoingKind) {
         let count = self.of(kind);
         *count = count.saturating_sub(1);
+    }
+
+    pub(crate) fn total(self) -> u64 {
+        [self.messages, self.receipts, self.continues, self.others].into_iter().map(u64::from).sum()
     }
 }
 

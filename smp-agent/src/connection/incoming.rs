@@ -1,8 +1,10 @@
 //! Messages of the peer's agent, once the keys of their queue have opened them.
 
 use super::receive::FirstKeys;
+use super::sync::Divergence;
 use super::{
     Connection, Effects, Origin, OutgoingKind, Phase, Receipt, Received, Role, StateError, SyncState,
+    Unreadable,
 };
 use crate::config::AgentConfig;
 use crate::error::ReceiveError;
@@ -54,28 +56,27 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
-    ) -> Result<Received, ReceiveError> {
+    ) -> Result<Received, Unreadable> {
         let ratchet = self.ratchet.as_ref().ok_or(ReceiveError::Unexpected)?;
         let could_send = ratchet.can_send();
         let decrypted = match ratchet.decrypt(&message.encrypted, &self.skipped, rng) {
             Ok(decrypted) => decrypted,
             // What makes it readable may be in the old queue.
             Err(_) if origin.may_be_early() => return Ok(Received::Early),
-            Err(error) => return Err(self.unreadable(error, config, rng, effects)),
+            Err(error) => return Err(error.into()),
         };
         let all = self.continues(&decrypted);
         if !all && origin.may_be_early() {
             return Ok(Received::Early);
         }
         self.announced(message.agent_version, config);
-        let plaintext = self
-            .decrypted(decrypted, effects)
-            .map_err(|error| self.unreadable(error, config, rng, effects))?;
+        let plaintext = self.decrypted(decrypted, effects)?;
         if let (Some((secret, version)), Some(moving)) = (&message.first, &mut self.moving.receive) {
             moving.queue.confirm(secret.clone(), *version, None);
         }
         self.proven_by(origin, all, effects);
         self.message_opened(effects);
+        self.condition.unreadable = None;
         self.receive_plaintext(&plaintext, times, could_send, config, rng, effects)?;
         self.advance_moves(config, effects).map_err(|StateError| ReceiveError::Unexpected)?;
         Ok(Received::Taken)
@@ -107,32 +108,6 @@ impl Connection {
         let oldest = self.skipped.limit(MAX_SKIPPED_KEYS, MAX_SKIPPED_CHAINS);
         effects.skipped.extend(oldest.into_iter().map(SkippedChange::Removed));
         decrypted.plaintext
-    }
-
-    /// A message that is not a repetition cannot be read: what that says about the ratchet, and to the application.
-    fn unreadable(
-        &mut self,
-        error: DecryptError,
-        config: &AgentConfig,
-        rng: &mut impl CryptoRng,
-        effects: &mut Effects,
-    ) -> ReceiveError {
-        let (error, state, copied) = match error {
-            DecryptError::TooManySkipped(_) => (ReceiveError::TooManySkipped, SyncState::Required, true),
-            DecryptError::Header => (ReceiveError::Decryption, SyncState::Required, true),
-            // Other content under a number that was used.
-            DecryptError::Duplicate | DecryptError::Earlier(_) => {
-                (ReceiveError::Decryption, SyncState::Allowed, true)
-            }
-            DecryptError::Body => (ReceiveError::Decryption, SyncState::Allowed, false),
-            DecryptError::Malformed | DecryptError::KemState | DecryptError::Padding => {
-                return ReceiveError::Malformed;
-            }
-        };
-        match self.out_of_sync(state, copied, config, rng, effects) {
-            Ok(()) => error,
-            Err(StateError) => ReceiveError::Unexpected,
-        }
     }
 
     fn receive_plaintext(
@@ -218,5 +193,23 @@ impl Connection {
             }
             _ => Err(ReceiveError::Unexpected),
         }
+    }
+}
+
+impl From<DecryptError> for Unreadable {
+    fn from(error: DecryptError) -> Self {
+        let (error, state, copied) = match error {
+            DecryptError::TooManySkipped(_) => (ReceiveError::TooManySkipped, SyncState::Required, true),
+            DecryptError::Header => (ReceiveError::Decryption, SyncState::Required, true),
+            // Other content under a number that was used.
+            DecryptError::Duplicate | DecryptError::Earlier(_) => {
+                (ReceiveError::Decryption, SyncState::Allowed, true)
+            }
+            DecryptError::Body => (ReceiveError::Decryption, SyncState::Allowed, false),
+            DecryptError::Malformed | DecryptError::KemState | DecryptError::Padding => {
+                return ReceiveError::Malformed.into();
+            }
+        };
+        Self { error, divergence: Some(Divergence { state, copied }) }
     }
 }

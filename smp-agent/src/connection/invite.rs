@@ -1,7 +1,8 @@
 //! The side that makes an invitation, and what both sides do with a new queue.
 
 use super::{
-    ChainEnd, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role, StateError, Waiting,
+    ChainEnd, Condition, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role,
+    StateError, Waiting,
 };
 use crate::config::AgentConfig;
 use crate::id::{ConnectionId, MessageId};
@@ -44,6 +45,7 @@ impl Connection {
             last_message: MessageId::new(0),
             undelivered: 0,
             waiting: Waiting::default(),
+            condition: Condition::default(),
             receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
             send: None,
         }

@@ -1,6 +1,8 @@
 //! The side that joins an invitation.
 
-use super::{ChainEnd, Connection, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting};
+use super::{
+    ChainEnd, Condition, Connection, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting,
+};
 use crate::config::AgentConfig;
 use crate::error::LinkError;
 use crate::id::{ConnectionId, MessageId};
@@ -138,6 +140,7 @@ impl Connection {
             last_message: MessageId::new(0),
             undelivered: 0,
             waiting: Waiting::default(),
+            condition: Condition::default(),
             // The reply queue speaks the version that was agreed for the first one.
             receive: Some(ReceiveQueue::new(relay, send.client_version, rng)),
             send: Some(send),

@@ -5,6 +5,7 @@
 //! the state alone: [`Connection::command`], and after it the oldest outgoing body.
 
 mod chain;
+mod condition;
 mod confirmation;
 mod effects;
 mod envelope;
@@ -24,6 +25,7 @@ mod sync;
 pub(crate) mod tests;
 
 pub(crate) use chain::ChainEnd;
+pub(crate) use condition::Condition;
 pub(crate) use effects::{Content, Effects, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting};
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
@@ -31,9 +33,8 @@ pub(crate) use moving::{Errand, Moving, Place};
 pub use moving::{RotationSide, RotationStage};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
-pub(crate) use receive::{OldQueue, Opened, Origin, Received};
+pub(crate) use receive::{OldQueue, Opened, Origin, Received, Unreadable};
 pub(crate) use short_link::LinkFetch;
-pub(crate) use state::{NotAState, from_bytes, to_bytes};
 pub(crate) use sync::Resync;
 pub use sync::SyncState;
 
@@ -41,6 +42,8 @@ use crate::error::ConnectionError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use serde::{Deserialize, Serialize};
+use smp_crypto::PrivateAuthKey;
+use smp_protocol::id::RecipientId;
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
 
@@ -94,6 +97,9 @@ pub(crate) struct Connection {
     /// The queues that are to replace these.
     #[serde(default)]
     pub(crate) moving: Moving,
+    /// What is wrong, until it ends.
+    #[serde(default)]
+    pub(crate) condition: Condition,
 }
 
 /// The first keys of a ratchet.
@@ -133,6 +139,12 @@ impl Connection {
             (Phase::SecuringPeer, _) => Some(Command::SecurePeer),
             _ => None,
         }
+    }
+
+    /// The key that signs our commands about an own queue.
+    pub(crate) fn recipient_key(&self, queue: &RecipientId) -> Option<&PrivateAuthKey> {
+        let mut queues = self.receive_queues();
+        queues.find(|(_, created)| created.recipient_id == *queue).map(|(queue, _)| &queue.recipient_key)
     }
 
     /// Whether this is an invitation whose queue is being made: nobody has its link.

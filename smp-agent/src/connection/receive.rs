@@ -2,10 +2,10 @@
 
 use super::confirmation::Confirmation;
 use super::incoming::SealedMessage;
-use super::sync::RatchetKeys;
+use super::sync::{Divergence, RatchetKeys};
 use super::{Connection, Effects, Place};
 use crate::config::AgentConfig;
-use crate::error::ReceiveError;
+use crate::error::{ConnectionError, ReceiveError};
 use crate::event::{Event, MessageTimes};
 use rand::CryptoRng;
 use smp_crypto::DhSecret;
@@ -24,6 +24,37 @@ pub(crate) enum Opened {
     RatchetKeys(RatchetKeys),
     /// A confirmation after the first one: its relay repeats it, or somebody else joined too late.
     Repeated,
+}
+
+impl Opened {
+    /// The hash by which a repeated message is recognised.
+    pub(crate) fn hash(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Message(message) => Some(message.hash()),
+            Self::Confirmation(_) | Self::RatchetKeys(_) | Self::Repeated => None,
+        }
+    }
+}
+
+/// Why something that was received cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    pub(crate) error: ReceiveError,
+    /// Of a message: what it says about the ratchet, unless it is a repetition.
+    pub(super) divergence: Option<Divergence>,
+}
+
+impl From<ReceiveError> for Unreadable {
+    fn from(error: ReceiveError) -> Self {
+        Self { error, divergence: None }
+    }
+}
+
+impl Unreadable {
+    /// Whether it may be a repetition of something that was read.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.divergence.is_some()
+    }
 }
 
 /// Where a message came, and what is known of the messages before it.
@@ -75,7 +106,11 @@ impl Connection {
         }
     }
 
-    /// Takes what was opened. What cannot be read becomes an event: the relay would only repeat it.
+    /// Takes what was opened.
+    ///
+    /// # Errors
+    /// Why it cannot be read. What has changed all the same is to be stored. The caller finds out whether it is a repetition, and
+    /// calls [`receive_failed`](Self::receive_failed) if not, [`repeated`](Self::repeated) if so.
     pub(crate) fn receive(
         &mut self,
         opened: Opened,
@@ -84,24 +119,21 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
-    ) -> Received {
-        let result = match opened {
+    ) -> Result<Received, Unreadable> {
+        match opened {
             Opened::Confirmation(confirmation) => {
-                self.confirmed(*confirmation, config, rng, effects).map(|()| Received::Taken)
+                self.confirmed(*confirmation, config, rng, effects)?;
+                Ok(Received::Taken)
             }
             Opened::Message(message) => self.receive_message(&message, origin, times, config, rng, effects),
             Opened::RatchetKeys(..) if origin.may_be_early() => Ok(Received::Early),
             Opened::RatchetKeys(keys) => {
                 self.proven_by(origin, false, effects);
-                let taken = self.ratchet_keys_received(&keys, config, rng, effects);
-                taken.map(|()| Received::Taken)
+                self.ratchet_keys_received(&keys, config, rng, effects)?;
+                Ok(Received::Taken)
             }
             Opened::Repeated => Ok(Received::Taken),
-        };
-        result.unwrap_or_else(|error| {
-            self.receive_failed(error, effects);
-            Received::Taken
-        })
+        }
     }
 
     /// A message came that was received before: perhaps in the other queue.
@@ -116,8 +148,24 @@ impl Connection {
         }
     }
 
-    pub(crate) fn receive_failed(&self, error: ReceiveError, effects: &mut Effects) {
-        effects.events.push(Event::ReceiveFailed { connection: self.id, error });
+    /// Something came that cannot be read, and is no repetition. Whoever can write to a queue can fill it with such: it is told
+    /// once, until something can be read. If it shows that the ratchets differ, they may be renewed.
+    pub(crate) fn receive_failed(
+        &mut self,
+        unreadable: impl Into<Unreadable>,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+        effects: &mut Effects,
+    ) {
+        let Unreadable { error, divergence } = unreadable.into();
+        if self.condition.unreadable.replace(error.clone()).is_none() {
+            effects.events.push(Event::ReceiveFailed { connection: self.id, error });
+        }
+        if let Some(divergence) = divergence
+            && self.out_of_sync(divergence, config, rng, effects).is_err()
+        {
+            self.fail(ConnectionError::Encryption, effects);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The side that joins a short invitation: first it fetches what the link stands for (chapter 8).
 
 use super::{
-    ChainEnd, Connection, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting,
+    ChainEnd, Condition, Connection, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError,
+    Waiting,
 };
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError};
@@ -122,6 +123,7 @@ impl Connection {
             last_message: MessageId::new(0),
             undelivered: 0,
             waiting: Waiting::default(),
+            condition: Condition::default(),
             receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
             send: None,
         }

@@ -6,13 +6,11 @@
 
 use super::{ChainEnd, Connection, Waiting};
 use crate::id::{ConnectionId, MessageId};
+use crate::stored::{NotStored, from_bytes, to_bytes};
 use serde::{Deserialize, Serialize};
 use smp_ratchet::ChainPosition;
-use std::io;
 use zeroize::Zeroizing;
 
-/// The version of both forms.
-const FORMAT: u8 = 1;
 /// First capacity in bytes of a buffer: longer than most states.
 const CAPACITY: usize = 8192;
 const POSITION_CAPACITY: usize = 512;
@@ -31,18 +29,14 @@ struct Position {
     ratchet: Option<ChainPosition>,
 }
 
-/// The bytes are not what [`Connection::state_bytes`] and [`Connection::position_bytes`] make.
-#[derive(Debug)]
-pub(crate) struct NotAState;
-
 impl Connection {
     /// What lasts. Secret.
-    pub(crate) fn state_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotAState> {
+    pub(crate) fn state_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotStored> {
         to_bytes(self, CAPACITY)
     }
 
     /// What each message changes. Secret.
-    pub(crate) fn position_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotAState> {
+    pub(crate) fn position_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotStored> {
         let position = Position {
             sent: self.sent.clone(),
             received: self.received.clone(),
@@ -60,7 +54,7 @@ impl Connection {
         id: ConnectionId,
         state: &[u8],
         position: &[u8],
-    ) -> Result<(Self, usize), NotAState> {
+    ) -> Result<(Self, usize), NotStored> {
         let mut connection: Self = from_bytes(state)?;
         let position: Position = from_bytes(position)?;
         connection.id = id;
@@ -71,44 +65,9 @@ impl Connection {
         connection.waiting = position.waiting;
         connection.ratchet = match (connection.ratchet.take(), position.ratchet) {
             (None, None) => None,
-            (Some(ratchet), Some(position)) => Some(ratchet.at(position).map_err(|_| NotAState)?),
-            _ => return Err(NotAState),
+            (Some(ratchet), Some(position)) => Some(ratchet.at(position).map_err(|_| NotStored)?),
+            _ => return Err(NotStored),
         };
         Ok((connection, position.skipped))
-    }
-}
-
-/// The form at rest of a value, in a buffer that leaves no copies behind when it grows.
-pub(crate) fn to_bytes(value: &impl Serialize, capacity: usize) -> Result<Zeroizing<Vec<u8>>, NotAState> {
-    let mut buffer = WipedBuffer(Zeroizing::new(Vec::with_capacity(capacity)));
-    buffer.0.push(FORMAT);
-    ciborium::into_writer(value, &mut buffer).map_err(|_| NotAState)?;
-    Ok(buffer.0)
-}
-
-/// The value of which [`to_bytes`] made these.
-pub(crate) fn from_bytes<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, NotAState> {
-    match bytes {
-        [FORMAT, content @ ..] => ciborium::from_reader(content).map_err(|_| NotAState),
-        _ => Err(NotAState),
-    }
-}
-
-struct WipedBuffer(Zeroizing<Vec<u8>>);
-
-impl io::Write for WipedBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

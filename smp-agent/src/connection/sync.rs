@@ -76,6 +76,14 @@ pub(crate) struct RatchetKeys {
     pub(super) answer_to: Option<[u8; 32]>,
 }
 
+/// What a message that cannot be opened says about the ratchets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Divergence {
+    pub(super) state: SyncState,
+    /// It can only come from an old copy of the peer, or to one of this side.
+    pub(super) copied: bool,
+}
+
 impl RatchetKeys {
     pub(super) fn new(
         version: AgentVersion,
@@ -142,12 +150,10 @@ impl Connection {
         self.propose(config, rng, effects).map_err(|StateError| AgentError::Encryption(self.id))
     }
 
-    /// A message could not be opened, and it is not one that was opened before. `copied` if it can only come from an old copy of
-    /// the peer, or to one of this side.
+    /// A message could not be opened, and it is not one that was opened before.
     pub(super) fn out_of_sync(
         &mut self,
-        state: SyncState,
-        copied: bool,
+        divergence: Divergence,
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
@@ -155,6 +161,7 @@ impl Connection {
         if self.phase != Phase::Connected {
             return Ok(());
         }
+        let Divergence { state, copied } = divergence;
         match (self.resync.state, state) {
             // What comes from the old ratchet does not disturb the new one.
             (SyncState::Started, _) => return Ok(()),

@@ -1,25 +1,28 @@
-//! What is given up after a long time.
+//! Daily clean-up: hashes of messages, queues to delete, joins that were never accepted.
 
+use super::deletion::KEEP_DELETED;
+use super::engine::Engine;
 use super::update::{until_stored, update};
+use crate::clock::now;
 use crate::connection::Phase;
-use crate::core::{Core, now};
 use crate::error::{AgentError, ConnectionError};
 use crate::id::ConnectionId;
+use crate::store::Upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A day in seconds.
+const DAY: u64 = 24 * 60 * 60;
 /// How often to look.
-const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long hashes of messages are kept. Relays keep messages for 21 days at most by default.
-const KEEP_HASHES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long relays are asked to delete a queue. Those that have not answered by then are gone.
-const KEEP_DELETED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const INTERVAL: Duration = Duration::from_secs(DAY);
+/// How long hashes of messages are kept, in days of the agent. Relays keep messages for 21 days at most by default.
+const KEEP_HASHES: i64 = 30;
 
 /// Forgets hashes, queues to delete and connections, now and once a day.
-pub(crate) async fn give_up_what_is_old(core: Arc<Core>) {
+pub(super) async fn give_up_what_is_old(engine: Arc<Engine>) {
     loop {
-        for connection in until_stored!(&core, forget(&core).await) {
-            update(&core, connection, &[], &|connection, effects| {
+        for connection in until_stored!(&engine, forget(&engine).await) {
+            update(&engine, connection, &|connection, effects| {
                 if connection.phase == Phase::AwaitingReply {
                     connection.fail(ConnectionError::NotAccepted, effects);
                 }
@@ -32,15 +35,12 @@ pub(crate) async fn give_up_what_is_old(core: Arc<Core>) {
 }
 
 /// Forgets hashes and queues. Returns the joined connections whose time is over.
-async fn forget(core: &Core) -> Result<Vec<ConnectionId>, AgentError> {
-    let mut step = core.step().await?;
-    step.forget_hashes(before(KEEP_HASHES)).await?;
-    step.forget_deleted_queues(before(KEEP_DELETED)).await?;
-    let overdue = step.joined_before(before(core.config.timeouts.accept)).await?;
-    step.commit().await?;
-    Ok(overdue)
-}
-
-fn before(age: Duration) -> i64 {
-    now().saturating_sub(i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+async fn forget(engine: &Engine) -> Result<Vec<ConnectionId>, AgentError> {
+    let steps = &engine.steps;
+    steps.begin_day(now()).await?;
+    let day = steps.day();
+    let upkeep = Upkeep::Forget { hashes: day - KEEP_HASHES, deleted: day - KEEP_DELETED };
+    steps.upkeep(upkeep)?.durable().await?;
+    let accept = i64::try_from(engine.config.timeouts.accept.as_secs() / DAY).unwrap_or(i64::MAX);
+    Ok(steps.store.joined_until(day.saturating_sub(accept)).await?)
 }

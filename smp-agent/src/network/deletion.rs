@@ -1,47 +1,100 @@
 //! Deletes the queues of deleted connections at their relays.
 
 use super::backoff::Backoff;
+use super::engine::Engine;
 use super::session::CommandError;
 use super::update::until_stored;
-use crate::core::Core;
 use crate::error::AgentError;
-use crate::store::DeletedQueue;
-use std::collections::HashSet;
-use std::sync::Arc;
+use crate::store::{DeletedQueue, Upkeep};
+use smp_protocol::address::RelayAddress;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// Queues to delete that are read at once.
+const BATCH: u32 = 128;
+/// Days of the agent for which a relay is asked to delete a queue. One that has not answered by then is gone.
+pub(super) const KEEP_DELETED: i64 = 30;
+
+/// The relays whose queues are being deleted, each with a task of its own.
+type Relays = Arc<Mutex<HashMap<RelayAddress, mpsc::UnboundedSender<DeletedQueue>>>>;
 
 /// Deletes all queues that are to be deleted. Each is tried until its relay answers.
-pub(crate) async fn delete_queues(core: Arc<Core>) {
-    let mut begun = HashSet::new();
+pub(super) async fn delete_queues(engine: Arc<Engine>) {
+    let relays = Relays::default();
+    let mut last = 0;
     loop {
-        core.queues_to_delete.notified().await;
-        for queue in until_stored!(&core, deleted_queues(&core).await) {
-            if begun.insert(queue.row) {
-                core.spawn(delete(core.clone(), queue));
-            }
+        engine.queues_to_delete.notified().await;
+        loop {
+            let queues = until_stored!(&engine, deleted_queues(&engine, last).await);
+            let Some(read) = queues.last().map(|queue| queue.row) else { break };
+            last = read;
+            queues.into_iter().for_each(|queue| give(&engine, &relays, queue));
         }
     }
 }
 
-async fn deleted_queues(core: &Core) -> Result<Vec<DeletedQueue>, AgentError> {
-    Ok(core.step().await?.deleted_queues().await?)
+async fn deleted_queues(engine: &Engine, after: i64) -> Result<Vec<DeletedQueue>, AgentError> {
+    Ok(engine.steps.store.deleted_queues(after, BATCH).await?)
 }
 
-async fn delete(core: Arc<Core>, queue: DeletedQueue) {
-    let timeouts = &core.config.timeouts;
-    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+/// Gives a queue to the task of its relay, which ends when it has none left.
+fn give(engine: &Arc<Engine>, relays: &Relays, queue: DeletedQueue) {
+    let mut tasks = relays.lock().unwrap_or_else(PoisonError::into_inner);
+    let queue = match tasks.get(&queue.relay) {
+        Some(task) => match task.send(queue) {
+            Ok(()) => return,
+            Err(mpsc::error::SendError(queue)) => queue,
+        },
+        None => queue,
+    };
+    let relay = queue.relay.clone();
+    let (task, queues) = mpsc::unbounded_channel();
+    // The receiver is here.
+    let _ = task.send(queue);
+    tasks.insert(relay.clone(), task);
+    engine.spawn(delete_at(engine.clone(), relays.clone(), relay, queues));
+}
+
+async fn delete_at(
+    engine: Arc<Engine>,
+    relays: Relays,
+    relay: RelayAddress,
+    mut queues: mpsc::UnboundedReceiver<DeletedQueue>,
+) {
+    let begun = engine.steps.day();
     loop {
-        let session = core.relay(&queue.relay).session().await;
-        match session.delete(&queue.recipient_id, &queue.recipient_key).await {
+        let next = {
+            let mut tasks = relays.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = queues.try_recv().ok();
+            if next.is_none() {
+                tasks.remove(&relay);
+            }
+            next
+        };
+        let Some(queue) = next else { return };
+        delete(&engine, &queue, begun).await;
+    }
+}
+
+async fn delete(engine: &Arc<Engine>, queue: &DeletedQueue, begun: i64) {
+    let timeouts = &engine.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    while engine.steps.day() < begun + KEEP_DELETED {
+        let relay = engine.relay(&queue.relay);
+        let result = match relay.session_or_error().await {
+            Ok(session) => session.delete(&queue.recipient_id, &queue.recipient_key).await,
+            Err(error) => Err(CommandError::Again(error)),
+        };
+        match result {
             Err(CommandError::Again(_)) => backoff.pause().await,
             // With an error too: then it is not there, or nothing helps.
             _ => break,
         }
     }
-    until_stored!(&core, forget(&core, queue.row).await);
+    until_stored!(engine, forget(engine, queue.row).await);
 }
 
-async fn forget(core: &Core, row: i64) -> Result<(), AgentError> {
-    let mut step = core.step().await?;
-    step.remove_deleted_queue(row).await?;
-    Ok(step.commit().await?)
+async fn forget(engine: &Engine, row: i64) -> Result<(), AgentError> {
+    engine.steps.upkeep(Upkeep::Deleted(row))?.durable().await
 }

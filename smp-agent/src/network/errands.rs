@@ -1,10 +1,10 @@
 //! What moves of queues need at relays: NEW, KEY, and whether a queue that was left is empty. Messages do not wait for it.
 
 use super::backoff::Backoff;
+use super::engine::Engine;
 use super::session::CommandError;
 use super::update::{until_stored, update};
 use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
-use crate::core::Core;
 use crate::error::AgentError;
 use crate::id::ConnectionId;
 use std::collections::HashMap;
@@ -13,21 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The connections that have an errand, each with one task.
 #[derive(Default)]
-pub(crate) struct Errands {
+pub(super) struct Errands {
     /// Whether there may be more to do than the task has seen.
     running: Mutex<HashMap<ConnectionId, bool>>,
 }
 
 impl Errands {
     /// There may be something to do for a connection.
-    pub(crate) fn wake(&self, core: &Arc<Core>, connection: ConnectionId) {
+    pub(super) fn wake(&self, engine: &Arc<Engine>, connection: ConnectionId) {
         match self.lock().entry(connection) {
             Entry::Occupied(mut entry) => {
                 entry.insert(true);
             }
             Entry::Vacant(entry) => {
                 entry.insert(false);
-                core.spawn(run(core.clone(), connection));
+                engine.spawn(run(engine.clone(), connection));
             }
         }
     }
@@ -52,24 +52,26 @@ impl Errands {
     }
 }
 
-async fn run(core: Arc<Core>, id: ConnectionId) {
-    let timeouts = &core.config.timeouts;
+async fn run(engine: Arc<Engine>, id: ConnectionId) {
+    let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     loop {
-        match until_stored!(&core, next(&core, id).await) {
-            Some((errand, queue)) => match attempt(&core, id, errand, &queue).await {
+        match until_stored!(&engine, next(&engine, id).await) {
+            Some((errand, queue)) => match attempt(&engine, id, errand, &queue).await {
                 Ok(()) => backoff.reset(),
                 Err(Later) => backoff.pause().await,
             },
-            None if core.errands.end(id) => break,
+            None if engine.errands.end(id) => break,
             None => {}
         }
     }
 }
 
-async fn next(core: &Core, id: ConnectionId) -> Result<Option<(Errand, ReceiveQueue)>, AgentError> {
-    let Some(connection) = core.step().await?.find(id).await? else { return Ok(None) };
-    Ok(errand(&connection))
+async fn next(engine: &Engine, id: ConnectionId) -> Result<Option<(Errand, ReceiveQueue)>, AgentError> {
+    match engine.steps.look(id, errand).await {
+        Err(AgentError::UnknownConnection(_)) => Ok(None),
+        errand => errand,
+    }
 }
 
 fn errand(connection: &Connection) -> Option<(Errand, ReceiveQueue)> {
@@ -85,62 +87,71 @@ fn errand(connection: &Connection) -> Option<(Errand, ReceiveQueue)> {
 struct Later;
 
 async fn attempt(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     id: ConnectionId,
     errand: Errand,
     queue: &ReceiveQueue,
 ) -> Result<(), Later> {
-    let relay = core.relay(&queue.relay);
-    let session = relay.session_or_error().await.map_err(|_| Later)?;
     match errand {
-        Errand::CreateReplacement => {
-            match session.create_queue(queue, core.password(&queue.relay), None).await {
-                Ok(created) => {
-                    let made = ReceiveQueue { created: Some(created.clone()), ..queue.clone() };
-                    update(core, id, &[], &|connection, effects| {
-                        connection.replacement_created(made.clone(), &core.config, effects)
-                    })
-                    .await;
-                    relay.subscribe_new(core, &session, queue, &created);
-                    Ok(())
-                }
-                Err(error) => refused(core, id, error).await,
-            }
-        }
-        // Repeated with the same key it is answered by OK again.
-        Errand::SecureReplacement => match session.secure_by_recipient(queue).await {
-            Ok(()) => {
-                update(core, id, &[], &|connection, effects| {
-                    connection.replacement_secured(&core.config, effects)
-                })
-                .await;
-                Ok(())
-            }
-            Err(error) => refused(core, id, error).await,
-        },
-        Errand::Drain => match session.is_empty(queue).await {
-            Ok(false) | Err(CommandError::Again(_)) => Err(Later),
-            // With an error too: there is nothing to be had.
-            Ok(true) | Err(_) => {
-                update(core, id, &[], &|connection, effects| {
-                    connection.drained(effects);
-                    Ok(())
-                })
-                .await;
-                Ok(())
-            }
-        },
+        Errand::CreateReplacement => create(engine, id, queue).await,
+        Errand::SecureReplacement => secure(engine, id, queue).await,
+        Errand::Drain => drain(engine, id, queue).await,
     }
 }
 
-async fn refused(core: &Arc<Core>, id: ConnectionId, error: CommandError) -> Result<(), Later> {
+/// NEW. If an answer is lost the queue is made again; the first one stays unused on its relay.
+async fn create(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
+    let relay = engine.relay(&queue.relay);
+    let session = relay.session_or_error().await.map_err(|_| Later)?;
+    let created = match session.create_queue(queue, engine.password(&queue.relay), None).await {
+        Ok(created) => created,
+        Err(error) => return refused(engine, id, &error).await,
+    };
+    let made = ReceiveQueue { created: Some(created.clone()), ..queue.clone() };
+    update(engine, id, &|connection, effects| {
+        connection.replacement_created(made.clone(), &engine.config, effects)
+    })
+    .await;
+    engine.queues_to_delete.notify_one();
+    relay.subscribe_new(engine, &session, queue, &created);
+    Ok(())
+}
+
+/// KEY. Repeated with the same key it is answered by OK again.
+async fn secure(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
+    let session = engine.relay(&queue.relay).session_or_error().await.map_err(|_| Later)?;
+    if let Err(error) = session.secure_by_recipient(queue).await {
+        return refused(engine, id, &error).await;
+    }
+    update(engine, id, &|connection, effects| connection.replacement_secured(&engine.config, effects)).await;
+    Ok(())
+}
+
+/// SUB, of a queue that was left.
+async fn drain(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
+    let session = engine.relay(&queue.relay).session_or_error().await.map_err(|_| Later)?;
+    // With an error too it is done: there is nothing to be had.
+    if let Ok(false) | Err(CommandError::Again(_)) = session.is_empty(queue).await {
+        return Err(Later);
+    }
+    update(engine, id, &|connection, effects| {
+        connection.drained(effects);
+        Ok(())
+    })
+    .await;
+    engine.queues_to_delete.notify_one();
+    Ok(())
+}
+
+async fn refused(engine: &Arc<Engine>, id: ConnectionId, error: &CommandError) -> Result<(), Later> {
     if matches!(error, CommandError::Again(_)) {
         return Err(Later);
     }
-    update(core, id, &[], &|connection, effects| {
+    update(engine, id, &|connection, effects| {
         connection.replacement_refused(effects);
         Ok(())
     })
     .await;
+    engine.queues_to_delete.notify_one();
     Ok(())
 }

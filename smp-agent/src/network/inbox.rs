@@ -1,149 +1,237 @@
 //! What relays deliver: stored first, then acknowledged.
 
-use super::acknowledge::Acknowledgements;
-use super::early::{Early, offer_again};
+use super::backoff::Backoff;
+use super::early;
+use super::engine::Engine;
+use super::held::Acknowledgement;
 use super::relays::Relay;
-use super::session::{Delivered, Deliveries, Session};
+use super::session::{CommandError, Delivered, Deliveries, Session};
+use super::subscribing::subscribe_all;
 use super::update::until_stored;
+use crate::clock::now;
 use crate::connection::{
-    Connection, Effects, OldQueue, Opened, Origin, Place, ReceiveQueue, Received, StateError,
+    Connection, OldQueue, Opened, Origin, Place, ReceiveQueue, Received as Read, StateError, Unreadable,
 };
-use crate::core::{Core, now};
 use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError, SubscriptionError};
 use crate::event::{Event, MessageTimes};
 use crate::id::ConnectionId;
-use crate::store::{Step, Subscription};
+use crate::steps::{Request, or_fail};
+use crate::store::Subscription;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::id::{MessageId, RecipientId};
 use std::sync::Arc;
 
-/// Takes everything that comes in a session, until it ends.
+/// Messages that are being stored or acknowledged in a session, above which no more queues are subscribed: each of these brings
+/// at most one, and an acknowledgement brings the next one of the same queue.
+const MAX_PROCESSING: usize = 512;
+
+/// Takes everything that comes in a session, and subscribes to the queues of its relay, until it ends.
 ///
-/// It never waits for an answer of the relay: answers may be behind messages that wait for it.
+/// It never stops reading: answers may be behind messages.
 pub(super) async fn receive_all(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     relay: &Arc<Relay>,
     session: &Arc<Session>,
     mut deliveries: Deliveries,
 ) -> RelayError {
-    let acknowledgements = Acknowledgements::default();
+    let mut processing: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+    let mut subscribing = std::pin::pin!(subscribe_all(engine, relay, session));
+    let mut subscribed = false;
     loop {
-        match deliveries.next().await {
-            Ok(Delivered::Message(queue, id, body)) => {
-                let unknown = OldQueue::Unknown;
-                let outcome =
-                    until_stored!(core, receive_or_skip(core, relay, &queue, &id, &body, unknown).await);
-                match outcome {
-                    Outcome::Taken(key) => acknowledgements.add(core, session, queue, *key, id),
-                    Outcome::Ignored => {}
-                    Outcome::Early => {
-                        let early = Early { queue, id, body };
-                        let acknowledgements = acknowledgements.clone();
-                        let offer = offer_again(
-                            core.clone(),
-                            relay.clone(),
-                            session.clone(),
-                            acknowledgements,
-                            early,
-                        );
-                        core.spawn(offer);
-                    }
-                }
+        tokio::select! {
+            delivered = deliveries.next() => match delivered {
+                Ok(delivered) => processing.push(Box::pin(take(engine, relay, session, delivered))),
+                Err(error) => return error,
+            },
+            Some(()) = processing.next() => {}
+            () = &mut subscribing, if !subscribed && processing.len() < MAX_PROCESSING => {
+                subscribed = true;
+                engine.tell(Event::RelayUp { relay: relay.name() });
             }
-            Ok(Delivered::Deleted(queue)) => {
-                until_stored!(core, lost(core, relay, &queue, &ConnectionError::QueueGone).await);
-            }
-            Ok(Delivered::Taken(queue)) => {
-                let error = SubscriptionError::Taken;
-                if let Some(queue) = until_stored!(core, tell_stopped(core, relay, &queue, &error).await) {
-                    relay.subscribe_again(core, session, queue);
-                }
-            }
-            Err(error) => return error,
         }
     }
 }
 
+async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, delivered: Delivered) {
+    match delivered {
+        Delivered::Message(queue, message, body) => {
+            let (mut old_queue, mut looks) = (OldQueue::Unknown, early::looks());
+            let received = loop {
+                let outcome = until_stored!(
+                    engine,
+                    receive_or_skip(engine, relay, &queue, &message, &body, old_queue).await
+                );
+                match outcome {
+                    Outcome::Received(received) => break received,
+                    Outcome::Ignored => return,
+                    Outcome::Early if session.has_ended() => return,
+                    Outcome::Early => {
+                        looks.pause().await;
+                        old_queue = until_stored!(engine, early::look(engine, relay, &queue).await);
+                    }
+                }
+            };
+            drop(body);
+            let session = session.clone();
+            let acknowledgement = Acknowledgement { session, queue, key: received.key, message };
+            acknowledge_or_hold(engine, received.connection, received.room, acknowledgement).await;
+        }
+        Delivered::Deleted(queue) => {
+            until_stored!(engine, lost(engine, relay, &queue, &ConnectionError::QueueGone).await);
+        }
+        Delivered::Taken(queue) => {
+            let error = SubscriptionError::Taken;
+            if let Some(queue) = until_stored!(engine, tell_stopped(engine, relay, &queue, &error).await) {
+                relay.subscribe_again(engine, session, queue);
+            }
+        }
+    }
+}
+
+/// What became of a message.
+pub(super) enum Outcome {
+    /// It is durable here.
+    Received(Received),
+    /// The queue is not ours, or cannot be read.
+    Ignored,
+    /// It waits for others. Nothing was stored.
+    Early,
+}
+
+/// A message that is durable here.
+pub(super) struct Received {
+    pub(super) connection: ConnectionId,
+    /// Signs its acknowledgement.
+    pub(super) key: PrivateAuthKey,
+    /// Whether the application may get more before it is done with what it has.
+    pub(super) room: bool,
+}
+
 /// As [`receive`]. A connection that cannot be read must not stop the others: its messages stay on the relay.
-pub(super) async fn receive_or_skip(
-    core: &Arc<Core>,
+async fn receive_or_skip(
+    engine: &Arc<Engine>,
     relay: &Relay,
     queue: &RecipientId,
     id: &MessageId,
     body: &[u8],
     old_queue: OldQueue,
 ) -> Result<Outcome, AgentError> {
-    match receive(core, relay, queue, id, body, old_queue).await {
+    match receive(engine, relay, queue, id, body, old_queue).await {
         Err(AgentError::Storage(error @ StorageError::Damaged(_))) => {
-            core.tell(Event::StorageFailed { reason: error.to_string() });
+            engine.tell(Event::StorageFailed { reason: error.to_string() });
             Ok(Outcome::Ignored)
         }
         result => result,
     }
 }
 
-/// What became of a message.
-pub(super) enum Outcome {
-    /// It is stored; the key to acknowledge it with.
-    Taken(Box<PrivateAuthKey>),
-    /// The queue is not ours, or cannot be read.
-    Ignored,
-    /// It has to wait for others. Nothing was stored.
-    Early,
-}
-
 /// Stores a message and what follows from it.
 async fn receive(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     relay: &Relay,
     queue: &RecipientId,
     id: &MessageId,
     body: &[u8],
     old_queue: OldQueue,
 ) -> Result<Outcome, AgentError> {
-    let mut step = core.step().await?;
-    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else {
-        return Ok(Outcome::Ignored);
+    let Some(connection) = relay.connection_of(engine, queue).await? else { return Ok(Outcome::Ignored) };
+    let step = engine.steps.step(connection, |connection, request| {
+        let Some((place, receiving)) = connection.receive_queue(queue) else { return Ok(None) };
+        let (key, receiving) = (receiving.recipient_key.clone(), receiving.clone());
+        let origin = Origin { place, old_queue };
+        let body = open(connection, place, &receiving, id, body);
+        let taken = take_body(engine, connection, request, origin, body);
+        let room = connection.undelivered < engine.config.limits.undelivered;
+        Ok(Some((key, room, taken, origin, request.effects.resume)))
+    });
+    let (taken, mut commit) = match step.await {
+        Ok((Some(taken), commit)) => (taken, commit),
+        Ok((None, _)) | Err(AgentError::UnknownConnection(_)) => return Ok(Outcome::Ignored),
+        Err(error) => return Err(error),
     };
-    let Some((place, receiving)) = connection.receive_queue(queue) else { return Ok(Outcome::Ignored) };
-    let origin = Origin { place, old_queue };
-    let key = receiving.recipient_key.clone();
-    let mut effects = Effects::default();
-    match open(&connection, place, receiving, id, body) {
-        // Relays may say so again; the peer needs to know once.
-        Ok(Content::Quota) if connection.waiting.continues > 0 => {
-            effects.resume = true;
+    let (key, room, taken, origin, resume) = taken;
+    match taken {
+        Taken::Early => return Ok(Outcome::Early),
+        Taken::Done => {}
+        Taken::Unreadable(hash, unreadable) => {
+            let repeated = engine.steps.store.has_received(connection, &hash).await?;
+            let ((), told) = engine
+                .steps
+                .step(connection, |connection, request| {
+                    request.received = Some(hash);
+                    let effects = &mut request.effects;
+                    if repeated {
+                        connection.repeated(origin, effects);
+                    } else {
+                        connection.receive_failed(unreadable, &engine.config, &mut rand::rng(), effects);
+                    }
+                    Ok(())
+                })
+                .await?;
+            commit = told;
         }
+    }
+    commit.durable().await?;
+    if origin.place == Place::Replacement {
+        // The old queue, perhaps.
+        engine.queues_to_delete.notify_one();
+    }
+    if resume {
+        engine.resume(connection);
+    }
+    engine.receiving(connection);
+    Ok(Outcome::Received(Received { connection, key, room }))
+}
+
+/// What a step has made of a message.
+enum Taken {
+    /// What there was to do.
+    Done,
+    /// Nothing: it waits for others.
+    Early,
+    /// The ratchet cannot read it. If its hash is known the relay or the sender repeats it, and all is well.
+    Unreadable([u8; 32], Unreadable),
+}
+
+fn take_body(
+    engine: &Engine,
+    connection: &mut Connection,
+    request: &mut Request,
+    origin: Origin,
+    content: Result<Content, ReceiveError>,
+) -> Taken {
+    let config = &engine.config;
+    let effects = &mut request.effects;
+    match content {
+        // A word of space is on its way already.
+        Ok(Content::Quota) if connection.waiting.continues > 0 => effects.resume = true,
         Ok(Content::Quota) => {
-            let drained = connection.queue_drained(place, &core.config, &mut effects);
-            drained.or_else(|StateError| broken(&mut connection, &mut effects))?;
+            if let Err(StateError) = connection.queue_drained(origin.place, config, effects) {
+                connection.fail(ConnectionError::Encryption, effects);
+            }
         }
         Ok(Content::Message(opened, relay_time)) => {
-            if is_repeated(&mut step, connection.id, &opened).await? {
-                connection.repeated(origin, &mut effects);
-            } else {
-                let times = MessageTimes { relay: relay_time, received: now() };
-                let received =
-                    connection.receive(opened, origin, times, &core.config, &mut rand::rng(), &mut effects);
-                if received == Received::Early {
-                    return Ok(Outcome::Early);
+            let hash = opened.hash();
+            let times = MessageTimes { relay: relay_time, received: now() };
+            let rng = &mut rand::rng();
+            match (connection.receive(opened, origin, times, config, rng, effects), hash) {
+                (Ok(Read::Taken), hash) => request.received = hash,
+                (Ok(Read::Early), _) => return Taken::Early,
+                (Err(unreadable), Some(hash)) if unreadable.may_be_repeated() => {
+                    return Taken::Unreadable(hash, unreadable);
+                }
+                (Err(unreadable), hash) => {
+                    request.received = hash;
+                    connection.receive_failed(unreadable, config, rng, effects);
                 }
             }
         }
-        Err(error) => connection.receive_failed(error, &mut effects),
+        Err(error) => connection.receive_failed(error, config, &mut rand::rng(), effects),
     }
-    let resume = effects.resume;
-    core.save(step, &connection, &effects).await?;
-    if resume {
-        core.resume(connection.id);
-    }
-    Ok(Outcome::Taken(Box::new(key)))
-}
-
-fn broken(connection: &mut Connection, effects: &mut Effects) -> Result<(), AgentError> {
-    connection.fail(ConnectionError::Encryption, effects);
-    Ok(())
+    Taken::Done
 }
 
 enum Content {
@@ -169,40 +257,70 @@ fn open(
     }
 }
 
-async fn is_repeated(step: &mut Step, id: ConnectionId, opened: &Opened) -> Result<bool, AgentError> {
-    match opened {
-        Opened::Message(message) => Ok(step.is_repeated(id, &message.hash(), now()).await?),
-        _ => Ok(false),
+/// Tells the relay that a message is stored, or waits with that until the application has room.
+async fn acknowledge_or_hold(
+    engine: &Arc<Engine>,
+    connection: ConnectionId,
+    room: bool,
+    acknowledgement: Acknowledgement,
+) {
+    if room {
+        return acknowledge(engine, &acknowledgement).await;
+    }
+    engine.held.add(connection, acknowledgement);
+    // The application may have taken one in between.
+    let limit = engine.config.limits.undelivered;
+    if engine.steps.look(connection, |connection| connection.undelivered < limit).await.unwrap_or(true) {
+        engine.held.acknowledge(engine, connection);
+    }
+}
+
+/// ACK, until it is answered. If the session ends before, the next one brings the message again.
+pub(super) async fn acknowledge(engine: &Engine, acknowledgement: &Acknowledgement) {
+    let Acknowledgement { session, queue, key, message } = acknowledgement;
+    let timeouts = &engine.config.timeouts;
+    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
+    while let Err(CommandError::Again(_)) = session.acknowledge(queue, key, message).await {
+        if session.has_ended() {
+            break;
+        }
+        backoff.pause().await;
     }
 }
 
 /// Tells the application that nothing comes in a queue. Returns the queue if it is ours still.
 pub(super) async fn tell_stopped(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     relay: &Relay,
     queue: &RecipientId,
     error: &SubscriptionError,
 ) -> Result<Option<Subscription>, AgentError> {
-    let mut step = core.step().await?;
-    let Some(connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(None) };
-    core.tell(Event::ReceivingStopped { connection: connection.id, error: error.clone() });
-    let recipient_id = queue.clone();
-    let key = connection.receive.map(|queue| queue.recipient_key);
-    Ok(key.map(|recipient_key| Subscription { recipient_id, recipient_key }))
+    let Some(id) = relay.connection_of(engine, queue).await? else { return Ok(None) };
+    let key = match engine.steps.look(id, |connection| connection.recipient_key(queue).cloned()).await {
+        Err(AgentError::UnknownConnection(_)) => return Ok(None),
+        key => key?,
+    };
+    engine.receiving_stopped(id, error.clone());
+    Ok(key.map(|recipient_key| Subscription { row: 0, recipient_id: queue.clone(), recipient_key }))
 }
 
 /// The relay deleted our queue.
 pub(super) async fn lost(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     relay: &Relay,
     queue: &RecipientId,
     error: &ConnectionError,
 ) -> Result<(), AgentError> {
-    let mut step = core.step().await?;
-    let Some(mut connection) = step.find_by_queue(&relay.address, queue).await? else { return Ok(()) };
-    let mut effects = Effects::default();
-    connection.fail(error.clone(), &mut effects);
-    Ok(core.save(step, &connection, &effects).await?)
+    let Some(id) = relay.connection_of(engine, queue).await? else { return Ok(()) };
+    let fail = or_fail(|connection, effects| {
+        connection.fail(error.clone(), effects);
+        Ok(())
+    });
+    match engine.steps.step(id, fail).await {
+        Ok(((), commit)) => commit.durable().await,
+        Err(AgentError::UnknownConnection(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! The only part that touches the network. It reads what to do from the database, and writes there what came of it.
+//! The only part that touches the network. It takes what to do from the steps, and makes steps of what came of it.
 
-mod acknowledge;
 mod age;
 mod backoff;
+mod commands;
 mod deletion;
 mod early;
+mod engine;
 mod errands;
+mod held;
 mod inbox;
+mod invite;
 mod relays;
 mod sending;
 mod session;
 mod space;
+mod subscribing;
 mod update;
 mod worker;
 mod workers;
 
-pub(crate) use age::give_up_what_is_old;
-pub(crate) use deletion::delete_queues;
-pub(crate) use errands::Errands;
-pub(crate) use relays::{Relay, Relays};
-pub(crate) use session::creation_error;
-pub(crate) use workers::Workers;
+pub(crate) use engine::Engine;
+pub(crate) use invite::invite;

@@ -1,22 +1,25 @@
 //! The relays that the agent talks to: one session each.
 
 use super::backoff::Backoff;
+use super::engine::Engine;
 use super::inbox;
-use super::session::{CommandError, Deliveries, Session};
+use super::session::Session;
+use super::subscribing::subscribe;
 use super::update::until_stored;
 use crate::connection::{CreatedQueue, ReceiveQueue};
-use crate::core::Core;
-use crate::error::{AgentError, RelayError, SubscriptionError};
+use crate::error::{AgentError, RelayError};
 use crate::event::Event;
+use crate::id::ConnectionId;
 use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
+use smp_protocol::id::RecipientId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
-/// Queues that are subscribed at once.
-const SUBSCRIBE_BATCH: usize = 512;
+/// Queues whose connections are remembered, so that most messages need no search for them.
+const MAX_ROUTES: usize = 4096;
 /// Why there is no session after the agent was shut down.
 const AGENT_STOPPED: &str = "the agent stopped";
 
@@ -28,7 +31,7 @@ pub(crate) struct Relays {
 
 impl Relays {
     /// The relay at an address. Its session is kept up from the first call on, as long as somebody needs it.
-    pub(crate) fn get(&self, core: &Arc<Core>, address: &RelayAddress) -> Arc<Relay> {
+    pub(crate) fn get(&self, engine: &Arc<Engine>, address: &RelayAddress) -> Arc<Relay> {
         let address = address.without_password();
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(relay) = relays.get(&address) {
@@ -36,8 +39,21 @@ impl Relays {
         }
         let relay = Arc::new(Relay::new(address.clone()));
         relays.insert(address, relay.clone());
-        core.spawn(keep_connected(core.clone(), DownAtEnd(relay.clone())));
+        engine.spawn(keep_connected(engine.clone(), DownAtEnd(relay.clone())));
         relay
+    }
+}
+
+impl Relays {
+    /// Why the session with a relay is down, with the relay's name. None if it is not, or if nobody has needed it.
+    pub(super) fn down(&self, address: &RelayAddress) -> Option<(String, RelayError)> {
+        let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
+        let relay = relays.get(&address.without_password())?;
+        let state = relay.session.borrow();
+        match &*state {
+            State::Down(error) => Some((relay.name(), error.clone())),
+            State::Connecting | State::Up(_) => None,
+        }
     }
 }
 
@@ -49,6 +65,8 @@ pub(crate) struct Relay {
     wanted: Notify,
     /// Ends the time between two attempts: a person waits.
     hurry: Notify,
+    /// The connections that receive in queues.
+    routes: Mutex<HashMap<RecipientId, ConnectionId>>,
 }
 
 #[derive(Clone)]
@@ -65,6 +83,7 @@ impl Relay {
             session: watch::Sender::new(State::Connecting),
             wanted: Notify::new(),
             hurry: Notify::new(),
+            routes: Mutex::default(),
         }
     }
 
@@ -121,20 +140,21 @@ impl Relay {
     /// find the queue in the database.
     pub(crate) fn subscribe_new(
         self: &Arc<Self>,
-        core: &Arc<Core>,
+        engine: &Arc<Engine>,
         session: &Arc<Session>,
         queue: &ReceiveQueue,
         created: &CreatedQueue,
     ) {
-        let (core_, relay, made_in) = (core.clone(), self.clone(), session.clone());
+        let (engine_, relay, made_in) = (engine.clone(), self.clone(), session.clone());
         let queue = Subscription {
+            row: 0,
             recipient_id: created.recipient_id.clone(),
             recipient_key: queue.recipient_key.clone(),
         };
-        core.spawn(async move {
+        engine.spawn(async move {
             let session = relay.session().await;
             if !Arc::ptr_eq(&session, &made_in) {
-                subscribe(&core_, &relay, &session, vec![queue]).await;
+                subscribe(&engine_, &relay, &session, vec![queue]).await;
             }
         });
     }
@@ -143,17 +163,47 @@ impl Relay {
     /// not be answered in the same instant.
     pub(super) fn subscribe_again(
         self: &Arc<Self>,
-        core: &Arc<Core>,
+        engine: &Arc<Engine>,
         session: &Arc<Session>,
         queue: Subscription,
     ) {
-        let (core_, relay, session) = (core.clone(), self.clone(), session.clone());
-        core.spawn(async move {
-            tokio::time::sleep(core_.config.timeouts.retry_longest).await;
+        let (engine_, relay, session) = (engine.clone(), self.clone(), session.clone());
+        engine.spawn(async move {
+            tokio::time::sleep(engine_.config.timeouts.retry_longest).await;
             if !session.has_ended() {
-                subscribe(&core_, &relay, &session, vec![queue]).await;
+                subscribe(&engine_, &relay, &session, vec![queue]).await;
             }
         });
+    }
+
+    /// The connection that receives in a queue of this relay.
+    pub(super) async fn connection_of(
+        &self,
+        engine: &Engine,
+        queue: &RecipientId,
+    ) -> Result<Option<ConnectionId>, AgentError> {
+        if let Some(id) = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(queue) {
+            return Ok(Some(*id));
+        }
+        let found = engine.steps.store.find_by_queue(&self.address, queue).await?;
+        if let Some(id) = found {
+            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            if routes.len() >= MAX_ROUTES {
+                // They are only a saving: those in use come back.
+                routes.clear();
+            }
+            routes.insert(queue.clone(), id);
+        }
+        Ok(found)
+    }
+
+    /// A queue is subscribed.
+    pub(super) fn subscribed(&self, engine: &Engine, queue: &RecipientId) {
+        if engine.is_any_stopped()
+            && let Some(id) = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(queue)
+        {
+            engine.receiving(*id);
+        }
     }
 
     fn is_wanted(&self) -> bool {
@@ -174,24 +224,24 @@ impl Drop for DownAtEnd {
 }
 
 /// Connects, subscribes, receives; and again after each failure, less and less often.
-async fn keep_connected(core: Arc<Core>, relay: DownAtEnd) {
+async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
     let relay = &relay.0;
-    let timeouts = &core.config.timeouts;
+    let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     let mut told_down = false;
     loop {
-        while !relay.is_wanted() && !until_stored!(&core, is_received(&core, relay).await) {
+        while !relay.is_wanted() && !until_stored!(&engine, is_received(&engine, relay).await) {
             // Why it was down last says nothing when it is needed next.
             relay.session.send_replace(State::Connecting);
             relay.wanted.notified().await;
         }
-        let error = match Session::connect(&relay.address, &core.config).await {
+        let error = match Session::connect(&relay.address, &engine.config).await {
             Ok((session, deliveries)) => {
                 let begun = Instant::now();
                 told_down = false;
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
-                let error = run_session(&core, relay, &session, deliveries).await;
+                let error = inbox::receive_all(&engine, relay, &session, deliveries).await;
                 backoff.reset_after(begun.elapsed());
                 error
             }
@@ -199,7 +249,7 @@ async fn keep_connected(core: Arc<Core>, relay: DownAtEnd) {
         };
         relay.session.send_replace(State::Down(error.clone()));
         if !told_down {
-            core.tell(Event::RelayDown { relay: relay.name(), error });
+            engine.tell(Event::RelayDown { relay: relay.name(), error });
             told_down = true;
         }
         tokio::select! {
@@ -209,90 +259,6 @@ async fn keep_connected(core: Arc<Core>, relay: DownAtEnd) {
     }
 }
 
-async fn is_received(core: &Core, relay: &Relay) -> Result<bool, AgentError> {
-    Ok(core.step().await?.receives_at(&relay.address).await?)
-}
-
-/// Subscribes and receives, until the session ends.
-async fn run_session(
-    core: &Arc<Core>,
-    relay: &Arc<Relay>,
-    session: &Arc<Session>,
-    deliveries: Deliveries,
-) -> RelayError {
-    let receiving = inbox::receive_all(core, relay, session, deliveries);
-    tokio::pin!(receiving);
-    tokio::select! {
-        error = &mut receiving => return error,
-        () = subscribe_all(core, relay, session) => {}
-    }
-    core.tell(Event::RelayUp { relay: relay.name() });
-    receiving.await
-}
-
-/// Subscribes to all queues on a relay. Does not return when the session ends before.
-async fn subscribe_all(core: &Arc<Core>, relay: &Relay, session: &Session) {
-    let mut queues = until_stored!(core, subscriptions(core, relay).await);
-    let timeouts = &core.config.timeouts;
-    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
-    loop {
-        queues = subscribe(core, relay, session, queues).await;
-        if queues.is_empty() {
-            return;
-        }
-        backoff.pause().await;
-    }
-}
-
-async fn subscriptions(core: &Core, relay: &Relay) -> Result<Vec<Subscription>, AgentError> {
-    Ok(core.step().await?.subscriptions(&relay.address).await?)
-}
-
-/// Why a queue will not be subscribed in this session. One such queue must not keep the others' relay from being up.
-fn refusal(error: &CommandError) -> Option<SubscriptionError> {
-    match error {
-        CommandError::Again(_) => None,
-        CommandError::Auth => Some(SubscriptionError::Unknown),
-        error => Some(SubscriptionError::Refused(error.to_string())),
-    }
-}
-
-/// Subscribes to queues. Returns those that have to be tried again.
-async fn subscribe(
-    core: &Arc<Core>,
-    relay: &Relay,
-    session: &Session,
-    queues: Vec<Subscription>,
-) -> Vec<Subscription> {
-    let mut again = Vec::new();
-    let mut queues = queues.into_iter();
-    loop {
-        let batch: Vec<_> = queues.by_ref().take(SUBSCRIBE_BATCH).collect();
-        if batch.is_empty() {
-            return again;
-        }
-        let results = session.subscribe(&batch).await;
-        for (queue, result) in batch.into_iter().zip(results) {
-            let Err(error) = result else { continue };
-            match refusal(&error) {
-                Some(error) => {
-                    until_stored!(core, inbox::tell_stopped(core, relay, &queue.recipient_id, &error).await);
-                }
-                None => again.push(queue),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_temporary_errors_are_tried_again() {
-        assert_eq!(refusal(&CommandError::Again(RelayError::Timeout)), None);
-        assert_eq!(refusal(&CommandError::Auth), Some(SubscriptionError::Unknown));
-        let refused = SubscriptionError::Refused("CMD PROHIBITED".to_owned());
-        assert_eq!(refusal(&CommandError::Refused("CMD PROHIBITED".to_owned())), Some(refused));
-    }
+async fn is_received(engine: &Engine, relay: &Relay) -> Result<bool, AgentError> {
+    Ok(engine.steps.store.receives_at(&relay.address).await?)
 }

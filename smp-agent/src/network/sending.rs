@@ -1,64 +1,82 @@
 //! SEND: one body after the other, so that none overtakes another.
 
+use super::commands::gone;
+use super::engine::{Engine, waits_for_space};
 use super::session::{CommandError, Session};
 use super::update::update;
-use super::worker::{Later, gone};
-use crate::connection::{Outgoing, OutgoingKind, Role, SendQueue};
-use crate::core::Core;
-use crate::error::{ConnectionError, SendError};
+use super::worker::Later;
+use crate::clock::now;
+use crate::connection::{Outgoing, OutgoingKind, Phase, Role, SendQueue};
+use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
 use crate::id::ConnectionId;
+use crate::steps::Commit;
 use crate::store::StoredOutgoing;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-/// Bodies whose delivery is stored in one step, when that many wait.
-pub(super) const SEND_BATCH: u32 = 16;
-/// How long deliveries wait to be stored with those after them: not long, or short lives would make no progress.
-const BATCH_TIME: Duration = Duration::from_millis(50);
+/// Deliveries that may be on their way to the disk while the next body is sent. After a crash those are sent again, and the recipient
+/// recognises them.
+const MAX_UNSTORED: usize = 16;
 
-/// Sends bodies in order, each after the relay has taken the one before. After a crash those whose delivery is not stored are
-/// sent again, the same bytes; the recipient recognises repetitions.
-pub(super) async fn send(
-    core: &Arc<Core>,
-    id: ConnectionId,
-    batch: &[StoredOutgoing],
-    queue: &SendQueue,
-) -> Result<(), Later> {
-    let session = core.relay(&queue.relay).session().await;
-    let (begun, mut delivered) = (Instant::now(), 0);
-    let mut failure = None;
-    for stored in batch {
-        if let Err(error) = send_once(&session, &stored.outgoing, queue).await {
-            failure = Some((stored, error));
-            break;
-        }
-        delivered += 1;
-        if begun.elapsed() > BATCH_TIME {
-            break;
-        }
-    }
-    store_delivered(core, id, &batch[..delivered]).await;
-    match failure {
-        // What fails after a success is tried again at once, at the head of the next batch.
-        Some((stored, error)) if delivered == 0 => refused(core, id, stored, &error).await,
-        _ => Ok(()),
-    }
+/// The bodies of one connection on their way.
+#[derive(Default)]
+pub(super) struct Sending {
+    unstored: VecDeque<Commit>,
+    /// The database did not take a delivery: one at a time, or the recipient gets the same ones again and again.
+    careful: bool,
 }
 
-async fn store_delivered(core: &Arc<Core>, id: ConnectionId, delivered: &[StoredOutgoing]) {
-    if delivered.is_empty() {
-        return;
-    }
-    let rows: Vec<_> = delivered.iter().map(|stored| stored.row).collect();
-    update(core, id, &rows, &|connection, effects| {
-        for stored in delivered {
-            connection.delivered(&stored.outgoing, effects);
+impl Sending {
+    /// Sends a body once, after the relay has taken the one before.
+    pub(super) async fn send(
+        &mut self,
+        engine: &Arc<Engine>,
+        id: ConnectionId,
+        stored: &StoredOutgoing,
+        queue: &SendQueue,
+    ) -> Result<(), Later> {
+        let session = engine.relay(&queue.relay).session().await;
+        match send_once(&session, &stored.outgoing, queue).await {
+            Ok(()) => match self.store_delivered(engine, id, stored).await {
+                Ok(()) => Ok(()),
+                Err(AgentError::UnknownConnection(_)) => Ok(()),
+                Err(error) => {
+                    self.careful = true;
+                    self.unstored.clear();
+                    engine.tell(Event::StorageFailed { reason: error.to_string() });
+                    Err(Later::Again)
+                }
+            },
+            Err(error) => refused(engine, id, stored, &error).await,
         }
+    }
+
+    async fn store_delivered(
+        &mut self,
+        engine: &Engine,
+        id: ConnectionId,
+        stored: &StoredOutgoing,
+    ) -> Result<(), AgentError> {
+        let delivered = engine.steps.step(id, |connection, request| {
+            request.sent.push(stored.row);
+            if connection.phase != Phase::Failed {
+                connection.condition.sent();
+                connection.delivered(&stored.outgoing, &mut request.effects);
+            }
+            Ok(())
+        });
+        let ((), commit) = delivered.await?;
+        self.unstored.push_back(commit);
+        while self.unstored.len() > if self.careful { 0 } else { MAX_UNSTORED } {
+            if let Some(commit) = self.unstored.pop_front() {
+                commit.durable().await?;
+            }
+        }
+        self.careful = false;
         Ok(())
-    })
-    .await;
+    }
 }
 
 async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) -> Result<(), CommandError> {
@@ -75,26 +93,27 @@ async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) ->
 }
 
 async fn refused(
-    core: &Arc<Core>,
+    engine: &Arc<Engine>,
     id: ConnectionId,
     stored: &StoredOutgoing,
     error: &CommandError,
 ) -> Result<(), Later> {
     match error {
         CommandError::Again(_) => Err(Later::Again),
-        CommandError::Quota if stored.outgoing.kind != OutgoingKind::Confirmation => Err(Later::Full),
+        CommandError::Quota if waits_for_space(stored.outgoing.kind) => Err(Later::Full),
         // Where the peer has just moved to, perhaps: it still reads where it was.
-        CommandError::Auth if sends_as_before(core, id).await => Ok(()),
+        CommandError::Auth if sends_as_before(engine, id).await => Ok(()),
+        CommandError::Auth if is_tried_again(engine, id).await => Err(Later::Refused),
         error => {
-            give_up(core, id, stored, error).await;
+            give_up(engine, id, stored, error).await;
             Ok(())
         }
     }
 }
 
-async fn sends_as_before(core: &Arc<Core>, id: ConnectionId) -> bool {
+async fn sends_as_before(engine: &Engine, id: ConnectionId) -> bool {
     let before = AtomicBool::new(false);
-    update(core, id, &[], &|connection, effects| {
+    update(engine, id, &|connection, effects| {
         before.store(connection.send_as_before(effects), Ordering::Relaxed);
         Ok(())
     })
@@ -102,8 +121,27 @@ async fn sends_as_before(core: &Arc<Core>, id: ConnectionId) -> bool {
     before.into_inner()
 }
 
-async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
-    update(core, id, &[stored.row], &|connection, effects| {
+/// Whether a queue that is not there any more may come back: its relay may have lost its disk, and get a backup. It is asked for a day if the
+/// connection was made.
+async fn is_tried_again(engine: &Engine, id: ConnectionId) -> bool {
+    let (now, limit) = (now(), i64::try_from(engine.config.timeouts.refused.as_secs()).unwrap_or(i64::MAX));
+    update(engine, id, &|connection, effects| {
+        if connection.phase == Phase::Connected && connection.condition.refused(now) {
+            effects.events.push(Event::QueueRefused { connection: connection.id });
+        }
+        Ok(())
+    })
+    .await;
+    let since = engine.steps.look(id, |connection| {
+        connection.condition.refused_since.filter(|_| connection.phase == Phase::Connected)
+    });
+    // The clock may have been set back since.
+    since.await.ok().flatten().is_some_and(|since| (now - since).max(0) < limit)
+}
+
+async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
+    let give_up = |connection: &mut crate::connection::Connection,
+                   effects: &mut crate::connection::Effects| {
         connection.waiting.remove(stored.outgoing.kind);
         let auth = matches!(error, CommandError::Auth);
         match (stored.outgoing.kind, stored.outgoing.message) {
@@ -125,7 +163,19 @@ async fn give_up(core: &Arc<Core>, id: ConnectionId, stored: &StoredOutgoing, er
             }
             _ => {}
         }
-        Ok(())
-    })
-    .await;
+    };
+    super::update::until_stored!(engine, {
+        let step = engine.steps.step(id, |connection, request| {
+            request.sent.push(stored.row);
+            if connection.phase != Phase::Failed {
+                give_up(connection, &mut request.effects);
+            }
+            Ok(())
+        });
+        match step.await {
+            Ok(((), commit)) => commit.durable().await,
+            Err(AgentError::UnknownConnection(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    });
 }

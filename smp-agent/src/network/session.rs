@@ -280,7 +280,11 @@ impl From<ClientError> for CommandError {
             ClientError::Relay(ErrorType::Quota) => Self::Quota,
             ClientError::Relay(ErrorType::NoMessage) => Self::NoMessage,
             ClientError::Relay(ref relay) if !error.is_temporary() => Self::Refused(relay.to_string()),
-            ClientError::TooLarge | ClientError::Authorization(_) => Self::Refused(error.to_string()),
+            // What the next attempt will not change is no reason to try for ever without a word.
+            ClientError::TooLarge
+            | ClientError::Authorization(_)
+            | ClientError::UnreadableAnswer(_)
+            | ClientError::UnexpectedEntity => Self::Refused(error.to_string()),
             other => Self::Again(relay_error(other)),
         }
     }

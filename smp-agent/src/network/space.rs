@@ -1,42 +1,44 @@
-//! Waiting until a full queue has space.
+//! Waiting until a queue takes messages again.
 
 use super::backoff::Backoff;
+use super::engine::Engine;
 use super::update::update;
 use super::workers::Signals;
+use crate::clock::now;
 use crate::config::Timeouts;
-use crate::core::Core;
 use crate::event::Event;
 use crate::id::ConnectionId;
-use std::sync::Arc;
 
-/// What a worker knows of the peer's queue being full.
+/// How long a worker has waited for the peer's queue.
 pub(super) struct Space {
     backoff: Backoff,
-    told: bool,
 }
 
 impl Space {
     pub(super) fn new(timeouts: &Timeouts) -> Self {
-        Self { backoff: Backoff::new(timeouts.quota_first, timeouts.quota_longest), told: false }
+        Self { backoff: Backoff::new(timeouts.quota_first, timeouts.quota_longest) }
     }
 
     /// The queue took something.
     pub(super) fn found(&mut self) {
         self.backoff.reset();
-        self.told = false;
     }
 
     /// Tells the application once that the queue is full. Waits until the peer says that it has space, or some time: where both
     /// queues of a connection are full, that word itself waits for space.
-    pub(super) async fn wait(&mut self, core: &Arc<Core>, id: ConnectionId, signals: &Signals) {
-        if !self.told {
-            update(core, id, &[], &|connection, effects| {
+    pub(super) async fn wait_full(&mut self, engine: &Engine, id: ConnectionId, signals: &Signals) {
+        update(engine, id, &|connection, effects| {
+            if connection.condition.full(now()) {
                 effects.events.push(Event::QuotaExceeded { connection: connection.id });
-                Ok(())
-            })
-            .await;
-            self.told = true;
-        }
+            }
+            Ok(())
+        })
+        .await;
+        self.wait_refused(signals).await;
+    }
+
+    /// Waits some time, or until the peer says that there is space.
+    pub(super) async fn wait_refused(&mut self, signals: &Signals) {
         tokio::select! {
             () = signals.resume.notified() => {}
             () = self.backoff.pause() => {}

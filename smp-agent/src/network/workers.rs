@@ -1,9 +1,10 @@
-//! One worker for each connection that had something to do since the agent was opened.
+//! The workers: one for each connection that has something to do.
 
+use super::engine::Engine;
 use super::worker;
-use crate::core::Core;
 use crate::id::ConnectionId;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -20,19 +21,29 @@ pub(super) struct Signals {
     pub(super) work: Notify,
     /// The peer's queue may have space again.
     pub(super) resume: Notify,
+    /// There may be something to do that the worker has not looked for since.
+    wanted: AtomicBool,
+}
+
+impl Signals {
+    /// The worker is about to look for something to do.
+    pub(super) fn begin(&self) {
+        self.wanted.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Workers {
     /// Tells a connection's worker that there may be something to do, and starts it if there is none.
-    pub(crate) fn wake(&self, core: &Arc<Core>, connection: ConnectionId) {
+    pub(crate) fn wake(&self, engine: &Arc<Engine>, connection: ConnectionId) {
         let mut workers = self.lock();
         if let Some(signals) = workers.get(&connection) {
+            signals.wanted.store(true, Ordering::SeqCst);
             signals.work.notify_one();
             return;
         }
         let signals = Arc::new(Signals::default());
         workers.insert(connection, signals.clone());
-        core.spawn(worker::run(core.clone(), connection, signals));
+        engine.spawn(worker::run(engine.clone(), connection, signals));
     }
 
     /// Tells a connection's worker that the peer's queue may have space again.
@@ -42,8 +53,18 @@ impl Workers {
         }
     }
 
+    /// Ends a worker, unless it was woken since it looked last.
+    pub(super) fn retire(&self, connection: ConnectionId, signals: &Signals) -> bool {
+        let mut workers = self.lock();
+        if signals.wanted.load(Ordering::SeqCst) {
+            return false;
+        }
+        workers.remove(&connection);
+        true
+    }
+
     /// The connection was deleted, and its worker ends.
-    pub(crate) fn forget(&self, connection: ConnectionId) {
+    pub(super) fn forget(&self, connection: ConnectionId, _: &Signals) {
         self.lock().remove(&connection);
     }
 

@@ -1,13 +1,20 @@
 -- The whole durable state of an agent. Secrets are stored as they are: the file is protected by its permissions
 -- only (0600 in a 0700 directory). Numbers of rows that the application or a peer may remember are never reused.
 
+-- Days on which the agent ran: ages are counted in them, so that a clock that jumps makes nothing old.
+CREATE TABLE days (
+    day      INTEGER NOT NULL,
+    began_at INTEGER NOT NULL                   -- unix seconds
+) STRICT;
+INSERT INTO days VALUES (0, 0);
+
 CREATE TABLE connections (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     state      BLOB    NOT NULL,                -- connection/state.rs
     busy       INTEGER NOT NULL,                -- whether a command is to be done at a relay
     joined     INTEGER NOT NULL,                -- whether it waits to be accepted by the other side
     unfinished INTEGER NOT NULL,                -- an invitation whose queue is being made: nobody has its link
-    created_at INTEGER NOT NULL                 -- unix seconds
+    made_on    INTEGER NOT NULL                 -- day, as below
 ) STRICT;
 
 -- What each message changes of a connection (connection/state.rs): small, so that many fit on a page.
@@ -44,7 +51,7 @@ CREATE TABLE skipped_keys (
 
 -- What SEND is to carry, in the order in which it goes out. A row leaves with the relay's OK.
 CREATE TABLE outgoing (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            INTEGER PRIMARY KEY,
     connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     message_id    INTEGER,                      -- of application messages
     content       BLOB    NOT NULL              -- connection::Outgoing
@@ -57,7 +64,7 @@ CREATE TABLE sent_messages (
     number        INTEGER NOT NULL,
     message_id    INTEGER NOT NULL,
     hash          BLOB    NOT NULL,
-    sent_at       INTEGER NOT NULL,             -- unix seconds
+    sent_on       INTEGER NOT NULL,             -- day
     mismatch_told INTEGER NOT NULL,             -- whether the application knows of a receipt with another hash
     PRIMARY KEY (connection_id, number)
 ) STRICT, WITHOUT ROWID;
@@ -66,13 +73,13 @@ CREATE TABLE sent_messages (
 CREATE TABLE received_messages (
     connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     hash          BLOB    NOT NULL,
-    received_at   INTEGER NOT NULL,             -- unix seconds
+    received_on   INTEGER NOT NULL,             -- day
     PRIMARY KEY (connection_id, hash)
 ) STRICT, WITHOUT ROWID;
 
 -- What the application has yet to acknowledge, in the order in which it happened.
 CREATE TABLE events (
-    sequence      INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence      INTEGER PRIMARY KEY,
     connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     message_id    INTEGER,                      -- of received messages
     content       TEXT    NOT NULL,             -- the event in JSON, without its body
@@ -86,5 +93,5 @@ CREATE TABLE deleted_queues (
     relay         BLOB    NOT NULL,
     recipient_id  BLOB    NOT NULL,
     recipient_key BLOB    NOT NULL,
-    deleted_at    INTEGER NOT NULL              -- unix seconds
+    deleted_on    INTEGER NOT NULL              -- day
 ) STRICT;

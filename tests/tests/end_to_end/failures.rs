@@ -3,7 +3,7 @@
 use crate::harness::{Peer, TestRelay, config, connect, finish, numbers, soon};
 use smp_agent::{
     Agent, AgentError, ConnectionError, ConnectionStatus, Event, LinkError, RelayError, SendError,
-    SubscriptionError,
+    SubscriptionError, Trouble,
 };
 use smp_protocol::address::Password;
 use smp_server::config::StoreKind;
@@ -77,7 +77,8 @@ async fn deleted_invitation_has_expired() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_to_a_deleted_connection_are_refused() {
     let relay = TestRelay::start().await;
-    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let mut alice = Peer::open_with(&[&relay], |config| config.timeouts.refused = Duration::ZERO).await;
+    let mut bob = Peer::open(&[&relay]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
     bob.agent.delete(b).await.unwrap();
     assert!(matches!(bob.agent.send(b, b"x").await, Err(AgentError::UnknownConnection(_))));
@@ -86,11 +87,44 @@ async fn messages_to_a_deleted_connection_are_refused() {
         match alice.next().await {
             Event::Sent { .. } => {}
             event => {
-                assert_eq!(event, Event::SendFailed { connection: a, id, error: SendError::QueueGone });
+                assert_eq!(event, Event::QueueRefused { connection: a });
+                let failed = Event::SendFailed { connection: a, id, error: SendError::QueueGone };
+                assert_eq!(alice.next().await, failed);
                 break;
             }
         }
     }
+}
+
+/// The relay may have lost its disk and get a backup: one refusal is no reason to throw away what waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_are_refused_wait_until_the_application_ends_it() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    bob.agent.delete(b).await.unwrap();
+    let mut ids = Vec::new();
+    loop {
+        ids.push(alice.agent.send(a, b"anybody there?").await.unwrap());
+        match alice.next().await {
+            Event::Sent { .. } => ids.clear(),
+            event => {
+                assert_eq!(event, Event::QueueRefused { connection: a });
+                break;
+            }
+        }
+    }
+    ids.push(alice.agent.send(a, b"still not?").await.unwrap());
+    // Not an event for each, and not given up by a restart either.
+    let mut alice = alice.crash().await;
+    let summary = alice.agent.connections().await.unwrap().remove(0);
+    assert!(summary.troubles.iter().any(|trouble| matches!(trouble, Trouble::Refused { .. })));
+    assert_eq!(summary.waiting as usize, ids.len());
+    alice.agent.give_up(a).await.unwrap();
+    for id in ids {
+        assert_eq!(alice.next().await, Event::SendFailed { connection: a, id, error: SendError::GivenUp });
+    }
+    assert_eq!(alice.agent.connections().await.unwrap().remove(0).waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,7 +216,8 @@ async fn too_large_messages_are_refused_before_they_are_numbered() {
 async fn relay_that_lost_its_queues_is_told() {
     let mut relay = TestRelay::start_with(|config| config.store.kind = StoreKind::Memory).await;
     let other = TestRelay::start().await;
-    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&other]).await);
+    let mut alice = Peer::open(&[&relay]).await;
+    let mut bob = Peer::open_with(&[&other], |config| config.timeouts.refused = Duration::ZERO).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
     relay.restart().await;
     let expected = Event::ReceivingStopped { connection: a, error: SubscriptionError::Unknown };

@@ -119,7 +119,7 @@ impl Peer {
             Ok(Opened::Message(message)) if !self.seen.insert(message.hash()) => {}
             Ok(opened) => {
                 let times = MessageTimes { relay: 1, received: 2 };
-                self.connection.receive(
+                let received = self.connection.receive(
                     opened,
                     Origin { place: Place::Current, old_queue: OldQueue::Unknown },
                     times,
@@ -127,8 +127,14 @@ impl Peer {
                     &mut rand::rng(),
                     &mut effects,
                 );
+                if let Err(unreadable) = received {
+                    let rng = &mut rand::rng();
+                    self.connection.receive_failed(unreadable, &self.config, rng, &mut effects);
+                }
             }
-            Err(error) => self.connection.receive_failed(error, &mut effects),
+            Err(error) => {
+                self.connection.receive_failed(error, &self.config, &mut rand::rng(), &mut effects);
+            }
         }
         self.take(effects);
     }

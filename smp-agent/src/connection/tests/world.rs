@@ -232,13 +232,17 @@ impl World {
                 let config = peer.config.clone();
                 let received =
                     peer.connection.receive(opened, origin, times, &config, &mut self.rng, &mut effects);
-                if received == Received::Taken {
+                if received != Ok(Received::Early) {
                     peer.seen.extend(hash);
                 }
-                received
+                received.unwrap_or_else(|unreadable| {
+                    peer.connection.receive_failed(unreadable, &config, &mut self.rng, &mut effects);
+                    Received::Taken
+                })
             }
             Err(error) => {
-                peer.connection.receive_failed(error, &mut effects);
+                let config = peer.config.clone();
+                peer.connection.receive_failed(error, &config, &mut self.rng, &mut effects);
                 Received::Taken
             }
         };

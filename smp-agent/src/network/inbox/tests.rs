@@ -1,18 +1,22 @@
 //! Messages are stored before they are acknowledged, and once.
 
+use super::super::engine::Engine;
+use super::super::relays::Relay;
 use super::{OldQueue, Outcome, lost, receive_or_skip};
 use crate::agent::Agent;
 use crate::config::AgentConfig;
-use crate::connection::{Connection, Effects};
-use crate::core::{Core, now};
+use crate::connection::{Connection, Effects, ReceiveQueue};
 use crate::error::{AgentError, ConnectionError, ReceiveError, SendError, StorageError};
 use crate::event::{Event, Integrity};
-use crate::network::Relay;
+use crate::events::Events;
+use crate::id::ConnectionId;
+use crate::summary::Trouble;
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::command::MessageFlags;
 use smp_protocol::encoding::UnixSeconds;
 use smp_protocol::id::{MessageId, RecipientId};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// When the relay got the message.
 const RELAY_TIME: i64 = 1_700_000_000;
@@ -20,9 +24,11 @@ const RELAY_TIME: i64 = 1_700_000_000;
 /// Alice in memory, Bob with an agent, and Bob's queue.
 struct Scene {
     alice: Connection,
-    bob: Connection,
+    bob: ConnectionId,
+    keys: ReceiveQueue,
     agent: Agent,
-    core: Arc<Core>,
+    agent_events: Option<Events>,
+    engine: Arc<Engine>,
     relay: Arc<Relay>,
     config: AgentConfig,
     _dir: tempfile::TempDir,
@@ -30,26 +36,31 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut AgentConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = AgentConfig::new(dir.path(), Vec::new());
-        let (agent, _) = Agent::open(config.clone()).await.unwrap();
-        let (alice, mut bob) = crate::connection::tests::connected_sides();
-        let core = agent.core();
-        let mut step = core.store.step().await.unwrap();
-        step.insert(&mut bob, now()).await.unwrap();
-        step.commit().await.unwrap();
-        let relay = core.relay(&bob.receive.as_ref().unwrap().relay);
-        Self { alice, bob, agent, core, relay, config, _dir: dir }
+        let mut config = AgentConfig::new(dir.path(), Vec::new());
+        change(&mut config);
+        let (agent, events) = Agent::open(config.clone()).await.unwrap();
+        let (alice, bob) = crate::connection::tests::connected_sides();
+        let engine = agent.engine();
+        let keys = bob.receive.clone().unwrap();
+        let (id, commit) = engine.steps.create(bob).await.unwrap();
+        commit.durable().await.unwrap();
+        let relay = engine.relay(&keys.relay);
+        Self { alice, bob: id, keys, agent, agent_events: Some(events), engine, relay, config, _dir: dir }
     }
 
     fn queue(&self) -> RecipientId {
-        self.bob.receive.as_ref().unwrap().created.as_ref().unwrap().recipient_id.clone()
+        self.keys.created.as_ref().unwrap().recipient_id.clone()
     }
 
     /// What the relay delivers when it holds this.
     fn sealed(&self, content: &ReceivedBody<'_>) -> (MessageId, Vec<u8>) {
         let id = MessageId::generate(&mut rand::rng());
-        let secret = &self.bob.receive.as_ref().unwrap().created.as_ref().unwrap().relay_secret;
+        let secret = &self.keys.created.as_ref().unwrap().relay_secret;
         let mut body = Vec::new();
         content.seal_into(&secret.box_key(), &id, &mut body).unwrap();
         (id, body)
@@ -72,13 +83,20 @@ impl Scene {
     /// Whether the message may be acknowledged.
     async fn receive(&self, (id, body): &(MessageId, Vec<u8>)) -> Result<bool, AgentError> {
         let (queue, unknown) = (self.queue(), OldQueue::Unknown);
-        let outcome = receive_or_skip(&self.core, &self.relay, &queue, id, body, unknown).await?;
-        Ok(matches!(outcome, Outcome::Taken(_)))
+        let outcome = receive_or_skip(&self.engine, &self.relay, &queue, id, body, unknown).await?;
+        Ok(matches!(outcome, Outcome::Received(_)))
     }
 
     async fn events(&self) -> Vec<Event> {
-        let mut step = self.core.store.step().await.unwrap();
-        step.events_after(0, 100).await.unwrap().into_iter().map(|stored| stored.event).collect()
+        self.engine
+            .steps
+            .store
+            .events_after(0, 100)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|stored| stored.event)
+            .collect()
     }
 }
 
@@ -106,7 +124,7 @@ async fn repeated_message_is_acknowledged_and_told_once() {
 #[tokio::test]
 async fn message_that_does_not_fit_on_the_disk_is_not_acknowledged() {
     let mut scene = Scene::new().await;
-    scene.core.store.limit_pages(1).await;
+    scene.engine.steps.max_pages.store(1, Ordering::Relaxed);
     let mut stored = 0;
     let refused = loop {
         let message = scene.alice_sends(&[7; 8000]);
@@ -121,7 +139,7 @@ async fn message_that_does_not_fit_on_the_disk_is_not_acknowledged() {
     };
     assert_eq!(scene.events().await.len(), stored);
     assert!(scene.receive(&refused).await.is_err());
-    scene.core.store.limit_pages(1 << 20).await;
+    scene.engine.steps.max_pages.store(1 << 20, Ordering::Relaxed);
     assert!(scene.receive(&refused).await.unwrap());
     assert_eq!(scene.events().await.len(), stored + 1);
 }
@@ -132,30 +150,56 @@ async fn unreadable_message_is_acknowledged_and_told() {
     let (id, mut body) = scene.alice_sends(b"damaged");
     body[20] ^= 1;
     assert!(scene.receive(&(id, body)).await.unwrap());
-    let connection = scene.bob.id;
+    let connection = scene.bob;
     let expected = Event::ReceiveFailed { connection, error: ReceiveError::Decryption };
     assert_eq!(scene.events().await, [expected]);
 }
 
 #[tokio::test]
-async fn many_unreadable_messages_are_told_once_until_that_is_done() {
+async fn many_unreadable_messages_are_told_once_until_one_can_be_read() {
     let mut scene = Scene::new().await;
-    let connection = scene.bob.id;
-    for round in 1..3 {
+    let connection = scene.bob;
+    let mut expected = Vec::new();
+    for _ in 0..2 {
         for _ in 0..5 {
             let body = (0..100).map(|_| rand::random()).collect();
             assert!(scene.receive(&(MessageId::generate(&mut rand::rng()), body)).await.unwrap());
         }
-        let mut step = scene.core.store.step().await.unwrap();
-        let stored = step.events_after(0, 10).await.unwrap();
-        let expected = Event::ReceiveFailed { connection, error: ReceiveError::Decryption };
-        assert!(matches!(&stored[..], [one] if one.event == expected), "round {round}: {stored:?}");
-        step.remove_event(stored[0].sequence).await.unwrap();
-        step.commit().await.unwrap();
+        expected.push(Event::ReceiveFailed { connection, error: ReceiveError::Decryption });
+        let summary = scene.agent.connections().await.unwrap().remove(0);
+        assert_eq!(summary.troubles[0], Trouble::Unreadable(ReceiveError::Decryption));
+        let readable = scene.alice_sends(b"still here");
+        assert!(scene.receive(&readable).await.unwrap());
+        let summary = scene.agent.connections().await.unwrap().remove(0);
+        assert!(!summary.troubles.iter().any(|trouble| matches!(trouble, Trouble::Unreadable(_))));
+        let events = scene.events().await;
+        let failures: Vec<_> =
+            events.iter().filter(|event| !matches!(event, Event::Message { .. })).cloned().collect();
+        assert_eq!(failures, expected);
     }
-    let readable = scene.alice_sends(b"still here");
-    assert!(scene.receive(&readable).await.unwrap());
-    assert!(matches!(&scene.events().await[..], [Event::Message { .. }]));
+}
+
+#[tokio::test]
+async fn message_is_not_acknowledged_while_the_application_has_enough() {
+    let mut scene = Scene::with(|config| config.limits.undelivered = 2).await;
+    let mut events = scene.agent_events.take().unwrap();
+    for (number, room) in [true, false, false].into_iter().enumerate() {
+        let (id, body) = scene.alice_sends(&[number as u8]);
+        let queue = scene.queue();
+        let unknown = OldQueue::Unknown;
+        let outcome = receive_or_skip(&scene.engine, &scene.relay, &queue, &id, &body, unknown).await;
+        let Outcome::Received(received) = outcome.unwrap() else { panic!("not received") };
+        assert_eq!(received.room, room);
+    }
+    let first = events.next().await.unwrap().unwrap();
+    first.done().await.unwrap();
+    first.done().await.unwrap();
+    let count = |engine: Arc<Engine>, id| async move {
+        engine.steps.look(id, |connection| connection.undelivered).await.unwrap()
+    };
+    assert_eq!(count(scene.engine.clone(), scene.bob).await, 2);
+    events.next().await.unwrap().unwrap().done().await.unwrap();
+    assert_eq!(count(scene.engine.clone(), scene.bob).await, 1);
 }
 
 #[tokio::test]
@@ -163,8 +207,7 @@ async fn drained_queue_is_told_to_its_sender() {
     let scene = Scene::new().await;
     let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
     assert!(scene.receive(&quota).await.unwrap());
-    let mut step = scene.core.store.step().await.unwrap();
-    let outgoing = step.outgoing(scene.bob.id, 1).await.unwrap().remove(0).outgoing;
+    let outgoing = scene.engine.steps.store.outgoing(scene.bob, 0, 1).await.unwrap().remove(0).outgoing;
     assert!(!outgoing.notify && outgoing.authorized);
 }
 
@@ -172,18 +215,19 @@ async fn drained_queue_is_told_to_its_sender() {
 async fn message_for_an_unreadable_connection_stays_on_the_relay() {
     let mut scene = Scene::new().await;
     let message = scene.alice_sends(b"later");
-    scene.core.store.execute("UPDATE connections SET state = unhex('00' || hex(state))").await;
+    scene.engine.steps.store.execute("UPDATE connections SET state = unhex('00' || hex(state))").await;
+    scene.engine.steps.drop_unused();
     assert!(!scene.receive(&message).await.unwrap());
-    scene.core.store.execute("UPDATE connections SET state = unhex(substr(hex(state), 3))").await;
+    scene.engine.steps.store.execute("UPDATE connections SET state = unhex(substr(hex(state), 3))").await;
     assert!(scene.receive(&message).await.unwrap());
-    scene.agent.delete(scene.bob.id).await.unwrap();
+    scene.agent.delete(scene.bob).await.unwrap();
     assert!(!scene.receive(&message).await.unwrap());
 }
 
 #[tokio::test]
 async fn messages_that_wait_when_the_connection_fails_are_given_up() {
     let scene = Scene::new().await;
-    let connection = scene.bob.id;
+    let connection = scene.bob;
     let mut messages = Vec::new();
     for _ in 0..3 {
         messages.push(scene.agent.send(connection, b"too late").await.unwrap());
@@ -191,7 +235,7 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
     let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
     assert!(scene.receive(&quota).await.unwrap());
     for _ in 0..2 {
-        lost(&scene.core, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
+        lost(&scene.engine, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
     }
     let failed = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
     let given_up = messages.into_iter().map(|id| Event::SendFailed {
@@ -200,17 +244,16 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
         error: SendError::ConnectionFailed,
     });
     assert_eq!(scene.events().await, std::iter::once(failed).chain(given_up).collect::<Vec<_>>());
-    let mut step = scene.core.store.step().await.unwrap();
-    assert!(step.outgoing(connection, 10).await.unwrap().is_empty());
+    assert!(scene.engine.steps.store.outgoing(connection, 0, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn lost_queue_fails_the_connection_once() {
     let scene = Scene::new().await;
     for _ in 0..2 {
-        lost(&scene.core, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
+        lost(&scene.engine, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
     }
-    let connection = scene.bob.id;
+    let connection = scene.bob;
     let expected = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
     assert_eq!(scene.events().await, [expected]);
 }

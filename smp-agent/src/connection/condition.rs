@@ -1,0 +1,33 @@
+//! What is wrong with a connection, until it ends.
+
+use crate::error::ReceiveError;
+use serde::{Deserialize, Serialize};
+
+/// Troubles that last. Each is told once when it begins, and kept until something works again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Condition {
+    /// The last thing that came could not be read.
+    pub(crate) unreadable: Option<ReceiveError>,
+    /// Since when the peer's queue is full, in seconds since 1970.
+    pub(crate) full_since: Option<i64>,
+    /// Since when the peer's relay refuses what it took before, in seconds since 1970.
+    pub(crate) refused_since: Option<i64>,
+}
+
+impl Condition {
+    /// The peer's queue took something.
+    pub(crate) fn sent(&mut self) {
+        self.full_since = None;
+        self.refused_since = None;
+    }
+
+    /// The peer's queue is full. Whether that is new.
+    pub(crate) fn full(&mut self, now: i64) -> bool {
+        self.full_since.replace(self.full_since.unwrap_or(now)).is_none()
+    }
+
+    /// The peer's relay refuses. Whether that is new.
+    pub(crate) fn refused(&mut self, now: i64) -> bool {
+        self.refused_since.replace(self.refused_since.unwrap_or(now)).is_none()
+    }
+}

@@ -1,0 +1,201 @@
+//! The commands that the phases of a connection need. Each is repeated, with the same keys, until it is answered.
+
+use super::engine::Engine;
+use super::session::{CommandError, creation_error};
+use super::update::update;
+use super::worker::Later;
+use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, Role, SendQueue};
+use crate::error::ConnectionError;
+use crate::id::ConnectionId;
+use rand::seq::IndexedRandom as _;
+use smp_protocol::address::RelayAddress;
+use std::sync::Arc;
+
+/// A command, with what it takes of the state.
+pub(super) enum Task {
+    /// LKEY.
+    FetchLink(LinkFetch),
+    /// NEW, with the relay of the peer's queue.
+    CreateQueue(ReceiveQueue, Option<RelayAddress>),
+    /// KEY.
+    SecureOwn(ReceiveQueue),
+    /// SKEY.
+    SecurePeer(SendQueue),
+}
+
+impl Task {
+    /// What a connection needs now. None too if its state lacks what the command takes.
+    pub(super) fn of(connection: &Connection) -> Option<Self> {
+        match connection.command()? {
+            Command::FetchLink => connection.link_fetch.clone().map(Self::FetchLink),
+            Command::CreateQueue => {
+                let theirs = connection.send.as_ref().map(|queue| queue.relay.clone());
+                connection.receive.clone().map(|queue| Self::CreateQueue(queue, theirs))
+            }
+            Command::SecureOwn => connection.receive.clone().map(Self::SecureOwn),
+            Command::SecurePeer => connection.send.clone().map(Self::SecurePeer),
+        }
+    }
+}
+
+/// Does a command once. `refused` are the relays that will not make the queue.
+pub(super) async fn run(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    role: Role,
+    task: &Task,
+    refused: &mut Vec<RelayAddress>,
+) -> Result<(), Later> {
+    match task {
+        Task::FetchLink(fetch) => fetch_link(engine, id, role, fetch).await,
+        Task::CreateQueue(queue, theirs) => create_queue(engine, id, queue, theirs.as_ref(), refused).await,
+        Task::SecureOwn(queue) => secure_own(engine, id, queue).await,
+        Task::SecurePeer(queue) => secure_peer(engine, id, role, queue).await,
+    }
+}
+
+async fn fail(engine: &Engine, id: ConnectionId, error: ConnectionError) -> Result<(), Later> {
+    update(engine, id, &|connection, effects| {
+        connection.fail(error.clone(), effects);
+        Ok(())
+    })
+    .await;
+    Ok(())
+}
+
+/// LKEY. Repeated with the same key it is answered by the same data again.
+async fn fetch_link(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    role: Role,
+    fetch: &LinkFetch,
+) -> Result<(), Later> {
+    let session = engine.relay(&fetch.relay).session().await;
+    if !session.has_short_links() {
+        return fail(engine, id, ConnectionError::RelayTooOld).await;
+    }
+    match session.fetch_link(fetch).await {
+        Ok((sender_id, data)) => {
+            update(engine, id, &|connection, effects| {
+                connection.link_fetched(&sender_id, &data, &engine.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Later::Again),
+        Err(CommandError::Auth) => fail(engine, id, gone(role)).await,
+        Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
+/// NEW for the reply queue, on one relay after the other until one makes it or all have `refused`. If an answer is lost the
+/// queue is made again; the first one stays unused on its relay.
+async fn create_queue(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    queue: &ReceiveQueue,
+    theirs: Option<&RelayAddress>,
+    refused: &mut Vec<RelayAddress>,
+) -> Result<(), Later> {
+    let relay = engine.relay(&queue.relay);
+    let created = match relay.session_or_error().await {
+        Ok(session) => session
+            .create_queue(queue, engine.password(&queue.relay), None)
+            .await
+            .map(|created| (session, created)),
+        Err(error) => Err(CommandError::Again(error)),
+    };
+    match created {
+        Ok((session, created)) => {
+            update(engine, id, &|connection, effects| {
+                connection.queue_created(created.clone(), &engine.config, &mut rand::rng(), effects)
+            })
+            .await;
+            relay.subscribe_new(engine, &session, queue, &created);
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => {
+            choose_other_relay(engine, id, queue, theirs, refused).await;
+            Err(Later::Again)
+        }
+        Err(error) => {
+            refused.push(queue.relay.clone());
+            if choose_other_relay(engine, id, queue, theirs, refused).await {
+                return Err(Later::Again);
+            }
+            let error = creation_error(error).to_string();
+            fail(engine, id, ConnectionError::Refused(error)).await
+        }
+    }
+}
+
+/// Nobody knows the reply queue before it is made, so it may as well be made elsewhere. The answer that was lost may have been
+/// that it is made here: two relays that compare what they have must not find the same keys. False if there is no other relay.
+async fn choose_other_relay(
+    engine: &Engine,
+    id: ConnectionId,
+    queue: &ReceiveQueue,
+    theirs: Option<&RelayAddress>,
+    refused: &[RelayAddress],
+) -> bool {
+    let relays = engine.config.relays.iter().map(RelayAddress::without_password);
+    let others = relays.filter(|relay| *relay != queue.relay && !refused.contains(relay));
+    // No relay shall see both directions if that can be had.
+    let theirs = theirs.map(|relay| relay.fingerprint);
+    let (same, apart): (Vec<_>, Vec<_>) = others.partition(|relay| Some(relay.fingerprint) == theirs);
+    let choices = if apart.is_empty() { same } else { apart };
+    let Some(other) = choices.choose(&mut rand::rng()) else { return false };
+    update(engine, id, &|connection, _| {
+        connection.receive_elsewhere(other, &mut rand::rng());
+        Ok(())
+    })
+    .await;
+    true
+}
+
+/// KEY. Repeated with the same key it is answered by OK again.
+async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
+    let session = engine.relay(&queue.relay).session().await;
+    match session.secure_by_recipient(queue).await {
+        Ok(()) => {
+            update(engine, id, &|connection, effects| {
+                connection.own_queue_secured(&engine.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Later::Again),
+        Err(CommandError::Auth) => fail(engine, id, ConnectionError::QueueGone).await,
+        Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
+/// SKEY. Repeated with the same key it is answered by OK again.
+async fn secure_peer(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    role: Role,
+    queue: &SendQueue,
+) -> Result<(), Later> {
+    let session = engine.relay(&queue.relay).session().await;
+    match session.secure_by_sender(queue).await {
+        Ok(()) => {
+            update(engine, id, &|connection, effects| {
+                connection.peer_queue_secured(&engine.config, &mut rand::rng(), effects)
+            })
+            .await;
+            Ok(())
+        }
+        Err(CommandError::Again(_)) => Err(Later::Again),
+        Err(CommandError::Auth) => fail(engine, id, gone(role)).await,
+        Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
+    }
+}
+
+/// What it means that the peer's queue is not there for us.
+pub(super) fn gone(role: Role) -> ConnectionError {
+    match role {
+        Role::Joiner => ConnectionError::InvitationUsed,
+        Role::Initiator => ConnectionError::QueueGone,
+    }
+}

@@ -1,0 +1,287 @@
+//! What the tasks of the network share.
+
+use super::errands::Errands;
+use super::held::HeldMessages;
+use super::relays::{Relay, Relays};
+use super::workers::Workers;
+use crate::config::AgentConfig;
+use crate::connection::{Connection, OutgoingKind, StateError};
+use crate::data_dir::DataDir;
+use crate::error::{AgentError, SubscriptionError};
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::network;
+use crate::steps::Steps;
+use crate::store::StoredEvent;
+use crate::summary::{ConnectionSummary, Trouble};
+use smp_protocol::address::{Password, RelayAddress};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Relay events that wait for a slow application; older ones are dropped, which the application is told.
+const TRANSIENT_EVENTS: usize = 256;
+/// How often states that nobody uses are dropped from memory.
+const DROP_UNUSED: Duration = Duration::from_secs(10);
+/// Receipts of a connection that wait to be sent. A peer that takes none gets no more: they fill the disk.
+const MAX_WAITING_RECEIPTS: u32 = 256;
+
+/// The agent behind its public interface.
+pub(crate) struct Engine {
+    pub(crate) config: AgentConfig,
+    pub(crate) steps: Steps,
+    /// Given back by a shutdown, though events may still hold the engine.
+    data_dir: Mutex<Option<DataDir>>,
+    ended: CancellationToken,
+    tasks: TaskTracker,
+    /// Ends when the writer has written everything and closed the database.
+    writer: TaskTracker,
+    transient: broadcast::Sender<Event>,
+    relays: Relays,
+    workers: Workers,
+    pub(super) errands: Errands,
+    pub(super) held: HeldMessages,
+    /// Connections on which nothing comes.
+    stopped: Mutex<HashMap<ConnectionId, SubscriptionError>>,
+    /// There may be queues to delete at their relays.
+    pub(super) queues_to_delete: Notify,
+}
+
+impl Engine {
+    pub(crate) async fn open(config: AgentConfig) -> Result<Arc<Self>, AgentError> {
+        let data_dir = DataDir::open(&config.data_dir)?;
+        let (changed, changes) = mpsc::unbounded_channel();
+        let (steps, writer) = Steps::open(&data_dir.database(), changed).await?;
+        data_dir.opened()?;
+        let engine = Arc::new(Self {
+            config,
+            steps,
+            data_dir: Mutex::new(Some(data_dir)),
+            ended: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            writer: TaskTracker::new(),
+            transient: broadcast::Sender::new(TRANSIENT_EVENTS),
+            relays: Relays::default(),
+            workers: Workers::default(),
+            errands: Errands::default(),
+            held: HeldMessages::default(),
+            stopped: Mutex::default(),
+            queues_to_delete: Notify::new(),
+        });
+        // It holds the engine, and so the data directory, until the last step is written.
+        let engine_ = engine.clone();
+        engine.writer.spawn(async move {
+            writer.run().await;
+            drop(engine_);
+        });
+        engine.writer.close();
+        engine.spawn(wake_changed(engine.clone(), changes));
+        engine.spawn(drop_unused(engine.clone()));
+        Ok(engine)
+    }
+
+    /// Goes on with whatever was going on.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), AgentError> {
+        for relay in self.steps.store.receiving_relays().await? {
+            self.relay(&relay);
+        }
+        for connection in self.steps.store.busy_connections().await? {
+            self.workers.wake(self, connection);
+        }
+        self.spawn(network::deletion::delete_queues(self.clone()));
+        self.spawn(network::age::give_up_what_is_old(self.clone()));
+        self.queues_to_delete.notify_one();
+        Ok(())
+    }
+
+    /// Stops the background tasks wherever they are, which loses nothing and ends the sessions with relays, and gives the data
+    /// directory back.
+    pub(crate) async fn shutdown(&self) {
+        self.ended.cancel();
+        self.steps.close();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.writer.wait().await;
+        self.steps.store.close().await;
+        self.data_dir.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Ends the agent as a crash would, when its last handle is dropped.
+    pub(crate) fn stop(&self) {
+        self.ended.cancel();
+        self.steps.close();
+    }
+
+    pub(crate) async fn stopped(&self) {
+        self.ended.cancelled().await;
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// Runs a background task until the agent stops.
+    pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.ended.clone().run_until_cancelled_owned(task));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_worker(&self, connection: ConnectionId) -> bool {
+        self.workers.has(connection)
+    }
+
+    /// Tells the connection's worker that a full queue has space again.
+    pub(super) fn resume(&self, connection: ConnectionId) {
+        self.workers.resume(connection);
+    }
+
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The relay at an address; the password does not matter.
+    pub(crate) fn relay(self: &Arc<Self>, address: &RelayAddress) -> Arc<Relay> {
+        self.relays.get(self, address)
+    }
+
+    /// The password for new queues on a relay.
+    pub(super) fn password(&self, address: &RelayAddress) -> Option<Password> {
+        let relay = self.config.relays.iter().find(|relay| relay.without_password() == *address);
+        relay.and_then(|relay| relay.password.clone())
+    }
+
+    /// Tells the application something that is not stored.
+    pub(super) fn tell(&self, event: Event) {
+        // Without a receiver nobody wants to know.
+        let _ = self.transient.send(event);
+    }
+
+    fn stopped_lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, SubscriptionError>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing comes on a connection. The application is told once.
+    pub(super) fn receiving_stopped(&self, connection: ConnectionId, error: SubscriptionError) {
+        let before = self.stopped_lock().insert(connection, error.clone());
+        if before.as_ref() != Some(&error) {
+            self.tell(Event::ReceivingStopped { connection, error });
+        }
+    }
+
+    /// Something comes again.
+    pub(super) fn receiving(&self, connection: ConnectionId) {
+        self.stopped_lock().remove(&connection);
+    }
+
+    /// Whether nothing comes on some connection.
+    pub(super) fn is_any_stopped(&self) -> bool {
+        !self.stopped_lock().is_empty()
+    }
+
+    /// A connection as the application sees it; None for an invitation that is being made.
+    pub(crate) fn summary(&self, connection: &Connection) -> Option<ConnectionSummary> {
+        let mut summary = ConnectionSummary::of(connection)?;
+        let stopped = self.stopped_lock().get(&connection.id).cloned();
+        summary.troubles.extend(stopped.map(Trouble::ReceivingStopped));
+        let own = connection.receive_queues().map(|(queue, _)| &queue.relay);
+        let mut down: Vec<_> = own
+            .chain(connection.send.iter().map(|queue| &queue.relay))
+            .filter_map(|relay| self.relays.down(relay))
+            .map(|(relay, error)| Trouble::RelayDown { relay, error })
+            .collect();
+        down.dedup();
+        summary.troubles.append(&mut down);
+        Some(summary)
+    }
+
+    /// There may be queues to delete at their relays.
+    pub(crate) fn look_for_deleted_queues(&self) {
+        self.queues_to_delete.notify_one();
+    }
+
+    pub(crate) fn transient_events(&self) -> broadcast::Receiver<Event> {
+        self.transient.subscribe()
+    }
+
+    /// Removes a connection. Its queues are deleted at their relays as soon as possible.
+    pub(crate) async fn remove(&self, id: ConnectionId) -> Result<(), AgentError> {
+        let commit = self.steps.remove(id).await?;
+        self.held.forget(id);
+        commit.durable().await?;
+        self.queues_to_delete.notify_one();
+        Ok(())
+    }
+
+    /// The application is done with a stored event.
+    pub(crate) async fn done(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+        sequence: i64,
+        event: &Event,
+    ) -> Result<(), AgentError> {
+        let Event::Message { origin, .. } = event else {
+            let ((), commit) = self
+                .steps
+                .step(connection, |_, request| {
+                    request.done.push(sequence);
+                    Ok(())
+                })
+                .await?;
+            return commit.durable().await;
+        };
+        let config = &self.config;
+        let (room, commit) = self
+            .steps
+            .step(connection, |connection, request| {
+                request.done.push(sequence);
+                connection.undelivered = connection.undelivered.saturating_sub(1);
+                if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
+                    connection
+                        .send_receipt(origin, config, &mut request.effects)
+                        .map_err(|StateError| AgentError::Encryption(connection.id))?;
+                }
+                Ok(connection.undelivered < config.limits.undelivered)
+            })
+            .await?;
+        commit.durable().await?;
+        if room {
+            self.held.acknowledge(self, connection);
+        }
+        Ok(())
+    }
+
+    /// As [`done`](Self::done), for a message that is named by its number.
+    pub(crate) async fn ack(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+        message: crate::id::MessageId,
+    ) -> Result<(), AgentError> {
+        let stored = self.steps.store.message(connection, message).await?;
+        let Some(StoredEvent { sequence, event }) = stored else {
+            return Err(AgentError::UnknownMessage(connection, message));
+        };
+        self.done(connection, sequence, &event).await
+    }
+}
+
+/// Whether a body is one that a full queue may keep back: a confirmation is not, its queue is full of others'.
+pub(super) fn waits_for_space(kind: OutgoingKind) -> bool {
+    kind != OutgoingKind::Confirmation
+}
+
+/// Wakes the workers of connections whose steps are durable.
+async fn wake_changed(engine: Arc<Engine>, mut changes: mpsc::UnboundedReceiver<ConnectionId>) {
+    while let Some(connection) = changes.recv().await {
+        engine.workers.wake(&engine, connection);
+    }
+}
+
+async fn drop_unused(engine: Arc<Engine>) {
+    loop {
+        tokio::time::sleep(DROP_UNUSED).await;
+        engine.steps.drop_unused();
+    }
+}

@@ -1,0 +1,112 @@
+//! Making invitations.
+
+use super::engine::Engine;
+use super::session::creation_error;
+use crate::connection::{Connection, StateError};
+use crate::error::{AgentError, RelayError};
+use crate::id::ConnectionId;
+use crate::summary::{Invitation, connection_link, connection_short_link};
+use rand::seq::SliceRandom as _;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::link::UserData;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+/// Makes a queue on one of the relays, and an invitation to it: with a short link if there is something to show, and the relay
+/// can do it. In a task of its own: a caller that leaves does not leave a half-made one behind.
+pub(crate) async fn invite(
+    engine: &Arc<Engine>,
+    shown: Option<UserData>,
+) -> Result<(ConnectionId, Invitation), AgentError> {
+    let (result, made) = tokio::sync::oneshot::channel();
+    let engine_ = engine.clone();
+    engine.spawn(async move {
+        if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, shown).await) {
+            // The next start removes what cannot be removed now.
+            let _ = engine_.remove(unwanted).await;
+        }
+    });
+    made.await.unwrap_or(Err(AgentError::ShutDown))
+}
+
+async fn try_relays(
+    engine: &Arc<Engine>,
+    shown: Option<UserData>,
+) -> Result<(ConnectionId, Invitation), AgentError> {
+    let mut relays = engine.config.relays.clone();
+    relays.shuffle(&mut rand::rng());
+    let mut failure = AgentError::NoRelay;
+    let deadline = Instant::now() + engine.config.timeouts.create;
+    for relay in relays {
+        match invite_at(engine, &relay, shown.clone(), deadline).await {
+            Err(error @ AgentError::Relay { .. }) => failure = error,
+            result => return result,
+        }
+    }
+    Err(failure)
+}
+
+async fn invite_at(
+    engine: &Arc<Engine>,
+    relay: &RelayAddress,
+    shown: Option<UserData>,
+    deadline: Instant,
+) -> Result<(ConnectionId, Invitation), AgentError> {
+    let connection = Connection::invite(&engine.config, relay, shown.is_some(), &mut rand::rng());
+    let (id, commit) = engine.steps.create(connection).await?;
+    commit.durable().await?;
+    let result = match timeout_at(deadline, make_queue(engine, id, relay, shown)).await {
+        Ok(result) => result,
+        Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
+    };
+    match result {
+        Ok(invitation) => Ok((id, invitation)),
+        Err(error) => {
+            // The queue may have been made.
+            engine.remove(id).await?;
+            Err(error)
+        }
+    }
+}
+
+/// NEW on the connection's relay. If the answer is lost the queue stays unused on the relay.
+async fn make_queue(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    relay: &RelayAddress,
+    shown: Option<UserData>,
+) -> Result<Invitation, AgentError> {
+    let damaged = |StateError| AgentError::Encryption(id);
+    let relay = engine.relay(relay);
+    let failed = |error| relay_failed(&relay.address, error);
+    let session = relay.session_now().await.map_err(failed)?;
+    let config = &engine.config;
+    let shown = shown.filter(|_| session.has_short_links());
+    let prepared = engine.steps.look(id, |connection| {
+        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut rand::rng()));
+        let queue = connection.receive.clone().ok_or(StateError)?;
+        Ok((queue, offer.transpose()?.flatten()))
+    });
+    let (queue, offer) = prepared.await?.map_err(damaged)?;
+    let password = engine.password(&queue.relay);
+    let created = session.create_queue(&queue, password, offer.as_ref()).await;
+    let created = created.map_err(|error| failed(creation_error(error)))?;
+    let step = engine.steps.step(id, |connection, request| {
+        connection
+            .queue_created(created.clone(), config, &mut rand::rng(), &mut request.effects)
+            .map_err(damaged)?;
+        if let Some(offer) = offer {
+            connection.offer_stored(offer);
+        }
+        let full = connection_link(connection).ok_or(AgentError::Encryption(id))?;
+        Ok(Invitation { full, short: connection_short_link(connection) })
+    });
+    let (invitation, commit) = step.await?;
+    commit.durable().await?;
+    relay.subscribe_new(engine, &session, &queue, &created);
+    Ok(invitation)
+}
+
+fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
+    AgentError::Relay { relay: relay.without_password().to_string(), error }
+}

@@ -1,0 +1,70 @@
+//! The last events, on their way from the writer to the application without being read from the database again.
+
+use crate::store::StoredEvent;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Events in memory; an application that is further behind reads the older ones from the database.
+const EVENTS_IN_MEMORY: usize = 256;
+
+/// The events after a place in their sequence.
+#[derive(Clone)]
+pub(crate) struct EventLog {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    /// All later ones are in memory.
+    after: i64,
+    events: VecDeque<StoredEvent>,
+}
+
+impl EventLog {
+    pub(super) fn new(last: i64) -> Self {
+        let state = State { after: last, events: VecDeque::new() };
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds events that are durable.
+    pub(super) fn add(&self, events: Vec<StoredEvent>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        state.events.extend(events);
+        while state.events.len() > EVENTS_IN_MEMORY {
+            if let Some(dropped) = state.events.pop_front() {
+                state.after = dropped.sequence;
+            }
+        }
+        drop(state);
+        self.changed.send_replace(());
+    }
+
+    /// Marked when events are added.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Takes the events after a place in the sequence; None if they have to be read from the database.
+    pub(crate) fn take(&self, after: i64) -> Option<VecDeque<StoredEvent>> {
+        let mut state = self.lock();
+        if after < state.after {
+            return None;
+        }
+        let mut events = std::mem::take(&mut state.events);
+        if let Some(last) = events.back() {
+            state.after = last.sequence;
+        }
+        while events.front().is_some_and(|event| event.sequence <= after) {
+            events.pop_front();
+        }
+        Some(events)
+    }
+}

@@ -1,0 +1,353 @@
+//! Steps: changes of connections in memory, which become durable in groups.
+//!
+//! A step takes the state of one connection, changes it by a pure function, and leaves what that changes in the database to the writer.
+//! The next step of the connection goes on with the changed state at once; a [`Commit`] tells when, and whether, a step is durable. Nothing of a
+//! step may leave the machine or reach the application before. If the database does not take a step, all steps of its
+//! connection that are not durable are undone, and the connection is read again from what is.
+//!
+//! States are in memory while they are in use; a connection that has nothing to do takes none.
+
+mod event_log;
+mod slot;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use event_log::EventLog;
+
+use crate::connection::{Connection, Effects, Phase, StateError};
+use crate::error::{AgentError, ConnectionError, SendError, StorageError};
+use crate::id::ConnectionId;
+use crate::store::{Changes, Lasting, Loaded, QueueRow, Store, StoredOutgoing, Upkeep};
+use crate::stored::to_bytes;
+use slot::{Present, Slot};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use writer::{Item, Queue, Writer};
+
+/// States in memory above which those are dropped that nobody uses.
+const MAX_SLOTS: usize = 1024;
+/// First capacity of a buffer for a body at rest: with a header that has a KEM and a short text.
+const CONTENT_CAPACITY: usize = 4096;
+/// Bodies of a connection that wait in memory; more wait in the database.
+const OUTGOING_IN_MEMORY: usize = 32;
+
+/// All steps of an agent.
+pub(crate) struct Steps {
+    pub(crate) store: Store,
+    pub(crate) events: EventLog,
+    queue: Arc<Queue>,
+    slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
+    last_connection: AtomicI64,
+    last_outgoing: AtomicI64,
+    day: Arc<AtomicI64>,
+    day_began_at: AtomicI64,
+    #[cfg(test)]
+    pub(crate) max_pages: Arc<AtomicI64>,
+}
+
+/// What a step asks for besides the state of its connection.
+#[derive(Default)]
+pub(crate) struct Request {
+    pub(crate) effects: Effects,
+    /// Bodies that need not be sent any more.
+    pub(crate) sent: Vec<i64>,
+    /// Events that the application is done with.
+    pub(crate) done: Vec<i64>,
+    /// The hash of the encrypted message that was received.
+    pub(crate) received: Option<[u8; 32]>,
+    /// Everything that waits to be sent is given up.
+    pub(crate) give_up: Option<SendError>,
+}
+
+/// When a step is durable.
+#[must_use = "a step is not durable before its commit"]
+pub(crate) struct Commit(oneshot::Receiver<Result<(), StorageError>>);
+
+impl Commit {
+    /// Waits until the step is durable, or tells why it is undone. The step goes on if this is dropped.
+    pub(crate) async fn durable(self) -> Result<(), AgentError> {
+        match self.0.await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(AgentError::ShutDown),
+        }
+    }
+}
+
+impl Steps {
+    /// Opens the database. Connections that have something to do on the network after a commit are sent to `changed`.
+    pub(crate) async fn open(
+        path: &Path,
+        changed: mpsc::UnboundedSender<ConnectionId>,
+    ) -> Result<(Self, Writer), AgentError> {
+        let (store, db) = Store::open(path).await?;
+        let last = store.last().await?;
+        let queue = Arc::new(Queue::default());
+        let day = Arc::new(AtomicI64::new(last.day));
+        let events = EventLog::new(last.event);
+        let writer = Writer::new(db, queue.clone(), events.clone(), changed, day.clone(), last.event);
+        let steps = Self {
+            store,
+            events,
+            queue,
+            slots: Mutex::default(),
+            last_connection: AtomicI64::new(last.connection),
+            last_outgoing: AtomicI64::new(last.outgoing),
+            day,
+            day_began_at: AtomicI64::new(last.day_began_at),
+            #[cfg(test)]
+            max_pages: writer.max_pages.clone(),
+        };
+        Ok((steps, writer))
+    }
+
+    /// No more steps are taken; those that were are written.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slot(&self, id: ConnectionId) -> Arc<Slot> {
+        let mut slots = self.lock();
+        if slots.len() >= MAX_SLOTS && !slots.contains_key(&id) {
+            slots.retain(|_, slot| slot.is_in_use());
+        }
+        slots.entry(id).or_insert_with(|| Arc::new(Slot::new())).clone()
+    }
+
+    /// Drops the states that nobody uses.
+    pub(crate) fn drop_unused(&self) {
+        let mut slots = self.lock();
+        slots.retain(|_, slot| slot.is_in_use());
+        slots.shrink_to_fit();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn states(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Adds a connection. Returns its number.
+    pub(crate) async fn create(
+        &self,
+        mut connection: Connection,
+    ) -> Result<(ConnectionId, Commit), AgentError> {
+        let id = ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
+        connection.id = id;
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        let mut present =
+            Present::new(Loaded { connection, state: Default::default(), queues: Vec::new() }, slot.epoch());
+        let changes = Changes { insert: true, ..self.changes(&mut present, Request::default())? };
+        let commit = self.put(&slot, &present, changes)?;
+        *state = Some(present);
+        Ok((id, commit))
+    }
+
+    /// Changes a connection. If the function returns an error nothing has happened.
+    pub(crate) async fn step<T>(
+        &self,
+        id: ConnectionId,
+        change: impl FnOnce(&mut Connection, &mut Request) -> Result<T, AgentError>,
+    ) -> Result<(T, Commit), AgentError> {
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        // Whatever happens before the end, the state is read again.
+        let mut present = self.present(&slot, state.take(), id).await?;
+        let mut request = Request::default();
+        match change(&mut present.connection, &mut request) {
+            Ok(value) => {
+                let changes = self.changes(&mut present, request)?;
+                let commit = self.put(&slot, &present, changes)?;
+                *state = Some(present);
+                Ok((value, commit))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks at a connection, whose last steps may not be durable yet.
+    pub(crate) async fn look<T>(
+        &self,
+        id: ConnectionId,
+        look: impl FnOnce(&Connection) -> T,
+    ) -> Result<T, AgentError> {
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        let present = self.present(&slot, state.take(), id).await?;
+        Ok(look(&state.insert(present).connection))
+    }
+
+    /// Removes a connection with everything that belongs to it. Its queues are left to be deleted at their relays.
+    pub(crate) async fn remove(&self, id: ConnectionId) -> Result<Commit, AgentError> {
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        let mut present = self.present(&slot, state.take(), id).await?;
+        let deleted = present.queues.clone();
+        let changes = self.changes(&mut present, Request::default())?;
+        let changes = Changes { remove: true, deleted: [changes.deleted, deleted].concat(), ..changes };
+        self.put(&slot, &present, changes)
+    }
+
+    /// Runs something on the database that concerns no connection, after all steps before it.
+    pub(crate) fn upkeep(&self, upkeep: Upkeep) -> Result<Commit, AgentError> {
+        let (done, commit) = oneshot::channel();
+        self.queue.push(Item::Upkeep { upkeep, done }).map_err(|_| AgentError::ShutDown)?;
+        Ok(Commit(commit))
+    }
+
+    /// Waits until all steps before this are durable or undone.
+    async fn flush(&self) -> Result<(), AgentError> {
+        self.upkeep(Upkeep::Nothing)?.durable().await
+    }
+
+    /// The next durable body of a connection, once those before it are gone. None if nothing is to be sent now.
+    pub(crate) async fn next_outgoing(
+        &self,
+        id: ConnectionId,
+    ) -> Result<Option<Arc<StoredOutgoing>>, AgentError> {
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        let mut present = self.present(&slot, state.take(), id).await?;
+        if present.outgoing.is_empty() && present.more {
+            self.flush().await?;
+            let rows = self.store.outgoing(id, present.last_taken, OUTGOING_IN_MEMORY as u32).await?;
+            present.more = rows.len() == OUTGOING_IN_MEMORY;
+            if let Some(last) = rows.last() {
+                slot.committed(last.row);
+                present.last_taken = last.row;
+            }
+            present.outgoing.extend(rows.into_iter().map(Arc::new));
+        }
+        let next = present.outgoing.front().filter(|stored| slot.is_committed(stored.row)).cloned();
+        *state = Some(present);
+        Ok(next)
+    }
+
+    /// The day, counted in those on which the agent ran.
+    pub(crate) fn day(&self) -> i64 {
+        self.day.load(Ordering::Relaxed)
+    }
+
+    /// Begins a new day if a day of 24 hours has passed by this clock, however many it says: one that jumps makes nothing old.
+    pub(crate) async fn begin_day(&self, now: i64) -> Result<(), AgentError> {
+        const DAY: i64 = 24 * 60 * 60;
+        let began_at = self.day_began_at.load(Ordering::Relaxed);
+        if (began_at.saturating_sub(DAY)..began_at.saturating_add(DAY)).contains(&now) {
+            return Ok(());
+        }
+        let day = self.day() + i64::from(now > began_at);
+        self.upkeep(Upkeep::Day(day, now))?.durable().await?;
+        self.day.store(day, Ordering::Relaxed);
+        self.day_began_at.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The state, read from the database if it is not in memory or was undone.
+    async fn present(
+        &self,
+        slot: &Slot,
+        present: Option<Present>,
+        id: ConnectionId,
+    ) -> Result<Present, AgentError> {
+        if let Some(present) = present.filter(|present| present.epoch == slot.epoch()) {
+            return Ok(present);
+        }
+        if slot.is_pending() {
+            self.flush().await?;
+        }
+        let epoch = slot.epoch();
+        let loaded = self.store.load(id).await?.ok_or(AgentError::UnknownConnection(id))?;
+        Ok(Present::new(loaded, epoch))
+    }
+
+    /// The rows that a step changes.
+    fn changes(&self, present: &mut Present, request: Request) -> Result<Changes, AgentError> {
+        let Request { effects, sent, done, received, give_up } = request;
+        let connection = &present.connection;
+        let id = connection.id;
+        let state = connection.state_bytes().map_err(crate::store::Fault::from)?;
+        let lasts = state == present.state;
+        let failed = connection.phase == Phase::Failed && !lasts;
+        let give_up = give_up.or(failed.then_some(SendError::ConnectionFailed));
+        let lasting = (!lasts).then(|| Lasting {
+            state: state.clone(),
+            busy: connection.command().is_some() || connection.errand().is_some(),
+            joined: connection.phase == Phase::AwaitingReply,
+            unfinished: connection.is_unfinished_invitation(),
+        });
+        let queues = if lasts { None } else { changed_queues(&present.queues, QueueRow::all(connection)) };
+        let position = connection.position_bytes().map_err(crate::store::Fault::from)?;
+        let mut outgoing = Vec::with_capacity(effects.outgoing.len());
+        for body in effects.outgoing {
+            let row = self.last_outgoing.fetch_add(1, Ordering::Relaxed) + 1;
+            let content = to_bytes(&body, CONTENT_CAPACITY).map_err(crate::store::Fault::from)?;
+            outgoing.push((row, body.message, content));
+            present.add_outgoing(StoredOutgoing { row, outgoing: body }, OUTGOING_IN_MEMORY);
+        }
+        present.remove_outgoing(&sent);
+        if give_up.is_some() {
+            present.outgoing.clear();
+            present.more = false;
+        }
+        present.state = state;
+        if let Some(queues) = &queues {
+            present.queues.clone_from(queues);
+        }
+        Ok(Changes {
+            connection: id,
+            lasting,
+            position,
+            queues,
+            outgoing,
+            sent_outgoing: sent,
+            give_up,
+            sent: effects.sent,
+            receipts: effects.receipts,
+            forget_skipped: effects.forget_skipped,
+            skipped: effects.skipped,
+            deleted: effects.deleted.iter().filter_map(QueueRow::made).collect(),
+            received,
+            events: effects.events,
+            done,
+            ..Changes::default()
+        })
+    }
+
+    /// Leaves a step to the writer.
+    fn put(&self, slot: &Arc<Slot>, present: &Present, changes: Changes) -> Result<Commit, AgentError> {
+        let (done, commit) = oneshot::channel();
+        let wake =
+            changes.insert || changes.remove || changes.lasting.is_some() || !changes.outgoing.is_empty();
+        slot.begin();
+        let item =
+            Item::Step { changes: Box::new(changes), slot: slot.clone(), epoch: present.epoch, wake, done };
+        self.queue.push(item).map_err(|_| AgentError::ShutDown)?;
+        Ok(Commit(commit))
+    }
+}
+
+/// A change that needs nothing but the connection and cannot be refused: if its state is not what it needs, the connection fails.
+pub(crate) fn or_fail(
+    change: impl FnOnce(&mut Connection, &mut Effects) -> Result<(), StateError>,
+) -> impl FnOnce(&mut Connection, &mut Request) -> Result<(), AgentError> {
+    |connection, request| {
+        if change(connection, &mut request.effects).is_err() {
+            request.effects = Effects::default();
+            connection.fail(ConnectionError::Encryption, &mut request.effects);
+        }
+        Ok(())
+    }
+}
+
+fn changed_queues(before: &[QueueRow], now: Vec<QueueRow>) -> Option<Vec<QueueRow>> {
+    let same = before.len() == now.len()
+        && before.iter().zip(&now).all(|(before, now)| before.recipient_id == now.recipient_id);
+    (!same).then_some(now)
+}

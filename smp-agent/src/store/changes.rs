@@ -1,0 +1,95 @@
+//! What one step changes in the database.
+
+use crate::connection::{Connection, CreatedQueue, Receipt, ReceiveQueue, SentMessage};
+use crate::error::SendError;
+use crate::event::Event;
+use crate::id::{ConnectionId, MessageId};
+use smp_protocol::encoding;
+use smp_ratchet::SkippedChange;
+use zeroize::Zeroizing;
+
+/// The rows that one step of a connection changes. All are committed, or none.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) connection: ConnectionId,
+    /// The connection is new.
+    pub(crate) insert: bool,
+    /// The connection goes, with everything that belongs to it.
+    pub(crate) remove: bool,
+    /// The state that lasts, if the step changes it.
+    pub(crate) lasting: Option<Lasting>,
+    /// What each message changes.
+    pub(crate) position: Zeroizing<Vec<u8>>,
+    /// All queues in which the connection receives, if they change.
+    pub(crate) queues: Option<Vec<QueueRow>>,
+    /// Bodies to be sent, with their numbers, in order.
+    pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
+    /// Bodies that need not be sent any more.
+    pub(crate) sent_outgoing: Vec<i64>,
+    /// Nothing more is sent: what waits is given up, and the application learns of its messages.
+    pub(crate) give_up: Option<SendError>,
+    pub(crate) sent: Vec<SentMessage>,
+    pub(crate) receipts: Vec<Receipt>,
+    /// All keys of skipped messages are forgotten, before the changes below.
+    pub(crate) forget_skipped: bool,
+    pub(crate) skipped: Vec<SkippedChange>,
+    /// The hash of the encrypted message that was received.
+    pub(crate) received: Option<[u8; 32]>,
+    pub(crate) events: Vec<Event>,
+    /// Events that the application is done with.
+    pub(crate) done: Vec<i64>,
+    /// Queues that their relays are to delete.
+    pub(crate) deleted: Vec<QueueRow>,
+}
+
+/// The state of a connection that lasts, and what the agent looks for when it starts.
+pub(crate) struct Lasting {
+    pub(crate) state: Zeroizing<Vec<u8>>,
+    pub(crate) busy: bool,
+    pub(crate) joined: bool,
+    pub(crate) unfinished: bool,
+}
+
+/// A queue in which a connection receives.
+#[derive(Clone)]
+pub(crate) struct QueueRow {
+    pub(crate) relay: Vec<u8>,
+    pub(crate) recipient_id: Vec<u8>,
+    pub(crate) recipient_key: Zeroizing<Vec<u8>>,
+    pub(crate) sender_id: Vec<u8>,
+    pub(crate) link_id: Option<Vec<u8>>,
+}
+
+impl QueueRow {
+    pub(crate) fn new(queue: &ReceiveQueue, created: &CreatedQueue) -> Self {
+        Self {
+            relay: encoding::to_bytes(&queue.relay),
+            recipient_id: created.recipient_id.as_bytes().to_vec(),
+            recipient_key: Zeroizing::new(queue.recipient_key.to_der().to_vec()),
+            sender_id: created.sender_id.as_bytes().to_vec(),
+            link_id: created.link_id.as_ref().map(|id| id.as_bytes().to_vec()),
+        }
+    }
+
+    /// None before the relay has made it.
+    pub(crate) fn made(queue: &ReceiveQueue) -> Option<Self> {
+        queue.created.as_ref().map(|created| Self::new(queue, created))
+    }
+
+    /// Those of a connection.
+    pub(crate) fn all(connection: &Connection) -> Vec<Self> {
+        connection.receive_queues().map(|(queue, created)| Self::new(queue, created)).collect()
+    }
+}
+
+/// What is done from time to time, for no connection in particular.
+pub(crate) enum Upkeep {
+    /// A new day of the agent has begun, at this time.
+    Day(i64, i64),
+    /// Hashes and queues to delete that are from before these days are forgotten.
+    Forget { hashes: i64, deleted: i64 },
+    /// A queue to delete is gone.
+    Deleted(i64),
+    /// Nothing: who waits for it knows that all before it is done.
+    Nothing,
+}

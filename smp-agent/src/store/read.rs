@@ -1,0 +1,274 @@
+//! What is read: single connections when they are needed, and lists a part at a time.
+
+use super::columns::{column, damaged, private_auth_key, read, relay, relay_column};
+use super::{Fault, QueueRow, Store};
+use crate::connection::{Connection, Outgoing};
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::stored::from_bytes;
+use smp_crypto::PrivateAuthKey;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::id::{LinkId, RecipientId, SenderId};
+use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedKey, SkippedKeyId, SkippedKeys};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use zeroize::Zeroizing;
+
+/// How much of the hash of a received message is kept, in bytes.
+pub(super) const HASH_LENGTH: usize = 16;
+
+/// A connection, and what is known of its rows.
+pub(crate) struct Loaded {
+    pub(crate) connection: Connection,
+    /// The state that lasts, as it is stored.
+    pub(crate) state: Zeroizing<Vec<u8>>,
+    pub(crate) queues: Vec<QueueRow>,
+}
+
+/// A body that waits to be sent.
+#[derive(Debug)]
+pub(crate) struct StoredOutgoing {
+    pub(crate) row: i64,
+    pub(crate) outgoing: Outgoing,
+}
+
+/// An event with its place in the sequence of all events of this data directory.
+#[derive(Debug)]
+pub(crate) struct StoredEvent {
+    pub(crate) sequence: i64,
+    pub(crate) event: Event,
+}
+
+/// What is needed to subscribe to a queue.
+#[derive(Clone)]
+pub(crate) struct Subscription {
+    pub(crate) row: i64,
+    pub(crate) recipient_id: RecipientId,
+    pub(crate) recipient_key: PrivateAuthKey,
+}
+
+/// A queue that its relay is to delete.
+pub(crate) struct DeletedQueue {
+    pub(crate) row: i64,
+    pub(crate) relay: RelayAddress,
+    pub(crate) recipient_id: RecipientId,
+    pub(crate) recipient_key: PrivateAuthKey,
+}
+
+/// The last numbers that were given, and the day.
+pub(crate) struct Last {
+    pub(crate) connection: i64,
+    pub(crate) outgoing: i64,
+    pub(crate) event: i64,
+    pub(crate) day: i64,
+    pub(crate) day_began_at: i64,
+}
+
+impl Store {
+    /// The last numbers that were given.
+    pub(crate) async fn last(&self) -> Result<Last, Fault> {
+        let sql =
+            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'connections'), 0) AS connection,
+            coalesce((SELECT max(id) FROM outgoing), 0) AS outgoing,
+            coalesce((SELECT max(sequence) FROM events), 0) AS event, day, began_at FROM days";
+        let row = sqlx::query(sql).fetch_one(&self.readers).await?;
+        Ok(Last {
+            connection: column(&row, "connection")?,
+            outgoing: column(&row, "outgoing")?,
+            event: column(&row, "event")?,
+            day: column(&row, "day")?,
+            day_began_at: column(&row, "began_at")?,
+        })
+    }
+
+    /// A connection.
+    pub(crate) async fn load(&self, id: ConnectionId) -> Result<Option<Loaded>, Fault> {
+        let mut db = self.readers.acquire().await?;
+        let sql = "SELECT state, position FROM connections JOIN positions ON connection_id = id WHERE id = ?";
+        let row = sqlx::query(sql).bind(id.number()).fetch_optional(&mut *db).await?;
+        let Some(row) = row else { return Ok(None) };
+        let state: &[u8] = column(&row, "state")?;
+        let (mut connection, skipped) = Connection::from_stored(id, state, column(&row, "position")?)?;
+        if skipped > 0 {
+            connection.skipped = skipped_keys(&mut db, id).await?;
+        }
+        let queues = QueueRow::all(&connection);
+        Ok(Some(Loaded { connection, state: Zeroizing::new(state.to_vec()), queues }))
+    }
+
+    /// The connection that receives in a queue.
+    pub(crate) async fn find_by_queue(
+        &self,
+        relay: &RelayAddress,
+        recipient_id: &RecipientId,
+    ) -> Result<Option<ConnectionId>, Fault> {
+        let sql = "SELECT connection_id FROM receive_queues WHERE recipient_id = ? AND relay = ?";
+        let id: Option<i64> = sqlx::query_scalar(sql)
+            .bind(recipient_id.as_bytes())
+            .bind(relay_column(relay))
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(id.map(ConnectionId::new))
+    }
+
+    /// Whether a sender ID is that of a queue in which this agent receives.
+    pub(crate) async fn receives_from(&self, sender_id: &SenderId) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE sender_id = ?)";
+        Ok(sqlx::query_scalar(sql).bind(sender_id.as_bytes()).fetch_one(&self.readers).await?)
+    }
+
+    /// Whether a link ID is that of an own invitation.
+    pub(crate) async fn has_link(&self, link_id: &LinkId) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE link_id = ?)";
+        Ok(sqlx::query_scalar(sql).bind(link_id.as_bytes()).fetch_one(&self.readers).await?)
+    }
+
+    /// The numbers of all connections, in the order in which they were made.
+    pub(crate) async fn connection_ids(&self) -> Result<Vec<ConnectionId>, Fault> {
+        self.ids("SELECT id FROM connections ORDER BY id").await
+    }
+
+    /// The numbers of connections for which something is to be done on the network.
+    pub(crate) async fn busy_connections(&self) -> Result<Vec<ConnectionId>, Fault> {
+        self.ids("SELECT id FROM connections WHERE busy UNION SELECT connection_id FROM outgoing ORDER BY 1")
+            .await
+    }
+
+    async fn ids(&self, sql: &'static str) -> Result<Vec<ConnectionId>, Fault> {
+        let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().map(ConnectionId::new).collect())
+    }
+
+    /// The connections that were joined on a day or before and still wait to be accepted.
+    pub(crate) async fn joined_until(&self, day: i64) -> Result<Vec<ConnectionId>, Fault> {
+        let sql = "SELECT id FROM connections WHERE joined AND made_on <= ?";
+        let ids: Vec<i64> = sqlx::query_scalar(sql).bind(day).fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().map(ConnectionId::new).collect())
+    }
+
+    /// The relays on which queues are received.
+    pub(crate) async fn receiving_relays(&self) -> Result<Vec<RelayAddress>, Fault> {
+        let sql = "SELECT DISTINCT relay FROM receive_queues";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await?;
+        Ok(rows.iter().map(|row| read(row, "relay", relay)).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether any queue is received on a relay.
+    pub(crate) async fn receives_at(&self, at: &RelayAddress) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ?)";
+        Ok(sqlx::query_scalar(sql).bind(relay_column(at)).fetch_one(&self.readers).await?)
+    }
+
+    /// The queues that are received on a relay, from the one after a row on, at most `limit`.
+    pub(crate) async fn subscriptions(
+        &self,
+        at: &RelayAddress,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, Fault> {
+        let rows = sqlx::query(
+            "SELECT id, recipient_id, recipient_key FROM receive_queues
+             WHERE relay = ? AND id > ? ORDER BY id LIMIT ?",
+        )
+        .bind(relay_column(at))
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Subscription {
+                    row: column(row, "id")?,
+                    recipient_id: read(row, "recipient_id", |bytes| RecipientId::new(bytes).ok())?,
+                    recipient_key: read(row, "recipient_key", private_auth_key)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The bodies that are to be sent next on a connection after a row, in order.
+    pub(crate) async fn outgoing(
+        &self,
+        connection: ConnectionId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredOutgoing>, Fault> {
+        let sql = "SELECT id, content FROM outgoing WHERE connection_id = ? AND id > ? ORDER BY id LIMIT ?";
+        let rows = sqlx::query(sql)
+            .bind(connection.number())
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let outgoing = from_bytes(column(row, "content")?)?;
+                Ok(StoredOutgoing { row: column(row, "id")?, outgoing })
+            })
+            .collect()
+    }
+
+    /// Whether the encrypted message with this hash was received.
+    pub(crate) async fn has_received(
+        &self,
+        connection: ConnectionId,
+        hash: &[u8; 32],
+    ) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM received_messages WHERE connection_id = ? AND hash = ?)";
+        let query = sqlx::query_scalar(sql).bind(connection.number()).bind(&hash[..HASH_LENGTH]);
+        Ok(query.fetch_one(&self.readers).await?)
+    }
+
+    /// The first events after a place in the sequence.
+    pub(crate) async fn events_after(&self, sequence: i64, limit: u32) -> Result<Vec<StoredEvent>, Fault> {
+        let sql = "SELECT sequence, content, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?";
+        let rows = sqlx::query(sql).bind(sequence).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(stored_event).collect()
+    }
+
+    /// A received message that the application is not done with.
+    pub(crate) async fn message(
+        &self,
+        connection: ConnectionId,
+        message: crate::id::MessageId,
+    ) -> Result<Option<StoredEvent>, Fault> {
+        let sql = "SELECT sequence, content, body FROM events WHERE connection_id = ? AND message_id = ?";
+        let query = sqlx::query(sql).bind(connection.number()).bind(message.number());
+        query.fetch_optional(&self.readers).await?.as_ref().map(stored_event).transpose()
+    }
+
+    /// Queues that are to be deleted, from the one after a row on.
+    pub(crate) async fn deleted_queues(&self, after: i64, limit: u32) -> Result<Vec<DeletedQueue>, Fault> {
+        let sql = "SELECT * FROM deleted_queues WHERE id > ? ORDER BY id LIMIT ?";
+        let rows = sqlx::query(sql).bind(after).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeletedQueue {
+                    row: column(row, "id")?,
+                    relay: read(row, "relay", relay)?,
+                    recipient_id: read(row, "recipient_id", |bytes| RecipientId::new(bytes).ok())?,
+                    recipient_key: read(row, "recipient_key", private_auth_key)?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn stored_event(row: &SqliteRow) -> Result<StoredEvent, Fault> {
+    let event: Event = serde_json::from_str(column(row, "content")?).map_err(|_| damaged("content"))?;
+    Ok(StoredEvent { sequence: column(row, "sequence")?, event: event.with_body(column(row, "body")?) })
+}
+
+async fn skipped_keys(db: &mut SqliteConnection, connection: ConnectionId) -> Result<SkippedKeys, Fault> {
+    let sql = "SELECT * FROM skipped_keys WHERE connection_id = ? ORDER BY id";
+    let rows = sqlx::query(sql).bind(connection.number()).fetch_all(db).await?;
+    Ok(rows.iter().map(skipped_key).collect::<Result<Vec<_>, Fault>>()?.into())
+}
+
+fn skipped_key(row: &SqliteRow) -> Result<SkippedKey, Fault> {
+    let number = u32::try_from(column::<i64>(row, "number")?).map_err(|_| damaged("number"))?;
+    let header_key =
+        read(row, "header_key", |bytes| bytes.try_into().ok().map(ReceivingHeaderKey::from_bytes))?;
+    let key = read(row, "message_key", |bytes| bytes.try_into().ok().map(MessageKey::from_bytes))?;
+    Ok(SkippedKey { id: SkippedKeyId { header_key, number }, key })
+}
