@@ -44,8 +44,8 @@ async fn ask(engine: &Arc<Engine>, old: &ReceiveQueue) -> OldQueue {
     match session.is_empty(old).await {
         Ok(true) => OldQueue::Empty,
         Ok(false) => OldQueue::Unknown,
-        Err(CommandError::Again(_)) => OldQueue::Unreachable,
         // It is gone, and with it whatever was there.
-        Err(_) => OldQueue::Empty,
+        Err(CommandError::Auth) => OldQueue::Empty,
+        Err(_) => OldQueue::Unreachable,
     }
 }

@@ -127,12 +127,13 @@ async fn secure(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) ->
     Ok(())
 }
 
-/// SUB, of a queue that was left.
+/// QUE, of a queue that was left.
 async fn drain(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
     let session = engine.relay(&queue.relay).session_or_error().await.map_err(|_| Later)?;
-    // With an error too it is done: there is nothing to be had.
-    if let Ok(false) | Err(CommandError::Again(_)) = session.is_empty(queue).await {
-        return Err(Later);
+    match session.is_empty(queue).await {
+        // If it is gone there is nothing to be had.
+        Ok(true) | Err(CommandError::Auth) => {}
+        Ok(false) | Err(_) => return Err(Later),
     }
     update(engine, id, &|connection, effects| {
         connection.drained(effects);

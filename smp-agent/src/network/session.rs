@@ -181,13 +181,14 @@ impl Session {
         results.map(|(answer, queue)| self.subscribed(&queue.recipient_id, answer)).collect()
     }
 
-    /// SUB, once more: whether the relay has nothing for the queue. If it has, it is delivered.
+    /// QUE: whether the relay has nothing for the queue, and everything that it has delivered is acknowledged. The answer to SUB
+    /// does not tell: the first message may follow it.
     pub(super) async fn is_empty(&self, queue: &ReceiveQueue) -> Result<bool, CommandError> {
         let Some(created) = &queue.created else { return Ok(true) };
         let key = Some(&queue.recipient_key);
-        match self.client.send(key, &created.recipient_id, Command::Subscribe).await? {
-            BrokerMessage::Ok | BrokerMessage::Subscribed(_) => Ok(true),
-            other => self.delivered(&created.recipient_id, other).map(|()| false),
+        match self.client.send(key, &created.recipient_id, Command::QueueInfo).await? {
+            BrokerMessage::QueueInfo(info) => Ok(info.size == 0),
+            other => Err(unexpected(&other)),
         }
     }
 

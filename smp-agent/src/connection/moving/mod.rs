@@ -123,7 +123,7 @@ pub(crate) enum Errand {
     CreateReplacement,
     /// KEY, for the same.
     SecureReplacement,
-    /// SUB, for the queue that was left: whether it is empty.
+    /// QUE, for the queue that was left: whether it is empty.
     Drain,
 }
 
