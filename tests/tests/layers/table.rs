@@ -16,8 +16,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-ratchet", layers: &[], known: &[] },
     Crate { name: "smp-transport", layers: TRANSPORT, known: &[] },
     Crate { name: "smp-server", layers: RELAY, known: &[] },
-    // Network tasks and `Core` hold each other, and so do a connection and its phases.
-    Crate { name: "smp-agent", layers: &[], known: &["core.rs", "connection/mod.rs"] },
+    // Network tasks and `Engine` hold each other, and so do a connection and its phases.
+    Crate { name: "smp-agent", layers: &[], known: &["network/engine.rs", "connection/mod.rs"] },
     // So do commands and the shared data directory.
     Crate { name: "smp-cli", layers: &[], known: &["commands/mod.rs"] },
     Crate { name: "smp-bench", layers: &[], known: &[] },
