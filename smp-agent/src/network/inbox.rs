@@ -94,7 +94,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
 /// What became of a message.
 pub(super) enum Outcome {
     /// It is durable here.
-    Received(Received),
+    Received(Box<Received>),
     /// The queue is not ours, or cannot be read.
     Ignored,
     /// It waits for others. Nothing was stored.
@@ -157,6 +157,8 @@ async fn receive(
         Taken::Early => return Ok(Outcome::Early),
         Taken::Done => {}
         Taken::Unreadable(hash, unreadable) => {
+            // The one that it repeats may be on its way to the database, before this step.
+            commit.durable().await?;
             let repeated = engine.steps.store.has_received(connection, &hash).await?;
             let ((), told) = engine
                 .steps
@@ -183,7 +185,7 @@ async fn receive(
         engine.resume(connection);
     }
     engine.receiving(connection);
-    Ok(Outcome::Received(Received { connection, key, room }))
+    Ok(Outcome::Received(Box::new(Received { connection, key, room })))
 }
 
 /// What a step has made of a message.
