@@ -30,7 +30,7 @@ pub(crate) enum Notice {
     Connected(Contact),
     /// The contact calls themselves this now; here they keep their name.
     Renamed(Contact, String),
-    /// A text was recorded; [`Session::new_texts`] has it.
+    /// A text was recorded; the book has it until it is shown.
     Text,
     /// The chain of the contact's messages is broken before the one that came, in this way.
     Gap(Contact, String),
