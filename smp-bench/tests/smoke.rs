@@ -59,6 +59,9 @@ fn every_scenario_runs() {
     assert!(figure(outcome, "blocks sent") < 50.0, "{outcome}");
     assert_eq!(figure(outcome, "ACK answered after 20 s"), 0.0);
     assert!(figure(outcome, "slowest PING of another connection") > 0.0);
+
+    let agents = ["agent", relay, "--connections", "2", "--seconds", "0.2", "--idle", "3"];
+    assert!(figure(&run(&agents)[0], "messages") > 0.0);
     let small = ["restart", relay, "--queues", "50", "--full", "3", "--messages", "2", "--times", "2"];
     assert!(figure(&run(&small)[0], "first answer") > 0.0);
 }

@@ -140,9 +140,22 @@ impl Writer {
         stale.into_iter().for_each(|item| item.undo(&undone()));
         match self.transaction(&items).await {
             Ok(()) => self.finish(items),
-            Err(Fault(error)) if items.len() == 1 => items.into_iter().for_each(|item| item.undo(&error)),
-            Err(_) => self.write_singly(items).await,
+            Err(Fault(error)) if items.len() == 1 && error != StorageError::DiskFull => {
+                items.into_iter().for_each(|item| item.undo(&error));
+            }
+            Err(Fault(error)) => {
+                if error == StorageError::DiskFull {
+                    self.empty_log().await;
+                }
+                self.write_singly(items).await;
+            }
         }
+    }
+
+    /// Moves the log into the database, which may have free pages when the disk has no space left: what frees space needs some.
+    async fn empty_log(&mut self) {
+        // If it cannot be done, the steps will tell why.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.db).await;
     }
 
     async fn write_singly(&mut self, items: Vec<Item>) {

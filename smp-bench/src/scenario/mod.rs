@@ -1,5 +1,6 @@
 //! What can be measured, one file for each.
 
+mod agent;
 mod create;
 mod idle;
 mod latency;
@@ -43,6 +44,8 @@ pub enum Scenario {
     SlowLink(slow_link::Options),
     /// How long a relay needs until its first answer after its death
     Restart(restart::Options),
+    /// Two agents that write to each other: messages, connections, the CPU time of each
+    Agent(agent::Options),
 }
 
 impl Scenario {
@@ -90,6 +93,7 @@ impl Scenario {
             Self::Proxy(options) => proxy::run(options, subject).await,
             Self::SlowLink(options) => slow_link::run(options, &subject.target).await,
             Self::Restart(options) => restart::run(options, subject).await,
+            Self::Agent(options) => agent::run(options, subject).await,
         }
     }
 }

@@ -1,0 +1,31 @@
+//! A bot that lets in whoever has its invitation, and answers each message with the same one.
+//!
+//! `cargo run -p smp-agent --example echo_bot -- DIRECTORY smp://FINGERPRINT@HOST`
+
+use smp_agent::{Agent, AgentConfig, Event};
+use std::error::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [directory, relay] = &arguments[..] else {
+        return Err("give a directory for the bot's state, and the address of a relay".into());
+    };
+    let (agent, mut events) = Agent::open(AgentConfig::new(directory, vec![relay.parse()?])).await?;
+    if agent.connections().await?.is_empty() {
+        let (_, link) = agent.create_invitation().await?;
+        println!("{link}");
+    }
+    while let Some(delivery) = events.next().await? {
+        match &delivery.event {
+            Event::Confirmation { connection, .. } => agent.accept(*connection, b"").await?,
+            // After a crash between the two lines the message comes again, and is answered twice: a bot for which that matters keeps the
+            // numbers that it has answered.
+            Event::Message { connection, body, .. } => drop(agent.send(*connection, body).await?),
+            Event::RelayDown { relay, error } => eprintln!("{relay}: {error}"),
+            _ => {}
+        }
+        delivery.done().await?;
+    }
+    Ok(())
+}
