@@ -3,11 +3,14 @@
 //! The agent repeats an event until it is acknowledged, so that a crash loses none. Here an event is recorded under the
 //! agent's own number before it is acknowledged: a repeated one changes nothing, and a text is shown once. Then it is forgotten: there is no command that would show it again.
 
+mod rows;
+mod schema;
+
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::conversation::{Kind, Shown};
 use crate::names::{MAX_NAME, printable};
@@ -17,8 +20,7 @@ use crate::trouble::{self, Trouble};
 const SUGGESTED_NAMES: usize = 10;
 
 /// How far a contact has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type, serde::Serialize)]
-#[sqlx(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     /// Our invitation has not been used yet.
@@ -32,7 +34,7 @@ pub(crate) enum Status {
 }
 
 /// A contact, as listed.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contact {
     pub(crate) id: i64,
     pub(crate) connection: i64,
@@ -67,7 +69,7 @@ pub(crate) struct Introduction {
 }
 
 /// A text received and not shown yet.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewText {
     id: i64,
     connection: i64,
@@ -136,7 +138,7 @@ impl Book {
             Ok(said) => return Err(damaged(path, said)),
             Err(error) => return Err(damaged(path, error)),
         }
-        sqlx::migrate!().run(&pool).await.context("The contacts file cannot be brought up to date")?;
+        schema::migrations().run(&pool).await.context("The contacts file cannot be brought up to date")?;
         Ok(Self(pool))
     }
 

@@ -36,6 +36,7 @@ mod config;
 mod disk;
 mod fault;
 mod files;
+mod migrations;
 mod open;
 mod operations;
 mod presence;

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::config::{DiskDurability, Presence, SqliteConfig};
 use super::disk::Disk;
 use super::files::{beside, create_new_private};
+use super::migrations;
 use super::presence::{self, Found};
 use super::reader::Reader;
 use crate::store::OpenError;
@@ -29,8 +30,6 @@ const LOG_BYTES: u32 = 64 << 20;
 /// Memory for pages, in KiB, of the connection that writes and of each that reads.
 const WRITER_CACHE_KIB: u32 = 16 << 10;
 const READER_CACHE_KIB: u32 = 4 << 10;
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
 /// What an open database consists of. The lock must be released after the rest.
 pub(super) struct Opened {
@@ -245,7 +244,7 @@ fn reader_options(config: &SqliteConfig) -> SqliteConnectOptions {
 
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
     connection.ping().await.map_err(|error| OpenError::of_database(path, &error))?;
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
+    migrations::all().run(connection).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) => {
             schema(path, format!("it has schema version {version}, which this program does not know"))
         }
