@@ -6,6 +6,7 @@
 //! | [`tls`] | TLS with the profile of the protocol, channel binding | the next one |
 //! | [`connection`] | handshake and blocks, for either role | relays accept, clients connect |
 //! | [`dial`] | connections to hosts, directly or through a SOCKS5 proxy | the next one |
+//! | [`surroundings`] | time, chance, network and tasks, which are handed in | all others |
 //! | [`client`] | requests and events over one connection | agents, proxies, benchmarks |
 //!
 //! The chapter of the specification is `protocol-spec/2-transport.md`.
@@ -16,4 +17,6 @@ pub mod dial;
 pub mod identity;
 pub mod owner;
 pub mod socket;
+mod stream;
+pub mod surroundings;
 pub mod tls;

@@ -6,6 +6,7 @@ use smp_protocol::version::{SmpVersion, VersionRange};
 
 use crate::connection::{BLOCK_TIMEOUT, ServiceIdentity};
 use crate::dial::Dialler;
+use crate::surroundings::Surroundings;
 
 /// Requests that may wait for their answers at once; more wait until there is room.
 pub const MAX_IN_FLIGHT: usize = 4096;
@@ -31,6 +32,8 @@ pub(super) const DEFAULT_PORTS: [u16; 2] = [smp_protocol::address::DEFAULT_PORT,
 /// How a client behaves. The defaults suit background work of a messenger.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
+    /// Clock, randomness, network and tasks. Default: those of this machine.
+    pub surroundings: Surroundings,
     /// How hosts are connected to. Default: directly, onion hosts not at all.
     pub dialler: Dialler,
     /// SMP versions to accept.
@@ -57,6 +60,7 @@ pub struct ClientConfig {
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
+            surroundings: Surroundings::machine(),
             dialler: Dialler::default(),
             versions: SmpVersion::SUPPORTED,
             proxy: false,

@@ -10,7 +10,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::stream::{ByteStream, RECORD_OVERHEAD};
+use crate::stream::ByteStream;
+
+/// Bytes that TLS 1.3 adds to a record: header, content type and tag.
+pub(super) const RECORD_OVERHEAD: usize = 5 + 1 + 16;
 
 /// Bytes that are read at once: two blocks.
 const AHEAD: usize = 2 * (16_384 + RECORD_OVERHEAD);

@@ -10,7 +10,6 @@ mod binding;
 mod error;
 mod session;
 mod signing;
-mod stream;
 mod verify;
 mod x448;
 
@@ -29,10 +28,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::identity::RelayIdentity;
 
+pub use crate::stream::ByteStream;
 pub use error::TlsError;
 pub(crate) use session::Metered;
 pub use session::TlsSession;
-pub use stream::ByteStream;
 
 /// The ALPN name of the SMP handshake.
 pub const ALPN: &[u8] = b"smp/1";

@@ -8,8 +8,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
-use super::ahead::Ahead;
-use super::stream::{ByteStream, RECORD_OVERHEAD};
+use super::ahead::{Ahead, RECORD_OVERHEAD};
+use crate::stream::ByteStream;
 
 /// Bytes of plain text that a session takes before it must write to the network: four blocks.
 const SEND_BUFFER: usize = 4 * (16_384 + RECORD_OVERHEAD);

@@ -25,12 +25,14 @@ pub(crate) const CRATES: &[Crate] = &[
 
 const TRANSPORT: &[(&str, &[&str])] = &[
     ("owner", &[]),
-    ("identity", &["owner"]),
-    ("tls", &["identity"]),
-    ("connection", &["identity", "tls"]),
     ("socket", &[]),
-    ("dial", &["socket"]),
-    ("client", &["connection", "dial", "identity", "tls"]),
+    ("stream", &[]),
+    ("surroundings", &["socket", "stream"]),
+    ("identity", &["owner"]),
+    ("tls", &["identity", "stream", "surroundings"]),
+    ("connection", &["identity", "surroundings", "tls"]),
+    ("dial", &["socket", "stream", "surroundings"]),
+    ("client", &["connection", "dial", "identity", "surroundings", "tls"]),
 ];
 
 /// `relay -> listener`, and `session -> commands -> broker -> store`; leaves first.

@@ -1,0 +1,11 @@
+//! `ByteStream`: a connection of bytes, which TLS runs over.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A TCP stream, or a pipe in tests and simulations.
+pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream for T {}
+
+/// A stream of a kind that only its maker knows.
+pub type BoxedStream = Box<dyn ByteStream>;
