@@ -18,10 +18,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     while let Some(delivery) = events.next().await? {
         match &delivery.event {
-            Event::Confirmation { connection, .. } => agent.accept(*connection, b"").await?,
+            Event::Confirmation { connection, .. } => agent.connection(*connection).accept(b"").await?,
             // After a crash between the two lines the message comes again, and is answered twice: a bot for which that matters keeps the
             // numbers that it has answered.
-            Event::Message { connection, body, .. } => drop(agent.send(*connection, body).await?),
+            Event::Message { connection, body, .. } => drop(agent.connection(*connection).send(body).await?),
             Event::RelayDown { relay, error } => eprintln!("{relay}: {error}"),
             _ => {}
         }

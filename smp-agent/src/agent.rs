@@ -1,22 +1,23 @@
 //! The public interface.
 
+mod handle;
+
+pub use handle::ConnectionHandle;
+
 use crate::config::AgentConfig;
 use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
-use crate::error::{AgentError, LinkError, SendError};
+use crate::error::{AgentError, LinkError};
 use crate::events::Events;
-use crate::id::{ConnectionId, MessageId};
-use crate::network::{Engine, invite};
-use crate::steps::or_fail;
-use crate::summary::{ConnectionStatus, ConnectionSummary, Invitation};
+use crate::id::ConnectionId;
+use crate::network::{Engine, RelayStates, invite};
+use crate::summary::{ConnectionSummary, Invitation};
+use handle::check_info;
 use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::agent::connection_info_length;
 use smp_protocol::link::{ConnectionLink, UserData};
-use smp_ratchet::SecurityCode;
 use std::sync::Arc;
+use tokio::sync::watch;
 
-/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
-const CONFIRMATION_OVERHEAD: usize = 1024;
 /// An agent: the connections in one data directory, and the tasks that keep them going.
 ///
 /// Clones share it. When the last one is dropped the tasks stop wherever they are, as after a crash; this loses nothing, but
@@ -42,6 +43,9 @@ impl Agent {
     /// # Errors
     /// [`AgentError::DataDirectory`], [`AgentError::InUse`], [`AgentError::Storage`]. Relays that cannot be reached are no
     /// error here: the agent keeps trying, and tells by [`Event::RelayDown`](crate::Event::RelayDown).
+    ///
+    /// # Cancel safety
+    /// When it is dropped the directory is given back. What was going on in it may have gone on.
     pub async fn open(config: AgentConfig) -> Result<(Self, Events), AgentError> {
         let engine = Engine::open(config).await?;
         let stop = Arc::new(StopAtEnd(engine.clone()));
@@ -55,6 +59,9 @@ impl Agent {
     /// # Errors
     /// [`AgentError::NoRelay`]; [`AgentError::Relay`] with the last relay that was tried if none makes a queue now;
     /// [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the invitation is deleted again.
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
         let (connection, invitation) = invite(&self.engine, None).await?;
         Ok((connection, invitation.full))
@@ -67,6 +74,9 @@ impl Agent {
     ///
     /// # Errors
     /// As [`create_invitation`](Self::create_invitation); [`AgentError::TooLarge`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the invitation is deleted again.
     pub async fn create_short_invitation(
         &self,
         shown: &[u8],
@@ -87,6 +97,9 @@ impl Agent {
     ///
     /// # Errors
     /// [`AgentError::Link`], [`AgentError::NoRelay`], [`AgentError::TooLarge`], [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the connection is stored or not: [`connections`](Self::connections) tells.
     pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
         let config = &self.engine.config;
         let steps = &self.engine.steps;
@@ -122,163 +135,19 @@ impl Agent {
         others.choose(rng).copied().or_else(|| relays.choose(rng)).cloned()
     }
 
-    /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation). `own_info` is what they
-    /// get to know. [`Event::Connected`](crate::Event::Connected) or
-    /// [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells what came of it. Accepting again changes nothing.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if nobody has joined; [`AgentError::TooLarge`];
-    /// [`AgentError::Storage`].
-    pub async fn accept(&self, connection: ConnectionId, own_info: &[u8]) -> Result<(), AgentError> {
-        let config = &self.engine.config;
-        let step = self.engine.steps.step(connection, |connection, request| {
-            match ConnectionStatus::of(connection.phase) {
-                ConnectionStatus::Confirmed => {}
-                ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
-                ConnectionStatus::Invited | ConnectionStatus::Failed => {
-                    return Err(AgentError::NotNow {
-                        connection: connection.id,
-                        status: connection.phase.status(),
-                        advice: "it can be accepted once somebody has joined",
-                    });
-                }
-            }
-            check_info(connection, own_info)?;
-            or_fail(|connection, effects| connection.accept(own_info, config, &mut rand::rng(), effects))(
-                connection, request,
-            )
-        });
-        step.await?.1.durable().await
-    }
-
-    /// Stores a message and sends it as soon as possible, after those before it.
-    /// [`Event::Sent`](crate::Event::Sent) or [`Event::SendFailed`](crate::Event::SendFailed) follows, possibly after a restart.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] before the connection is made; [`AgentError::TooLarge`];
-    /// [`AgentError::Storage`].
-    pub async fn send(&self, connection: ConnectionId, body: &[u8]) -> Result<MessageId, AgentError> {
-        let config = &self.engine.config;
-        let step = self.engine.steps.step(connection, |connection, request| {
-            let limit = config.limits.waiting;
-            if connection.waiting.messages >= limit {
-                return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
-            }
-            connection.send_message(body, config, &mut request.effects)
-        });
-        let (message, commit) = step.await?;
-        commit.durable().await?;
-        Ok(message)
-    }
-
-    /// Gives up the messages of a connection that wait to be sent: [`Event::SendFailed`](crate::Event::SendFailed) follows for each. One of
-    /// them may be on its way, and arrive.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] while the connection is being made; [`AgentError::Storage`].
-    ///
-    /// # Cancel safety
-    /// When it is dropped they are given up or not.
-    pub async fn give_up(&self, connection: ConnectionId) -> Result<(), AgentError> {
-        let step = self.engine.steps.step(connection, |connection, request| {
-            if connection.phase != crate::connection::Phase::Connected {
-                return Err(AgentError::NotNow {
-                    connection: connection.id,
-                    status: connection.phase.status(),
-                    advice: "messages can be given up once it is connected",
-                });
-            }
-            connection.waiting = Default::default();
-            request.give_up = Some(SendError::GivenUp);
-            Ok(())
-        });
-        step.await?.1.durable().await
-    }
-
-    /// The application is done with a received message: it does not come again.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`], [`AgentError::UnknownMessage`], [`AgentError::Storage`].
-    pub async fn ack(&self, connection: ConnectionId, message: MessageId) -> Result<(), AgentError> {
-        self.engine.ack(connection, message).await
-    }
-
-    /// Deletes a connection with its messages and events. Its queue is deleted at the relay as soon as possible; the other
-    /// side learns nothing but that its messages are refused.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
-    pub async fn delete(&self, connection: ConnectionId) -> Result<(), AgentError> {
-        self.engine.remove(connection).await
-    }
-
-    /// Moves the queue in which the other side's messages arrive to a relay: to this one, or to one of those that are configured,
-    /// if possible another than those that the connection uses. Messages go on both ways meanwhile.
-    /// [`Event::QueueRotation`](crate::Event::QueueRotation) tells how far it is; it needs the other side's agent.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, moves already, or renews its
-    /// encryption; [`AgentError::NoRelay`]; [`AgentError::Storage`].
-    pub async fn rotate(
-        &self,
-        connection: ConnectionId,
-        relay: Option<&RelayAddress>,
-    ) -> Result<(), AgentError> {
-        let step = self.engine.steps.step(connection, |connection, request| {
-            let chosen = relay.cloned().or_else(|| self.relay_to_move_to(connection));
-            let relay = chosen.ok_or(AgentError::NoRelay)?;
-            connection.rotate(&relay, &self.engine.config, &mut rand::rng(), &mut request.effects)
-        });
-        let ((), commit) = step.await?;
-        commit.durable().await
-    }
-
-    fn relay_to_move_to(&self, connection: &Connection) -> Option<RelayAddress> {
-        let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
-        let ours = connection.receive.as_ref().map(|queue| queue.relay.fingerprint);
-        let relays = &self.engine.config.relays;
-        let others: Vec<_> = relays.iter().filter(|relay| Some(relay.fingerprint) != ours).collect();
-        let apart: Vec<_> =
-            others.iter().filter(|relay| Some(relay.fingerprint) != theirs).copied().collect();
-        let rng = &mut rand::rng();
-        let chosen = apart.choose(rng).or_else(|| others.choose(rng)).copied();
-        chosen.or_else(|| relays.choose(rng)).cloned()
-    }
-
-    /// Gives up a move of the own queue. The old queue goes on as if nothing had been.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if there is no move, or if the other side was told already to
-    /// use the new queue; [`AgentError::Storage`].
-    pub async fn abort_rotation(&self, connection: ConnectionId) -> Result<(), AgentError> {
-        let step = self
-            .engine
-            .steps
-            .step(connection, |connection, request| connection.abort_rotation(&mut request.effects));
-        let ((), commit) = step.await?;
-        commit.durable().await?;
-        self.engine.look_for_deleted_queues();
-        Ok(())
-    }
-
-    /// Renews the encryption of a connection, after [`Event::RatchetSync`](crate::Event::RatchetSync) has told that it may or has
-    /// to be; with `force` also where nothing seems to be wrong. No messages can be sent until the other side has answered.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, its encryption is in order, or the
-    /// other side is too old; [`AgentError::Storage`].
-    pub async fn resynchronize(&self, connection: ConnectionId, force: bool) -> Result<(), AgentError> {
-        let step = self.engine.steps.step(connection, |connection, request| {
-            connection.resynchronize(force, &self.engine.config, &mut rand::rng(), &mut request.effects)
-        });
-        let ((), commit) = step.await?;
-        commit.durable().await
+    /// The connection with a number, for everything that is done with one.
+    #[must_use]
+    pub fn connection(&self, id: ConnectionId) -> ConnectionHandle {
+        ConnectionHandle::new(self.clone(), id)
     }
 
     /// All connections, in the order in which they were made.
     ///
     /// # Errors
     /// [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
     pub async fn connections(&self) -> Result<Vec<ConnectionSummary>, AgentError> {
         let mut summaries = Vec::new();
         for id in self.engine.steps.store.connection_ids().await? {
@@ -291,32 +160,22 @@ impl Agent {
         Ok(summaries)
     }
 
-    /// The code that both sides compare. None as long as only one side's keys are known.
-    ///
-    /// # Errors
-    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
-    pub async fn security_code(&self, connection: ConnectionId) -> Result<Option<SecurityCode>, AgentError> {
-        let code =
-            |connection: &Connection| connection.ratchet.as_ref().map(|ratchet| ratchet.security_code());
-        self.engine.steps.look(connection, code).await
+    /// The relays that were needed since the agent was opened, by their addresses without the passwords, and whether they are
+    /// connected. The receiver always has the present state: nothing of it is missed by looking late.
+    #[must_use]
+    pub fn relays(&self) -> watch::Receiver<RelayStates> {
+        self.engine.relay_states()
     }
 
-    #[cfg(test)]
-    pub(crate) fn engine(&self) -> Arc<Engine> {
-        self.engine.clone()
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Stops all tasks and gives the data directory back. All other calls end with [`AgentError::ShutDown`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the agent stops all the same; only when the directory is free is not known. It may be called again.
     pub async fn shutdown(&self) {
         self.engine.shutdown().await;
     }
-}
-
-fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
-    let limit =
-        connection_info_length(connection.agent_version, connection.pq_support) - CONFIRMATION_OVERHEAD;
-    if info.len() > limit {
-        return Err(AgentError::TooLarge { size: info.len(), limit });
-    }
-    Ok(())
 }

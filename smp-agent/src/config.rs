@@ -56,7 +56,7 @@ pub struct Limits {
     /// Messages of a connection that the application has not [taken](crate::Delivery::done) yet, above which its relay is told nothing
     /// more of what came: it keeps the rest, up to its own limit. So a contact cannot fill this disk.
     pub undelivered: u32,
-    /// Messages of a connection that wait to be sent, above which [`Agent::send`](crate::Agent::send) refuses more.
+    /// Messages of a connection that wait to be sent, above which [`ConnectionHandle::send`](crate::ConnectionHandle::send) refuses more.
     pub waiting: u32,
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong, each with one sentence that says what to do.
 
-use crate::id::{ConnectionId, MessageId};
+use crate::id::ConnectionId;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -58,9 +58,6 @@ pub enum AgentError {
     /// There is no such connection.
     #[error("there is no connection {0}; it may have been deleted")]
     UnknownConnection(ConnectionId),
-    /// There is no received message of this number that waits to be acknowledged.
-    #[error("connection {0} has no unacknowledged message {1}")]
-    UnknownMessage(ConnectionId, MessageId),
     /// So many messages of the connection wait to be sent that it takes no more for now.
     #[error("{limit} messages to connection {connection} wait to be sent; wait until some are")]
     TooManyWaiting {

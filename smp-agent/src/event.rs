@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
-    /// Somebody joined our invitation. [`Agent::accept`](crate::Agent::accept) continues.
+    /// Somebody joined our invitation. [`ConnectionHandle::accept`](crate::ConnectionHandle::accept) continues.
     Confirmation {
         /// Our side of the invitation.
         connection: ConnectionId,
@@ -35,7 +35,7 @@ pub enum Event {
         /// The connection.
         connection: ConnectionId,
     },
-    /// A message. Acknowledge it by [`Agent::ack`](crate::Agent::ack) or [`Delivery::done`](crate::Delivery::done).
+    /// A message. [`Delivery::done`](crate::Delivery::done) acknowledges it.
     Message {
         /// The connection.
         connection: ConnectionId,
@@ -56,14 +56,14 @@ pub enum Event {
     Sent {
         /// The connection.
         connection: ConnectionId,
-        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        /// The number that [`ConnectionHandle::send`](crate::ConnectionHandle::send) returned.
         id: MessageId,
     },
     /// The message is given up.
     SendFailed {
         /// The connection.
         connection: ConnectionId,
-        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        /// The number that [`ConnectionHandle::send`](crate::ConnectionHandle::send) returned.
         id: MessageId,
         /// Why.
         error: SendError,
@@ -72,7 +72,7 @@ pub enum Event {
     Receipt {
         /// The connection.
         connection: ConnectionId,
-        /// The number that [`Agent::send`](crate::Agent::send) returned.
+        /// The number that [`ConnectionHandle::send`](crate::ConnectionHandle::send) returned.
         id: MessageId,
         /// Whether the recipient got the bytes that were sent.
         matches: bool,
@@ -83,7 +83,7 @@ pub enum Event {
         connection: ConnectionId,
     },
     /// The peer's relay does not know the queue any more that took messages before, or not as ours. It is asked for a day
-    /// ([`Timeouts::refused`](crate::Timeouts::refused)), and messages wait; [`Agent::give_up`](crate::Agent::give_up) ends that.
+    /// ([`Timeouts::refused`](crate::Timeouts::refused)), and messages wait; [`ConnectionHandle::give_up`](crate::ConnectionHandle::give_up) ends that.
     QueueRefused {
         /// The connection.
         connection: ConnectionId,

@@ -3,10 +3,15 @@
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::network::Engine;
+use crate::steps::Commit;
 use crate::store::StoredEvent;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{Stream, StreamExt};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -14,13 +19,27 @@ use tokio::sync::watch;
 /// Events that are read from the database at once.
 const READ_AHEAD: u32 = 32;
 
-/// The events of an agent, in the order in which they happened.
+/// The events of an agent, in the order in which they happened: a [`Stream`] that ends when the agent was shut down or dropped. After an
+/// error ([`AgentError::Storage`]: the database cannot be read now) it goes on.
 ///
 /// An event is in the database until the application is done with it, and so comes again after a restart of either: at
 /// least once, with the same content, and messages with the same [`MessageId`](crate::MessageId). An application that stores
-/// that number together with what the message did, in one transaction, and calls [`Delivery::done`] or
-/// [`Agent::ack`](crate::Agent::ack) after it, sees each message exactly once: a number it knows is one it only has to acknowledge.
+/// that number together with what the message did, in one transaction, and calls [`Delivery::done`] after it, sees each message
+/// exactly once: a number it knows is one it only has to acknowledge.
+///
+/// Events of relays and storage are not stored, and are dropped where the application lags behind; [`Event::Missed`] says how many
+/// were. [`Agent::relays`](crate::Agent::relays) has the state of the relays without a gap.
 pub struct Events {
+    /// Unless it waits.
+    reader: Option<Reader>,
+    /// Behind a lock that is never taken, so that this can be shared between threads.
+    waiting: Option<Mutex<Waiting>>,
+}
+
+type Waiting = BoxFuture<'static, (Reader, Option<Result<Delivery, AgentError>>)>;
+
+/// Where the application is among the events.
+struct Reader {
     engine: Arc<Engine>,
     /// Marked after every commit that added events.
     changed: watch::Receiver<()>,
@@ -41,32 +60,70 @@ pub struct Delivery {
     is_done: AtomicBool,
 }
 
+/// Tells when something is on the disk. It gets there whether or not this is waited for.
+#[must_use = "a crash before it is durable undoes it"]
+pub struct Durable(Option<Commit>);
+
 impl Events {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let (changed, transient) = (engine.steps.events.subscribe(), engine.transient_events());
-        Self { engine, changed, transient, ahead: VecDeque::new(), sequence: 0 }
+        let reader = Reader { engine, changed, transient, ahead: VecDeque::new(), sequence: 0 };
+        Self { reader: Some(reader), waiting: None }
     }
 
     /// The next event, as soon as there is one. None after the agent was shut down.
     ///
-    /// It may be dropped while it waits: no event gets lost.
-    ///
     /// # Errors
     /// [`AgentError::Storage`] if the database cannot be read; it can be called again.
+    ///
+    /// # Cancel safety
+    /// It may be dropped while it waits: no event gets lost.
     pub async fn next(&mut self) -> Result<Option<Delivery>, AgentError> {
+        StreamExt::next(self).await.transpose()
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Delivery, AgentError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(mut reader) = self.reader.take() {
+            if let Some(delivery) = reader.take_ahead() {
+                self.reader = Some(reader);
+                return Poll::Ready(Some(Ok(delivery)));
+            }
+            self.waiting = Some(Mutex::new(reader.wait().boxed()));
+        }
+        let Some(waiting) = &mut self.waiting else { return Poll::Ready(None) };
+        let waiting = waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (reader, next) = ready!(waiting.poll_unpin(context));
+        self.waiting = None;
+        self.reader = Some(reader);
+        Poll::Ready(next)
+    }
+}
+
+impl Reader {
+    async fn wait(mut self) -> (Self, Option<Result<Delivery, AgentError>>) {
+        let next = self.next().await.transpose();
+        (self, next)
+    }
+
+    fn take_ahead(&mut self) -> Option<Delivery> {
+        let StoredEvent { sequence, event } = self.ahead.pop_front()?;
+        let is_done = AtomicBool::new(false);
+        Some(Delivery { event, engine: self.engine.clone(), sequence: Some(sequence), is_done })
+    }
+
+    async fn next(&mut self) -> Result<Option<Delivery>, AgentError> {
         loop {
             if self.ahead.is_empty() {
                 // Before the database is read, so that an event stored in between wakes this.
                 self.changed.mark_unchanged();
                 self.read_ahead().await?;
             }
-            if let Some(StoredEvent { sequence, event }) = self.ahead.pop_front() {
-                return Ok(Some(Delivery {
-                    event,
-                    engine: self.engine.clone(),
-                    sequence: Some(sequence),
-                    is_done: AtomicBool::new(false),
-                }));
+            if let Some(delivery) = self.take_ahead() {
+                return Ok(Some(delivery));
             }
             tokio::select! {
                 () = self.engine.stopped() => return Ok(None),
@@ -103,26 +160,58 @@ impl Events {
 }
 
 impl Delivery {
-    /// The application is done with the event: it does not come again. For a message it is the same as
-    /// [`Agent::ack`](crate::Agent::ack).
+    /// The application is done with the event: it does not come again. For a message this is the acknowledgement. Calling it again
+    /// changes nothing.
     ///
     /// # Errors
     /// [`AgentError::Storage`] or [`AgentError::ShutDown`]; the event then comes again after a restart.
+    ///
+    /// # Cancel safety
+    /// When it is dropped the event may or may not come again after a restart.
     pub async fn done(&self) -> Result<(), AgentError> {
+        let durable = self.done_soon().await?;
+        durable.wait().await.inspect_err(|_| self.is_done.store(false, Ordering::Relaxed))
+    }
+
+    /// As [`done`](Self::done), without waiting for the disk: for an application that takes many events, and waits for the last one
+    /// only, or for none. Events of a connection become done in the order of these calls.
+    ///
+    /// # Errors
+    /// As [`done`](Self::done).
+    ///
+    /// # Cancel safety
+    /// As [`done`](Self::done).
+    pub async fn done_soon(&self) -> Result<Durable, AgentError> {
         let (Some(sequence), Some(connection)) = (self.sequence, self.event.connection()) else {
-            return Ok(());
+            return Ok(Durable(None));
         };
         if self.is_done.swap(true, Ordering::Relaxed) {
-            return Ok(());
+            return Ok(Durable(None));
         }
         match self.engine.done(connection, sequence, &self.event).await {
+            Ok(commit) => Ok(Durable(Some(commit))),
             // Deleted with its connection.
-            Err(AgentError::UnknownConnection(_)) => Ok(()),
+            Err(AgentError::UnknownConnection(_)) => Ok(Durable(None)),
             Err(error) => {
                 self.is_done.store(false, Ordering::Relaxed);
                 Err(error)
             }
-            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl Durable {
+    /// Waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`AgentError::Storage`] or [`AgentError::ShutDown`]: then it was undone.
+    ///
+    /// # Cancel safety
+    /// When it is dropped it gets to the disk all the same, if it can.
+    pub async fn wait(self) -> Result<(), AgentError> {
+        match self.0 {
+            Some(commit) => commit.durable().await,
+            None => Ok(()),
         }
     }
 }

@@ -18,10 +18,10 @@
 //!     match &delivery.event {
 //!         Event::Confirmation { connection, info } => {
 //!             println!("{} wants to connect", String::from_utf8_lossy(info));
-//!             agent.accept(*connection, b"who I am").await?;
+//!             agent.connection(*connection).accept(b"who I am").await?;
 //!         }
 //!         Event::Connected { connection } => {
-//!             agent.send(*connection, b"hello").await?;
+//!             agent.connection(*connection).send(b"hello").await?;
 //!         }
 //!         Event::Message { connection, id, body, .. } => {
 //!             // Store what it does together with (connection, id); a pair that is stored already needs nothing more.
@@ -58,10 +58,10 @@
 //!
 //! # What changes over time
 //!
-//! A side moves to another relay by [`Agent::rotate`], and follows the other side when that moves; messages go on meanwhile, in
+//! A side moves to another relay by [`ConnectionHandle::rotate`], and follows the other side when that moves; messages go on meanwhile, in
 //! order, and what is left in the old queue is read before it is deleted. When the encryption of both sides does not fit together
 //! any more, because one of them was restored from an old copy or damaged, it is renewed
-//! ([`AgentConfig::resynchronize`], [`Agent::resynchronize`], [`Event::RatchetSync`]); what was sent meanwhile may be lost.
+//! ([`AgentConfig::resynchronize`], [`ConnectionHandle::resynchronize`], [`Event::RatchetSync`]); what was sent meanwhile may be lost.
 //!
 //! # What it protects, and what not
 //!
@@ -97,12 +97,13 @@ mod event;
 mod events;
 mod id;
 mod network;
+mod send_handle;
 mod steps;
 mod store;
 mod stored;
 mod summary;
 
-pub use agent::Agent;
+pub use agent::{Agent, ConnectionHandle};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use connection::{RotationSide, RotationStage, SyncState};
 pub use error::{
@@ -110,8 +111,10 @@ pub use error::{
     SubscriptionError,
 };
 pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
-pub use events::{Delivery, Events};
+pub use events::{Delivery, Durable, Events};
 pub use id::{ConnectionId, MessageId};
+pub use network::{RelayState, RelayStates};
+pub use send_handle::{SendHandle, SendOutcome};
 pub use smp_protocol::address::RelayAddress;
 pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;

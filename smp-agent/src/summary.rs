@@ -67,7 +67,7 @@ pub struct Invitation {
 pub enum ConnectionStatus {
     /// The invitation waits for somebody to join.
     Invited,
-    /// Somebody joined and waits for [`Agent::accept`](crate::Agent::accept).
+    /// Somebody joined and waits for [`ConnectionHandle::accept`](crate::ConnectionHandle::accept).
     Confirmed,
     /// Both sides' agents are at it.
     Connecting,

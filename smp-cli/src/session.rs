@@ -249,8 +249,8 @@ impl Identity {
         let mut numbers = Vec::new();
         let bodies = bodies(text, &mut rand::rng())?;
         for body in bodies {
-            let sent = self.agent.send(connection(contact), &body).await;
-            numbers.push(sent.map_err(|error| about(contact, error))?);
+            let sent = self.agent.connection(connection(contact)).send(&body).await;
+            numbers.push(sent.map_err(|error| about(contact, error))?.id());
         }
         Ok(numbers)
     }
@@ -266,7 +266,7 @@ impl Identity {
 
     /// Ends the connection and forgets the contact.
     pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
-        match self.agent.delete(connection(contact)).await {
+        match self.agent.connection(connection(contact)).delete().await {
             // A crash came between the two halves of an earlier removal.
             Ok(()) | Err(AgentError::UnknownConnection(_)) => self.book.remove(contact).await,
             Err(error) => Err(about(contact, error)),
@@ -275,7 +275,7 @@ impl Identity {
 
     /// What this side and the contact compare.
     pub(crate) async fn security_code(&self, contact: &Contact) -> anyhow::Result<SecurityCode> {
-        let code = self.agent.security_code(connection(contact)).await;
+        let code = self.agent.connection(connection(contact)).security_code().await;
         let code = code.map_err(|error| about(contact, error))?;
         let missing =
             || format!("There is no security code before {} is connected; try again then", contact.name);
@@ -364,7 +364,7 @@ impl Identity {
         if state == SyncState::Ok {
             self.book.end_troubles(&contact, &[trouble::Kind::Unreadable]).await?;
         }
-        let code = match self.agent.security_code(connection(&contact)).await {
+        let code = match self.agent.connection(connection(&contact)).security_code().await {
             Ok(code) => code.map(|code| code.to_string()),
             Err(AgentError::UnknownConnection(_)) => None,
             Err(error) => return Err(error.into()),
@@ -378,7 +378,7 @@ impl Identity {
 
     /// Lets the contact in. One that cannot be let in is over: the event must not come again before all others for ever.
     async fn accept(&self, contact: Contact) -> anyhow::Result<Vec<Notice>> {
-        match self.agent.accept(connection(&contact), &self.own_info()).await {
+        match self.agent.connection(connection(&contact)).accept(&self.own_info()).await {
             Ok(()) => Ok(vec![Notice::Joined(contact)]),
             Err(error @ (AgentError::Storage(_) | AgentError::ShutDown)) => Err(error.into()),
             Err(error) => {
@@ -478,7 +478,8 @@ impl Identity {
 
     async fn send_event(&self, contact: &Contact, event: ChatEvent) -> Result<MessageId, AgentError> {
         let id = SharedMessageId::generate(&mut rand::rng());
-        self.agent.send(connection(contact), &ChatMessage::new(Some(id), event).encode()).await
+        let message = ChatMessage::new(Some(id), event).encode();
+        Ok(self.agent.connection(connection(contact)).send(&message).await?.id())
     }
 }
 

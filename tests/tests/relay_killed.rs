@@ -142,7 +142,9 @@ impl Side {
         while connected < LANES {
             let delivery = events.next().await?.context("the agent stopped")?;
             match &delivery.event {
-                Event::Confirmation { connection, .. } => self.agent.accept(*connection, b"alice").await?,
+                Event::Confirmation { connection, .. } => {
+                    self.agent.connection(*connection).accept(b"alice").await?
+                }
                 Event::Connected { .. } => connected += 1,
                 Event::ConnectionFailed { error, .. } => bail!("{error}"),
                 _ => {}
@@ -162,7 +164,7 @@ impl Side {
                     let mut next = 0_u64;
                     while !stop.load(Ordering::Relaxed) {
                         window.acquire().await?.forget();
-                        agent.send(lane, &next.to_be_bytes()).await?;
+                        agent.connection(lane).send(&next.to_be_bytes()).await?;
                         next += 1;
                     }
                     Ok(next)

@@ -2,7 +2,7 @@
 
 use super::errands::Errands;
 use super::held::HeldMessages;
-use super::relays::{Relay, Relays};
+use super::relays::{Relay, RelayState, RelayStates, Relays};
 use super::workers::Workers;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, OutgoingKind, StateError};
@@ -11,14 +11,13 @@ use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::network;
-use crate::steps::Steps;
-use crate::store::StoredEvent;
+use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -123,6 +122,11 @@ impl Engine {
         self.ended.is_cancelled()
     }
 
+    /// Cancelled when the agent stops.
+    pub(crate) fn end(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
     /// Runs a background task until the agent stops.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(self.ended.clone().run_until_cancelled_owned(task));
@@ -145,6 +149,18 @@ impl Engine {
     /// The relay at an address; the password does not matter.
     pub(crate) fn relay(self: &Arc<Self>, address: &RelayAddress) -> Arc<Relay> {
         self.relays.get(self, address)
+    }
+
+    pub(crate) fn relay_states(&self) -> watch::Receiver<RelayStates> {
+        self.relays.states.subscribe()
+    }
+
+    /// What became of the session with a relay.
+    pub(super) fn relay_is(&self, relay: &Relay, state: RelayState) {
+        self.relays.states.send_if_modified(|states| {
+            let before = states.insert(relay.name(), state.clone());
+            before.as_ref() != Some(&state)
+        });
     }
 
     /// The password for new queues on a relay.
@@ -215,55 +231,36 @@ impl Engine {
         Ok(())
     }
 
-    /// The application is done with a stored event.
+    /// The application is done with a stored event. What is held back of its connection is acknowledged once that is durable.
     pub(crate) async fn done(
         self: &Arc<Self>,
         connection: ConnectionId,
         sequence: i64,
         event: &Event,
-    ) -> Result<(), AgentError> {
+    ) -> Result<Commit, AgentError> {
         let Event::Message { origin, .. } = event else {
-            let ((), commit) = self
-                .steps
-                .step(connection, |_, request| {
-                    request.done.push(sequence);
-                    Ok(())
-                })
-                .await?;
-            return commit.durable().await;
+            let step = self.steps.step(connection, |_, request| {
+                request.done.push(sequence);
+                Ok(())
+            });
+            return Ok(step.await?.1);
         };
         let config = &self.config;
-        let (room, commit) = self
-            .steps
-            .step(connection, |connection, request| {
-                request.done.push(sequence);
-                connection.undelivered = connection.undelivered.saturating_sub(1);
-                if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
-                    connection
-                        .send_receipt(origin, config, &mut request.effects)
-                        .map_err(|StateError| AgentError::Encryption(connection.id))?;
-                }
-                Ok(connection.undelivered < config.limits.undelivered)
-            })
-            .await?;
-        commit.durable().await?;
+        let step = self.steps.step(connection, |connection, request| {
+            request.done.push(sequence);
+            connection.undelivered = connection.undelivered.saturating_sub(1);
+            if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
+                connection
+                    .send_receipt(origin, config, &mut request.effects)
+                    .map_err(|StateError| AgentError::Encryption(connection.id))?;
+            }
+            Ok(connection.undelivered < config.limits.undelivered)
+        });
+        let (room, commit) = step.await?;
         if room {
             self.held.acknowledge(self, connection);
         }
-        Ok(())
-    }
-
-    /// As [`done`](Self::done), for a message that is named by its number.
-    pub(crate) async fn ack(
-        self: &Arc<Self>,
-        connection: ConnectionId,
-        message: crate::id::MessageId,
-    ) -> Result<(), AgentError> {
-        let stored = self.steps.store.message(connection, message).await?;
-        let Some(StoredEvent { sequence, event }) = stored else {
-            return Err(AgentError::UnknownMessage(connection, message));
-        };
-        self.done(connection, sequence, &event).await
+        Ok(commit)
     }
 }
 

@@ -4,7 +4,7 @@ use super::backoff::Backoff;
 use super::early;
 use super::engine::Engine;
 use super::held::Acknowledgement;
-use super::relays::Relay;
+use super::relays::{Relay, RelayState};
 use super::session::{CommandError, Delivered, Deliveries, Session};
 use super::subscribing::subscribe_all;
 use super::update::until_stored;
@@ -49,6 +49,7 @@ pub(super) async fn receive_all(
             Some(()) = processing.next() => {}
             () = &mut subscribing, if !subscribed && processing.len() < MAX_PROCESSING => {
                 subscribed = true;
+                engine.relay_is(relay, RelayState::Up);
                 engine.tell(Event::RelayUp { relay: relay.name() });
             }
         }

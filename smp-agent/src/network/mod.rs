@@ -21,3 +21,4 @@ mod workers;
 
 pub(crate) use engine::Engine;
 pub(crate) use invite::invite;
+pub use relays::{RelayState, RelayStates};

@@ -13,7 +13,7 @@ use crate::id::ConnectionId;
 use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, watch};
@@ -23,10 +23,30 @@ const MAX_ROUTES: usize = 4096;
 /// Why there is no session after the agent was shut down.
 const AGENT_STOPPED: &str = "the agent stopped";
 
+/// Relays by their addresses, without the passwords, and what is with each.
+pub type RelayStates = BTreeMap<String, RelayState>;
+
+/// Whether a relay is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RelayState {
+    /// Nothing needs it now.
+    Unused,
+    /// The first attempt to connect is being made.
+    Connecting,
+    /// It is connected, and the queues on it are being subscribed.
+    Subscribing,
+    /// It is connected, and all queues on it are subscribed.
+    Up,
+    /// It is not connected. The agent tries again by itself.
+    Down(RelayError),
+}
+
 /// All relays that were needed since the agent was opened.
 #[derive(Default)]
 pub(crate) struct Relays {
     relays: Mutex<HashMap<RelayAddress, Arc<Relay>>>,
+    pub(super) states: watch::Sender<RelayStates>,
 }
 
 impl Relays {
@@ -229,11 +249,14 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
     let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     let mut told_down = false;
+    engine.relay_is(relay, RelayState::Connecting);
     loop {
         while !relay.is_wanted() && !until_stored!(&engine, is_received(&engine, relay).await) {
             // Why it was down last says nothing when it is needed next.
             relay.session.send_replace(State::Connecting);
+            engine.relay_is(relay, RelayState::Unused);
             relay.wanted.notified().await;
+            engine.relay_is(relay, RelayState::Connecting);
         }
         let error = match Session::connect(&relay.address, &engine.config).await {
             Ok((session, deliveries)) => {
@@ -241,6 +264,7 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
                 told_down = false;
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
+                engine.relay_is(relay, RelayState::Subscribing);
                 let error = inbox::receive_all(&engine, relay, &session, deliveries).await;
                 backoff.reset_after(begun.elapsed());
                 error
@@ -248,6 +272,7 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             Err(error) => error,
         };
         relay.session.send_replace(State::Down(error.clone()));
+        engine.relay_is(relay, RelayState::Down(error.clone()));
         if !told_down {
             engine.tell(Event::RelayDown { relay: relay.name(), error });
             told_down = true;

@@ -1,5 +1,6 @@
 //! The last events, on their way from the writer to the application without being read from the database again.
 
+use super::sends::Sends;
 use crate::store::StoredEvent;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ const EVENTS_IN_MEMORY: usize = 256;
 pub(crate) struct EventLog {
     state: Arc<Mutex<State>>,
     changed: watch::Sender<()>,
+    pub(crate) sends: Sends,
 }
 
 struct State {
@@ -24,7 +26,7 @@ struct State {
 impl EventLog {
     pub(super) fn new(last: i64) -> Self {
         let state = State { after: last, events: VecDeque::new() };
-        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()), sends: Sends::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -36,6 +38,7 @@ impl EventLog {
         if events.is_empty() {
             return;
         }
+        self.sends.settle(&events);
         let mut state = self.lock();
         state.events.extend(events);
         while state.events.len() > EVENTS_IN_MEMORY {

@@ -8,6 +8,7 @@
 //! States are in memory while they are in use; a connection that has nothing to do takes none.
 
 mod event_log;
+mod sends;
 mod slot;
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ async fn open(dir: &Path) -> (Agent, crate::Events) {
 
 /// A side of a connection that is made, with its number.
 async fn connected(agent: &Agent) -> (Arc<Engine>, ConnectionId) {
-    let engine = agent.engine();
+    let engine = agent.engine().clone();
     let (connection, _) = crate::connection::tests::connected_sides();
     let (id, commit) = engine.steps.create(connection).await.unwrap();
     commit.durable().await.unwrap();
@@ -106,7 +106,7 @@ async fn steps_of_many_connections_go_on_before_they_are_durable() {
     for _ in 0..3 {
         ids.push(connected(&agent).await.1);
     }
-    let engine = agent.engine();
+    let engine = agent.engine().clone();
     for round in 0..20_i64 {
         for id in &ids {
             commits.push(change(&engine.steps, *id, |connection, _| connection.sent.number += 1).await);
@@ -175,7 +175,7 @@ async fn full_disk_undoes_the_step_and_the_next_one_goes_on() {
     steps.max_pages.store(1, Ordering::Relaxed);
     let mut stored = 0;
     let error = loop {
-        match agent.send(id, &[0; 4096]).await {
+        match agent.connection(id).send(&[0; 4096]).await {
             Ok(_) => stored += 1,
             Err(error) => break error,
         }
@@ -184,10 +184,10 @@ async fn full_disk_undoes_the_step_and_the_next_one_goes_on() {
     assert!(error.to_string().contains("disk is full"));
     let before = load(steps, id).await;
     assert_eq!(before.sent.number, first + stored);
-    assert!(agent.send(id, &[0; 4096]).await.is_err());
+    assert!(agent.connection(id).send(&[0; 4096]).await.is_err());
     assert_eq!(agent.connections().await.unwrap()[0].status, ConnectionStatus::Connected);
     steps.max_pages.store(MANY_PAGES, Ordering::Relaxed);
-    let message = agent.send(id, b"space again").await.unwrap();
+    let message = agent.connection(id).send(b"space again").await.unwrap().id();
     assert_eq!(message.number(), stored + 1);
     assert_eq!(load(steps, id).await.sent.number, before.sent.number + 1);
     assert_eq!(waiting_in_file(dir.path()).await, stored + 1);
@@ -207,7 +207,7 @@ async fn file_of_another_version_is_refused() {
     let (engine, id) = connected(&agent).await;
     engine.steps.store.execute("UPDATE connections SET state = unhex('00' || hex(state))").await;
     engine.steps.drop_unused();
-    let error = agent.send(id, b"x").await.unwrap_err();
+    let error = agent.connection(id).send(b"x").await.unwrap_err();
     assert!(matches!(error, AgentError::Storage(StorageError::Damaged("state"))), "{error}");
     engine.steps.store.execute("PRAGMA user_version = 99").await;
     agent.shutdown().await;
@@ -279,9 +279,9 @@ async fn numbers_are_never_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let (agent, events) = open(dir.path()).await;
     let (engine, first) = connected(&agent).await;
-    assert_eq!(agent.send(first, b"x").await.unwrap(), MessageId::new(1));
-    agent.delete(first).await.unwrap();
-    assert!(matches!(agent.send(first, b"x").await, Err(AgentError::UnknownConnection(_))));
+    assert_eq!(agent.connection(first).send(b"x").await.unwrap().id(), MessageId::new(1));
+    agent.connection(first).delete().await.unwrap();
+    assert!(matches!(agent.connection(first).send(b"x").await, Err(AgentError::UnknownConnection(_))));
     agent.shutdown().await;
     drop((agent, events, engine));
     let (agent, _events) = open(dir.path()).await;
@@ -294,7 +294,7 @@ async fn idle_connections_take_no_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (agent, _events) = open(dir.path()).await;
     let (engine, id) = connected(&agent).await;
-    agent.send(id, b"x").await.unwrap();
+    agent.connection(id).send(b"x").await.unwrap();
     let dropped = async {
         while engine.steps.states() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -302,7 +302,7 @@ async fn idle_connections_take_no_memory() {
         }
     };
     timeout(PATIENCE, dropped).await.unwrap();
-    assert_eq!(agent.send(id, b"y").await.unwrap(), MessageId::new(2));
+    assert_eq!(agent.connection(id).send(b"y").await.unwrap().id(), MessageId::new(2));
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn short_link_is_kept_until_it_is_fetched() {
     agent.shutdown().await;
     drop((agent, events));
     let (agent, _events) = Agent::open(config).await.unwrap();
-    let engine = agent.engine();
+    let engine = agent.engine().clone();
     let after = load(&engine.steps, id).await;
     let [before, after] = [before, after].map(|connection| connection.link_fetch.unwrap());
     assert_eq!((&before.link, &before.relay), (&after.link, &after.relay));
@@ -351,7 +351,7 @@ async fn worker_learns_of_a_message_whose_sender_gave_up_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let (agent, _events) = open(dir.path()).await;
     let (engine, id) = connected(&agent).await;
-    assert!(poll_some(agent.send(id, b"x"), 1).await.is_none(), "it waits for the disk");
+    assert!(poll_some(agent.connection(id).send(b"x"), 1).await.is_none(), "it waits for the disk");
     let woken = async {
         while !engine.has_worker(id) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -436,7 +436,7 @@ async fn clock_that_jumps_is_one_day() {
     const DAY: i64 = 24 * 60 * 60;
     let dir = tempfile::tempdir().unwrap();
     let (agent, _events) = open(dir.path()).await;
-    let engine = agent.engine();
+    let engine = agent.engine().clone();
     let steps = &engine.steps;
     let begun = async {
         while steps.day() == 0 {
@@ -466,16 +466,16 @@ async fn messages_that_wait_can_be_given_up_and_are_bounded() {
     let (agent, _events) = Agent::open(config).await.unwrap();
     let (engine, connection) = connected(&agent).await;
     for _ in 0..3 {
-        agent.send(connection, b"waits").await.unwrap();
+        agent.connection(connection).send(b"waits").await.unwrap();
     }
-    let refused = agent.send(connection, b"too many").await.unwrap_err();
+    let refused = agent.connection(connection).send(b"too many").await.unwrap_err();
     assert!(matches!(refused, AgentError::TooManyWaiting { limit: 3, .. }), "{refused}");
-    agent.give_up(connection).await.unwrap();
+    agent.connection(connection).give_up().await.unwrap();
     let failed = |id| Event::SendFailed { connection, id: MessageId::new(id), error: SendError::GivenUp };
     assert_eq!(events(&engine.steps).await, [1, 2, 3].map(failed));
     assert!(engine.steps.next_outgoing(connection).await.unwrap().is_none());
     assert_eq!(waiting_in_file(dir.path()).await, 0);
-    agent.send(connection, b"room again").await.unwrap();
+    agent.connection(connection).send(b"room again").await.unwrap();
 }
 
 #[tokio::test]
@@ -487,7 +487,7 @@ async fn bodies_come_in_order_from_memory_and_from_the_file() {
     let mut expected = 1;
     for count in [3, 100, 40] {
         for _ in 0..count {
-            agent.send(id, b"x").await.unwrap();
+            agent.connection(id).send(b"x").await.unwrap();
         }
         if count == 40 {
             steps.drop_unused();
@@ -503,4 +503,19 @@ async fn bodies_come_in_order_from_memory_and_from_the_file() {
         }
     }
     assert_eq!(expected, 144);
+}
+
+/// Whoever waits for a message learns when its connection goes, and when the agent does.
+#[tokio::test]
+async fn outcome_of_a_message_ends_with_its_connection_and_with_the_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (_, first) = connected(&agent).await;
+    let (_, second) = connected(&agent).await;
+    let mut deleted = agent.connection(first).send(b"x").await.unwrap();
+    let mut ended = agent.connection(second).send(b"x").await.unwrap();
+    agent.connection(first).delete().await.unwrap();
+    assert!(matches!(deleted.outcome().await, Err(AgentError::UnknownConnection(id)) if id == first));
+    agent.shutdown().await;
+    assert!(matches!(ended.outcome().await, Err(AgentError::ShutDown)));
 }

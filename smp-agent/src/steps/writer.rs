@@ -204,6 +204,9 @@ impl Writer {
             match item {
                 Item::Step { changes, slot, wake, done, .. } => {
                     slot.finish(changes.outgoing.last().map(|(row, ..)| *row));
+                    if changes.remove {
+                        self.events.sends.forget(changes.connection);
+                    }
                     if wake {
                         // Without a receiver the agent has stopped.
                         let _ = self.changed.send(changes.connection);

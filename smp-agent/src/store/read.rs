@@ -226,17 +226,6 @@ impl Store {
         rows.iter().map(stored_event).collect()
     }
 
-    /// A received message that the application is not done with.
-    pub(crate) async fn message(
-        &self,
-        connection: ConnectionId,
-        message: crate::id::MessageId,
-    ) -> Result<Option<StoredEvent>, Fault> {
-        let sql = "SELECT sequence, content, body FROM events WHERE connection_id = ? AND message_id = ?";
-        let query = sqlx::query(sql).bind(connection.number()).bind(message.number());
-        query.fetch_optional(&self.readers).await?.as_ref().map(stored_event).transpose()
-    }
-
     /// Queues that are to be deleted, from the one after a row on.
     pub(crate) async fn deleted_queues(&self, after: i64, limit: u32) -> Result<Vec<DeletedQueue>, Fault> {
         let sql = "SELECT * FROM deleted_queues WHERE id > ? ORDER BY id LIMIT ?";

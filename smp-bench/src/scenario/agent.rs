@@ -140,7 +140,7 @@ async fn connect(
     let accepting = alice.agent.clone();
     inviting.spawn(async move {
         while let Some(connection) = joined.recv().await {
-            accepting.accept(connection, b"alice").await?;
+            accepting.connection(connection).accept(b"alice").await?;
         }
         Ok(())
     });
@@ -251,7 +251,7 @@ async fn send(
         free.acquire().await?.forget();
         let now = u64::try_from(traffic.begun.elapsed().as_micros())?;
         body[..STAMP].copy_from_slice(&now.to_be_bytes());
-        agent.send(connection, &body).await?;
+        agent.connection(connection).send(&body).await?;
     }
     let all = free.acquire_many(u32::try_from(window)?).await?;
     drop(all);

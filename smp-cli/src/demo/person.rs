@@ -48,7 +48,7 @@ impl Person {
         loop {
             match self.event(patience).await.context("They did not connect")? {
                 Event::Confirmation { connection, .. } => {
-                    self.agent.accept(connection, &self.profile()).await?
+                    self.agent.connection(connection).accept(&self.profile()).await?
                 }
                 Event::Connected { .. } => return Ok(()),
                 _ => {}
@@ -57,14 +57,14 @@ impl Person {
     }
 
     pub(super) async fn security_code(&self) -> anyhow::Result<String> {
-        let code = self.agent.security_code(self.connection()?).await?;
+        let code = self.agent.connection(self.connection()?).security_code().await?;
         Ok(code.context("there is no security code yet")?.to_string())
     }
 
     pub(super) async fn send(&self, text: &str) -> anyhow::Result<()> {
         let id = SharedMessageId::generate(&mut rand::rng());
         let message = ChatMessage::new(Some(id), ChatEvent::MessageNew(MessageContainer::text(text)));
-        self.agent.send(self.connection()?, &message.encode()).await?;
+        self.agent.connection(self.connection()?).send(&message.encode()).await?;
         Ok(())
     }
 

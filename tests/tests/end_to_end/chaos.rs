@@ -65,21 +65,22 @@ impl Application {
                 let (agent, text) = (peer.agent.clone(), self.sent.to_string());
                 let connection = self.connection;
                 self.sent += 1;
-                let sent = tokio::spawn(async move { agent.send(connection, text.as_bytes()).await });
+                let sent =
+                    tokio::spawn(async move { agent.connection(connection).send(text.as_bytes()).await });
                 sent.await.expect("no panic").expect("stored");
                 continue;
             }
-            let event = peer.next_any(false).await;
-            let Event::Message { connection, id, body, integrity, .. } = event else { continue };
-            assert_eq!(integrity, Integrity::Ok, "{}", String::from_utf8_lossy(&body));
-            if self.done.insert(id) {
-                self.received.push(String::from_utf8(body).expect("text"));
+            let delivery = peer.next_delivery().await;
+            let Event::Message { id, body, integrity, .. } = &delivery.event else { continue };
+            assert_eq!(*integrity, Integrity::Ok, "{}", String::from_utf8_lossy(body));
+            if self.done.insert(*id) {
+                self.received.push(String::from_utf8(body.clone()).expect("text"));
             } else {
                 self.repeated += 1;
             }
             // A message may be acknowledged late, or twice after a crash.
             if rand::rng().random_bool(0.8) {
-                let _ = peer.agent.ack(connection, id).await;
+                let _ = delivery.done().await;
             }
         }
     }
@@ -145,8 +146,8 @@ async fn connections_are_made_though_everything_dies() {
             alice = alice_;
             bob = establish(bob_, b, &mut connected[1]).await;
         }
-        let id = alice.agent.send(a, format!("{round}").as_bytes()).await.expect("stored");
-        alice.sent(id).await;
+        let id = alice.agent.connection(a).send(format!("{round}").as_bytes()).await.expect("stored");
+        alice.sent(id.id()).await;
         assert_eq!(bob.texts(1).await, [round.to_string()]);
     }
 }
@@ -158,7 +159,7 @@ async fn establish(mut peer: Peer, connection: ConnectionId, connected: &mut boo
         loop {
             match peer.next_any(false).await {
                 Event::Confirmation { connection: confirmed, .. } if confirmed == connection => {
-                    peer.agent.accept(connection, b"alice").await.expect("accepted");
+                    peer.agent.connection(connection).accept(b"alice").await.expect("accepted");
                 }
                 Event::Connected { connection: made } if made == connection => *connected = true,
                 Event::ConnectionFailed { connection, error } => panic!("{connection}: {error}"),

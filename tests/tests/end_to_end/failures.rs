@@ -60,7 +60,7 @@ async fn deleted_invitation_has_expired() {
     let (alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
     let (a, link) = alice.agent.create_invitation().await.unwrap();
     // The relay learns it, though the agent crashes at once.
-    alice.agent.delete(a).await.unwrap();
+    alice.agent.connection(a).delete().await.unwrap();
     let alice = alice.crash().await;
     assert!(alice.agent.connections().await.unwrap().is_empty());
     // Joined only after the relay has deleted the queue: until then the invitation works.
@@ -68,7 +68,7 @@ async fn deleted_invitation_has_expired() {
         let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
         match bob.next_of(b).await {
             Some(Event::ConnectionFailed { error, .. }) => break error,
-            _ => bob.agent.delete(b).await.unwrap(),
+            _ => bob.agent.connection(b).delete().await.unwrap(),
         }
     };
     assert_eq!(error, ConnectionError::InvitationUsed);
@@ -80,10 +80,10 @@ async fn messages_to_a_deleted_connection_are_refused() {
     let mut alice = Peer::open_with(&[&relay], |config| config.timeouts.refused = Duration::ZERO).await;
     let mut bob = Peer::open(&[&relay]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
-    bob.agent.delete(b).await.unwrap();
-    assert!(matches!(bob.agent.send(b, b"x").await, Err(AgentError::UnknownConnection(_))));
+    bob.agent.connection(b).delete().await.unwrap();
+    assert!(matches!(bob.agent.connection(b).send(b"x").await, Err(AgentError::UnknownConnection(_))));
     loop {
-        let id = alice.agent.send(a, b"anybody there?").await.unwrap();
+        let id = alice.agent.connection(a).send(b"anybody there?").await.unwrap().id();
         match alice.next().await {
             Event::Sent { .. } => {}
             event => {
@@ -102,10 +102,10 @@ async fn messages_that_are_refused_wait_until_the_application_ends_it() {
     let relay = TestRelay::start().await;
     let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
     let (a, b) = connect(&mut alice, &mut bob).await;
-    bob.agent.delete(b).await.unwrap();
+    bob.agent.connection(b).delete().await.unwrap();
     let mut ids = Vec::new();
     loop {
-        ids.push(alice.agent.send(a, b"anybody there?").await.unwrap());
+        ids.push(alice.agent.connection(a).send(b"anybody there?").await.unwrap());
         match alice.next().await {
             Event::Sent { .. } => ids.clear(),
             event => {
@@ -114,15 +114,18 @@ async fn messages_that_are_refused_wait_until_the_application_ends_it() {
             }
         }
     }
-    ids.push(alice.agent.send(a, b"still not?").await.unwrap());
+    ids.push(alice.agent.connection(a).send(b"still not?").await.unwrap());
     // Not an event for each, and not given up by a restart either.
     let mut alice = alice.crash().await;
     let summary = alice.agent.connections().await.unwrap().remove(0);
     assert!(summary.troubles.iter().any(|trouble| matches!(trouble, Trouble::Refused { .. })));
     assert_eq!(summary.waiting as usize, ids.len());
-    alice.agent.give_up(a).await.unwrap();
+    alice.agent.connection(a).give_up().await.unwrap();
     for id in ids {
-        assert_eq!(alice.next().await, Event::SendFailed { connection: a, id, error: SendError::GivenUp });
+        assert_eq!(
+            alice.next().await,
+            Event::SendFailed { connection: a, id: id.id(), error: SendError::GivenUp }
+        );
     }
     assert_eq!(alice.agent.connections().await.unwrap().remove(0).waiting, 0);
 }
@@ -202,12 +205,12 @@ async fn too_large_messages_are_refused_before_they_are_numbered() {
     let relay = TestRelay::start().await;
     let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
     let (a, _) = connect(&mut alice, &mut bob).await;
-    let limit = match alice.agent.send(a, &[0; 20_000]).await.unwrap_err() {
+    let limit = match alice.agent.connection(a).send(&[0; 20_000]).await.unwrap_err() {
         AgentError::TooLarge { limit, .. } => limit,
         error => panic!("{error}"),
     };
     for text in numbers(0..2) {
-        alice.agent.send(a, text.repeat(limit).as_bytes()).await.unwrap();
+        alice.agent.connection(a).send(text.repeat(limit).as_bytes()).await.unwrap();
         assert_eq!(bob.message().await.1, text.repeat(limit).into_bytes());
     }
 }
@@ -223,12 +226,12 @@ async fn relay_that_lost_its_queues_is_told() {
     let expected = Event::ReceivingStopped { connection: a, error: SubscriptionError::Unknown };
     assert_eq!(alice.next().await, expected);
     // The other direction goes on.
-    alice.agent.send(a, b"do you hear me?").await.unwrap();
+    alice.agent.connection(a).send(b"do you hear me?").await.unwrap();
     assert_eq!(bob.texts(1).await, ["do you hear me?"]);
-    let id = bob.agent.send(b, b"yes").await.unwrap();
+    let id = bob.agent.connection(b).send(b"yes").await.unwrap().id();
     let failed = bob.until(|event| matches!(event, Event::SendFailed { .. })).await;
     assert_eq!(failed, Event::SendFailed { connection: b, id, error: SendError::QueueGone });
-    alice.agent.delete(a).await.unwrap();
+    alice.agent.connection(a).delete().await.unwrap();
     assert!(alice.agent.connections().await.unwrap().is_empty());
 }
 
@@ -247,13 +250,13 @@ async fn queue_that_another_program_took_is_told_and_taken_back() {
     let mut copy_config = alice_config.clone();
     copy_config.data_dir = copy.path().to_owned();
     let mut alice = Peer::reopen((alice_config, dir)).await;
-    alice.agent.send(a, b"here").await.unwrap();
+    alice.agent.connection(a).send(b"here").await.unwrap();
     assert_eq!(bob.texts(1).await, ["here"]);
     let copy = Peer::reopen((copy_config, copy)).await;
     let taken = alice.until(|event| matches!(event, Event::ReceivingStopped { .. })).await;
     assert_eq!(taken, Event::ReceivingStopped { connection: a, error: SubscriptionError::Taken });
     copy.stop().await;
-    bob.agent.send(b, b"who is there?").await.unwrap();
+    bob.agent.connection(b).send(b"who is there?").await.unwrap();
     assert_eq!(alice.texts(1).await, ["who is there?"]);
 }
 

@@ -1,6 +1,8 @@
 //! Relays and agents in this process, on loopback ports and temporary directories.
 
-use smp_agent::{Agent, AgentConfig, AgentError, ConnectionId, Event, Events, MessageId, RelayAddress};
+use smp_agent::{
+    Agent, AgentConfig, AgentError, ConnectionId, Delivery, Event, Events, MessageId, RelayAddress,
+};
 use smp_server::config::{Config, StoreKind};
 use smp_server::{Relay, RunningRelay, init};
 use std::time::Duration;
@@ -159,6 +161,11 @@ impl Peer {
         delivery.event.clone()
     }
 
+    /// The next event of any kind, which is not done.
+    pub(crate) async fn next_delivery(&mut self) -> Delivery {
+        soon("next event", self.events.next()).await.unwrap().expect("agent is open")
+    }
+
     /// Waits for an event, and is done with those before it.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
         loop {
@@ -210,7 +217,7 @@ pub(crate) async fn finish(alice: &mut Peer, bob: &mut Peer) {
     match alice.until(|event| event.connection().is_some()).await {
         Event::Confirmation { connection, info } => {
             assert_eq!(info, b"bob");
-            alice.agent.accept(connection, b"alice").await.unwrap();
+            alice.agent.connection(connection).accept(b"alice").await.unwrap();
         }
         event => panic!("{event:?}"),
     }

@@ -19,14 +19,17 @@ type Connections = (ConnectionId, ConnectionId);
 
 async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): Connections) {
     for round in 0..3 {
-        let id = alice.agent.send(a, format!("from alice {round}").as_bytes()).await.unwrap();
+        let id = alice.agent.connection(a).send(format!("from alice {round}").as_bytes()).await.unwrap().id();
         alice.sent(id).await;
         assert_eq!(bob.texts(1).await, [format!("from alice {round}")]);
-        let id = bob.agent.send(b, format!("from bob {round}").as_bytes()).await.unwrap();
+        let id = bob.agent.connection(b).send(format!("from bob {round}").as_bytes()).await.unwrap().id();
         bob.sent(id).await;
         assert_eq!(alice.texts(1).await, [format!("from bob {round}")]);
     }
-    let codes = (alice.agent.security_code(a).await.unwrap(), bob.agent.security_code(b).await.unwrap());
+    let codes = (
+        alice.agent.connection(a).security_code().await.unwrap(),
+        bob.agent.connection(b).security_code().await.unwrap(),
+    );
     assert!(codes.0.is_some() && codes.0 == codes.1);
 }
 
@@ -74,7 +77,7 @@ async fn messages_wait_for_a_recipient_that_is_off() {
     let (a, _) = connect(&mut alice, &mut bob).await;
     let off = bob.stop().await;
     for text in numbers(0..20) {
-        let id = alice.agent.send(a, text.as_bytes()).await.unwrap();
+        let id = alice.agent.connection(a).send(text.as_bytes()).await.unwrap().id();
         alice.sent(id).await;
     }
     let mut bob = Peer::reopen(off).await;
@@ -89,8 +92,8 @@ async fn messages_wait_for_a_relay_that_is_down_and_keep_their_order() {
     relay.kill().await;
     alice.until(|event| matches!(event, Event::RelayDown { .. })).await;
     for text in numbers(0..20) {
-        alice.agent.send(a, text.as_bytes()).await.unwrap();
-        bob.agent.send(b, text.as_bytes()).await.unwrap();
+        alice.agent.connection(a).send(text.as_bytes()).await.unwrap();
+        bob.agent.connection(b).send(text.as_bytes()).await.unwrap();
     }
     // They survive the sender's crash too.
     let mut alice = alice.crash().await;
@@ -122,20 +125,20 @@ async fn events_come_again_until_they_are_done() {
     let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
     let (a, _) = connect(&mut alice, &mut bob).await;
     for text in numbers(0..3) {
-        let id = alice.agent.send(a, text.as_bytes()).await.unwrap();
+        let id = alice.agent.connection(a).send(text.as_bytes()).await.unwrap().id();
         alice.sent(id).await;
     }
     let mut first = Vec::new();
     while first.len() < 3 {
-        let event = bob.next_any(false).await;
-        if event.connection().is_some() {
-            first.push(event);
+        let delivery = bob.next_delivery().await;
+        if delivery.event.connection().is_some() {
+            first.push(delivery);
         }
     }
-    let bob = bob.crash().await;
-    let Event::Message { connection, id, .. } = first[1] else { panic!("{first:?}") };
-    bob.agent.ack(connection, id).await.unwrap();
-    assert!(bob.agent.ack(connection, id).await.is_err());
+    let durable = first[1].done_soon().await.unwrap();
+    first[1].done().await.unwrap();
+    durable.wait().await.unwrap();
+    let first = first.into_iter().map(|delivery| delivery.event.clone()).collect::<Vec<_>>();
     let mut bob = bob.crash().await;
     let again = [bob.next().await, bob.next().await];
     assert_eq!(again, [first[0].clone(), first[2].clone()]);
@@ -148,7 +151,7 @@ async fn full_queue_is_waited_for() {
     let (a, _) = connect(&mut alice, &mut bob).await;
     let off = bob.stop().await;
     for text in numbers(0..12) {
-        alice.agent.send(a, text.as_bytes()).await.unwrap();
+        alice.agent.connection(a).send(text.as_bytes()).await.unwrap();
     }
     alice.until(|event| matches!(event, Event::QuotaExceeded { .. })).await;
     // Far less than the time between attempts passes: the recipient says that there is space.
@@ -186,7 +189,7 @@ async fn two_who_filled_each_others_queues_go_on() {
 /// Sends twelve messages to a queue that holds four.
 async fn fill(sender: &mut Peer, connection: ConnectionId) {
     for text in numbers(0..12) {
-        sender.agent.send(connection, text.as_bytes()).await.unwrap();
+        sender.agent.connection(connection).send(text.as_bytes()).await.unwrap();
     }
     sender.until(|event| matches!(event, Event::QuotaExceeded { .. })).await;
 }
@@ -197,7 +200,7 @@ async fn receipts_name_the_message() {
     let mut alice = Peer::open(&[&relay]).await;
     let mut bob = Peer::open_with(&[&relay], |config| config.receipts = true).await;
     let (a, _) = connect(&mut alice, &mut bob).await;
-    let sent = alice.agent.send(a, b"hello").await.unwrap();
+    let sent = alice.agent.connection(a).send(b"hello").await.unwrap().id();
     bob.message().await;
     let receipt = alice.until(|event| matches!(event, Event::Receipt { .. })).await;
     assert_eq!(receipt, Event::Receipt { connection: a, id: sent, matches: true });
@@ -210,9 +213,9 @@ async fn joiner_may_write_before_it_is_accepted() {
     let (a, link) = alice.agent.create_invitation().await.unwrap();
     let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
     alice.until(|event| matches!(event, Event::Confirmation { .. })).await;
-    bob.agent.send(b, b"early").await.unwrap();
+    bob.agent.connection(b).send(b"early").await.unwrap();
     assert_eq!(alice.texts(1).await, ["early"]);
-    alice.agent.accept(a, b"alice").await.unwrap();
+    alice.agent.connection(a).accept(b"alice").await.unwrap();
     bob.until(|event| matches!(event, Event::Connected { .. })).await;
 }
 
@@ -230,7 +233,7 @@ async fn many_connections_of_one_agent() {
     assert!(statuses.iter().all(|summary| summary.status == ConnectionStatus::Connected));
     assert_eq!(statuses.len(), 5);
     for (a, _, bob) in &mut peers {
-        alice.agent.send(*a, a.to_string().as_bytes()).await.unwrap();
+        alice.agent.connection(*a).send(a.to_string().as_bytes()).await.unwrap();
         assert_eq!(bob.texts(1).await, [a.to_string()]);
     }
 }

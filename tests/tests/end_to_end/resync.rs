@@ -15,9 +15,9 @@ async fn in_sync(peer: &mut Peer, id: ConnectionId) {
 async fn talk(alice: &mut Peer, a: ConnectionId, bob: &mut Peer, b: ConnectionId) {
     for round in 0..2 {
         let (to_bob, to_alice) = (format!("to bob {round}"), format!("to alice {round}"));
-        alice.agent.send(a, to_bob.as_bytes()).await.unwrap();
+        alice.agent.connection(a).send(to_bob.as_bytes()).await.unwrap();
         assert_eq!(bob.texts(1).await, [to_bob]);
-        bob.agent.send(b, to_alice.as_bytes()).await.unwrap();
+        bob.agent.connection(b).send(to_alice.as_bytes()).await.unwrap();
         assert_eq!(alice.texts(1).await, [to_alice]);
     }
 }
@@ -58,23 +58,25 @@ async fn either_side_asks_for_new_keys() {
     let mut alice = Peer::open(&[&relay]).await;
     let mut bob = Peer::open(&[&relay]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
-    let code = alice.agent.security_code(a).await.unwrap().unwrap().to_string();
+    let code = alice.agent.connection(a).security_code().await.unwrap().unwrap().to_string();
     talk(&mut alice, a, &mut bob, b).await;
-    assert!(alice.agent.resynchronize(a, false).await.is_err(), "nothing is wrong");
-    alice.agent.resynchronize(a, true).await.unwrap();
-    assert!(alice.agent.send(a, b"too early").await.is_err());
+    assert!(alice.agent.connection(a).resynchronize(false).await.is_err(), "nothing is wrong");
+    alice.agent.connection(a).resynchronize(true).await.unwrap();
+    assert!(alice.agent.connection(a).send(b"too early").await.is_err());
     in_sync(&mut alice, a).await;
     in_sync(&mut bob, b).await;
     talk(&mut alice, a, &mut bob, b).await;
     // Both at once.
-    let (one, other) = tokio::join!(alice.agent.resynchronize(a, true), bob.agent.resynchronize(b, true));
+    let (alices, bobs) = (alice.agent.connection(a), bob.agent.connection(b));
+    let (one, other) = tokio::join!(alices.resynchronize(true), bobs.resynchronize(true));
     one.unwrap();
     other.unwrap();
     in_sync(&mut alice, a).await;
     in_sync(&mut bob, b).await;
     talk(&mut alice, a, &mut bob, b).await;
-    let codes = [alice.agent.security_code(a).await, bob.agent.security_code(b).await]
-        .map(|code| code.unwrap().unwrap());
+    let codes =
+        [alice.agent.connection(a).security_code().await, bob.agent.connection(b).security_code().await]
+            .map(|code| code.unwrap().unwrap());
     assert_eq!(codes[0].to_string(), codes[1].to_string());
     assert_ne!(codes[0].to_string(), code, "people compare it again");
 }
@@ -93,9 +95,9 @@ async fn restored(talks: usize, first_to_write: usize) {
     }
     alice = restore(alice, &backup).await;
     if first_to_write == 0 {
-        alice.agent.send(a, b"from the past").await.unwrap();
+        alice.agent.connection(a).send(b"from the past").await.unwrap();
     } else {
-        bob.agent.send(b, b"to the past").await.unwrap();
+        bob.agent.connection(b).send(b"to the past").await.unwrap();
     }
     in_sync(&mut alice, a).await;
     in_sync(&mut bob, b).await;

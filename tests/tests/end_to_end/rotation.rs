@@ -39,22 +39,22 @@ async fn both_sides_move_while_messages_flow_and_the_old_relays_are_not_needed_a
     let (a, b) = connect(&mut alice, &mut bob).await;
     for (peer, id) in [(&alice, a), (&bob, b)] {
         for text in numbers(0..BEFORE) {
-            peer.agent.send(id, text.as_bytes()).await.unwrap();
+            peer.agent.connection(id).send(text.as_bytes()).await.unwrap();
         }
     }
-    alice.agent.rotate(a, Some(&third.address())).await.unwrap();
-    bob.agent.rotate(b, Some(&fourth.address())).await.unwrap();
+    alice.agent.connection(a).rotate(Some(&third.address())).await.unwrap();
+    bob.agent.connection(b).rotate(Some(&fourth.address())).await.unwrap();
     for text in numbers(BEFORE..DURING) {
-        alice.agent.send(a, text.as_bytes()).await.unwrap();
-        bob.agent.send(b, text.as_bytes()).await.unwrap();
+        alice.agent.connection(a).send(text.as_bytes()).await.unwrap();
+        bob.agent.connection(b).send(text.as_bytes()).await.unwrap();
     }
     let (at_alice, at_bob) = tokio::join!(take_all(&mut alice, a, DURING), take_all(&mut bob, b, DURING));
     assert_eq!(at_alice, numbers(0..DURING));
     assert_eq!(at_bob, numbers(0..DURING));
     first.kill().await;
     second.kill().await;
-    alice.agent.send(a, b"moved").await.unwrap();
-    bob.agent.send(b, b"moved too").await.unwrap();
+    alice.agent.connection(a).send(b"moved").await.unwrap();
+    bob.agent.connection(b).send(b"moved too").await.unwrap();
     assert_eq!(bob.texts(1).await, ["moved"]);
     assert_eq!(alice.texts(1).await, ["moved too"]);
 }
@@ -65,12 +65,12 @@ async fn move_survives_crashes_of_both_sides() {
     let mut alice = Peer::open(&[&first]).await;
     let mut bob = Peer::open(&[&first]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
-    alice.agent.rotate(a, Some(&second.address())).await.unwrap();
+    alice.agent.connection(a).rotate(Some(&second.address())).await.unwrap();
     let mut sent = 0;
     let mut received = Vec::new();
     let mut stages = Vec::new();
     while stages.last() != Some(&RotationStage::Completed) {
-        bob.agent.send(b, sent.to_string().as_bytes()).await.unwrap();
+        bob.agent.connection(b).send(sent.to_string().as_bytes()).await.unwrap();
         sent += 1;
         alice = alice.crash().await;
         bob = bob.crash().await;
@@ -93,15 +93,15 @@ async fn move_to_a_relay_that_is_away_is_aborted_and_begun_again() {
     let mut bob = Peer::open(&[&first]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
     second.kill().await;
-    alice.agent.rotate(a, Some(&second.address())).await.unwrap();
+    alice.agent.connection(a).rotate(Some(&second.address())).await.unwrap();
     // It is not in the way of messages.
-    bob.agent.send(b, b"1").await.unwrap();
+    bob.agent.connection(b).send(b"1").await.unwrap();
     assert_eq!(alice.texts(1).await, ["1"]);
-    alice.agent.abort_rotation(a).await.unwrap();
-    assert!(alice.agent.abort_rotation(a).await.is_err());
+    alice.agent.connection(a).abort_rotation().await.unwrap();
+    assert!(alice.agent.connection(a).abort_rotation().await.is_err());
     let aborted = |event: &Event| matches!(event, Event::QueueRotation { stage: RotationStage::Aborted, .. });
     alice.until(aborted).await;
-    alice.agent.rotate(a, Some(&third.address())).await.unwrap();
-    bob.agent.send(b, b"2").await.unwrap();
+    alice.agent.connection(a).rotate(Some(&third.address())).await.unwrap();
+    bob.agent.connection(b).send(b"2").await.unwrap();
     assert_eq!(take_all(&mut alice, a, 1).await, ["2"]);
 }

@@ -117,14 +117,14 @@ async fn deleted_short_invitation_has_expired() {
     let relay = TestRelay::start().await;
     let (alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
     let (a, invitation) = alice.agent.create_short_invitation(b"").await.unwrap();
-    alice.agent.delete(a).await.unwrap();
+    alice.agent.connection(a).delete().await.unwrap();
     // As soon as the relay knows it.
     let link = invitation.short.unwrap().to_string();
     let error = loop {
         let b = bob.agent.join(&link, b"bob").await.unwrap();
         match bob.next_of(b).await {
             Some(Event::ConnectionFailed { error, .. }) => break error,
-            _ => bob.agent.delete(b).await.unwrap(),
+            _ => bob.agent.connection(b).delete().await.unwrap(),
         }
     };
     assert_eq!(error, ConnectionError::InvitationUsed);

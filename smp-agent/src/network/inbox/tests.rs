@@ -10,6 +10,7 @@ use crate::error::{AgentError, ConnectionError, ReceiveError, SendError, Storage
 use crate::event::{Event, Integrity};
 use crate::events::Events;
 use crate::id::ConnectionId;
+use crate::send_handle::SendOutcome;
 use crate::summary::Trouble;
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::command::MessageFlags;
@@ -45,7 +46,7 @@ impl Scene {
         change(&mut config);
         let (agent, events) = Agent::open(config.clone()).await.unwrap();
         let (alice, bob) = crate::connection::tests::connected_sides();
-        let engine = agent.engine();
+        let engine = agent.engine().clone();
         let keys = bob.receive.clone().unwrap();
         let (id, commit) = engine.steps.create(bob).await.unwrap();
         commit.durable().await.unwrap();
@@ -220,7 +221,7 @@ async fn message_for_an_unreadable_connection_stays_on_the_relay() {
     assert!(!scene.receive(&message).await.unwrap());
     scene.engine.steps.store.execute("UPDATE connections SET state = unhex(substr(hex(state), 3))").await;
     assert!(scene.receive(&message).await.unwrap());
-    scene.agent.delete(scene.bob).await.unwrap();
+    scene.agent.connection(scene.bob).delete().await.unwrap();
     assert!(!scene.receive(&message).await.unwrap());
 }
 
@@ -230,7 +231,7 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
     let connection = scene.bob;
     let mut messages = Vec::new();
     for _ in 0..3 {
-        messages.push(scene.agent.send(connection, b"too late").await.unwrap());
+        messages.push(scene.agent.connection(connection).send(b"too late").await.unwrap());
     }
     let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
     assert!(scene.receive(&quota).await.unwrap());
@@ -238,13 +239,19 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
         lost(&scene.engine, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
     }
     let failed = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
-    let given_up = messages.into_iter().map(|id| Event::SendFailed {
+    let given_up = messages.iter().map(|message| Event::SendFailed {
         connection,
-        id,
+        id: message.id(),
         error: SendError::ConnectionFailed,
     });
     assert_eq!(scene.events().await, std::iter::once(failed).chain(given_up).collect::<Vec<_>>());
     assert!(scene.engine.steps.store.outgoing(connection, 0, 10).await.unwrap().is_empty());
+    for mut message in messages {
+        for _ in 0..2 {
+            let outcome = message.outcome().await.unwrap();
+            assert_eq!(outcome, SendOutcome::Failed(SendError::ConnectionFailed));
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,227 @@
+//! One connection, as an application uses it.
+
+use super::Agent;
+use crate::connection::{Connection, Phase};
+use crate::error::{AgentError, SendError};
+use crate::id::ConnectionId;
+use crate::network::Engine;
+use crate::send_handle::SendHandle;
+use crate::steps::or_fail;
+use crate::summary::ConnectionStatus;
+use rand::seq::IndexedRandom as _;
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::connection_info_length;
+use smp_ratchet::SecurityCode;
+use std::sync::Arc;
+
+/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
+const CONFIRMATION_OVERHEAD: usize = 1024;
+
+/// A connection of an agent, by its number: from [`Agent::connection`]. It holds no state and costs nothing; each call finds out
+/// whether there is such a connection. The agent goes on as long as one of its handles or an [`Agent`] is there.
+#[derive(Clone)]
+pub struct ConnectionHandle {
+    agent: Agent,
+    id: ConnectionId,
+}
+
+impl ConnectionHandle {
+    pub(crate) fn new(agent: Agent, id: ConnectionId) -> Self {
+        Self { agent, id }
+    }
+
+    fn engine(&self) -> &Arc<Engine> {
+        self.agent.engine()
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation). `own_info` is what they
+    /// get to know. [`Event::Connected`](crate::Event::Connected) or
+    /// [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells what came of it. Accepting again changes nothing.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if nobody has joined; [`AgentError::TooLarge`];
+    /// [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the person is accepted or not; accepting again changes nothing.
+    pub async fn accept(&self, own_info: &[u8]) -> Result<(), AgentError> {
+        let config = &self.engine().config;
+        let step = self.engine().steps.step(self.id, |connection, request| {
+            match ConnectionStatus::of(connection.phase) {
+                ConnectionStatus::Confirmed => {}
+                ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
+                ConnectionStatus::Invited | ConnectionStatus::Failed => {
+                    return Err(AgentError::NotNow {
+                        connection: connection.id,
+                        status: connection.phase.status(),
+                        advice: "it can be accepted once somebody has joined",
+                    });
+                }
+            }
+            check_info(connection, own_info)?;
+            or_fail(|connection, effects| connection.accept(own_info, config, &mut rand::rng(), effects))(
+                connection, request,
+            )
+        });
+        step.await?.1.durable().await
+    }
+
+    /// Stores a message and sends it as soon as possible, after those before it. [`SendHandle::outcome`] waits until that is done;
+    /// [`Event::Sent`](crate::Event::Sent) or [`Event::SendFailed`](crate::Event::SendFailed) follows in any case, possibly after a
+    /// restart.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] before the connection is made; [`AgentError::TooManyWaiting`];
+    /// [`AgentError::TooLarge`]; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the message is sent or not.
+    pub async fn send(&self, body: &[u8]) -> Result<SendHandle, AgentError> {
+        let engine = self.engine();
+        let config = &engine.config;
+        let step = engine.steps.step(self.id, |connection, request| {
+            let limit = config.limits.waiting;
+            if connection.waiting.messages >= limit {
+                return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
+            }
+            let message = connection.send_message(body, config, &mut request.effects)?;
+            // Before anybody else can learn of the message, so that its outcome is not missed.
+            Ok((message, engine.steps.events.sends.wait_for(connection.id, message)))
+        });
+        let ((message, outcome), commit) = step.await?;
+        commit.durable().await?;
+        Ok(SendHandle::new(self.id, message, outcome, engine.end()))
+    }
+
+    /// Gives up the messages of a connection that wait to be sent: [`Event::SendFailed`](crate::Event::SendFailed) follows for each. One of
+    /// them may be on its way, and arrive.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] while the connection is being made; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped they are given up or not.
+    pub async fn give_up(&self) -> Result<(), AgentError> {
+        let step = self.engine().steps.step(self.id, |connection, request| {
+            if connection.phase != Phase::Connected {
+                return Err(AgentError::NotNow {
+                    connection: connection.id,
+                    status: connection.phase.status(),
+                    advice: "messages can be given up once it is connected",
+                });
+            }
+            connection.waiting = Default::default();
+            request.give_up = Some(SendError::GivenUp);
+            Ok(())
+        });
+        step.await?.1.durable().await
+    }
+
+    /// Deletes a connection with its messages and events. Its queue is deleted at the relay as soon as possible; the other
+    /// side learns nothing but that its messages are refused.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the connection is deleted or not.
+    pub async fn delete(&self) -> Result<(), AgentError> {
+        self.engine().remove(self.id).await
+    }
+
+    /// Moves the queue in which the other side's messages arrive to a relay: to this one, or to one of those that are configured,
+    /// if possible another than those that the connection uses. Messages go on both ways meanwhile.
+    /// [`Event::QueueRotation`](crate::Event::QueueRotation) tells how far it is; it needs the other side's agent.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, moves already, or renews its
+    /// encryption; [`AgentError::NoRelay`]; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the move has begun or not.
+    pub async fn rotate(&self, relay: Option<&RelayAddress>) -> Result<(), AgentError> {
+        let step = self.engine().steps.step(self.id, |connection, request| {
+            let chosen = relay.cloned().or_else(|| self.relay_to_move_to(connection));
+            let relay = chosen.ok_or(AgentError::NoRelay)?;
+            connection.rotate(&relay, &self.engine().config, &mut rand::rng(), &mut request.effects)
+        });
+        let ((), commit) = step.await?;
+        commit.durable().await
+    }
+
+    fn relay_to_move_to(&self, connection: &Connection) -> Option<RelayAddress> {
+        let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
+        let ours = connection.receive.as_ref().map(|queue| queue.relay.fingerprint);
+        let relays = &self.engine().config.relays;
+        let others: Vec<_> = relays.iter().filter(|relay| Some(relay.fingerprint) != ours).collect();
+        let apart: Vec<_> =
+            others.iter().filter(|relay| Some(relay.fingerprint) != theirs).copied().collect();
+        let rng = &mut rand::rng();
+        let chosen = apart.choose(rng).or_else(|| others.choose(rng)).copied();
+        chosen.or_else(|| relays.choose(rng)).cloned()
+    }
+
+    /// Gives up a move of the own queue. The old queue goes on as if nothing had been.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if there is no move, or if the other side was told already to
+    /// use the new queue; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the move is given up or not.
+    pub async fn abort_rotation(&self) -> Result<(), AgentError> {
+        let step = self
+            .engine()
+            .steps
+            .step(self.id, |connection, request| connection.abort_rotation(&mut request.effects));
+        let ((), commit) = step.await?;
+        commit.durable().await?;
+        self.engine().look_for_deleted_queues();
+        Ok(())
+    }
+
+    /// Renews the encryption of a connection, after [`Event::RatchetSync`](crate::Event::RatchetSync) has told that it may or has
+    /// to be; with `force` also where nothing seems to be wrong. No messages can be sent until the other side has answered.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, its encryption is in order, or the
+    /// other side is too old; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the renewal has begun or not.
+    pub async fn resynchronize(&self, force: bool) -> Result<(), AgentError> {
+        let step = self.engine().steps.step(self.id, |connection, request| {
+            connection.resynchronize(force, &self.engine().config, &mut rand::rng(), &mut request.effects)
+        });
+        let ((), commit) = step.await?;
+        commit.durable().await
+    }
+
+    /// The code that both sides compare. None as long as only one side's keys are known.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn security_code(&self) -> Result<Option<SecurityCode>, AgentError> {
+        let code =
+            |connection: &Connection| connection.ratchet.as_ref().map(|ratchet| ratchet.security_code());
+        self.engine().steps.look(self.id, code).await
+    }
+}
+
+pub(crate) fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
+    let limit =
+        connection_info_length(connection.agent_version, connection.pq_support) - CONFIRMATION_OVERHEAD;
+    if info.len() > limit {
+        return Err(AgentError::TooLarge { size: info.len(), limit });
+    }
+    Ok(())
+}
