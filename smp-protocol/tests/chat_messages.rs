@@ -109,7 +109,8 @@ fn a_reply_with_a_quote() {
         }
     }));
     let ChatEvent::MessageNew(container) = message.event else { panic!() };
-    let Some(Quote { message: MessageReference { message_id, sent_at, sent }, content }) = container.quote
+    let Some(Quote { message: MessageReference { message_id, sent_at, sent, .. }, content }) =
+        container.quote
     else {
         panic!()
     };

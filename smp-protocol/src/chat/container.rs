@@ -48,6 +48,8 @@ pub struct MessageReference {
     pub sent_at: OffsetDateTime,
     /// Whether the one who quotes had sent it (else: had received it).
     pub sent: bool,
+    /// In a group, the member that had sent it (base64url).
+    pub member_id: Option<String>,
 }
 
 /// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
@@ -136,6 +138,9 @@ impl Quote {
         let sent_at = self.message.sent_at.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into());
         reference.insert("sentAt".into(), sent_at.into());
         reference.insert("sent".into(), self.message.sent.into());
+        if let Some(member) = &self.message.member_id {
+            reference.insert("memberId".into(), member.as_str().into());
+        }
         let mut quote = Map::new();
         quote.insert("msgRef".into(), reference.into());
         quote.insert("content".into(), self.content.to_json());
@@ -154,6 +159,7 @@ impl Quote {
                 message_id,
                 sent_at: OffsetDateTime::parse(reference.get("sentAt")?.as_str()?, &Rfc3339).ok()?,
                 sent: reference.get("sent")?.as_bool()?,
+                member_id: reference.get("memberId").and_then(Value::as_str).map(str::to_owned),
             },
             content: MessageContent::from_json(quote.remove("content")?).ok()?,
         })

@@ -310,9 +310,9 @@ fn container() -> impl Strategy<Value = MessageContainer> {
     let time = (-62_135_596_800i64..253_402_300_800, 0..1_000_000_000i128).prop_map(|(seconds, nanos)| {
         time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(seconds) * 1_000_000_000 + nanos).unwrap()
     });
-    let quote = (option::of(shared_id()), time, any::<bool>(), ".{0,20}").prop_map(
-        |(message_id, sent_at, sent, text)| Quote {
-            message: MessageReference { message_id, sent_at, sent },
+    let quote = (option::of(shared_id()), time, any::<bool>(), option::of(".{0,20}"), ".{0,20}").prop_map(
+        |(message_id, sent_at, sent, member_id, text)| Quote {
+            message: MessageReference { message_id, sent_at, sent, member_id },
             content: MessageContent::text(text),
         },
     );
