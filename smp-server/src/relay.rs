@@ -116,6 +116,7 @@ impl Relay {
         warn_of_authority_key(&config);
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
         let page_tls = PageTls::new(page::load_tls(&config.page)?);
+        page_tls.warn(seconds(&clock));
         // Listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
         let page = bind(config.page.listen.as_slice())?.pop();
@@ -148,17 +149,25 @@ impl Relay {
             spawn_listener(listener, &node, &acceptor, &connections, &mut tasks);
         }
         tasks.spawn(sweep(node.clone()));
-        tasks.spawn(watch_time(clock, store.clone()));
+        tasks.spawn(watch_time(clock.clone(), store.clone()));
         tasks.spawn(watch(store.clone()));
         let counters = node.metrics.clone();
         tasks.spawn(async move { counters.refusals.warn_regularly().await });
         if let Some(page) = page {
             let site = Site::new(node.settings.clone(), node.metrics.clone(), identity.fingerprint(), port);
             tasks.spawn(page::serve(page, site, page_tls.clone()));
+            let clock = clock.clone();
+            tasks.spawn(page::watch_tls(page_tls.clone(), node.settings.clone(), move || seconds(&clock)));
         }
         let listens_on = local_addrs.clone();
         let (places, started) = (connections.places.clone(), Instant::now());
-        let observer = Arc::new(Observer { node: node.clone(), places, listens_on, started });
+        let observer = Arc::new(Observer {
+            node: node.clone(),
+            places,
+            listens_on,
+            started,
+            page_tls: page_tls.clone(),
+        });
         if let Some(path) = &node.config().server.control_socket {
             serve_control(path, observer.clone(), &mut tasks);
         }
@@ -275,6 +284,11 @@ impl std::fmt::Debug for RunningRelay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RunningRelay").field("local_addrs", &self.local_addrs).finish_non_exhaustive()
     }
+}
+
+/// Seconds since 1970, as certificates count them.
+pub(crate) fn seconds(clock: &Clock) -> i64 {
+    clock.date().unix_timestamp()
 }
 
 /// What all listeners share.

@@ -6,7 +6,9 @@ use smp_transport::{connection::RelayAcceptor, identity::RelayIdentity};
 use crate::{
     config::{Changes, Config},
     page,
-    relay::{RunningRelay, StartError, acceptor_settings, bounds, load_identity, warn_of_authority_key},
+    relay::{
+        RunningRelay, StartError, acceptor_settings, bounds, load_identity, seconds, warn_of_authority_key,
+    },
 };
 
 /// What a relay has taken over.
@@ -43,6 +45,7 @@ impl RunningRelay {
         let address = settings.address(identity.fingerprint(), port)?;
         warn_of_authority_key(&settings);
         let page_certificate = self.page_tls.replace(page_tls);
+        self.page_tls.warn(seconds(&self.node.clock));
         let certificate = self.take_over(settings, acceptor, identity, address);
         Ok(Reloaded { certificate, page_certificate, settings: changes })
     }

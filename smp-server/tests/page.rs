@@ -18,6 +18,7 @@ use smp_protocol::{command, id::EntityId, message::BrokerMessage};
 use smp_server::{
     Relay, RunningRelay,
     config::{Config, StoreKind, parse_password},
+    control::{CertificateState, ask_status},
     init,
 };
 use smp_transport::client::{self, RelayClient};
@@ -296,6 +297,64 @@ async fn with_a_certificate_it_is_https_and_a_new_one_is_taken_up() {
     let reloaded = relay.reload(config).unwrap();
     assert_eq!(reloaded.settings.applied, ["page.tls_certificate", "page.tls_key"]);
     assert!(ask(address, "GET", "/").await.0.starts_with("http/1.1 200"));
+}
+
+/// As [`certificate`], valid between these days.
+fn certificate_of(dir: &Path, name: &str, from: OffsetDateTime, until: OffsetDateTime) -> (PathBuf, PathBuf) {
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (from, until);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let files = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
+    std::fs::write(&files.0, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&files.1, key.serialize_pem()).unwrap();
+    files
+}
+
+/// Messages do not wait for a page: the relay starts, and says what is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_certificate_is_said_and_renewed() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control");
+    let mut config = config(dir.path());
+    config.server.control_socket = Some(socket.clone());
+    let day = time::Duration::DAY;
+    let now = OffsetDateTime::now_utc();
+    let state = async || {
+        let socket = socket.clone();
+        let status = tokio::task::spawn_blocking(move || ask_status(&socket)).await.unwrap().unwrap();
+        status.page_certificate.map(|certificate| (certificate.state, certificate.says))
+    };
+    let (file, key) = certificate_of(dir.path(), "page", now - 40 * day, now - 3 * day);
+    (config.page.tls_certificate, config.page.tls_key) = (Some(file.clone()), Some(key.clone()));
+    let mut relay = Relay::start(config.clone()).await.unwrap();
+    let (found, says) = state().await.unwrap();
+    assert_eq!(found, CertificateState::Expired);
+    assert!(says.contains("3 days ago") && says.contains("renew") && says.contains("reload"), "{says}");
+    let connected = RelayClient::connect(relay.address(), client::ClientConfig::default());
+    assert!(timeout(SOON, connected).await.unwrap().is_ok(), "the relay is there");
+
+    for (from, until, wanted, words) in [
+        (now + 2 * day, now + 90 * day, CertificateState::NotYetValid, "check the clock"),
+        (now - 80 * day, now + 10 * day, CertificateState::ExpiresSoon, "renew"),
+        (now - day, now + 80 * day, CertificateState::Valid, "valid until"),
+    ] {
+        certificate_of(dir.path(), "page", from, until);
+        assert!(relay.reload(config.clone()).unwrap().page_certificate);
+        let (found, says) = state().await.unwrap();
+        assert_eq!(found, wanted, "{says}");
+        assert!(says.contains(words), "{says}");
+    }
+    // One of those that it depends on.
+    let (above, _) = certificate_of(dir.path(), "above", now - 90 * day, now - day);
+    let chain = [std::fs::read(&file).unwrap(), std::fs::read(above).unwrap()].concat();
+    std::fs::write(&file, chain).unwrap();
+    relay.reload(config.clone()).unwrap();
+    assert_eq!(state().await.unwrap().0, CertificateState::Expired);
+
+    (config.page.tls_certificate, config.page.tls_key) = (None, None);
+    relay.reload(config).unwrap();
+    assert_eq!(state().await, None);
+    relay.shutdown().await.unwrap();
 }
 
 #[tokio::test]

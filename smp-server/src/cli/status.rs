@@ -51,6 +51,7 @@ fn table(status: &Status) -> String {
         ),
         ("memory", status.memory_bytes.map_or_else(|| "unknown".to_owned(), size)),
     ];
+    rows.extend(status.page_certificate.iter().map(|page| ("page certificate", page.says.clone())));
     rows.extend(status.refused.iter().map(|refused| ("limit reached", limit_reached(refused))));
     rows.iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()
 }

@@ -30,4 +30,7 @@ pub(crate) use self::{
     listen::{Control, serve},
     question::Question,
 };
-pub use crate::metrics::Refused;
+pub use crate::{
+    metrics::Refused,
+    page::{CertificateState, PageCertificate},
+};

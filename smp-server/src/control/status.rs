@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Refused;
+use crate::{metrics::Refused, page::PageCertificate};
 
 /// How a running relay is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Status {
     pub messages: u64,
     /// The store.
     pub store: StoreStatus,
+    /// The certificate of the information page, if it is served with one.
+    #[serde(default)]
+    pub page_certificate: Option<PageCertificate>,
     /// Bytes of RAM that the process takes, if the system tells.
     pub memory_bytes: Option<u64>,
 }

@@ -9,6 +9,7 @@ use crate::{
     control::{Status, StoreStatus},
     metrics::Snapshot,
     node::Node,
+    page::PageTls,
 };
 
 /// What a relay's state is read from.
@@ -17,6 +18,7 @@ pub(crate) struct Observer {
     pub(crate) places: Places,
     pub(crate) listens_on: Vec<SocketAddr>,
     pub(crate) started: Instant,
+    pub(crate) page_tls: PageTls,
 }
 
 impl Observer {
@@ -52,6 +54,7 @@ impl Observer {
                 to_be_freed_bytes: load.to_be_freed,
                 unwritten_removals: load.unwritten_removals,
             },
+            page_certificate: self.page_tls.certificate(node.clock.date().unix_timestamp()),
             memory_bytes: resident_bytes(),
         }
     }

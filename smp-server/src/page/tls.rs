@@ -1,9 +1,13 @@
 //! The certificate of the page. It is one that browsers trust, and has nothing to do with the identity of the relay.
+//!
+//! A relay whose page has an expired certificate serves messages as before, and says so: in the log at the start, at a reload and
+//! once a day, and in `smp-server status`.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, RwLock},
+    time::Duration,
 };
 
 use rustls::{ServerConfig, crypto::ring, server::NoServerSessionStorage, version::TLS13};
@@ -13,10 +17,16 @@ use rustls_pki_types::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::validity::{CertificateState, PageCertificate, Validity};
 use crate::{
-    config::Page,
+    config::{InForce, Page},
     sync::{read, write},
 };
+
+/// How often it is looked whether the certificate is about to expire.
+const LOOKED_AT_EVERY: Duration = Duration::from_secs(3_600);
+/// Looks between two warnings of the same.
+const LOOKS_UNTIL_REPEATED: u32 = 24;
 
 /// Why the certificate cannot be used; each says which file.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +56,8 @@ pub enum PageTlsError {
 pub(crate) struct Certificate {
     chain: Vec<CertificateDer<'static>>,
     acceptor: TlsAcceptor,
+    /// `None` if it does not say.
+    validity: Option<Validity>,
 }
 
 /// What the page is served with now: TLS, or nothing for plain HTTP. Can be replaced while the relay runs.
@@ -60,6 +72,32 @@ impl PageTls {
     pub(super) fn current(&self) -> Option<TlsAcceptor> {
         let current = read(&self.0);
         current.as_ref().map(|certificate| certificate.acceptor.clone())
+    }
+
+    /// The certificate at a time in seconds since 1970; `None` if there is none.
+    pub(crate) fn certificate(&self, now: i64) -> Option<PageCertificate> {
+        let current = read(&self.0);
+        Some(current.as_ref()?.validity.as_ref()?.at(now))
+    }
+
+    /// Warns of a certificate that browsers refuse, or soon will. Returns how it is.
+    pub(crate) fn warn(&self, now: i64) -> Option<CertificateState> {
+        let PageCertificate { file, state, says, .. } = self.certificate(now)?;
+        if state != CertificateState::Valid {
+            tracing::warn!("the certificate of the page, {}: {says}", file.display());
+        }
+        Some(state)
+    }
+
+    /// Takes the files up again if they have a certificate that is valid longer: it was renewed, and nobody said so.
+    fn take_renewed(&self, page: &Page) -> bool {
+        let Ok(Some(renewed)) = load(page) else { return false };
+        let outlasts = match (&renewed.validity, read(&self.0).as_ref().and_then(|now| now.validity.as_ref()))
+        {
+            (Some(renewed), Some(current)) => renewed.outlasts(current),
+            _ => false,
+        };
+        outlasts && self.replace(Some(renewed))
     }
 
     /// Connections from now on are made by this one. Returns whether there is another certificate than before.
@@ -78,12 +116,29 @@ pub(crate) fn load(page: &Page) -> Result<Option<Certificate>, PageTlsError> {
         return Ok(None);
     };
     let chain = read_chain(certificate)?;
+    let validity = Validity::of(certificate.clone(), &chain);
     let settings = server_config(chain.clone(), read_key(key)?).map_err(|reason| PageTlsError::Unusable {
         certificate: certificate.clone(),
         key: key.clone(),
         reason,
     })?;
-    Ok(Some(Certificate { chain, acceptor: TlsAcceptor::from(Arc::new(settings)) }))
+    Ok(Some(Certificate { chain, acceptor: TlsAcceptor::from(Arc::new(settings)), validity }))
+}
+
+/// Looks after the certificate while the page is served: takes up a renewed one, warns of one that was not renewed.
+pub(crate) async fn watch(tls: PageTls, settings: Arc<InForce>, now: impl Fn() -> i64) {
+    let mut warned = tls.certificate(now()).map(|certificate| certificate.state);
+    let mut looks = 0;
+    loop {
+        tokio::time::sleep(LOOKED_AT_EVERY).await;
+        looks += 1;
+        let Some(PageCertificate { state, .. }) = tls.certificate(now()) else { continue };
+        if state != CertificateState::Valid && tls.take_renewed(&settings.get().page) {
+            tracing::info!("the certificate of the page was renewed");
+        } else if warned != Some(state) || looks >= LOOKS_UNTIL_REPEATED {
+            (warned, looks) = (tls.warn(now()), 0);
+        }
+    }
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, PageTlsError> {

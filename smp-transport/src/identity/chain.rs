@@ -1,5 +1,7 @@
 //! Reading and checking chains of certificates, leaf first.
 
+use std::ops::RangeInclusive;
+
 use rustls_pki_types::{CertificateDer, UnixTime};
 use smp_crypto::hash::sha256;
 use smp_crypto::{PublicSignatureKey, Signature};
@@ -38,6 +40,16 @@ pub fn relay_fingerprint(chain: &[CertificateDer<'_>]) -> Result<[u8; 32], Chain
 /// [`ChainError::Encoding`] or [`ChainError::Algorithm`], with position 0.
 pub fn public_key(certificate: &CertificateDer<'_>) -> Result<PublicSignatureKey, ChainError> {
     key_of(&parse(certificate, 0)?, 0)
+}
+
+/// From when and until when a certificate is valid, in seconds since 1970.
+///
+/// # Errors
+/// [`ChainError::Encoding`], with position 0.
+pub fn validity(certificate: &CertificateDer<'_>) -> Result<RangeInclusive<i64>, ChainError> {
+    let certificate = parse(certificate, 0)?;
+    let validity = certificate.validity();
+    Ok(validity.not_before.timestamp()..=validity.not_after.timestamp())
 }
 
 /// From when all certificates of a chain are valid, in seconds since 1970.

@@ -27,6 +27,7 @@ mod relay;
 pub use authority::CertificateAuthority;
 pub use chain::{
     MAX_CHAIN_LENGTH, check_relay_chain, check_service_chain, fingerprint, public_key, relay_fingerprint,
+    validity,
 };
 pub use error::{CertificateRole, ChainError, IdentityError};
 pub use key::KeyAlgorithm;

@@ -46,10 +46,10 @@ const RELAY: &[(&str, &[&str])] = &[
     ("load", &["sync"]),
     ("metrics", &["sync"]),
     ("config", &["advice", "sync"]),
-    ("control", &["metrics"]),
     ("admission", &["config", "metrics", "sync"]),
     ("listener", &["admission", "config", "metrics"]),
     ("page", &["admission", "config", "metrics", "sync"]),
+    ("control", &["metrics", "page"]),
     ("init", &["config", "durable"]),
     ("served", &["durable", "init"]),
     // From the store up to the session.
@@ -81,7 +81,7 @@ const RELAY: &[(&str, &[&str])] = &[
         &["admission", "broker", "client", "commands", "config", "metrics", "node", "pace", "store", "sync"],
     ),
     // Beside it: what no client asks for.
-    ("operator", &["admission", "config", "control", "metrics", "node", "store"]),
+    ("operator", &["admission", "config", "control", "metrics", "node", "page", "store"]),
     ("maintenance", &["broker", "clock", "config", "node", "store"]),
     // Above: one relay, put together.
     (
