@@ -9,11 +9,9 @@ use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, State
 use crate::error::{AgentError, LinkError};
 use crate::events::Events;
 use crate::id::ConnectionId;
-use crate::network::{Engine, RelayStates, invite};
+use crate::network::requests::{check_info, relay_for_reply};
+use crate::network::{Engine, Made, RelayStates, invite};
 use crate::summary::{ConnectionSummary, Invitation};
-use handle::check_info;
-use rand::seq::IndexedRandom as _;
-use smp_protocol::address::RelayAddress;
 use smp_protocol::link::{ConnectionLink, UserData};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -63,7 +61,7 @@ impl Agent {
     /// # Cancel safety
     /// When it is dropped the invitation is deleted again.
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
-        let (connection, invitation) = invite(&self.engine, None).await?;
+        let (connection, invitation) = invite(&self.engine, Made::Invitation, None).await?;
         Ok((connection, invitation.full))
     }
 
@@ -85,12 +83,13 @@ impl Agent {
         if shown.len() > MAX_SHOWN_LENGTH {
             return Err(too_large());
         }
-        invite(&self.engine, Some(UserData::new(shown).map_err(|_| too_large())?)).await
+        let shown = UserData::new(shown).map_err(|_| too_large())?;
+        invite(&self.engine, Made::Invitation, Some(shown)).await
     }
 
-    /// Joins an invitation, by a text with its full or its short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
+    /// Joins an invitation, or asks the owner of a contact address to connect, by a text with the full or the short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
     /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
-    /// what came of it. `own_info` is what the inviting side gets to know.
+    /// what came of it. `own_info` is what the other side gets to know. A request to a contact address waits for its owner.
     ///
     /// What a short link stands for is fetched in the background too. It may leave out the fingerprint of its relay: then
     /// the relay must be among those that are configured.
@@ -108,16 +107,23 @@ impl Agent {
                 if steps.store.receives_from(invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
                 }
-                let relay = self.relay_for_reply(invitation.relay()).ok_or(AgentError::NoRelay)?;
+                let relay = relay_for_reply(&self.engine, invitation.relay()).ok_or(AgentError::NoRelay)?;
                 Connection::join(*invitation, own_info, &relay, config, &mut rand::rng())
                     .map_err(|StateError| LinkError::Version)?
             }
-            JoinLink::Short(link) => {
-                if steps.store.has_link(&link.link_id).await? {
+            JoinLink::Contact(contact) => {
+                if steps.store.receives_from(contact.sender_id()).await? {
                     return Err(LinkError::Own.into());
                 }
+                let relay = relay_for_reply(&self.engine, contact.relay()).ok_or(AgentError::NoRelay)?;
+                Connection::ask(contact, own_info, &relay, config, &mut rand::rng())
+            }
+            JoinLink::Short(link) => {
                 let fetch = LinkFetch::new(link, config, &mut rand::rng())?;
-                let relay = self.relay_for_reply(&fetch.relay).ok_or(AgentError::NoRelay)?;
+                if steps.store.has_link(&fetch.link_id()).await? {
+                    return Err(LinkError::Own.into());
+                }
+                let relay = relay_for_reply(&self.engine, &fetch.relay).ok_or(AgentError::NoRelay)?;
                 Connection::join_short(fetch, own_info, &relay, config, &mut rand::rng())
             }
         };
@@ -125,14 +131,6 @@ impl Agent {
         let (id, commit) = steps.create(connection).await?;
         commit.durable().await?;
         Ok(id)
-    }
-
-    /// Another relay than that of the invitation, if there is one: so that no relay sees both directions.
-    fn relay_for_reply(&self, theirs: &RelayAddress) -> Option<RelayAddress> {
-        let relays = &self.engine.config.relays;
-        let others: Vec<_> = relays.iter().filter(|relay| relay.fingerprint != theirs.fingerprint).collect();
-        let rng = &mut rand::rng();
-        others.choose(rng).copied().or_else(|| relays.choose(rng)).cloned()
     }
 
     /// The connection with a number, for everything that is done with one.

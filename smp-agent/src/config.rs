@@ -58,11 +58,14 @@ pub struct Limits {
     pub undelivered: u32,
     /// Messages of a connection that wait to be sent, above which [`ConnectionHandle::send`](crate::ConnectionHandle::send) refuses more.
     pub waiting: u32,
+    /// Requests to a contact address that are neither accepted nor rejected, above which its relay is told nothing more of what came.
+    /// So strangers cannot fill this disk.
+    pub requests: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { undelivered: 256, waiting: 10_000 }
+        Self { undelivered: 256, waiting: 10_000, requests: 256 }
     }
 }
 

@@ -55,6 +55,9 @@ pub enum AgentError {
     /// The text is not an invitation that this agent can use.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// What a short link leads to cannot be used.
+    #[error(transparent)]
+    LinkTarget(ConnectionError),
     /// There is no such connection.
     #[error("there is no connection {0}; it may have been deleted")]
     UnknownConnection(ConnectionId),
@@ -125,9 +128,6 @@ pub enum LinkError {
     /// It cannot be read, whatever was done to it on its way.
     #[error("{0}")]
     Damaged(smp_protocol::pasted::PasteError),
-    /// It is the address of a person or group, not a one-time invitation.
-    #[error("this is a contact address; only one-time invitations can be joined so far, ask for one")]
-    ContactAddress,
     /// It is a short link that names its relay by the host only, and no relay with this host is configured.
     #[error(
         "the link is on the relay {0} without saying how to recognise that relay; add its whole address to the relays, or ask for the full invitation link"
@@ -176,6 +176,12 @@ pub enum ConnectionError {
     /// The invitation's queue is gone or belongs to somebody else.
     #[error("the invitation was already used or has expired; ask for a new one")]
     InvitationUsed,
+    /// The contact address is not there any more.
+    #[error("the contact address does not exist any more; ask for a new one")]
+    AddressGone,
+    /// The side that sent a request to our contact address has withdrawn it, or somebody else has answered it.
+    #[error("the request to connect was withdrawn or is answered already; they can send a new one")]
+    RequestGone,
     /// What the relay has under a short link is damaged, or was made for another link or queue.
     #[error("what is behind the short link cannot be used ({0}); ask for a new invitation")]
     LinkData(String),

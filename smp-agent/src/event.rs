@@ -21,11 +21,32 @@ pub enum Event {
         #[debug("{} bytes", info.len())]
         info: Vec<u8>,
     },
-    /// The side whose invitation we joined accepted us.
+    /// Somebody asks to connect, by our contact address. [`ConnectionHandle::accept`](crate::ConnectionHandle::accept)
+    /// continues, [`ConnectionHandle::reject`](crate::ConnectionHandle::reject) ends it. The same request does not come twice.
+    Request {
+        /// What becomes a connection when it is accepted.
+        connection: ConnectionId,
+        /// Our contact address.
+        address: ConnectionId,
+        /// What the asking side tells about itself. Nothing proves it.
+        #[serde(skip)]
+        #[debug("{} bytes", info.len())]
+        info: Vec<u8>,
+    },
+    /// What the other side shows to whoever opens the short link that was joined.
+    LinkShown {
+        /// The joined connection.
+        connection: ConnectionId,
+        /// As the other side's application wrote it: a profile, for instance.
+        #[serde(skip)]
+        #[debug("{} bytes", shown.len())]
+        shown: Vec<u8>,
+    },
+    /// The side whose invitation or contact address we joined accepted us.
     Info {
         /// The joined connection.
         connection: ConnectionId,
-        /// What the inviting side tells about itself.
+        /// What the other side tells about itself.
         #[serde(skip)]
         #[debug("{} bytes", info.len())]
         info: Vec<u8>,
@@ -191,6 +212,8 @@ impl Event {
     pub fn connection(&self) -> Option<ConnectionId> {
         match self {
             Self::Confirmation { connection, .. }
+            | Self::Request { connection, .. }
+            | Self::LinkShown { connection, .. }
             | Self::Info { connection, .. }
             | Self::Connected { connection }
             | Self::Message { connection, .. }
@@ -215,6 +238,8 @@ impl Event {
     pub(crate) fn body(&self) -> &[u8] {
         match self {
             Self::Confirmation { info: body, .. }
+            | Self::Request { info: body, .. }
+            | Self::LinkShown { shown: body, .. }
             | Self::Info { info: body, .. }
             | Self::Message { body, .. } => body,
             _ => &[],
@@ -224,6 +249,8 @@ impl Event {
     pub(crate) fn with_body(mut self, stored: Vec<u8>) -> Self {
         match &mut self {
             Self::Confirmation { info: body, .. }
+            | Self::Request { info: body, .. }
+            | Self::LinkShown { shown: body, .. }
             | Self::Info { info: body, .. }
             | Self::Message { body, .. } => {
                 *body = stored;

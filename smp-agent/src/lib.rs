@@ -37,6 +37,14 @@
 //! # }
 //! ```
 //!
+//! # Contact addresses
+//!
+//! [`Agent::create_address`] makes an address that any number of people may ask by; each request is a connection of its own, told once by
+//! [`Event::Request`], to be accepted or rejected. Whoever deletes the address keeps the connections that began with it. Requests
+//! that nobody has answered are bounded ([`Limits::requests`]): the rest waits at the relay. The other side uses [`Agent::join`] with
+//! the address's link, and sees what its owner shows with a short one before ([`Agent::look_at_link`]) and when it joins
+//! ([`Event::LinkShown`]).
+//!
 //! # Nothing is lost, nothing comes twice
 //!
 //! The agent is crash-only: shutdown and crash take the same path. Every step (state of the connection, what is to be sent, event) is
@@ -76,8 +84,6 @@
 //!
 //! # What it does not do yet
 //!
-//! Contact addresses cannot be joined ([`LinkError`]); what is shown with a short link is not handed to the side that joins.
-//!
 //! On a relay below version 9 a queue takes the confirmations of several people until one of them is accepted. The others learn
 //! nothing: their connections fail after [`Timeouts::accept`].
 //!
@@ -87,6 +93,7 @@
 //! database, `network` all that talks with relays: one session and task for each relay (`relays`, `inbox`), one worker for each
 //! connection that has something to do (`worker`).
 
+mod addresses;
 mod agent;
 mod clock;
 mod config;
@@ -103,6 +110,7 @@ mod store;
 mod stored;
 mod summary;
 
+pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, ConnectionHandle};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use connection::{RotationSide, RotationStage, SyncState};

@@ -6,11 +6,15 @@
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use smp_crypto::{DhSecret, PrivateAuthKey, PublicAuthKey, X25519PrivateKey, X25519PublicKey};
+use smp_crypto::link_kdf::LinkKey;
+use smp_crypto::{
+    DhSecret, Ed25519PrivateKey, PrivateAuthKey, PublicAuthKey, X25519PrivateKey, X25519PublicKey,
+};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use smp_protocol::encoding;
 use smp_protocol::id::{LinkId, RecipientId, SenderId};
+use smp_protocol::link::{InvitationRequest, OwnerAuth};
 use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion};
 use smp_ratchet::{ChainPosition, JoiningKeys, MessageSeal, OfferedKeys, Ratchet};
 use std::fmt;
@@ -109,6 +113,11 @@ stored_bytes! {
     RecipientId: |id| wiped(id.as_bytes()), |bytes| RecipientId::new(bytes).ok();
     SenderId: |id| wiped(id.as_bytes()), |bytes| SenderId::new(bytes).ok();
     LinkId: |id| wiped(id.as_bytes()), |bytes| LinkId::new(bytes).ok();
+    Ed25519PrivateKey: |key| wiped(key.as_bytes()), |bytes| bytes.try_into().ok().map(Ed25519PrivateKey::from_bytes);
+    LinkKey: |key| wiped(key.as_bytes()), LinkKey::from_slice;
+    OwnerAuth: |owner| Zeroizing::new(encoding::to_bytes(owner)), |bytes| encoding::from_bytes(bytes).ok();
+    // As it is in a request to a contact address.
+    InvitationRequest: |request| wiped(encoding::to_text(request).as_bytes()), |text| encoding::from_text(str::from_utf8(text).ok()?).ok();
     OfferedKeys: OfferedKeys::to_bytes, |bytes| OfferedKeys::from_bytes(bytes).ok();
     JoiningKeys: JoiningKeys::to_bytes, |bytes| JoiningKeys::from_bytes(bytes).ok();
     MessageSeal: MessageSeal::to_bytes, |bytes| MessageSeal::from_bytes(bytes).ok();

@@ -1,6 +1,6 @@
 //! Connections as an application sees them.
 
-use crate::connection::{Condition, Connection, Phase, Role};
+use crate::connection::{Condition, Connection, Phase};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::ConnectionId;
 use smp_protocol::link::{ConnectionLink, ShortLink};
@@ -13,9 +13,9 @@ pub struct ConnectionSummary {
     pub id: ConnectionId,
     /// How far it is.
     pub status: ConnectionStatus,
-    /// Of the inviting side: the link, as long as nobody has joined.
+    /// Of the inviting side: the link, as long as nobody has joined. Of a contact address: its link.
     pub invitation: Option<ConnectionLink>,
-    /// Of the inviting side: the short link, if there is one, as long as nobody has joined.
+    /// The same: the short link, if there is one.
     pub short_invitation: Option<ShortLink>,
     /// What does not work now. It stays here until it works again.
     pub troubles: Vec<Trouble>,
@@ -67,6 +67,10 @@ pub struct Invitation {
 pub enum ConnectionStatus {
     /// The invitation waits for somebody to join.
     Invited,
+    /// It is no connection, but a contact address that takes requests.
+    Address,
+    /// Somebody asked by a contact address, and waits for [`ConnectionHandle::accept`](crate::ConnectionHandle::accept).
+    Requested,
     /// Somebody joined and waits for [`ConnectionHandle::accept`](crate::ConnectionHandle::accept).
     Confirmed,
     /// Both sides' agents are at it.
@@ -80,11 +84,11 @@ pub enum ConnectionStatus {
 impl ConnectionSummary {
     /// None for an invitation that is being made.
     pub(crate) fn of(connection: &Connection) -> Option<Self> {
-        if connection.role == Role::Initiator && connection.phase == Phase::Creating {
+        if connection.is_unfinished_invitation() {
             return None;
         }
         let status = ConnectionStatus::of(connection.phase);
-        let invited = status == ConnectionStatus::Invited;
+        let invited = matches!(status, ConnectionStatus::Invited | ConnectionStatus::Address);
         let invitation = invited.then(|| connection_link(connection)).flatten();
         let short_invitation = invited.then(|| connection_short_link(connection)).flatten();
         Some(Self {
@@ -112,6 +116,8 @@ impl ConnectionStatus {
     pub(crate) fn of(phase: Phase) -> Self {
         match phase {
             Phase::Invited => Self::Invited,
+            Phase::Listening => Self::Address,
+            Phase::Requested => Self::Requested,
             Phase::Confirmed => Self::Confirmed,
             Phase::Connected => Self::Connected,
             Phase::Failed => Self::Failed,

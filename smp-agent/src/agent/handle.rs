@@ -5,17 +5,14 @@ use crate::connection::{Connection, Phase};
 use crate::error::{AgentError, SendError};
 use crate::id::ConnectionId;
 use crate::network::Engine;
+use crate::network::requests::{self, check_info};
 use crate::send_handle::SendHandle;
 use crate::steps::or_fail;
 use crate::summary::ConnectionStatus;
 use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
-use smp_protocol::agent::connection_info_length;
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
-
-/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
-const CONFIRMATION_OVERHEAD: usize = 1024;
 
 /// A connection of an agent, by its number: from [`Agent::connection`]. It holds no state and costs nothing; each call finds out
 /// whether there is such a connection. The agent goes on as long as one of its handles or an [`Agent`] is there.
@@ -30,7 +27,7 @@ impl ConnectionHandle {
         Self { agent, id }
     }
 
-    fn engine(&self) -> &Arc<Engine> {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         self.agent.engine()
     }
 
@@ -40,8 +37,8 @@ impl ConnectionHandle {
         self.id
     }
 
-    /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation). `own_info` is what they
-    /// get to know. [`Event::Connected`](crate::Event::Connected) or
+    /// Accepts the person who joined, after [`Event::Confirmation`](crate::Event::Confirmation), or who asked by a contact address,
+    /// after [`Event::Request`](crate::Event::Request). `own_info` is what they get to know. [`Event::Connected`](crate::Event::Connected) or
     /// [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells what came of it. Accepting again changes nothing.
     ///
     /// # Errors
@@ -52,11 +49,17 @@ impl ConnectionHandle {
     /// When it is dropped the person is accepted or not; accepting again changes nothing.
     pub async fn accept(&self, own_info: &[u8]) -> Result<(), AgentError> {
         let config = &self.engine().config;
+        let requested = |connection: &Connection| connection.request_of().is_some();
+        if self.engine().steps.look(self.id, requested).await? {
+            return requests::accept(self.engine(), self.id, own_info).await;
+        }
         let step = self.engine().steps.step(self.id, |connection, request| {
             match ConnectionStatus::of(connection.phase) {
                 ConnectionStatus::Confirmed => {}
-                ConnectionStatus::Connecting | ConnectionStatus::Connected => return Ok(()),
-                ConnectionStatus::Invited | ConnectionStatus::Failed => {
+                ConnectionStatus::Connecting | ConnectionStatus::Connected | ConnectionStatus::Requested => {
+                    return Ok(());
+                }
+                ConnectionStatus::Invited | ConnectionStatus::Address | ConnectionStatus::Failed => {
                     return Err(AgentError::NotNow {
                         connection: connection.id,
                         status: connection.phase.status(),
@@ -215,13 +218,4 @@ impl ConnectionHandle {
             |connection: &Connection| connection.ratchet.as_ref().map(|ratchet| ratchet.security_code());
         self.engine().steps.look(self.id, code).await
     }
-}
-
-pub(crate) fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
-    let limit =
-        connection_info_length(connection.agent_version, connection.pq_support) - CONFIRMATION_OVERHEAD;
-    if info.len() > limit {
-        return Err(AgentError::TooLarge { size: info.len(), limit });
-    }
-    Ok(())
 }

@@ -48,7 +48,18 @@ impl Connection {
             return Err(ReceiveError::Version);
         }
         match (self.role, self.phase) {
-            (Role::Initiator, Phase::Invited) => self.confirmed_by_joiner(confirmation, config, rng, effects),
+            (Role::Initiator, Phase::Invited) => {
+                let info = self.confirmed_by_joiner(confirmation, config, rng, effects)?;
+                effects.events.push(Event::Confirmation { connection: self.id, info });
+                Ok(())
+            }
+            // The owner of the contact address accepts what was asked for. It may come before the relay's answer to the request.
+            (Role::Initiator, Phase::Requesting | Phase::Asked) => {
+                let info = self.confirmed_by_joiner(confirmation, config, rng, effects)?;
+                effects.events.push(Event::Info { connection: self.id, info });
+                let own_info = std::mem::take(&mut self.own_info);
+                self.accept(&own_info, config, rng, effects).map_err(|StateError| ReceiveError::Unexpected)
+            }
             (Role::Joiner, Phase::Confirming | Phase::AwaitingReply) => {
                 self.confirmed_by_initiator(confirmation, rng, effects)
             }
@@ -56,14 +67,14 @@ impl Connection {
         }
     }
 
-    /// The joiner's confirmation: it has the ratchet keys and the reply queue.
+    /// The joiner's confirmation: it has the ratchet keys and the reply queue. Returns what the joiner tells about itself.
     fn confirmed_by_joiner(
         &mut self,
         confirmation: Confirmation,
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
-    ) -> Result<(), ReceiveError> {
+    ) -> Result<Vec<u8>, ReceiveError> {
         let parameters = confirmation.ratchet.ok_or(ReceiveError::Unexpected)?;
         let Some(InitialKeys::Offered(keys)) = &self.initial_keys else {
             return Err(ReceiveError::Unexpected);
@@ -106,8 +117,7 @@ impl Connection {
         self.initial_keys = None;
         self.received.append(1, message_hash(&plaintext));
         self.phase = Phase::Confirmed;
-        effects.events.push(Event::Confirmation { connection: self.id, info: info.into_owned() });
-        Ok(())
+        Ok(info.into_owned())
     }
 
     /// The initiator's confirmation, in the reply queue.
@@ -180,6 +190,7 @@ impl Connection {
                 self.phase = Phase::AwaitingHello;
                 Ok(())
             }
+            Role::Address => Err(StateError),
         }
     }
 
@@ -255,7 +266,7 @@ impl Connection {
         self.push(Outgoing { kind, message: None, authorized, notify: true, content }, effects);
         self.phase = match self.role {
             Role::Joiner => Phase::Confirming,
-            Role::Initiator => Phase::Replying,
+            Role::Initiator | Role::Address => Phase::Replying,
         };
         Ok(())
     }
@@ -271,6 +282,7 @@ impl Connection {
         self.waiting.remove(outgoing.kind);
         let fast = self.send.as_ref().is_some_and(SendQueue::sender_can_secure);
         match (outgoing.kind, self.phase) {
+            (OutgoingKind::Request, _) => self.request_delivered(),
             (OutgoingKind::Confirmation, Phase::Confirming) => self.phase = Phase::AwaitingReply,
             (OutgoingKind::Confirmation, Phase::Replying) if fast => self.connected(effects),
             (OutgoingKind::Confirmation, Phase::Replying) => self.phase = Phase::AwaitingHello,

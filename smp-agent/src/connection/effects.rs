@@ -1,6 +1,6 @@
 //! What a step asks for besides the new state. The driver stores all of it in the same transaction.
 
-use super::{ReceiveQueue, SendQueue, StateError, envelope};
+use super::{NewRequest, ReceiveQueue, SendQueue, StateError, envelope};
 use crate::event::Event;
 use crate::id::MessageId;
 use rand::CryptoRng;
@@ -26,6 +26,8 @@ pub(crate) struct Effects {
     pub(crate) forget_skipped: bool,
     /// Changes of the keys of skipped messages.
     pub(crate) skipped: Vec<SkippedChange>,
+    /// Requests that came to a contact address: each becomes a connection, unless it is a repetition.
+    pub(crate) requested: Vec<NewRequest>,
     /// Queues that their relays are to delete.
     pub(crate) deleted: Vec<ReceiveQueue>,
     /// The peer's queue may have space again.
@@ -138,6 +140,8 @@ impl Waiting {
 /// What an outgoing body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OutgoingKind {
+    /// A request to a contact address.
+    Request,
     /// The confirmation of either side.
     Confirmation,
     /// HELLO.
@@ -166,7 +170,12 @@ impl OutgoingKind {
     /// Whether it waits for the peer's attention: a push notification is sent.
     pub(crate) fn notifies(self) -> bool {
         match self {
-            Self::Confirmation | Self::Hello | Self::Message | Self::RatchetKey | Self::Ready => true,
+            Self::Request
+            | Self::Confirmation
+            | Self::Hello
+            | Self::Message
+            | Self::RatchetKey
+            | Self::Ready => true,
             Self::Receipt
             | Self::Continue
             | Self::QueueAdd

@@ -1,11 +1,7 @@
 //! The side that makes an invitation, and what both sides do with a new queue.
 
-use super::{
-    ChainEnd, Condition, Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role,
-    StateError, Waiting,
-};
+use super::{Connection, CreatedQueue, Effects, InitialKeys, Phase, ReceiveQueue, Role, StateError};
 use crate::config::AgentConfig;
-use crate::id::{ConnectionId, MessageId};
 use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{QueueAddress, QueueUri};
@@ -25,33 +21,14 @@ impl Connection {
         // What is behind a short link does not make it longer.
         let pq_keys = config.pq && (config.pq_keys_in_links || short);
         let offered = OfferedKeys::generate(versions.ratchet.max(), pq_keys, rng);
-        Self {
-            id: ConnectionId::new(0),
-            role: Role::Initiator,
-            phase: Phase::Creating,
-            agent_version: versions.agent.max(),
-            pq_support: config.pq,
-            own_info: Vec::new(),
-            link: None,
-            short_link: None,
-            link_fetch: None,
-            initial_keys: Some(InitialKeys::Offered(offered)),
-            ratchet: None,
-            skipped: Vec::new().into(),
-            resync: super::Resync::default(),
-            moving: super::Moving::default(),
-            sent: ChainEnd::default(),
-            received: ChainEnd::default(),
-            last_message: MessageId::new(0),
-            undelivered: 0,
-            waiting: Waiting::default(),
-            condition: Condition::default(),
-            receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
-            send: None,
-        }
+        let mut connection = Self::new(Role::Initiator, Phase::Creating, versions.agent.max(), config.pq);
+        connection.initial_keys = Some(InitialKeys::Offered(offered));
+        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        connection
     }
 
-    /// The relay made the own queue: the initiator gives out its link, the joiner confirms.
+    /// The relay made the own queue: the initiator gives out its link or sends its request, the joiner
+    /// confirms, a contact address takes requests.
     pub(crate) fn queue_created(
         &mut self,
         created: CreatedQueue,
@@ -64,12 +41,14 @@ impl Connection {
         }
         self.receive.as_mut().ok_or(StateError)?.created = Some(created);
         match self.role {
+            Role::Initiator if self.asking.is_some() => self.send_request(config, rng, effects),
             Role::Initiator => {
                 self.link = Some(self.make_link(config)?);
                 self.phase = Phase::Invited;
                 Ok(())
             }
             Role::Joiner => self.send_confirmation(config, rng, effects),
+            Role::Address => self.listen(config),
         }
     }
 

@@ -1,24 +1,19 @@
 //! The side that joins an invitation.
 
-use super::{
-    ChainEnd, Condition, Connection, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError, Waiting,
-};
+use super::{Connection, Contact, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError};
 use crate::config::AgentConfig;
 use crate::error::LinkError;
-use crate::id::{ConnectionId, MessageId};
 use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{ProposedKem, QueueInfo, RatchetParameters};
 use smp_protocol::id::SenderId;
-use smp_protocol::link::{
-    ConnectionLink, ConnectionRequest, InvitationRequest, InvitationShortLink, ShortLink,
-};
+use smp_protocol::link::{ConnectionLink, ConnectionRequest, InvitationRequest, ShortLink};
 use smp_protocol::pasted;
 use smp_protocol::version::{AgentVersion, RatchetVersion};
 use smp_ratchet::{JoiningKeys, Ratchet, RatchetVersions};
 
 /// The first agent version that knows post-quantum keys.
-const PQ_AGENT: AgentVersion = AgentVersion(5);
+pub(super) const PQ_AGENT: AgentVersion = AgentVersion(5);
 /// The first ratchet version that knows post-quantum keys.
 const PQ_RATCHET: RatchetVersion = RatchetVersion(3);
 
@@ -38,8 +33,10 @@ pub(crate) struct Invitation {
 pub(crate) enum JoinLink {
     /// The invitation itself.
     Full(Box<Invitation>),
-    /// Where the invitation is.
-    Short(InvitationShortLink),
+    /// A contact address itself.
+    Contact(Contact),
+    /// Where an invitation or a contact address is.
+    Short(ShortLink),
 }
 
 impl JoinLink {
@@ -49,9 +46,10 @@ impl JoinLink {
             ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
                 Ok(Self::Full(Box::new(Invitation::agree(*request, config)?)))
             }
-            ConnectionLink::Short(ShortLink::Invitation(link)) => Ok(Self::Short(link)),
-            ConnectionLink::Full(ConnectionRequest::Contact(_))
-            | ConnectionLink::Short(ShortLink::Contact(_)) => Err(LinkError::ContactAddress),
+            ConnectionLink::Full(ConnectionRequest::Contact(request)) => {
+                Ok(Self::Contact(Contact::agree(&request, config)?))
+            }
+            ConnectionLink::Short(link) => Ok(Self::Short(link)),
         }
     }
 }
@@ -120,30 +118,13 @@ impl Connection {
         let Invitation { agent_version, queue, .. } = invitation;
         let send = SendQueue::new(queue, rng);
         let phase = if send.sender_can_secure() { Phase::SecuringPeer } else { Phase::Creating };
-        Ok(Self {
-            id: ConnectionId::new(0),
-            role: Role::Joiner,
-            phase,
-            agent_version,
-            pq_support,
-            own_info: own_info.to_vec(),
-            link: None,
-            short_link: None,
-            link_fetch: None,
-            initial_keys: Some(keys),
-            ratchet: Some(ratchet),
-            skipped: Vec::new().into(),
-            resync: super::Resync::default(),
-            moving: super::Moving::default(),
-            sent: ChainEnd::default(),
-            received: ChainEnd::default(),
-            last_message: MessageId::new(0),
-            undelivered: 0,
-            waiting: Waiting::default(),
-            condition: Condition::default(),
-            // The reply queue speaks the version that was agreed for the first one.
-            receive: Some(ReceiveQueue::new(relay, send.client_version, rng)),
-            send: Some(send),
-        })
+        let mut connection = Self::new(Role::Joiner, phase, agent_version, pq_support);
+        connection.own_info = own_info.to_vec();
+        connection.initial_keys = Some(keys);
+        connection.ratchet = Some(ratchet);
+        // The reply queue speaks the version that was agreed for the first one.
+        connection.receive = Some(ReceiveQueue::new(relay, send.client_version, rng));
+        connection.send = Some(send);
+        Ok(connection)
     }
 }

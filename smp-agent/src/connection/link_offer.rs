@@ -1,13 +1,13 @@
-//! The side that makes an invitation with a short link: what is stored at the relay under it (chapter 8).
+//! The side that makes a short link: what is stored at the relay under it (chapter 8).
 
-use super::{Connection, ReceiveQueue, StateError};
+use super::{AddressLink, Connection, ReceiveQueue, Role, StateError};
 use crate::config::AgentConfig;
 use rand::CryptoRng;
 use smp_crypto::link_kdf::{self, LinkKey};
 use smp_crypto::{Ed25519PrivateKey, Nonce};
 use smp_protocol::agent::{QueueAddress, QueueMode};
 use smp_protocol::command::LinkData;
-use smp_protocol::id::SenderId;
+use smp_protocol::id::{LinkId, SenderId};
 use smp_protocol::link::{
     ConnectionRequest, FixedLinkData, InvitationShortLink, LinkDataError, ShortLink, ShortLinkRelay,
     UserData, UserLinkData, seal_fixed_data, seal_user_data,
@@ -23,11 +23,15 @@ pub(crate) struct LinkOffer {
     /// Follows from it, so that the link data can name the queue before the relay has made it.
     pub(crate) sender_id: SenderId,
     pub(crate) data: LinkData<'static>,
-    link_key: LinkKey,
+    pub(super) link_key: LinkKey,
+    /// Under which ID to store it, if it is not the relay that chooses: of a contact address.
+    pub(crate) link_id: Option<LinkId>,
+    /// Of a contact address: what its owner keeps.
+    pub(super) kept: Option<AddressLink>,
 }
 
 impl Connection {
-    /// Seals the invitation and what is shown with it, for the relay. None if the relay has so many hosts that its address
+    /// Seals the invitation, or the contact address, and what is shown with it, for the relay. None if the relay has so many hosts that its address
     /// does not fit: then there is no short link.
     pub(crate) fn offer_short_link(
         &self,
@@ -35,6 +39,9 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Result<Option<LinkOffer>, StateError> {
+        if self.role == Role::Address {
+            return self.offer_address(shown, config, rng);
+        }
         let ReceiveQueue { relay, e2e_key, .. } = self.receive.as_ref().ok_or(StateError)?;
         let correlation_id = Nonce::generate(rng);
         let sender_id = SenderId::new(&link_kdf::sender_id(&correlation_id)).map_err(|_| StateError)?;
@@ -46,7 +53,10 @@ impl Connection {
         };
         let request = self.invitation_request(address, config.pq, config)?;
         match seal(ConnectionRequest::Invitation(Box::new(request)), shown, config, rng) {
-            Ok((data, link_key)) => Ok(Some(LinkOffer { correlation_id, sender_id, data, link_key })),
+            Ok((data, link_key)) => {
+                let (link_id, kept) = (None, None);
+                Ok(Some(LinkOffer { correlation_id, sender_id, data, link_key, link_id, kept }))
+            }
             Err(LinkDataError::TooLarge) => Ok(None),
             Err(_) => Err(StateError),
         }
@@ -54,6 +64,9 @@ impl Connection {
 
     /// The relay has made the queue. If it has stored the offer too there is a short link.
     pub(crate) fn offer_stored(&mut self, offer: LinkOffer) {
+        if let Some(link) = offer.kept {
+            return self.address_stored(link);
+        }
         let Some(queue) = &self.receive else { return };
         let link_id = queue.created.as_ref().and_then(|created| created.link_id.clone());
         self.short_link = link_id.map(|link_id| {

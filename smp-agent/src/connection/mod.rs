@@ -4,6 +4,8 @@
 //! and the effects in one transaction, and only then touches the network. What has to be done on the network next follows from
 //! the state alone: [`Connection::command`], and after it the oldest outgoing body.
 
+mod address;
+mod asking;
 mod chain;
 mod condition;
 mod confirmation;
@@ -24,6 +26,8 @@ mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use address::{Address, AddressLink, MAX_ADDRESS_SHOWN_LENGTH, NewRequest, PendingRequest};
+pub(crate) use asking::Contact;
 pub(crate) use chain::ChainEnd;
 pub(crate) use condition::Condition;
 pub(crate) use effects::{Content, Effects, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting};
@@ -34,7 +38,7 @@ pub use moving::{RotationSide, RotationStage};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
 pub(crate) use receive::{OldQueue, Opened, Origin, Received, Unreadable};
-pub(crate) use short_link::LinkFetch;
+pub(crate) use short_link::{BehindLink, LinkFetch};
 pub(crate) use sync::Resync;
 pub use sync::SyncState;
 
@@ -67,8 +71,20 @@ pub(crate) struct Connection {
     pub(crate) link: Option<String>,
     /// Of the initiator: its short form, if the relay knows short links.
     pub(crate) short_link: Option<String>,
-    /// Of the joiner of a short link: until the invitation is there.
+    /// Of a side that joins or asks by a short link: until what is behind it is there.
     pub(crate) link_fetch: Option<LinkFetch>,
+    /// Of a side that asks the owner of a contact address to connect: the address's queue, until its relay has the request.
+    #[serde(default)]
+    pub(crate) asking: Option<SendQueue>,
+    /// Of a contact address: what its owner keeps of it.
+    #[serde(default)]
+    pub(crate) address: Option<Address>,
+    /// Of a connection that somebody asked for: the contact address that took the request.
+    #[serde(default)]
+    pub(crate) came_to: Option<ConnectionId>,
+    /// The same, until the request is accepted: what it says.
+    #[serde(default)]
+    pub(crate) request: Option<PendingRequest>,
     /// The first keys of the ratchet, until they are used up.
     pub(crate) initial_keys: Option<InitialKeys>,
     #[serde(with = "crate::stored")]
@@ -102,6 +118,40 @@ pub(crate) struct Connection {
     pub(crate) condition: Condition,
 }
 
+impl Connection {
+    /// One of which nothing is known but how it begins.
+    fn new(role: Role, phase: Phase, agent_version: AgentVersion, pq_support: bool) -> Self {
+        Self {
+            id: ConnectionId::new(0),
+            role,
+            phase,
+            agent_version,
+            pq_support,
+            own_info: Vec::new(),
+            link: None,
+            short_link: None,
+            link_fetch: None,
+            asking: None,
+            address: None,
+            came_to: None,
+            request: None,
+            initial_keys: None,
+            ratchet: None,
+            skipped: Vec::new().into(),
+            resync: Resync::default(),
+            sent: ChainEnd::default(),
+            received: ChainEnd::default(),
+            last_message: MessageId::new(0),
+            undelivered: 0,
+            waiting: Waiting::default(),
+            receive: None,
+            send: None,
+            moving: Moving::default(),
+            condition: Condition::default(),
+        }
+    }
+}
+
 /// The first keys of a ratchet.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(Clone))]
@@ -115,7 +165,7 @@ pub(crate) enum InitialKeys {
 /// A command that the present phase needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// LKEY, on the relay of the short link.
+    /// LKEY or LGET, on the relay of the short link.
     FetchLink,
     /// NEW, on the relay of the own queue.
     CreateQueue,
@@ -134,7 +184,7 @@ impl Connection {
     pub(crate) fn command(&self) -> Option<Command> {
         match (self.phase, self.role) {
             (Phase::FetchingLink, _) => Some(Command::FetchLink),
-            (Phase::Creating, Role::Joiner) => Some(Command::CreateQueue),
+            (Phase::Creating, _) if !self.is_unfinished_invitation() => Some(Command::CreateQueue),
             (Phase::SecuringOwn, _) => Some(Command::SecureOwn),
             (Phase::SecuringPeer, _) => Some(Command::SecurePeer),
             _ => None,
@@ -147,9 +197,14 @@ impl Connection {
         queues.find(|(_, created)| created.recipient_id == *queue).map(|(queue, _)| &queue.recipient_key)
     }
 
-    /// Whether this is an invitation whose queue is being made: nobody has its link.
+    /// Whether this is an invitation or a contact address whose queue is being made: nobody has its link.
     pub(crate) fn is_unfinished_invitation(&self) -> bool {
-        self.role == Role::Initiator && self.phase == Phase::Creating
+        let with_link = match self.role {
+            Role::Initiator => self.asking.is_none(),
+            Role::Joiner => false,
+            Role::Address => true,
+        };
+        with_link && self.phase == Phase::Creating
     }
 
     /// The connection cannot go on.
@@ -157,6 +212,7 @@ impl Connection {
         if self.phase != Phase::Failed {
             self.phase = Phase::Failed;
             self.link_fetch = None;
+            self.asking = None;
             // The store gives up what waits to be sent.
             self.waiting = Waiting::default();
             effects.events.push(Event::ConnectionFailed { connection: self.id, error });

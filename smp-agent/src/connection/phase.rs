@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which side of the invitation this is.
+/// Which side of the invitation this is. Who asks the owner of a contact address to connect makes an invitation for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     /// Made the invitation.
     Initiator,
     /// Joined it.
     Joiner,
+    /// Neither: this is a contact address, which takes requests and is no connection itself.
+    Address,
 }
 
 /// How far a connection is. Each phase has at most one command or one message in flight, which is repeated until
@@ -17,6 +19,9 @@ pub(crate) enum Role {
 /// ```text
 /// initiator: Creating > Invited > Confirmed > [SecuringOwn] > [SecuringPeer] > Replying
 ///            > [AwaitingHello > SendingHello] > Connected
+/// asking:    [FetchingLink] > Creating > Requesting > Asked > (as the initiator after Confirmed)
+/// asked:     Requested > (as the joiner)
+/// address:   Creating > Listening
 /// joiner:    [FetchingLink | SecuringPeer] > Creating > Confirming > AwaitingReply > [SecuringOwn > AwaitingHello] > Connected
 /// ```
 ///
@@ -25,12 +30,21 @@ pub(crate) enum Role {
 /// fetched and the queue secured at once (LKEY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
-    /// The invitation behind a short link is to be fetched, and the peer's queue secured with the own key: LKEY.
+    /// What is behind a short link is to be fetched: an invitation, and the peer's queue secured with the own key (LKEY), or a
+    /// contact address (LGET).
     FetchingLink,
     /// The relay is to make the own queue: NEW.
     Creating,
     /// The invitation is out.
     Invited,
+    /// The contact address takes requests.
+    Listening,
+    /// The request goes out to a contact address.
+    Requesting,
+    /// The owner of a contact address is to accept the request.
+    Asked,
+    /// A request came to a contact address; the application is to accept.
+    Requested,
     /// Somebody joined; the application is to accept.
     Confirmed,
     /// The own queue is to be secured with the peer's key: KEY.
@@ -57,10 +71,15 @@ impl Phase {
     /// For people.
     pub(crate) fn status(self) -> &'static str {
         match self {
-            Self::FetchingLink | Self::Creating | Self::SecuringPeer | Self::Confirming => "being joined",
+            Self::FetchingLink
+            | Self::Creating
+            | Self::SecuringPeer
+            | Self::Confirming
+            | Self::Requesting => "being joined",
             Self::Invited => "waiting for somebody to join",
-            Self::Confirmed => "waiting to be accepted",
-            Self::AwaitingReply => "waiting for the other side to accept",
+            Self::Listening => "a contact address",
+            Self::Confirmed | Self::Requested => "waiting to be accepted",
+            Self::AwaitingReply | Self::Asked => "waiting for the other side to accept",
             Self::SecuringOwn | Self::Replying | Self::AwaitingHello | Self::SendingHello => {
                 "being completed"
             }

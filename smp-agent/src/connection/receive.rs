@@ -1,9 +1,10 @@
 //! What arrives in the own queues.
 
+use super::address::ReceivedRequest;
 use super::confirmation::Confirmation;
 use super::incoming::SealedMessage;
 use super::sync::{Divergence, RatchetKeys};
-use super::{Connection, Effects, Place};
+use super::{Connection, Effects, Place, Role};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, ReceiveError};
 use crate::event::{Event, MessageTimes};
@@ -18,6 +19,8 @@ use smp_protocol::version::SmpClientVersion;
 pub(crate) enum Opened {
     /// The peer's confirmation.
     Confirmation(Box<Confirmation>),
+    /// A request to connect, at a contact address.
+    Request(Box<ReceivedRequest>),
     /// A message for the ratchet.
     Message(SealedMessage),
     /// The peer's keys for a new ratchet.
@@ -31,7 +34,7 @@ impl Opened {
     pub(crate) fn hash(&self) -> Option<[u8; 32]> {
         match self {
             Self::Message(message) => Some(message.hash()),
-            Self::Confirmation(_) | Self::RatchetKeys(_) | Self::Repeated => None,
+            Self::Confirmation(_) | Self::Request(_) | Self::RatchetKeys(_) | Self::Repeated => None,
         }
     }
 }
@@ -97,6 +100,9 @@ impl Connection {
         let queue = self.queue_at(place).ok_or(ReceiveError::Unexpected)?;
         let sealed: ClientEnvelope<'_> = from_bytes(body).map_err(|_| ReceiveError::Malformed)?;
         match (&queue.e2e_secret, sealed.key, place) {
+            (None, Some(key), Place::Current) if self.role == Role::Address => {
+                open_request(&sealed, queue.e2e_key.agree(&key.0))
+            }
             (None, Some(key), Place::Current) => open_confirmation(&sealed, queue.e2e_key.agree(&key.0)),
             // The sender has secured the queue itself and uses it at once, without QKEY and QUSE.
             (None, Some(key), Place::Replacement) => open_first(&sealed, queue.e2e_key.agree(&key.0)),
@@ -123,6 +129,10 @@ impl Connection {
         match opened {
             Opened::Confirmation(confirmation) => {
                 self.confirmed(*confirmation, config, rng, effects)?;
+                Ok(Received::Taken)
+            }
+            Opened::Request(request) => {
+                self.requested(*request, config, effects)?;
                 Ok(Received::Taken)
             }
             Opened::Message(message) => self.receive_message(&message, origin, times, config, rng, effects),
@@ -185,6 +195,17 @@ fn open_confirmation(sealed: &ClientEnvelope<'_>, e2e_secret: DhSecret) -> Resul
                 ratchet,
                 encrypted_info: encrypted_info.into_owned(),
             })))
+        }
+        _ => Err(ReceiveError::Unexpected),
+    }
+}
+
+/// A request has a key of its own, and nothing in its private header: nobody secures the queue of a contact address.
+fn open_request(sealed: &ClientEnvelope<'_>, e2e_secret: DhSecret) -> Result<Opened, ReceiveError> {
+    let ClientMessage { header, body } = open(sealed, &e2e_secret)?;
+    match (header, from_bytes(&body).map_err(|_| ReceiveError::Malformed)?) {
+        (PrivateHeader::Empty, AgentEnvelope::Invitation { request, info, .. }) => {
+            Ok(Opened::Request(Box::new(ReceivedRequest { request, info: info.into_owned() })))
         }
         _ => Err(ReceiveError::Unexpected),
     }

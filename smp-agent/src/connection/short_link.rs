@@ -1,12 +1,9 @@
-//! The side that joins a short invitation: first it fetches what the link stands for (chapter 8).
+//! The side that joins or asks by a short link: first it fetches what the link stands for (chapter 8).
 
-use super::{
-    ChainEnd, Condition, Connection, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError,
-    Waiting,
-};
+use super::{Connection, Contact, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError};
-use crate::id::{ConnectionId, MessageId};
+use crate::event::Event;
 use rand::CryptoRng;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,56 +11,80 @@ use smp_crypto::{Ed25519PrivateKey, PrivateAuthKey};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::command::LinkData;
 use smp_protocol::encoding::{Decode, DecodeError, Encode, Reader, from_bytes, to_bytes, to_text};
-use smp_protocol::id::SenderId;
+use smp_protocol::id::{LinkId, SenderId};
 use smp_protocol::link::{
-    ConnectionRequest, InvitationRequest, InvitationShortLink, ShortLink, open_link_data,
+    ConnectionRequest, ContactRequest, InvitationRequest, ShortLink, UserLinkData, open_link_data,
 };
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What is needed to fetch the invitation behind a short link, again and again until the relay answers.
+/// A short link, and the key with which what is behind it is fetched, again and again until the relay answers.
 #[derive(Clone)]
 pub(crate) struct LinkFetch {
-    pub(crate) link: InvitationShortLink,
+    pub(crate) link: ShortLink,
     /// The link's relay, as it was found when the link was joined.
     pub(crate) relay: RelayAddress,
-    /// Secures the queue together with the fetch, and signs our commands afterwards.
+    /// Of an invitation: secures the queue together with the fetch, and signs our commands afterwards.
     pub(crate) sender_key: PrivateAuthKey,
 }
 
+/// The content of link data, opened and checked.
+pub(crate) struct BehindLink {
+    pub(crate) request: ConnectionRequest,
+    /// For the application.
+    pub(crate) shown: Vec<u8>,
+}
+
 impl LinkFetch {
-    /// New keys to fetch the invitation behind a link.
+    /// New keys to fetch what is behind a link.
     pub(crate) fn new(
-        link: InvitationShortLink,
+        link: ShortLink,
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, LinkError> {
         let relay = link
-            .relay
+            .relay()
             .resolve(&config.relays)
-            .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay.hosts.first())))?;
+            .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay().hosts.first())))?;
         Ok(Self { link, relay, sender_key: Ed25519PrivateKey::generate(rng).into() })
     }
 
-    /// Decrypts and checks what the relay has under the link.
-    fn open(&self, sender_id: &SenderId, data: &LinkData<'_>) -> Result<InvitationRequest, ConnectionError> {
+    /// Under which ID the relay has the data.
+    pub(crate) fn link_id(&self) -> LinkId {
+        self.link.data_credentials().0
+    }
+
+    /// Decrypts and checks the relay's data.
+    pub(crate) fn open(
+        &self,
+        sender_id: &SenderId,
+        data: &LinkData<'_>,
+    ) -> Result<BehindLink, ConnectionError> {
         let unusable = |reason: &dyn fmt::Display| ConnectionError::LinkData(reason.to_string());
-        let key = self.link.link_key.invitation_key();
-        let opened = open_link_data(&self.link.link_key, &key, data).map_err(|error| unusable(&error))?;
-        if !opened.is_at(&self.link.relay, sender_id) {
+        let (_, key) = self.link.data_credentials();
+        let opened = open_link_data(self.link.link_key(), &key, data).map_err(|error| unusable(&error))?;
+        if !opened.is_at(self.link.relay(), sender_id) {
             return Err(unusable(&"it was made for another queue"));
         }
-        match opened.fixed.request {
-            ConnectionRequest::Invitation(request) => Ok(*request),
-            ConnectionRequest::Contact(_) => Err(unusable(&"it is not an invitation")),
+        match (&self.link, &opened.fixed.request, &opened.user) {
+            (ShortLink::Invitation(_), ConnectionRequest::Invitation(_), _) => {}
+            (ShortLink::Contact(_), ConnectionRequest::Contact(_), UserLinkData::Contact { contact, .. }) => {
+                if !contact.direct {
+                    return Err(unusable(&"it takes requests through relays of groups only"));
+                }
+            }
+            (ShortLink::Invitation(_), ..) => return Err(unusable(&"it is not an invitation")),
+            (ShortLink::Contact(_), ..) => return Err(unusable(&"it is not a contact address")),
         }
+        let shown = opened.user.user_data().as_bytes().to_vec();
+        Ok(BehindLink { request: opened.fixed.request, shown })
     }
 }
 
 /// For the database.
 impl Encode for LinkFetch {
     fn encode(&self, out: &mut Vec<u8>) {
-        ShortLink::Invitation(self.link.clone()).encode(out);
+        self.link.encode(out);
         self.relay.encode(out);
         out.extend_from_slice(&self.sender_key.to_der());
     }
@@ -71,10 +92,7 @@ impl Encode for LinkFetch {
 
 impl Decode<'_> for LinkFetch {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let ShortLink::Invitation(link) = input.read()? else {
-            return Err(DecodeError::Invalid("kind of short link"));
-        };
-        let relay = input.read()?;
+        let (link, relay) = input.read()?;
         let sender_key = PrivateAuthKey::from_der(input.rest()).map_err(|_| DecodeError::Invalid("key"))?;
         Ok(Self { link, relay, sender_key })
     }
@@ -103,33 +121,18 @@ impl Connection {
         rng: &mut impl CryptoRng,
     ) -> Self {
         let versions = &config.versions;
-        Self {
-            id: ConnectionId::new(0),
-            role: Role::Joiner,
-            phase: Phase::FetchingLink,
-            agent_version: versions.agent.max(),
-            pq_support: config.pq,
-            own_info: own_info.to_vec(),
-            link: None,
-            short_link: None,
-            link_fetch: Some(fetch),
-            initial_keys: None,
-            ratchet: None,
-            skipped: Vec::new().into(),
-            resync: super::Resync::default(),
-            moving: super::Moving::default(),
-            sent: ChainEnd::default(),
-            received: ChainEnd::default(),
-            last_message: MessageId::new(0),
-            undelivered: 0,
-            waiting: Waiting::default(),
-            condition: Condition::default(),
-            receive: Some(ReceiveQueue::new(relay, versions.client.max(), rng)),
-            send: None,
-        }
+        let role = match fetch.link {
+            ShortLink::Invitation(_) => Role::Joiner,
+            ShortLink::Contact(_) => Role::Initiator,
+        };
+        let mut connection = Self::new(role, Phase::FetchingLink, versions.agent.max(), config.pq);
+        connection.own_info = own_info.to_vec();
+        connection.link_fetch = Some(fetch);
+        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        connection
     }
 
-    /// LKEY is done: the inviting side's queue takes messages of this side only, and the invitation is here.
+    /// LKEY or LGET is done: what is behind the link is here. With an invitation, its queue takes messages of this side only.
     pub(crate) fn link_fetched(
         &mut self,
         sender_id: &SenderId,
@@ -142,17 +145,34 @@ impl Connection {
             return Ok(());
         }
         let fetch = self.link_fetch.take().ok_or(StateError)?;
-        let request = match fetch.open(sender_id, data) {
-            Ok(request) => request,
+        let behind = match fetch.open(sender_id, data) {
+            Ok(behind) => behind,
             Err(error) => {
                 self.fail(error, effects);
                 return Ok(());
             }
         };
-        let Ok(mut invitation) = Invitation::agree(request, config) else {
-            self.fail(ConnectionError::Version, effects);
-            return Ok(());
+        let agreed = match behind.request {
+            ConnectionRequest::Invitation(request) => self.join_fetched(*request, fetch, config, rng)?,
+            ConnectionRequest::Contact(request) => self.ask_fetched(&request, fetch, config, rng)?,
         };
+        if !agreed {
+            self.fail(ConnectionError::Version, effects);
+        } else if !behind.shown.is_empty() {
+            effects.events.push(Event::LinkShown { connection: self.id, shown: behind.shown });
+        }
+        Ok(())
+    }
+
+    /// False if there is no version that both sides speak.
+    fn join_fetched(
+        &mut self,
+        request: InvitationRequest,
+        fetch: LinkFetch,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<bool, StateError> {
+        let Ok(mut invitation) = Invitation::agree(request, config) else { return Ok(false) };
         // As the link has it: that is where the key was set.
         invitation.queue.address.relay = fetch.relay;
         let receive = self.receive.as_mut().ok_or(StateError)?;
@@ -164,6 +184,20 @@ impl Connection {
         self.ratchet = Some(ratchet);
         self.send = Some(SendQueue::secured(invitation.queue, fetch.sender_key, rng));
         self.phase = Phase::Creating;
-        Ok(())
+        Ok(true)
+    }
+
+    /// False if there is no version that both sides speak.
+    fn ask_fetched(
+        &mut self,
+        request: &ContactRequest,
+        fetch: LinkFetch,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<bool, StateError> {
+        let Ok(mut contact) = Contact::agree(request, config) else { return Ok(false) };
+        contact.queue.address.relay = fetch.relay;
+        self.begin_asking(contact, config, rng);
+        Ok(true)
     }
 }

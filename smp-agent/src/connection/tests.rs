@@ -1,5 +1,6 @@
 //! Two state machines and a wire that loses, repeats and stops: without network, database or clock.
 
+mod address;
 mod pair;
 mod recorded;
 mod rotation;

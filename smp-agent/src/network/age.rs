@@ -4,7 +4,6 @@ use super::deletion::KEEP_DELETED;
 use super::engine::Engine;
 use super::update::{until_stored, update};
 use crate::clock::now;
-use crate::connection::Phase;
 use crate::error::{AgentError, ConnectionError};
 use crate::id::ConnectionId;
 use crate::store::Upkeep;
@@ -23,7 +22,7 @@ pub(super) async fn give_up_what_is_old(engine: Arc<Engine>) {
     loop {
         for connection in until_stored!(&engine, forget(&engine).await) {
             update(&engine, connection, &|connection, effects| {
-                if connection.phase == Phase::AwaitingReply {
+                if connection.waits_for_acceptance() {
                     connection.fail(ConnectionError::NotAccepted, effects);
                 }
                 Ok(())

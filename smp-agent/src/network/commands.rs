@@ -4,16 +4,17 @@ use super::engine::Engine;
 use super::session::{CommandError, creation_error};
 use super::update::update;
 use super::worker::Later;
-use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, Role, SendQueue};
+use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, SendQueue};
 use crate::error::ConnectionError;
 use crate::id::ConnectionId;
 use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
 
 /// A command, with what it takes of the state.
 pub(super) enum Task {
-    /// LKEY.
+    /// LKEY or LGET.
     FetchLink(LinkFetch),
     /// NEW, with the relay of the peer's queue.
     CreateQueue(ReceiveQueue, Option<RelayAddress>),
@@ -29,7 +30,7 @@ impl Task {
         match connection.command()? {
             Command::FetchLink => connection.link_fetch.clone().map(Self::FetchLink),
             Command::CreateQueue => {
-                let theirs = connection.send.as_ref().map(|queue| queue.relay.clone());
+                let theirs = connection.send_queue().map(|queue| queue.relay.clone());
                 connection.receive.clone().map(|queue| Self::CreateQueue(queue, theirs))
             }
             Command::SecureOwn => connection.receive.clone().map(Self::SecureOwn),
@@ -42,15 +43,14 @@ impl Task {
 pub(super) async fn run(
     engine: &Arc<Engine>,
     id: ConnectionId,
-    role: Role,
     task: &Task,
     refused: &mut Vec<RelayAddress>,
 ) -> Result<(), Later> {
     match task {
-        Task::FetchLink(fetch) => fetch_link(engine, id, role, fetch).await,
+        Task::FetchLink(fetch) => fetch_link(engine, id, fetch).await,
         Task::CreateQueue(queue, theirs) => create_queue(engine, id, queue, theirs.as_ref(), refused).await,
         Task::SecureOwn(queue) => secure_own(engine, id, queue).await,
-        Task::SecurePeer(queue) => secure_peer(engine, id, role, queue).await,
+        Task::SecurePeer(queue) => secure_peer(engine, id, queue).await,
     }
 }
 
@@ -63,13 +63,18 @@ async fn fail(engine: &Engine, id: ConnectionId, error: ConnectionError) -> Resu
     Ok(())
 }
 
-/// LKEY. Repeated with the same key it is answered by the same data again.
-async fn fetch_link(
-    engine: &Arc<Engine>,
-    id: ConnectionId,
-    role: Role,
-    fetch: &LinkFetch,
-) -> Result<(), Later> {
+/// The peer's queue is not there for us.
+async fn fail_as_gone(engine: &Engine, id: ConnectionId) -> Result<(), Later> {
+    update(engine, id, &|connection, effects| {
+        connection.fail(connection.gone(), effects);
+        Ok(())
+    })
+    .await;
+    Ok(())
+}
+
+/// LKEY or LGET. Repeated with the same key it is answered by the same data again.
+async fn fetch_link(engine: &Arc<Engine>, id: ConnectionId, fetch: &LinkFetch) -> Result<(), Later> {
     let session = engine.relay(&fetch.relay).session().await;
     if !session.has_short_links() {
         return fail(engine, id, ConnectionError::RelayTooOld).await;
@@ -83,7 +88,7 @@ async fn fetch_link(
             Ok(())
         }
         Err(CommandError::Again(_)) => Err(Later::Again),
-        Err(CommandError::Auth) => fail(engine, id, gone(role)).await,
+        Err(CommandError::Auth) => fail_as_gone(engine, id).await,
         Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
     }
 }
@@ -100,7 +105,7 @@ async fn create_queue(
     let relay = engine.relay(&queue.relay);
     let created = match relay.session_or_error().await {
         Ok(session) => session
-            .create_queue(queue, engine.password(&queue.relay), None)
+            .create_queue(queue, QueueMode::Messaging, engine.password(&queue.relay), None)
             .await
             .map(|created| (session, created)),
         Err(error) => Err(CommandError::Again(error)),
@@ -171,12 +176,7 @@ async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue
 }
 
 /// SKEY. Repeated with the same key it is answered by OK again.
-async fn secure_peer(
-    engine: &Arc<Engine>,
-    id: ConnectionId,
-    role: Role,
-    queue: &SendQueue,
-) -> Result<(), Later> {
+async fn secure_peer(engine: &Arc<Engine>, id: ConnectionId, queue: &SendQueue) -> Result<(), Later> {
     let session = engine.relay(&queue.relay).session().await;
     match session.secure_by_sender(queue).await {
         Ok(()) => {
@@ -187,15 +187,7 @@ async fn secure_peer(
             Ok(())
         }
         Err(CommandError::Again(_)) => Err(Later::Again),
-        Err(CommandError::Auth) => fail(engine, id, gone(role)).await,
+        Err(CommandError::Auth) => fail_as_gone(engine, id).await,
         Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
-    }
-}
-
-/// What it means that the peer's queue is not there for us.
-pub(super) fn gone(role: Role) -> ConnectionError {
-    match role {
-        Role::Joiner => ConnectionError::InvitationUsed,
-        Role::Initiator => ConnectionError::QueueGone,
     }
 }

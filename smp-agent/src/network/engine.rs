@@ -5,7 +5,7 @@ use super::held::HeldMessages;
 use super::relays::{Relay, RelayState, RelayStates, Relays};
 use super::workers::Workers;
 use crate::config::AgentConfig;
-use crate::connection::{Connection, OutgoingKind, StateError};
+use crate::connection::{Connection, OutgoingKind, Role, StateError};
 use crate::data_dir::DataDir;
 use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
@@ -223,12 +223,36 @@ impl Engine {
     }
 
     /// Removes a connection. Its queues are deleted at their relays as soon as possible.
-    pub(crate) async fn remove(&self, id: ConnectionId) -> Result<(), AgentError> {
+    pub(crate) async fn remove(self: &Arc<Self>, id: ConnectionId) -> Result<(), AgentError> {
+        let address = self.steps.look(id, Connection::request_of).await?;
         let commit = self.steps.remove(id).await?;
         self.held.forget(id);
         commit.durable().await?;
         self.queues_to_delete.notify_one();
+        self.request_answered(address).await;
         Ok(())
+    }
+
+    /// Whether the application may get more of a connection before it is done with what it has.
+    pub(super) async fn has_room(&self, id: ConnectionId) -> Result<bool, AgentError> {
+        let look = |connection: &Connection| (connection.role, connection.undelivered);
+        Ok(match self.steps.look(id, look).await {
+            Ok((Role::Address, _)) => {
+                self.steps.store.count_requests(id).await? < i64::from(self.config.limits.requests)
+            }
+            Ok((Role::Initiator | Role::Joiner, undelivered)) => undelivered < self.config.limits.undelivered,
+            Err(AgentError::UnknownConnection(_)) => true,
+            Err(error) => return Err(error),
+        })
+    }
+
+    /// The application has accepted or rejected a request to a contact address.
+    pub(crate) async fn request_answered(self: &Arc<Self>, address: Option<ConnectionId>) {
+        if let Some(address) = address
+            && self.has_room(address).await.unwrap_or(true)
+        {
+            self.held.acknowledge(self, address);
+        }
     }
 
     /// The application is done with a stored event. What is held back of its connection is acknowledged once that is durable.
@@ -238,6 +262,9 @@ impl Engine {
         sequence: i64,
         event: &Event,
     ) -> Result<Commit, AgentError> {
+        if let Event::Request { .. } = event {
+            return network::requests::done(self, connection, sequence).await;
+        }
         let Event::Message { origin, .. } = event else {
             let step = self.steps.step(connection, |_, request| {
                 request.done.push(sequence);

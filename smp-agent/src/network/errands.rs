@@ -7,6 +7,7 @@ use super::update::{until_stored, update};
 use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
+use smp_protocol::agent::QueueMode;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,10 +104,11 @@ async fn attempt(
 async fn create(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
     let relay = engine.relay(&queue.relay);
     let session = relay.session_or_error().await.map_err(|_| Later)?;
-    let created = match session.create_queue(queue, engine.password(&queue.relay), None).await {
-        Ok(created) => created,
-        Err(error) => return refused(engine, id, &error).await,
-    };
+    let created =
+        match session.create_queue(queue, QueueMode::Messaging, engine.password(&queue.relay), None).await {
+            Ok(created) => created,
+            Err(error) => return refused(engine, id, &error).await,
+        };
     let made = ReceiveQueue { created: Some(created.clone()), ..queue.clone() };
     update(engine, id, &|connection, effects| {
         connection.replacement_created(made.clone(), &engine.config, effects)

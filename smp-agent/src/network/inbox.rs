@@ -81,7 +81,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
             acknowledge_or_hold(engine, received.connection, received.room, acknowledgement).await;
         }
         Delivered::Deleted(queue) => {
-            until_stored!(engine, lost(engine, relay, &queue, &ConnectionError::QueueGone).await);
+            until_stored!(engine, lost(engine, relay, &queue).await);
         }
         Delivered::Taken(queue) => {
             let error = SubscriptionError::Taken;
@@ -145,15 +145,14 @@ async fn receive(
         let origin = Origin { place, old_queue };
         let body = open(connection, place, &receiving, id, body);
         let taken = take_body(engine, connection, request, origin, body);
-        let room = connection.undelivered < engine.config.limits.undelivered;
-        Ok(Some((key, room, taken, origin, request.effects.resume)))
+        Ok(Some((key, taken, origin, request.effects.resume)))
     });
     let (taken, mut commit) = match step.await {
         Ok((Some(taken), commit)) => (taken, commit),
         Ok((None, _)) | Err(AgentError::UnknownConnection(_)) => return Ok(Outcome::Ignored),
         Err(error) => return Err(error),
     };
-    let (key, room, taken, origin, resume) = taken;
+    let (key, taken, origin, resume) = taken;
     match taken {
         Taken::Early => return Ok(Outcome::Early),
         Taken::Done => {}
@@ -186,6 +185,7 @@ async fn receive(
         engine.resume(connection);
     }
     engine.receiving(connection);
+    let room = engine.has_room(connection).await?;
     Ok(Outcome::Received(Box::new(Received { connection, key, room })))
 }
 
@@ -272,8 +272,7 @@ async fn acknowledge_or_hold(
     }
     engine.held.add(connection, acknowledgement);
     // The application may have taken one in between.
-    let limit = engine.config.limits.undelivered;
-    if engine.steps.look(connection, |connection| connection.undelivered < limit).await.unwrap_or(true) {
+    if engine.has_room(connection).await.unwrap_or(true) {
         engine.held.acknowledge(engine, connection);
     }
 }
@@ -308,15 +307,10 @@ pub(super) async fn tell_stopped(
 }
 
 /// The relay deleted our queue.
-pub(super) async fn lost(
-    engine: &Arc<Engine>,
-    relay: &Relay,
-    queue: &RecipientId,
-    error: &ConnectionError,
-) -> Result<(), AgentError> {
+pub(super) async fn lost(engine: &Arc<Engine>, relay: &Relay, queue: &RecipientId) -> Result<(), AgentError> {
     let Some(id) = relay.connection_of(engine, queue).await? else { return Ok(()) };
     let fail = or_fail(|connection, effects| {
-        connection.fail(error.clone(), effects);
+        connection.fail(connection.lost(), effects);
         Ok(())
     });
     match engine.steps.step(id, fail).await {

@@ -1,36 +1,48 @@
-//! Making invitations.
+//! Making invitations and contact addresses.
 
 use super::engine::Engine;
 use super::session::creation_error;
+use crate::config::AgentConfig;
 use crate::connection::{Connection, StateError};
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
 use crate::summary::{Invitation, connection_link, connection_short_link};
 use rand::seq::SliceRandom as _;
 use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::QueueMode;
 use smp_protocol::link::UserData;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// Makes a queue on one of the relays, and an invitation to it: with a short link if there is something to show, and the relay
-/// can do it. In a task of its own: a caller that leaves does not leave a half-made one behind.
+/// What is to be made.
+#[derive(Clone)]
+pub(crate) enum Made {
+    /// An invitation.
+    Invitation,
+    /// A contact address; what people who ask get to know if they are accepted without asking the application.
+    Address(Option<Vec<u8>>),
+}
+
+/// Makes a queue on one of the relays, and a link to it: with a short link if there is something to show, and the relay can do it. In a task of its own: a caller that leaves does not leave a half-made one behind.
 pub(crate) async fn invite(
     engine: &Arc<Engine>,
+    made: Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
-    let (result, made) = tokio::sync::oneshot::channel();
+    let (result, outcome) = tokio::sync::oneshot::channel();
     let engine_ = engine.clone();
     engine.spawn(async move {
-        if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, shown).await) {
+        if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, &made, shown).await) {
             // The next start removes what cannot be removed now.
             let _ = engine_.remove(unwanted).await;
         }
     });
-    made.await.unwrap_or(Err(AgentError::ShutDown))
+    outcome.await.unwrap_or(Err(AgentError::ShutDown))
 }
 
 async fn try_relays(
     engine: &Arc<Engine>,
+    made: &Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
     let mut relays = engine.config.relays.clone();
@@ -38,7 +50,7 @@ async fn try_relays(
     let mut failure = AgentError::NoRelay;
     let deadline = Instant::now() + engine.config.timeouts.create;
     for relay in relays {
-        match invite_at(engine, &relay, shown.clone(), deadline).await {
+        match invite_at(engine, &relay, made, shown.clone(), deadline).await {
             Err(error @ AgentError::Relay { .. }) => failure = error,
             result => return result,
         }
@@ -49,13 +61,14 @@ async fn try_relays(
 async fn invite_at(
     engine: &Arc<Engine>,
     relay: &RelayAddress,
+    made: &Made,
     shown: Option<UserData>,
     deadline: Instant,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
-    let connection = Connection::invite(&engine.config, relay, shown.is_some(), &mut rand::rng());
+    let connection = made.keys(&engine.config, relay, shown.is_some());
     let (id, commit) = engine.steps.create(connection).await?;
     commit.durable().await?;
-    let result = match timeout_at(deadline, make_queue(engine, id, relay, shown)).await {
+    let result = match timeout_at(deadline, make_queue(engine, id, relay, made.mode(), shown)).await {
         Ok(result) => result,
         Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
     };
@@ -74,6 +87,7 @@ async fn make_queue(
     engine: &Arc<Engine>,
     id: ConnectionId,
     relay: &RelayAddress,
+    mode: QueueMode,
     shown: Option<UserData>,
 ) -> Result<Invitation, AgentError> {
     let damaged = |StateError| AgentError::Encryption(id);
@@ -89,7 +103,7 @@ async fn make_queue(
     });
     let (queue, offer) = prepared.await?.map_err(damaged)?;
     let password = engine.password(&queue.relay);
-    let created = session.create_queue(&queue, password, offer.as_ref()).await;
+    let created = session.create_queue(&queue, mode, password, offer.as_ref()).await;
     let created = created.map_err(|error| failed(creation_error(error)))?;
     let step = engine.steps.step(id, |connection, request| {
         connection
@@ -105,6 +119,26 @@ async fn make_queue(
     commit.durable().await?;
     relay.subscribe_new(engine, &session, &queue, &created);
     Ok(invitation)
+}
+
+impl Made {
+    /// New keys for it; `short` if there may be a short link to it.
+    fn keys(&self, config: &AgentConfig, relay: &RelayAddress, short: bool) -> Connection {
+        let rng = &mut rand::rng();
+        match self {
+            Self::Invitation => Connection::invite(config, relay, short, rng),
+            Self::Address(auto_accept) => {
+                Connection::contact_address(config, relay, auto_accept.clone(), rng)
+            }
+        }
+    }
+
+    fn mode(&self) -> QueueMode {
+        match self {
+            Self::Invitation => QueueMode::Messaging,
+            Self::Address(_) => QueueMode::Contact,
+        }
+    }
 }
 
 fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {

@@ -10,7 +10,9 @@ mod errands;
 mod held;
 mod inbox;
 mod invite;
+pub(crate) mod links;
 mod relays;
+pub(crate) mod requests;
 mod sending;
 mod session;
 mod space;
@@ -20,5 +22,5 @@ mod worker;
 mod workers;
 
 pub(crate) use engine::Engine;
-pub(crate) use invite::invite;
+pub(crate) use invite::{Made, invite};
 pub use relays::{RelayState, RelayStates};

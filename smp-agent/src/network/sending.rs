@@ -1,6 +1,5 @@
 //! SEND: one body after the other, so that none overtakes another.
 
-use super::commands::gone;
 use super::engine::{Engine, waits_for_space};
 use super::session::{CommandError, Session};
 use super::update::update;
@@ -100,7 +99,12 @@ async fn refused(
 ) -> Result<(), Later> {
     match error {
         CommandError::Again(_) => Err(Later::Again),
-        CommandError::Quota if waits_for_space(stored.outgoing.kind) => Err(Later::Full),
+        CommandError::Quota
+            if waits_for_space(stored.outgoing.kind)
+                && !is_answered(engine, id, stored.outgoing.kind).await =>
+        {
+            Err(Later::Full)
+        }
         // Where the peer has just moved to, perhaps: it still reads where it was.
         CommandError::Auth if sends_as_before(engine, id).await => Ok(()),
         CommandError::Auth if is_tried_again(engine, id).await => Err(Later::Refused),
@@ -109,6 +113,12 @@ async fn refused(
             Ok(())
         }
     }
+}
+
+/// Whether a request need not be sent any more: its owner has it, and has answered.
+async fn is_answered(engine: &Engine, id: ConnectionId, kind: OutgoingKind) -> bool {
+    let requesting = engine.steps.look(id, |connection| connection.phase == Phase::Requesting);
+    kind == OutgoingKind::Request && !requesting.await.unwrap_or(true)
 }
 
 async fn sends_as_before(engine: &Engine, id: ConnectionId) -> bool {
@@ -147,11 +157,14 @@ async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, err
         match (stored.outgoing.kind, stored.outgoing.message) {
             // Nothing but these keys can be sent any more.
             (OutgoingKind::RatchetKey, _) if auth => connection.fail(ConnectionError::QueueGone, effects),
-            (OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {
+            (OutgoingKind::Request, _) if connection.phase != Phase::Requesting => {
+                connection.request_delivered();
+            }
+            (OutgoingKind::Request | OutgoingKind::Confirmation | OutgoingKind::Hello, _) => {
                 // Only others' confirmations can have filled the queue of an invitation.
                 let full = matches!(error, CommandError::Quota) && connection.role == Role::Joiner;
                 let error = if auth || full {
-                    gone(connection.role)
+                    connection.gone()
                 } else {
                     ConnectionError::Refused(error.to_string())
                 };

@@ -6,11 +6,13 @@ use crate::error::RelayError;
 use crate::store::Subscription;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::{Password, RelayAddress};
+use smp_protocol::agent::QueueMode;
 use smp_protocol::command::{
     Command, LinkData, LinkRequest, MessageFlags, NewQueue, QueueRequest, SubscriptionMode,
 };
 use smp_protocol::error::ErrorType;
-use smp_protocol::id::{EntityId, MessageId, RecipientId, SenderId};
+use smp_protocol::id::{EntityId, LinkId, MessageId, RecipientId, SenderId};
+use smp_protocol::link::ShortLink;
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
@@ -86,21 +88,28 @@ impl Session {
         self.client.close();
     }
 
-    /// NEW: creates a messaging queue, subscribed in this session; with what belongs to a short link if there is an offer.
+    /// NEW: creates a queue, subscribed in this session; with what belongs to a short link if there is an offer.
     pub(crate) async fn create_queue(
         &self,
         queue: &ReceiveQueue,
+        mode: QueueMode,
         password: Option<Password>,
         offer: Option<&LinkOffer>,
     ) -> Result<CreatedQueue, CommandError> {
         let link =
-            offer.map(|offer| LinkRequest { sender_id: offer.sender_id.clone(), data: offer.data.clone() });
+            |offer: &LinkOffer| LinkRequest { sender_id: offer.sender_id.clone(), data: offer.data.clone() };
+        let kind = match mode {
+            QueueMode::Messaging => QueueRequest::Messaging(offer.map(link)),
+            QueueMode::Contact => {
+                QueueRequest::Contact(offer.and_then(|offer| Some((offer.link_id.clone()?, link(offer)))))
+            }
+        };
         let command = Command::New(Box::new(NewQueue {
             auth_key: queue.recipient_key.public_key().into(),
             dh_key: queue.relay_dh_key.public_key().into(),
             password,
             subscription: SubscriptionMode::Subscribe,
-            request: Some(QueueRequest::Messaging(link)),
+            request: Some(kind),
             notifier: None,
         }));
         let request = Request {
@@ -111,8 +120,11 @@ impl Session {
             BrokerMessage::QueueIds(ids) if offer.is_some_and(|offer| offer.sender_id != ids.sender_id) => {
                 Err(CommandError::Refused("another sender ID than was asked for".to_owned()))
             }
+            BrokerMessage::QueueIds(ids) if ids.mode.is_some_and(|made| made != mode) => {
+                Err(CommandError::Refused("another kind of queue than was asked for".to_owned()))
+            }
             BrokerMessage::QueueIds(ids) => Ok(CreatedQueue {
-                link_id: ids.link_id,
+                link_id: ids.link_id.or_else(|| offer?.link_id.clone()),
                 recipient_id: ids.recipient_id,
                 sender_id: ids.sender_id,
                 mode: ids.mode,
@@ -137,13 +149,20 @@ impl Session {
         self.expect_ok(&queue.sender_key, &queue.sender_id, command).await
     }
 
-    /// LKEY: the sender secures the queue behind a short link, and gets what is stored under the link.
+    /// LKEY, for an invitation: the sender secures the queue behind a short link, and gets what is stored under the link. LGET, for a
+    /// contact address: only the latter.
     pub(super) async fn fetch_link(
         &self,
         fetch: &LinkFetch,
     ) -> Result<(SenderId, LinkData<'static>), CommandError> {
-        let command = Command::SecureAndGetLink(fetch.sender_key.public_key().into());
-        match self.client.send(Some(&fetch.sender_key), &fetch.link.link_id, command).await? {
+        let (key, command) = match &fetch.link {
+            ShortLink::Invitation(_) => {
+                let command = Command::SecureAndGetLink(fetch.sender_key.public_key().into());
+                (Some(&fetch.sender_key), command)
+            }
+            ShortLink::Contact(_) => (None, Command::GetLink),
+        };
+        match self.client.send(key, &fetch.link_id(), command).await? {
             BrokerMessage::Link(sender_id, data) => Ok((sender_id, data)),
             other => Err(unexpected(&other)),
         }
@@ -226,6 +245,24 @@ impl Session {
             }
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// LSET: replaces what is stored under the short link of an own contact address.
+    pub(super) async fn set_link(
+        &self,
+        queue: &ReceiveQueue,
+        link_id: &LinkId,
+        data: LinkData<'static>,
+    ) -> Result<(), CommandError> {
+        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
+        let command = Command::SetLink(link_id.clone(), data);
+        self.expect_ok(&queue.recipient_key, &created.recipient_id, command).await
+    }
+
+    /// LDEL: removes what is stored under the short link of an own queue.
+    pub(super) async fn delete_link(&self, queue: &ReceiveQueue) -> Result<(), CommandError> {
+        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
+        self.expect_ok(&queue.recipient_key, &created.recipient_id, Command::DeleteLink).await
     }
 
     /// DEL.

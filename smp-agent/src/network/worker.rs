@@ -7,7 +7,7 @@ use super::sending::Sending;
 use super::space::Space;
 use super::update::until_stored;
 use super::workers::Signals;
-use crate::connection::{Phase, Role, SendQueue};
+use crate::connection::{Phase, SendQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
 use crate::store::StoredOutgoing;
@@ -24,7 +24,7 @@ enum Work {
     /// The connection was deleted.
     Gone,
     /// A command that its phase needs.
-    Command(Role, Box<Task>),
+    Command(Box<Task>),
     /// A body for the peer's queue.
     Send(Arc<StoredOutgoing>, Arc<SendQueue>),
 }
@@ -59,7 +59,7 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 }
                 Ok(())
             }
-            Work::Command(role, task) => commands::run(&engine, id, role, &task, &mut refused).await,
+            Work::Command(task) => commands::run(&engine, id, &task, &mut refused).await,
             Work::Send(stored, queue) => sending.send(&engine, id, &stored, &queue).await,
         };
         match result {
@@ -82,7 +82,7 @@ async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, Agent
         let task = Task::of(connection);
         let waits = task.is_none() && connection.waiting.total() > 0;
         (
-            task.map(|task| (connection.role, Box::new(task))),
+            task.map(Box::new),
             connection.send_queue().filter(|_| waits).cloned(),
             connection.errand().is_some(),
         )
@@ -93,7 +93,7 @@ async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, Agent
         engine.errands.wake(engine, id);
     }
     match looked {
-        Ok((Some((role, task)), ..)) => Ok(Work::Command(role, task)),
+        Ok((Some(task), ..)) => Ok(Work::Command(task)),
         Ok((None, Some(queue), _)) => Ok(match engine.steps.next_outgoing(id).await? {
             Some(stored) => Work::Send(stored, Arc::new(queue)),
             None => Work::Nothing,

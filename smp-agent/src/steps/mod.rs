@@ -16,10 +16,11 @@ mod writer;
 
 pub(crate) use event_log::EventLog;
 
-use crate::connection::{Connection, Effects, Phase, StateError};
+use crate::connection::{Connection, Effects, NewRequest, Phase, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
+use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::store::{Changes, Lasting, Loaded, QueueRow, Store, StoredOutgoing, Upkeep};
+use crate::store::{Changes, Lasting, Loaded, QueueRow, RequestRow, Store, StoredOutgoing, Upkeep};
 use crate::stored::to_bytes;
 use slot::{Present, Slot};
 use std::collections::HashMap;
@@ -204,7 +205,7 @@ impl Steps {
     }
 
     /// Waits until all steps before this are durable or undone.
-    async fn flush(&self) -> Result<(), AgentError> {
+    pub(crate) async fn flush(&self) -> Result<(), AgentError> {
         self.upkeep(Upkeep::Nothing)?.durable().await
     }
 
@@ -280,11 +281,14 @@ impl Steps {
         let lasting = (!lasts).then(|| Lasting {
             state: state.clone(),
             busy: connection.command().is_some() || connection.errand().is_some(),
-            joined: connection.phase == Phase::AwaitingReply,
+            joined: connection.waits_for_acceptance(),
             unfinished: connection.is_unfinished_invitation(),
+            request_of: connection.request_of(),
         });
         let queues = if lasts { None } else { changed_queues(&present.queues, QueueRow::all(connection)) };
         let position = connection.position_bytes().map_err(crate::store::Fault::from)?;
+        let requested = effects.requested.into_iter().map(|request| self.request_row(id, request));
+        let requested = requested.collect::<Result<_, _>>()?;
         let mut outgoing = Vec::with_capacity(effects.outgoing.len());
         for body in effects.outgoing {
             let row = self.last_outgoing.fetch_add(1, Ordering::Relaxed) + 1;
@@ -317,7 +321,21 @@ impl Steps {
             received,
             events: effects.events,
             done,
+            requested,
             ..Changes::default()
+        })
+    }
+
+    /// The rows of a connection that somebody has asked for.
+    fn request_row(&self, address: ConnectionId, request: NewRequest) -> Result<RequestRow, AgentError> {
+        let NewRequest { mut connection, hash, info } = request;
+        connection.id = ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
+        Ok(RequestRow {
+            connection: connection.id,
+            state: connection.state_bytes().map_err(crate::store::Fault::from)?,
+            position: connection.position_bytes().map_err(crate::store::Fault::from)?,
+            hash,
+            event: Event::Request { connection: connection.id, address, info },
         })
     }
 

@@ -313,7 +313,7 @@ async fn short_link_is_kept_until_it_is_fetched() {
     let (agent, events) = Agent::open(config.clone()).await.unwrap();
     let link = format!("https://127.0.0.1/i#{0}/{0}?p=1", "A".repeat(43));
     let id = agent.join(&link, b"bob").await.unwrap();
-    let before = load(&agent.engine().steps, id).await;
+    let before = load(&agent.engine().clone().steps, id).await;
     assert_eq!(before.phase, Phase::FetchingLink);
     agent.shutdown().await;
     drop((agent, events));

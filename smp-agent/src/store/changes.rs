@@ -40,6 +40,17 @@ pub(crate) struct Changes {
     pub(crate) done: Vec<i64>,
     /// Queues that their relays are to delete.
     pub(crate) deleted: Vec<QueueRow>,
+    /// Requests that came to this contact address.
+    pub(crate) requested: Vec<RequestRow>,
+}
+
+/// A connection that somebody has asked for. It is added unless the request has come before.
+pub(crate) struct RequestRow {
+    pub(crate) connection: ConnectionId,
+    pub(crate) state: Zeroizing<Vec<u8>>,
+    pub(crate) position: Zeroizing<Vec<u8>>,
+    pub(crate) hash: [u8; 32],
+    pub(crate) event: Event,
 }
 
 /// The state of a connection that lasts, and what the agent looks for when it starts.
@@ -48,6 +59,7 @@ pub(crate) struct Lasting {
     pub(crate) busy: bool,
     pub(crate) joined: bool,
     pub(crate) unfinished: bool,
+    pub(crate) request_of: Option<ConnectionId>,
 }
 
 /// A queue in which a connection receives.

@@ -12,7 +12,7 @@ mod read;
 mod rows;
 mod write;
 
-pub(crate) use changes::{Changes, Lasting, QueueRow, Upkeep};
+pub(crate) use changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 pub(crate) use fault::Fault;
 pub(crate) use read::{DeletedQueue, Loaded, StoredEvent, StoredOutgoing, Subscription};
 pub(crate) use write::Writing;
@@ -26,8 +26,11 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 use std::path::Path;
 
 /// The version of the tables, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
+/// From version 1: requests to contact addresses.
+const UPGRADE_1: &str = "ALTER TABLE connections ADD COLUMN request_of INTEGER;
+    CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;";
 /// Connections that read.
 const READERS: u32 = 2;
 /// Statements that are kept prepared: several sizes of each.
@@ -84,17 +87,18 @@ impl Store {
     }
 }
 
-/// Makes the tables in an empty file; refuses those of another version.
+/// Makes the tables in an empty file, or those of an earlier version into those of this one; refuses those of others.
 async fn make_tables(db: &mut SqliteConnection) -> Result<(), Fault> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *db).await?;
-    match (version, tables) {
+    let statements = match (version, tables) {
         (SCHEMA_VERSION, _) => return Ok(()),
-        (0, 0) => {}
+        (0, 0) => SCHEMA,
+        (1, _) => UPGRADE_1,
         _ => return Err(StorageError::OtherVersion.into()),
-    }
+    };
     let mut transaction = sqlx::Connection::begin(db).await?;
-    sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await?;
-    sqlx::query("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+    sqlx::raw_sql(statements).execute(&mut *transaction).await?;
+    sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }

@@ -117,7 +117,7 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(sender_id.as_bytes()).fetch_one(&self.readers).await?)
     }
 
-    /// Whether a link ID is that of an own invitation.
+    /// Whether a link ID is that of an own invitation or contact address.
     pub(crate) async fn has_link(&self, link_id: &LinkId) -> Result<bool, Fault> {
         let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE link_id = ?)";
         Ok(sqlx::query_scalar(sql).bind(link_id.as_bytes()).fetch_one(&self.readers).await?)
@@ -144,6 +144,12 @@ impl Store {
         let sql = "SELECT id FROM connections WHERE joined AND made_on <= ?";
         let ids: Vec<i64> = sqlx::query_scalar(sql).bind(day).fetch_all(&self.readers).await?;
         Ok(ids.into_iter().map(ConnectionId::new).collect())
+    }
+
+    /// Requests to a contact address that are neither accepted nor rejected.
+    pub(crate) async fn count_requests(&self, address: ConnectionId) -> Result<i64, Fault> {
+        let sql = "SELECT count(*) FROM connections WHERE request_of = ?";
+        Ok(sqlx::query_scalar(sql).bind(address.number()).fetch_one(&self.readers).await?)
     }
 
     /// The relays on which queues are received.

@@ -14,8 +14,10 @@ CREATE TABLE connections (
     busy       INTEGER NOT NULL,                -- whether a command is to be done at a relay
     joined     INTEGER NOT NULL,                -- whether it waits to be accepted by the other side
     unfinished INTEGER NOT NULL,                -- an invitation whose queue is being made: nobody has its link
-    made_on    INTEGER NOT NULL                 -- day, as below
+    made_on    INTEGER NOT NULL,                -- day, as below
+    request_of INTEGER                          -- of a request that waits to be accepted: the contact address it came to
 ) STRICT;
+CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;
 
 -- What each message changes of a connection (connection/state.rs): small, so that many fit on a page.
 CREATE TABLE positions (

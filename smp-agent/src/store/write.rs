@@ -1,7 +1,7 @@
 //! A transaction with the changes of many steps. All run on the one connection that writes.
 
 use super::Fault;
-use super::changes::{Changes, Lasting, QueueRow, Upkeep};
+use super::changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 use super::columns::damaged;
 use super::read::{HASH_LENGTH, StoredEvent};
 use super::rows::{delete, for_rows};
@@ -75,10 +75,10 @@ impl Writing<'_> {
             }
             positions.insert(step.connection, &step.position);
         }
-        for (id, Lasting { state, busy, joined, unfinished }) in lasting {
-            let sql = "UPDATE connections SET state = ?, busy = ?, joined = ?, unfinished = ? WHERE id = ?";
+        for (id, Lasting { state, busy, joined, unfinished, request_of }) in lasting {
+            let sql = "UPDATE connections SET state = ?, busy = ?, joined = ?, unfinished = ?, request_of = ? WHERE id = ?";
             let query = sqlx::query(sql).bind(state.as_slice()).bind(busy).bind(joined).bind(unfinished);
-            query.bind(id.number()).execute(&mut *db).await?;
+            query.bind(request_of.map(ConnectionId::number)).bind(id.number()).execute(&mut *db).await?;
         }
         let positions: Vec<_> = positions.into_iter().collect();
         let tail = "ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position";
@@ -138,6 +138,11 @@ impl Writing<'_> {
         let mut events = Vec::new();
         for step in &self.steps {
             events.extend(step.events.iter().cloned());
+            for request in &step.requested {
+                if insert_request(db, step.connection, request, self.day).await? {
+                    events.push(request.event.clone());
+                }
+            }
             for receipt in &step.receipts {
                 events.extend(take_receipt(db, step.connection, receipt).await?);
             }
@@ -177,6 +182,27 @@ async fn insert_connection(db: &mut SqliteConnection, id: ConnectionId, day: i64
         "INSERT INTO connections (id, state, busy, joined, unfinished, made_on) VALUES (?, x'', 0, 0, 0, ?)";
     sqlx::query(sql).bind(id.number()).bind(day).execute(db).await?;
     Ok(())
+}
+
+/// Adds a connection that somebody has asked for. False if the same request has come to the address before.
+async fn insert_request(
+    db: &mut SqliteConnection,
+    address: ConnectionId,
+    request: &RequestRow,
+    day: i64,
+) -> Result<bool, Fault> {
+    let sql = "INSERT INTO received_messages (connection_id, hash, received_on) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    let query = sqlx::query(sql).bind(address.number()).bind(&request.hash[..HASH_LENGTH]).bind(day);
+    if query.execute(&mut *db).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let id = request.connection.number();
+    let sql = "INSERT INTO connections (id, state, busy, joined, unfinished, made_on, request_of) VALUES (?, ?, 0, 0, 0, ?, ?)";
+    let query = sqlx::query(sql).bind(id).bind(request.state.as_slice()).bind(day);
+    query.bind(address.number()).execute(&mut *db).await?;
+    let sql = "INSERT INTO positions (connection_id, position) VALUES (?, ?)";
+    sqlx::query(sql).bind(id).bind(request.position.as_slice()).execute(db).await?;
+    Ok(true)
 }
 
 /// Makes the rows of a connection's queues these. Those that stay keep their places among the subscriptions.

@@ -221,7 +221,8 @@ pub(crate) async fn finish(alice: &mut Peer, bob: &mut Peer) {
         }
         event => panic!("{event:?}"),
     }
-    match bob.until(|event| event.connection().is_some()).await {
+    let is_told = |event: &Event| event.connection().is_some() && !matches!(event, Event::LinkShown { .. });
+    match bob.until(is_told).await {
         Event::Info { info, .. } => assert_eq!(info, b"alice"),
         event => panic!("{event:?}"),
     }

@@ -161,8 +161,11 @@ impl Connection {
         }
     }
 
-    /// The queue that takes what is sent next.
+    /// The queue that takes what is sent next: that of a contact address for the request, which is first.
     pub(crate) fn send_queue(&self) -> Option<&SendQueue> {
+        if self.asking.is_some() {
+            return self.asking.as_ref();
+        }
         match &self.moving.send {
             Some(moving) if moving.stage >= SendStage::Ready => Some(&moving.queue),
             _ => self.send.as_ref(),

@@ -164,6 +164,7 @@ impl Pair {
             JoinLink::Full(invitation) => {
                 Connection::join(*invitation, b"bob", &relay(2), &bob_config, rng).unwrap()
             }
+            JoinLink::Contact(_) => panic!("a contact address"),
             JoinLink::Short(link) => {
                 let fetch = LinkFetch::new(link, &bob_config, rng).unwrap();
                 Connection::join_short(fetch, b"bob", &relay(2), &bob_config, rng)

@@ -236,7 +236,7 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
     let quota = scene.sealed(&ReceivedBody::Quota { time: UnixSeconds(RELAY_TIME) });
     assert!(scene.receive(&quota).await.unwrap());
     for _ in 0..2 {
-        lost(&scene.engine, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
+        lost(&scene.engine, &scene.relay, &scene.queue()).await.unwrap();
     }
     let failed = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
     let given_up = messages.iter().map(|message| Event::SendFailed {
@@ -258,7 +258,7 @@ async fn messages_that_wait_when_the_connection_fails_are_given_up() {
 async fn lost_queue_fails_the_connection_once() {
     let scene = Scene::new().await;
     for _ in 0..2 {
-        lost(&scene.engine, &scene.relay, &scene.queue(), &ConnectionError::QueueGone).await.unwrap();
+        lost(&scene.engine, &scene.relay, &scene.queue()).await.unwrap();
     }
     let connection = scene.bob;
     let expected = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };

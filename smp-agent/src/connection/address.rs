@@ -1,0 +1,275 @@
+//! A contact address: a queue that takes requests to connect from any number of people (section 6.5).
+//!
+//! Each request becomes a connection of its own, in the same step; a repetition is recognised by the invitation in it, which the store
+//! keeps as a hash. Accepting a request is joining that invitation. From then on the address has nothing to do with it.
+
+use super::{Connection, Effects, Invitation, LinkOffer, Phase, ReceiveQueue, Role, StateError};
+use crate::config::AgentConfig;
+use crate::error::{ConnectionError, LinkError, ReceiveError};
+use crate::id::ConnectionId;
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+use smp_crypto::link_kdf::{self, LinkKey};
+use smp_crypto::{Ed25519PrivateKey, Ed25519PublicKey, Nonce};
+use smp_protocol::address::RelayAddress;
+use smp_protocol::agent::{QueueAddress, QueueMode, QueueUri};
+use smp_protocol::command::LinkData;
+use smp_protocol::encoding::{LargeString, List, NonEmpty, to_text};
+use smp_protocol::id::{LinkId, SenderId};
+use smp_protocol::link::{
+    ConnectionLink, ConnectionRequest, ContactKind, ContactRequest, ContactShortLink, FixedLinkData,
+    InvitationRequest, LinkDataError, OwnerAuth, ShortLink, ShortLinkRelay, UserContactData, UserData,
+    UserLinkData, seal_fixed_data, seal_user_data,
+};
+
+/// Longest data of the application in bytes that fits under the short link of a contact address without further owners.
+pub(crate) const MAX_ADDRESS_SHOWN_LENGTH: usize = 13_706;
+
+/// What the owner of a contact address keeps of it.
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Address {
+    /// What people who ask get to know when they are accepted without asking; None if the application decides.
+    pub(crate) auto_accept: Option<Vec<u8>>,
+    /// Of its short link, if there is one.
+    pub(crate) link: Option<AddressLink>,
+}
+
+/// Keys and content of the data behind a short link.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct AddressLink {
+    /// Signs what is shown.
+    #[serde(with = "crate::stored")]
+    root_key: Ed25519PrivateKey,
+    #[serde(with = "crate::stored")]
+    link_key: LinkKey,
+    /// The part that never changes, as the relay has it.
+    #[serde(with = "crate::stored")]
+    fixed: Vec<u8>,
+    #[serde(with = "crate::stored")]
+    pub(crate) shown: Vec<u8>,
+    /// Further owners, in the order in which they were authorized.
+    #[serde(with = "crate::stored")]
+    owners: Vec<OwnerAuth>,
+}
+
+/// A request as it came.
+pub(crate) struct ReceivedRequest {
+    pub(super) request: Box<InvitationRequest>,
+    pub(super) info: Vec<u8>,
+}
+
+/// A request that waits for the application.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct PendingRequest {
+    #[serde(with = "crate::stored")]
+    invitation: InvitationRequest,
+    /// What they get to know as soon as the application is done with the event, if it does not decide.
+    pub(crate) auto_accept: Option<Vec<u8>>,
+}
+
+/// A connection that somebody has asked for.
+pub(crate) struct NewRequest {
+    pub(crate) connection: Connection,
+    /// By which a repetition is recognised: of the invitation.
+    pub(crate) hash: [u8; 32],
+    /// What the other side tells about itself.
+    pub(crate) info: Vec<u8>,
+}
+
+impl PendingRequest {
+    /// The relay of the side that asks.
+    pub(crate) fn relay(&self) -> &RelayAddress {
+        &self.invitation.queues.first().address.relay
+    }
+
+    /// The queue of the side that asks.
+    pub(crate) fn sender_id(&self) -> &SenderId {
+        &self.invitation.queues.first().address.sender_id
+    }
+}
+
+impl Connection {
+    /// New keys for a contact address whose queue is to be on a relay.
+    pub(crate) fn contact_address(
+        config: &AgentConfig,
+        relay: &RelayAddress,
+        auto_accept: Option<Vec<u8>>,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let versions = &config.versions;
+        let mut connection = Self::new(Role::Address, Phase::Creating, versions.agent.max(), config.pq);
+        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        connection.address = Some(Address { auto_accept, link: None });
+        connection
+    }
+
+    /// The relay has made the queue of the address.
+    pub(super) fn listen(&mut self, config: &AgentConfig) -> Result<(), StateError> {
+        let address = self.receive.as_ref().and_then(ReceiveQueue::address).ok_or(StateError)?;
+        let request = ConnectionRequest::Contact(contact_request(address, config));
+        self.link = Some(ConnectionLink::Full(request).to_string());
+        self.phase = Phase::Listening;
+        Ok(())
+    }
+
+    /// Somebody asks. Whether it is a repetition only the store knows.
+    pub(super) fn requested(
+        &mut self,
+        received: ReceivedRequest,
+        config: &AgentConfig,
+        effects: &mut Effects,
+    ) -> Result<(), ReceiveError> {
+        let ReceivedRequest { request, info } = received;
+        let agreed = Invitation::agree((*request).clone(), config).map_err(|_| ReceiveError::Version)?;
+        self.condition.unreadable = None;
+        let hash = smp_crypto::hash::sha256(to_text(&*request).as_bytes());
+        let mut connection =
+            Self::new(Role::Joiner, Phase::Requested, agreed.agent_version, agreed.pq_support(config));
+        connection.came_to = Some(self.id);
+        let auto_accept = self.address.as_ref().and_then(|address| address.auto_accept.clone());
+        connection.request = Some(PendingRequest { invitation: *request, auto_accept });
+        effects.requested.push(NewRequest { connection, hash, info });
+        Ok(())
+    }
+
+    /// The application accepts a request: from here on this is a connection that joins an invitation, with an own queue to be made
+    /// on `relay`. Does nothing if it is accepted already.
+    pub(crate) fn accept_request(
+        &mut self,
+        own_info: &[u8],
+        relay: &RelayAddress,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), LinkError> {
+        let (Phase::Requested, Some(request)) = (self.phase, &self.request) else { return Ok(()) };
+        let invitation = Invitation::agree(request.invitation.clone(), config)?;
+        let (id, came_to) = (self.id, self.came_to);
+        let joined =
+            Self::join(invitation, own_info, relay, config, rng).map_err(|StateError| LinkError::Version)?;
+        *self = Self { id, came_to, ..joined };
+        Ok(())
+    }
+
+    /// The contact address to which this is a request that nobody has accepted yet.
+    pub(crate) fn request_of(&self) -> Option<ConnectionId> {
+        self.came_to.filter(|_| self.phase == Phase::Requested)
+    }
+
+    /// What it means that the peer's queue is not there for us.
+    pub(crate) fn gone(&self) -> ConnectionError {
+        match (self.role, self.phase) {
+            (Role::Joiner, _) if self.came_to.is_some() => ConnectionError::RequestGone,
+            (Role::Joiner, _) => ConnectionError::InvitationUsed,
+            (Role::Initiator, Phase::FetchingLink | Phase::Requesting) | (Role::Address, _) => {
+                ConnectionError::AddressGone
+            }
+            (Role::Initiator, _) => ConnectionError::QueueGone,
+        }
+    }
+
+    /// What it means that the relay has deleted our own queue.
+    pub(crate) fn lost(&self) -> ConnectionError {
+        match self.role {
+            Role::Address => ConnectionError::AddressGone,
+            Role::Initiator | Role::Joiner => ConnectionError::QueueGone,
+        }
+    }
+
+    /// Seals the address and what is shown with it, for the relay. None if it does not fit.
+    pub(super) fn offer_address(
+        &self,
+        shown: UserData,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Option<LinkOffer>, StateError> {
+        let ReceiveQueue { relay, e2e_key, .. } = self.receive.as_ref().ok_or(StateError)?;
+        let correlation_id = Nonce::generate(rng);
+        let sender_id = SenderId::new(&link_kdf::sender_id(&correlation_id)).map_err(|_| StateError)?;
+        let address = QueueAddress {
+            relay: relay.clone(),
+            sender_id: sender_id.clone(),
+            dh_key: e2e_key.public_key(),
+            mode: Some(QueueMode::Contact),
+        };
+        let root_key = Ed25519PrivateKey::generate(rng);
+        let fixed = FixedLinkData {
+            versions: config.versions.agent,
+            root_key: root_key.public_key(),
+            request: ConnectionRequest::Contact(contact_request(address, config)),
+            entity_id: None,
+        };
+        let link_key = fixed.link_key();
+        let key = link_key.contact_link().key;
+        let fixed = match seal_fixed_data(&fixed, &root_key, &key, rng) {
+            Err(LinkDataError::TooLarge) => return Ok(None),
+            fixed => fixed.map_err(|_| StateError)?.as_bytes().to_vec(),
+        };
+        let shown = shown.as_bytes().to_vec();
+        let link = AddressLink { root_key, link_key, fixed, shown, owners: Vec::new() };
+        match link.data(config, rng) {
+            Ok(data) => {
+                let (link_key, link_id) = (link.link_key.clone(), Some(link.link_id()));
+                Ok(Some(LinkOffer { correlation_id, sender_id, data, link_key, link_id, kept: Some(link) }))
+            }
+            Err(LinkDataError::TooLarge) => Ok(None),
+            Err(_) => Err(StateError),
+        }
+    }
+
+    /// The relay has stored the offer with the queue.
+    pub(super) fn address_stored(&mut self, link: AddressLink) {
+        let (Some(queue), Some(address)) = (&self.receive, &mut self.address) else { return };
+        self.short_link = Some(link.short_link(&queue.relay).to_string());
+        address.link = Some(link);
+    }
+}
+
+impl AddressLink {
+    /// Under which ID the relay has it.
+    pub(crate) fn link_id(&self) -> LinkId {
+        self.link_key.contact_link().link_id.into()
+    }
+
+    fn short_link(&self, relay: &RelayAddress) -> ShortLink {
+        let (relay, link_key) = (ShortLinkRelay::from(relay), self.link_key.clone());
+        ShortLink::Contact(ContactShortLink { kind: ContactKind::Contact, relay, link_key })
+    }
+
+    /// The same, showing something else.
+    pub(crate) fn showing(&self, shown: &[u8]) -> Self {
+        Self { shown: shown.to_vec(), ..self.clone() }
+    }
+
+    /// The same with one more owner, who may replace what is shown.
+    pub(crate) fn with_owner(&self, id: &[u8], key: Ed25519PublicKey) -> Option<Self> {
+        let mut link = self.clone();
+        link.owners.retain(|owner| owner.owner_id() != id);
+        link.owners.push(OwnerAuth::authorize(id, key, &self.root_key).ok()?);
+        smp_protocol::link::validate_owners(&self.root_key.public_key(), &link.owners).ok()?;
+        Some(link)
+    }
+
+    /// What the relay is to keep.
+    pub(crate) fn data(
+        &self,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Result<LinkData<'static>, LinkDataError> {
+        let user_data = UserData::new(self.shown.clone()).map_err(|_| LinkDataError::TooLarge)?;
+        let owners = List::new(self.owners.clone()).map_err(|_| LinkDataError::TooLarge)?;
+        let relays = List::new(Vec::new()).map_err(|_| LinkDataError::TooLarge)?;
+        let contact = UserContactData { direct: true, owners, relays, user_data };
+        let user = UserLinkData::Contact { versions: config.versions.agent, contact };
+        let fixed = LargeString::new(self.fixed.clone()).map_err(|_| LinkDataError::TooLarge)?;
+        let key = self.link_key.contact_link().key;
+        Ok(LinkData { fixed, user: seal_user_data(&user, &self.root_key, &key, rng)? })
+    }
+}
+
+fn contact_request(address: QueueAddress, config: &AgentConfig) -> ContactRequest {
+    let versions = &config.versions;
+    let queues = NonEmpty::one(QueueUri { versions: versions.client, address });
+    ContactRequest { versions: versions.agent, queues, client_data: None }
+}
