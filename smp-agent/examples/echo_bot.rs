@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p smp-agent --example echo_bot -- DIRECTORY smp://FINGERPRINT@HOST`
 
+#![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
+
 use smp_agent::{Agent, AgentConfig, Event};
 use std::error::Error;
 

@@ -93,6 +93,8 @@
 //! database, `network` all that talks with relays: one session and task for each relay (`relays`, `inbox`), one worker for each
 //! connection that has something to do (`worker`).
 
+#![allow(clippy::disallowed_methods, reason = "not converted yet: agent, network and clock read them")]
+
 mod addresses;
 mod agent;
 mod clock;

@@ -14,6 +14,8 @@
 //! | [`outcome`], [`statistics`], [`schedule`], [`process`], [`progress`] | figures and how they are made |
 //! | [`cli`] | the command line |
 
+#![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
+
 pub mod cli;
 pub mod compare;
 pub mod driver;

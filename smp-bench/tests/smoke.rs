@@ -1,5 +1,9 @@
 //! Every scenario, tiny, against relays of ours in processes of their own.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 use std::net::{TcpListener, TcpStream};

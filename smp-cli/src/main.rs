@@ -1,5 +1,7 @@
 //! `smp`: make contacts by link or QR code, and talk with them.
 
+#![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
+
 mod args;
 mod book;
 mod commands;

@@ -1,5 +1,9 @@
 //! What two apps tell each other besides texts, and what is done about lost files.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,5 +1,9 @@
 //! Several commands on one data directory at once.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;

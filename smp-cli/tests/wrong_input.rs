@@ -1,5 +1,9 @@
 //! Whatever is wrong gets one sentence that says what to do, an exit code, and loses nothing.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;

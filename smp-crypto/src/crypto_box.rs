@@ -2,7 +2,7 @@
 //!
 //! A box is the tag (16 bytes), then the ciphertext, which is as long as what was encrypted.
 //!
-//! The protocol has *one* function where NaCl has two. What it calls `secret_box` is not NaCl's: its key, too, goes
+//! The protocol has *one* function where NaCl has two. Its `secret_box` is not NaCl's: the key, too, goes
 //! through HSalsa20 first, as the output of the key agreement does in `crypto_box`. So a 32 byte key of either origin,
 //! [`DhSecret`] or [`SecretBoxKey`], becomes a [`BoxKey`], and that seals and opens. HSalsa20 is cheap, X25519 is
 //! not: keep the `BoxKey` of a key pair that is used more than once.

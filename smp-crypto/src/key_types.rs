@@ -1,4 +1,4 @@
-//! What all types of keys have in common: raw bytes, DER and text.
+//! The common part of all types of keys: raw bytes, DER and text.
 
 /// Encodings of a public key type: a tuple struct around its raw bytes.
 macro_rules! public_key_encodings {

@@ -47,6 +47,14 @@
 //! # Ok::<(), smp_crypto::OpenError>(())
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests are programs of their own, with the time and chance of this machine"
+    )
+)]
+
 pub mod aes_gcm;
 pub mod auth_key;
 pub mod authenticator;

@@ -1,4 +1,4 @@
-//! What is derived for short links (spec chapter `8-links.md`).
+//! Keys and IDs derived for short links (spec chapter `8-links.md`).
 
 use crate::hash;
 use crate::hkdf::hkdf_sha512;
@@ -36,7 +36,7 @@ impl LinkKey {
     }
 }
 
-/// What is derived for a contact link.
+/// Keys and ID of a contact link.
 ///
 /// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::TooLongError;
 pub const LENGTH_SIZE: usize = 2;
 /// The most content that can be padded, in bytes. Two more would fit the length bytes, but are refused.
 pub const MAX_CONTENT: usize = 65533;
-/// What fills the rest.
+/// The filling.
 pub const FILL: u8 = b'#';
 
 /// These bytes are not padded content: shorter than the length in front says, or without one.

@@ -1,4 +1,4 @@
-//! What all secrets have in common.
+//! The common part of all secrets.
 
 /// `Debug` that prints no secret and comparison in constant time, for a type with `as_bytes`.
 #[macro_export]

@@ -26,7 +26,7 @@ pub struct X448PrivateKey([u8; 56]);
 private_key_encodings!(X448PrivateKey, Algorithm::X448, 56, 72);
 
 secret_bytes! {
-    /// What two X448 keys agree on, 56 bytes. It is not uniform: derive keys from it.
+    /// The agreement of two X448 keys, 56 bytes. It is not uniform: derive keys from it.
     ///
     /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
     X448Secret, 56

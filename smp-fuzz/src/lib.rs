@@ -12,6 +12,11 @@
 //! memory each input takes and compare that with the [`Bound`] of the target, and they make their inputs
 //! themselves: [`seeds`] from the vectors in `protocol-spec/vectors`, which [`mutate`] then changes.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
+
 mod check;
 pub mod mutate;
 pub mod replay;

@@ -1,5 +1,10 @@
 //! Every target on its seeds and on changed ones. `SMP_FUZZ_INPUTS` says how many inputs in all, `SMP_FUZZ_SEED` which.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
+
 use peak_alloc::PeakAlloc;
 use smp_fuzz::TARGETS;
 use smp_fuzz::replay::replay;

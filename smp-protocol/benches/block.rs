@@ -2,6 +2,10 @@
 //!
 //! `cargo bench -p smp-protocol --bench block`. The codec should stay under 3 % of the encryption: see `BENCHMARKS.md`.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::borrow::Cow;

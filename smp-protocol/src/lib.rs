@@ -25,6 +25,14 @@
 //! | [`pasted`] | links and addresses as people paste them | `8-links.md` |
 //! | [`agent`], [`link`], [`chat`] | what two agents say to each other | `6-agent.md`, `8-links.md`, `9-chat.md` |
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests are programs of their own, with the time and chance of this machine"
+    )
+)]
+
 pub mod address;
 pub mod agent;
 pub mod body;

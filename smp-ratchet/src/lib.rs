@@ -102,6 +102,14 @@
 //! `agreement.rs`, `agreed.rs` (its outcome), `ratchet.rs` and `kem.rs` (what is remembered), `encrypt.rs`, `decrypt.rs`, `step.rs`; the keys each have a file
 //! of their own; `envelope.rs` has the bytes on the wire, `stored.rs` those at rest.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests are programs of their own, with the time and chance of this machine"
+    )
+)]
+
 mod agreed;
 mod agreement;
 mod associated_data;

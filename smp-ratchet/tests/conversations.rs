@@ -1,5 +1,9 @@
 //! Whole conversations, against the reference's vectors: every state, message and error.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unreachable_pub)]

@@ -1,5 +1,9 @@
 //! Two parties over a network that loses, reorders and repeats, and restarts in between; and bytes from nowhere.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;

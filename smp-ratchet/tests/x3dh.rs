@@ -1,5 +1,9 @@
 //! The key agreement and plaintext headers, against the reference's vectors.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 #[allow(dead_code, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! What an operator can do about an error: each cause has its own advice.
+//! Advice to an operator about an error: each cause has its own.
 
 use std::{io, path::Path};
 

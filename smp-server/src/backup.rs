@@ -6,21 +6,22 @@
 //! <copy>/data/smp-server.sqlite     as it was at one moment, also of a relay that is running
 //! ```
 //!
-//! Only the owner can read the copy (0700, 0600): whoever has it can be the relay.
+//! Only the owner can read the copy (0700, 0600), which has the relay's key.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use smp_transport::identity::{IdentityError, files};
+use smp_transport::{
+    durable::{self, Access, with_end},
+    identity::{IdentityError, files},
+};
 use time::OffsetDateTime;
 
 use crate::{
     advice,
     config::{CONFIG_FILE, Config, ConfigError, load_into},
-    durable,
-    init::{make_private_dir, private_file},
     relay::{DATABASE, sqlite_config},
     served,
     store::{OpenError, Presence, SqliteConfig, SqliteStore, StoreCounts, StoreError},
@@ -84,7 +85,7 @@ pub enum BackupError {
     Damaged(#[from] OpenError),
 }
 
-/// What a copy holds, or what was restored of it.
+/// Content of a copy, or the part of it that was restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// How many queues and messages; `None` if the relay keeps them in memory or was never started.
@@ -98,7 +99,12 @@ pub struct Copied {
 /// # Errors
 ///
 /// [`BackupError`]; then there is no copy.
-pub async fn create(config: &Config, config_file: &Path, to: &Path) -> Result<Copied, BackupError> {
+pub async fn create(
+    config: &Config,
+    config_file: &Path,
+    to: &Path,
+    now: OffsetDateTime,
+) -> Result<Copied, BackupError> {
     if fs::read_dir(to).map_or_else(|_| to.exists(), |mut entries| entries.next().is_some()) {
         return Err(BackupError::Exists(to.to_path_buf()));
     }
@@ -108,7 +114,7 @@ pub async fn create(config: &Config, config_file: &Path, to: &Path) -> Result<Co
     if unfinished.exists() {
         return Err(BackupError::Exists(unfinished));
     }
-    let copied = match copy_all(config, config_file, &unfinished).await {
+    let copied = match copy_all(config, config_file, &unfinished, now).await {
         Ok(copied) => {
             durable::rename(&unfinished, to).map(|()| copied).map_err(|e| BackupError::Write(to.into(), e))
         }
@@ -121,7 +127,12 @@ pub async fn create(config: &Config, config_file: &Path, to: &Path) -> Result<Co
     copied
 }
 
-async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copied, BackupError> {
+async fn copy_all(
+    config: &Config,
+    config_file: &Path,
+    to: &Path,
+    now: OffsetDateTime,
+) -> Result<Copied, BackupError> {
     let (identity, data) = (to.join(IDENTITY), to.join(DATA));
     for dir in [to, &identity, &data] {
         make_dir(dir)?;
@@ -140,7 +151,7 @@ async fn copy_all(config: &Config, config_file: &Path, to: &Path) -> Result<Copi
         copy(&config.identity.path.join(name), &identity.join(name))?;
     }
     // Nobody needs a copy that does not start.
-    files::load(&identity, OffsetDateTime::now_utc())?;
+    files::load(&identity, now)?;
     for dir in [&identity, &data, to] {
         sync(dir)?;
     }
@@ -162,13 +173,13 @@ fn store_of(config: &Config) -> Result<Option<SqliteConfig>, BackupError> {
 ///
 /// # Errors
 ///
-/// [`BackupError`]; then nothing is restored. What exists is never overwritten.
-pub async fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
+/// [`BackupError`]; then nothing is restored. Files that exist are never overwritten.
+pub async fn restore(from: &Path, dir: &Path, now: OffsetDateTime) -> Result<Copied, BackupError> {
     if !from.join(CONFIG_FILE).exists() {
         return Err(BackupError::NoCopy(from.to_path_buf()));
     }
     let config = load_into(&from.join(CONFIG_FILE), dir)?;
-    files::load(&from.join(IDENTITY), OffsetDateTime::now_utc())?;
+    files::load(&from.join(IDENTITY), now)?;
     let config_file = dir.join(CONFIG_FILE);
     let noted = from.join(IDENTITY).join(served::NOTE);
     let source = from.join(DATA).join(DATABASE);
@@ -229,14 +240,8 @@ fn present(identity: &Path) -> impl Iterator<Item = &'static str> {
     IDENTITY_FILES.into_iter().filter(|name| identity.join(name).exists())
 }
 
-fn with_end(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(end);
-    name.into()
-}
-
 fn make_dir(path: &Path) -> Result<(), BackupError> {
-    make_private_dir(path).map_err(|error| BackupError::Write(path.to_path_buf(), error))
+    durable::make_dir(path).map_err(|error| BackupError::Write(path.to_path_buf(), error))
 }
 
 /// Makes the content of a file, or the names in a directory, durable.
@@ -247,7 +252,7 @@ fn sync(path: &Path) -> Result<(), BackupError> {
 /// Copies a file, durably, to a new one that only its owner can read.
 fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
     let mut source = fs::File::open(from).map_err(|error| BackupError::Read(from.to_path_buf(), error))?;
-    let written = private_file(to).and_then(|mut target| {
+    let written = durable::create_new(to, Access::Owner).and_then(|mut target| {
         io::copy(&mut source, &mut target)?;
         target.sync_all()
     });

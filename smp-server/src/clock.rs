@@ -14,9 +14,10 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
+use smp_transport::surroundings::Time;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -35,44 +36,16 @@ const SAVED_EVERY: u64 = 3_600;
 /// How often the clocks are compared when nobody asks for the time.
 pub(crate) const COMPARED_EVERY: Duration = Duration::from_secs(60);
 
-/// Where time comes from.
-pub trait TimeSource: Send + Sync + 'static {
-    /// Seconds since 1970, as the machine believes; can jump.
-    fn wall(&self) -> u64;
-
-    /// A time that only ever advances, at the pace of time.
-    fn monotonic(&self) -> Instant;
-}
-
-/// The clocks of this machine.
-#[derive(Debug)]
-struct Machine;
-
-impl TimeSource for Machine {
-    fn wall(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    }
-
-    fn monotonic(&self) -> Instant {
-        monotonic()
-    }
-}
-
-/// A time that only ever advances, to measure how long something takes.
-pub(crate) fn monotonic() -> Instant {
-    Instant::now()
-}
-
 /// The relay's clock. Clones are the same clock.
 #[derive(Clone)]
-pub struct Clock(Arc<Inner>);
+pub(crate) struct Clock(Arc<Inner>);
 
 struct Inner {
-    source: Box<dyn TimeSource>,
+    source: Time,
     state: Mutex<State>,
 }
 
-/// What was read last, and what led to it.
+/// The last reading, with the jumps before it.
 #[derive(Debug, Clone)]
 struct State {
     /// Seconds since 1970.
@@ -96,24 +69,17 @@ struct Jump {
 }
 
 impl Clock {
-    /// The clock of this machine.
-    #[must_use]
-    pub fn system() -> Self {
-        Self::new(Machine)
-    }
-
-    /// A clock of another make: that of a simulation, or of a test.
-    #[must_use]
-    pub fn new(source: impl TimeSource) -> Self {
+    /// Reads these clocks from now on.
+    pub(crate) fn new(source: Time) -> Self {
         let state = State {
-            time: source.wall(),
+            time: source.unix_seconds(),
             at: source.monotonic(),
             seen: 0,
             jumps: VecDeque::new(),
             is_behind: false,
             saved: None,
         };
-        Self(Arc::new(Inner { source: Box::new(source), state: Mutex::new(state) }))
+        Self(Arc::new(Inner { source, state: Mutex::new(state) }))
     }
 
     /// Seconds since 1970. Does not go back, except from a jump that was none.
@@ -145,7 +111,7 @@ impl Clock {
     }
 
     fn read(&self) -> State {
-        let (wall, now) = (self.0.source.wall(), self.0.source.monotonic());
+        let (wall, now) = (self.0.source.unix_seconds(), self.0.source.monotonic());
         let mut state = lock(&self.0.state);
         let passed = now.saturating_duration_since(state.at).as_secs();
         // Whole seconds only: else nothing would pass while somebody asks all the time.
@@ -157,7 +123,7 @@ impl Clock {
     /// Goes on where the relay was when this text was made; any other text says nothing.
     pub(crate) fn restore(&self, text: &str) {
         let Some((time, seen, jumps)) = parse(text) else { return };
-        let wall = self.0.source.wall();
+        let wall = self.0.source.unix_seconds();
         let mut state = lock(&self.0.state);
         // A certificate may be younger than what was saved.
         let wall = wall.max(state.time);
@@ -274,6 +240,8 @@ fn days(seconds: u64) -> String {
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use smp_transport::surroundings::TimeSource;
+
     use super::*;
 
     const DAY: u64 = 86_400;
@@ -312,8 +280,8 @@ pub(crate) mod tests {
     }
 
     impl TimeSource for Hands {
-        fn wall(&self) -> u64 {
-            self.wall_now()
+        fn wall(&self) -> Duration {
+            Duration::from_secs(self.wall_now())
         }
 
         fn monotonic(&self) -> Instant {
@@ -329,7 +297,7 @@ pub(crate) mod tests {
     #[test]
     fn time_that_passes_is_believed() {
         let hands = Hands::at(TODAY);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         let stamp = clock.now();
         for _ in 0..21 {
             assert!(!expires(&clock, stamp));
@@ -351,7 +319,7 @@ pub(crate) mod tests {
     #[test]
     fn a_clock_that_is_set_right_makes_nothing_old() {
         let hands = Hands::at(30);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         let early = clock.now();
         hands.pass(300);
         let later = clock.now();
@@ -373,7 +341,7 @@ pub(crate) mod tests {
     #[test]
     fn a_clock_that_goes_ahead_and_comes_back_leaves_no_trace() {
         let hands = Hands::at(TODAY);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         let stamp = clock.now();
         hands.pass(60);
         hands.set(TODAY + 60 * DAY);
@@ -395,7 +363,7 @@ pub(crate) mod tests {
     #[test]
     fn a_clock_that_is_behind_is_not_believed() {
         let hands = Hands::at(TODAY);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         clock.now();
         hands.set(1_000);
         hands.pass(500);
@@ -408,14 +376,14 @@ pub(crate) mod tests {
         hands.set(TODAY + 520);
         assert_eq!(clock.now(), TODAY + 520);
 
-        let clock = Clock::new(Hands::at(5));
+        let clock = Clock::new(Time::new(Hands::at(5)));
         clock.not_before(OffsetDateTime::from_unix_timestamp(TODAY as i64).unwrap());
         assert_eq!(clock.now(), TODAY);
     }
 
     fn restarted(text: &str, wall: u64) -> (Clock, Hands) {
         let hands = Hands::at(wall);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         clock.restore(text);
         (clock, hands)
     }
@@ -423,7 +391,7 @@ pub(crate) mod tests {
     #[test]
     fn what_was_seen_survives_a_restart() {
         let hands = Hands::at(TODAY);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         let stamp = clock.now();
         hands.pass(3 * DAY);
         let text = clock.read().to_text();
@@ -452,7 +420,7 @@ pub(crate) mod tests {
     #[test]
     fn many_jumps_are_joined_and_none_is_forgotten() {
         let hands = Hands::at(10);
-        let clock = Clock::new(hands.clone());
+        let clock = Clock::new(Time::new(hands.clone()));
         let stamp = clock.now();
         for _ in 0..3 * JUMPS {
             hands.set(hands.wall_now() + 10 * DAY);

@@ -1,16 +1,17 @@
 //! Setting up a relay: its identity and its configuration file in a directory of their own.
 
 use std::{
-    fs, io,
-    io::Write as _,
+    io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
 use rand::{CryptoRng, RngExt as _};
 use smp_protocol::address::{Host, RelayAddress};
 use smp_transport::{
+    durable,
     identity::{CertificateAuthority, IdentityError, KeyAlgorithm, files},
-    owner,
+    surroundings::Surroundings,
 };
 use time::OffsetDateTime;
 
@@ -22,12 +23,12 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Length of a generated password: 32 characters of 5 bits are 160 bits.
 const PASSWORD_LENGTH: usize = 32;
 
-/// What to set up.
+/// Options of a new relay.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The relay's directory, made if missing.
     pub dir: PathBuf,
-    /// What clients use to reach the relay.
+    /// Names and addresses by which clients reach the relay.
     pub hosts: Vec<Host>,
     /// The port in the address and of the listeners.
     pub port: u16,
@@ -35,7 +36,7 @@ pub struct Options {
     pub password: Option<String>,
 }
 
-/// What was set up.
+/// A relay that was set up.
 #[derive(Clone, Debug)]
 pub struct Created {
     /// The address to give to clients.
@@ -98,14 +99,15 @@ pub fn create(
         return Err(InitError::Exists(options.dir.clone()));
     }
     for dir in [&options.dir, &config.identity.path] {
-        make_private_dir(dir).map_err(|error| InitError::Write(dir.clone(), error))?;
+        durable::make_dir(dir).map_err(|error| InitError::Write(dir.clone(), error))?;
     }
     let name = options.hosts.first().map_or_else(|| "localhost".to_owned(), Host::to_string);
     let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
     let identity = authority.issue(&certificate_name(&name), KeyAlgorithm::Ed25519, now, rng)?;
     files::create(&config.identity.path, &authority, &identity)?;
     let text = template(&options.hosts, options.port, options.password.as_deref());
-    write_private(&path, &text).map_err(|error| InitError::Write(path.clone(), error))?;
+    // It may hold the password.
+    durable::write_new(&path, text.as_bytes()).map_err(|error| InitError::Write(path.clone(), error))?;
     Ok(Created {
         address: config.address(identity.fingerprint(), options.port)?,
         config: path,
@@ -114,44 +116,33 @@ pub fn create(
     })
 }
 
+/// Makes a relay for tests and demonstrations in this directory: an identity, and settings with which it listens on a free port of
+/// loopback.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn for_tests(dir: &Path, surroundings: &Surroundings) -> Result<Config, InitError> {
+    let options = Options {
+        dir: dir.to_path_buf(),
+        hosts: vec![Host::Ipv4(Ipv4Addr::LOCALHOST)],
+        port: 0,
+        password: None,
+    };
+    create(&options, surroundings.time.date(), &mut surroundings.randomness.rng())?;
+    Ok(Config::for_tests(dir))
+}
+
 /// The name that a certificate for this host gets. Clients do not check it, but it has 1 to 64 bytes.
 #[must_use]
 pub fn certificate_name(host: &str) -> String {
     if (1..=64).contains(&host.len()) { host.to_owned() } else { "relay".to_owned() }
 }
 
-/// Makes a directory that only its owner can read: the owner of the one that it is in. One that exists stays as it is.
-pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
-    let missing: Vec<_> =
-        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)?;
-    missing.into_iter().rev().try_for_each(owner::give_to_owner_of_directory)
-}
-
-/// The file may hold the password.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = private_file(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// A new file that only its owner can read.
-pub(crate) fn private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    owner::give_to_owner_of_directory(path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::config::{Overrides, load};
 

@@ -55,6 +55,14 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests are programs of their own, with the time and chance of this machine"
+    )
+)]
+
 mod admission;
 mod advice;
 mod auth;
@@ -65,7 +73,6 @@ mod clock;
 mod commands;
 pub mod config;
 pub mod control;
-mod durable;
 pub mod import;
 pub mod init;
 mod listener;
@@ -74,7 +81,6 @@ mod maintenance;
 mod metrics;
 mod node;
 mod operator;
-mod pace;
 mod page;
 mod proxy;
 mod relay;
@@ -86,7 +92,6 @@ mod sync;
 #[cfg(test)]
 mod testing;
 
-pub use clock::{Clock, TimeSource};
 pub use listener::BindError;
 pub use page::PageTlsError;
 pub use relay::{Relay, RunningRelay, StartError};

@@ -2,12 +2,10 @@
 //!
 //! Work that costs a client a moment and saves the relay some is done only then.
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{sync::Mutex, time::Duration};
 
-use tokio::runtime::Handle;
+use smp_transport::surroundings::Time;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::sync::lock;
 
@@ -18,25 +16,29 @@ const WINDOW: Duration = Duration::from_millis(100);
 ///
 /// A thread that the system does not let go on with what it has begun counts as busy: so other programs that take the processors
 /// are noticed too.
-pub(crate) struct Load(Mutex<Sample>);
+pub(crate) struct Load {
+    time: Time,
+    sample: Mutex<Sample>,
+}
 
 #[derive(Clone, Copy)]
 struct Sample {
     at: Instant,
-    /// What all threads were busy until then, together.
+    /// Busy time of all threads until then, together.
     busy: Duration,
     is_high: bool,
 }
 
 impl Load {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Sample { at: Instant::now(), busy: Duration::ZERO, is_high: false }))
+    pub(crate) fn new(time: Time) -> Self {
+        let sample = Sample { at: time.monotonic(), busy: Duration::ZERO, is_high: false };
+        Self { sample: Mutex::new(sample), time }
     }
 
     /// Whether it was high when it was measured last; measures again if that is long ago. To be called in a task.
     pub(crate) fn is_high(&self) -> bool {
-        let mut sample = lock(&self.0);
-        let now = Instant::now();
+        let mut sample = lock(&self.sample);
+        let now = self.time.monotonic();
         if now.duration_since(sample.at) >= WINDOW {
             let metrics = Handle::current().metrics();
             let threads = metrics.num_workers();
@@ -51,8 +53,8 @@ impl Load {
 impl Load {
     /// Makes it stay as it is told, whatever happens.
     pub(crate) fn stay(&self, is_high: bool) {
-        let at = Instant::now() + Duration::from_secs(3_600);
-        *lock(&self.0) = Sample { at, busy: Duration::ZERO, is_high };
+        let at = self.time.monotonic() + Duration::from_secs(3_600);
+        *lock(&self.sample) = Sample { at, busy: Duration::ZERO, is_high };
     }
 }
 
@@ -81,7 +83,7 @@ mod tests {
     fn a_thread_that_is_always_busy_is_noticed_and_one_that_waits_too() {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let load = std::sync::Arc::new(Load::new());
+        let load = std::sync::Arc::new(Load::new(Time::machine()));
         let until = |high: bool, busy: Duration| {
             let load = load.clone();
             let task = async move {

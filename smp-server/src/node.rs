@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smp_transport::surroundings::{Rng, Surroundings};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,15 +18,19 @@ use crate::{
     store::Store,
 };
 
+const FAILURES: [Limit; 3] = [Limit::FailuresPerAddress, Limit::FailuresPerNetwork, Limit::FailuresTotal];
+
 /// The parts of a relay.
 pub(crate) struct Node {
     /// The settings.
     pub(crate) settings: Arc<InForce>,
     /// Queues and messages.
     pub(crate) store: Arc<dyn Store>,
-    /// What time it is.
+    /// Time, chance, network and tasks.
+    pub(crate) surroundings: Surroundings,
+    /// The relay's clock.
     pub(crate) clock: Clock,
-    /// What the store promises.
+    /// The promise of the store.
     pub(crate) durability: Durability,
     /// Subscriptions.
     pub(crate) hub: Hub,
@@ -38,8 +44,12 @@ pub(crate) struct Node {
     pub(crate) memory: Arc<Memory>,
     /// How often queues are created.
     pub(crate) creation: Rates,
+    /// How often clients ask for relays that nobody has asked for.
+    pub(crate) new_relays: Rates,
     /// How often commands are refused for a wrong authorization or password.
     pub(crate) failures: Rates,
+    /// The same for commands that proxies forward.
+    pub(crate) forwarded_failures: Rates,
     /// How busy the threads are.
     pub(crate) load: Load,
     /// Cancelled to stop everything at once.
@@ -47,38 +57,56 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(config: Config, store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        surroundings: Surroundings,
+    ) -> Self {
         let limits = &config.limits;
         let notifications =
             Notifications::new(limits.max_pending_notifications, limits.max_pending_notifications_total);
         Self {
-            hub: Hub::new(notifications),
-            nobody: NobodysKeys::generate(&mut rand::rng()),
-            metrics: Arc::new(Metrics::new()),
+            hub: Hub::new(notifications, surroundings.spawner.clone()),
+            nobody: NobodysKeys::generate(&mut surroundings.randomness.rng()),
+            metrics: Arc::new(Metrics::new(surroundings.time.clone())),
             memory: Memory::new(limits.max_pending_total_mib << 20),
             creation: Rates::new([
                 Limit::NewQueuesPerAddress,
                 Limit::NewQueuesPerNetwork,
                 Limit::NewQueuesTotal,
             ]),
-            failures: Rates::new([
-                Limit::FailuresPerAddress,
-                Limit::FailuresPerNetwork,
-                Limit::FailuresTotal,
+            new_relays: Rates::new([
+                Limit::NewRelaysPerAddress,
+                Limit::NewRelaysPerNetwork,
+                Limit::NewRelaysTotal,
             ]),
-            load: Load::new(),
+            failures: Rates::new(FAILURES),
+            forwarded_failures: Rates::new(FAILURES),
+            load: Load::new(surroundings.time.clone()),
             abort: CancellationToken::new(),
-            proxy: Proxy::new(config.proxy.clone()),
+            proxy: Proxy::new(config.proxy.clone(), surroundings.clone()),
             durability: config.store.effective_durability(),
             settings: Arc::new(InForce::new(config)),
             store,
             clock,
+            surroundings,
         }
     }
 
     /// The settings that are in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.settings.get()
+    }
+
+    /// Now, by the monotonic clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.surroundings.time.monotonic()
+    }
+
+    /// A generator of random bytes.
+    pub(crate) fn rng(&self) -> Rng<'_> {
+        self.surroundings.randomness.rng()
     }
 
     /// Before which time (seconds since 1970) messages are too old now.

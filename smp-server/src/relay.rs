@@ -4,13 +4,15 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use smp_protocol::address::RelayAddress;
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
+    durable,
     identity::{ChainError, IdentityError, RelayIdentity, files},
+    surroundings::Surroundings,
 };
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
@@ -20,7 +22,6 @@ use crate::{
     clock::Clock,
     config::{Config, ConfigError, Durability},
     control::{self, Control, Question, QueueAnswer},
-    init::make_private_dir,
     listener::{BindError, Connections, bind, listen},
     maintenance::{keep_notifications, keep_time, restore_notifications, restore_time, sweep, watch_time},
     metrics::{self, Refused},
@@ -102,19 +103,20 @@ impl Relay {
     ///
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config) -> Result<RunningRelay, StartError> {
-        Self::start_with(config, Clock::system()).await
+        Self::start_with(config, Surroundings::machine()).await
     }
 
-    /// As [`Relay::start`], with another clock than that of the machine.
+    /// As [`Relay::start`], with another time, chance, network or way to start tasks than those of the machine.
     ///
     /// # Errors
     ///
     /// [`StartError`]; then nothing is left running.
-    pub async fn start_with(config: Config, clock: Clock) -> Result<RunningRelay, StartError> {
+    pub async fn start_with(config: Config, surroundings: Surroundings) -> Result<RunningRelay, StartError> {
         config.validate()?;
+        let clock = Clock::new(surroundings.time.clone());
         let identity = load_identity(&config, &clock)?;
         warn_of_authority_key(&config);
-        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config))?;
+        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config, &surroundings))?;
         let page_tls = PageTls::new(page::load_tls(&config.page)?);
         page_tls.warn(seconds(&clock));
         // Listening first: a second process on the same port does not touch the store.
@@ -130,11 +132,11 @@ impl Relay {
             }
             None => None,
         };
-        let store = open_store(&config).await?;
+        let store = open_store(&config, &surroundings).await?;
         if let Err(error) = restore_time(&clock, store.as_ref()).await {
             tracing::warn!("cannot note the time: {error}");
         }
-        let node = Arc::new(Node::new(config, store.clone(), clock.clone()));
+        let node = Arc::new(Node::new(config, store.clone(), clock.clone(), surroundings));
         if let Some(listener) = local_addrs.first() {
             let hosts = address.hosts.iter().cloned().collect();
             node.proxy.set_own(identity.fingerprint(), *listener, hosts);
@@ -145,22 +147,24 @@ impl Relay {
         let acceptor = Acceptor::new(acceptor);
         let connections = connections(&node);
         let mut tasks = JoinSet::new();
+        let spawner = node.surroundings.spawner.clone();
         for listener in listeners {
             spawn_listener(listener, &node, &acceptor, &connections, &mut tasks);
         }
-        tasks.spawn(sweep(node.clone()));
-        tasks.spawn(watch_time(clock.clone(), store.clone()));
-        tasks.spawn(watch(store.clone()));
+        spawner.spawn_in(&mut tasks, sweep(node.clone()));
+        spawner.spawn_in(&mut tasks, watch_time(clock.clone(), store.clone()));
+        spawner.spawn_in(&mut tasks, watch(store.clone()));
         let counters = node.metrics.clone();
-        tasks.spawn(async move { counters.refusals.warn_regularly().await });
+        spawner.spawn_in(&mut tasks, async move { counters.refusals.warn_regularly().await });
         if let Some(page) = page {
             let site = Site::new(node.settings.clone(), node.metrics.clone(), identity.fingerprint(), port);
-            tasks.spawn(page::serve(page, site, page_tls.clone()));
+            spawner.spawn_in(&mut tasks, page::serve(page, site, page_tls.clone(), spawner.clone()));
             let clock = clock.clone();
-            tasks.spawn(page::watch_tls(page_tls.clone(), node.settings.clone(), move || seconds(&clock)));
+            let watched = page::watch_tls(page_tls.clone(), node.settings.clone(), move || seconds(&clock));
+            spawner.spawn_in(&mut tasks, watched);
         }
         let listens_on = local_addrs.clone();
-        let (places, started) = (connections.places.clone(), Instant::now());
+        let (places, started) = (connections.places.clone(), node.now());
         let observer = Arc::new(Observer {
             node: node.clone(),
             places,
@@ -173,7 +177,8 @@ impl Relay {
         }
         let metrics_addr = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = metrics {
-            tasks.spawn(metrics::serve(listener, move || observer.metrics()));
+            let serving = metrics::serve(listener, spawner.clone(), move || observer.metrics());
+            spawner.spawn_in(&mut tasks, serving);
         }
         Ok(RunningRelay {
             address,
@@ -291,10 +296,11 @@ pub(crate) fn seconds(clock: &Clock) -> i64 {
     clock.date().unix_timestamp()
 }
 
-/// What all listeners share.
+/// Shared by all listeners.
 fn connections(node: &Node) -> Connections {
     let places = Places::new(bounds(&node.config()));
-    Connections::new(places, node.settings.clone(), node.metrics.clone(), node.abort.clone())
+    let surroundings = node.surroundings.clone();
+    Connections::new(places, node.settings.clone(), node.metrics.clone(), surroundings, node.abort.clone())
 }
 
 /// Serves SMP to the clients of a listener.
@@ -305,10 +311,11 @@ fn spawn_listener(
     connections: &Connections,
     tasks: &mut JoinSet<()>,
 ) {
+    let spawner = node.surroundings.spawner.clone();
     let (node, acceptor, stop) = (node.clone(), acceptor.clone(), connections.stopping().clone());
     let serve =
         move |stream, guest| session::serve(node.clone(), acceptor.clone(), stream, guest, stop.clone());
-    tasks.spawn(listen(listener, connections.clone(), serve));
+    spawner.spawn_in(tasks, listen(listener, connections.clone(), serve));
 }
 
 /// Ends if the store can do nothing any more.
@@ -335,7 +342,9 @@ pub(crate) fn load_identity(config: &Config, clock: &Clock) -> Result<RelayIdent
 fn serve_control(path: &Path, observer: Arc<Observer>, tasks: &mut JoinSet<()>) {
     match Control::bind(path) {
         Ok(control) => {
-            tasks.spawn(control::serve(control, async move |question| answer(&observer, question).await));
+            let spawner = observer.node.surroundings.spawner.clone();
+            let serving = control::serve(control, async move |question| answer(&observer, question).await);
+            spawner.spawn_in(tasks, serving);
         }
         Err(error) => tracing::warn!(
             "`smp-server status` and `block` will not work: cannot listen at {}: {error}; see server.control_socket",
@@ -351,7 +360,8 @@ async fn answer(observer: &Observer, question: Question) -> serde_json::Result<S
         Question::Queue(id, order) => {
             let node = observer.node.clone();
             // Done whole, however long anybody waits for it.
-            let done = tokio::spawn(async move { carry_out(&node, &id, &order).await });
+            let spawner = node.surroundings.spawner.clone();
+            let done = spawner.spawn(async move { carry_out(&node, &id, &order).await });
             serde_json::to_string(&match timeout(ORDER_TIMEOUT, done).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => QueueAnswer::Failed(error.to_string()),
@@ -361,11 +371,11 @@ async fn answer(observer: &Observer, question: Question) -> serde_json::Result<S
     }
 }
 
-/// Whoever gets the key can pretend to be this relay.
+/// The key is enough to pretend to be this relay.
 pub(crate) fn warn_of_authority_key(config: &Config) {
     if files::has_authority_key(&config.identity.path) {
         tracing::warn!(
-            "{} is on this machine: move it to a safe place, who has it can pretend to be this relay",
+            "{} is on this machine: move it to a safe place, with it anybody can pretend to be this relay",
             files::CA_KEY
         );
     }
@@ -384,15 +394,16 @@ pub(crate) fn bounds(config: &Config) -> Bounds {
     }
 }
 
-pub(crate) fn acceptor_settings(config: &Config) -> AcceptorSettings {
+pub(crate) fn acceptor_settings(config: &Config, surroundings: &Surroundings) -> AcceptorSettings {
     AcceptorSettings {
+        surroundings: surroundings.clone(),
         versions: config.server.versions(),
         handshake_timeout: config.limits.handshake_timeout,
         block_timeout: config.limits.block_timeout,
     }
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+async fn open_store(config: &Config, surroundings: &Surroundings) -> Result<Arc<dyn Store>, StartError> {
     let Some(sqlite) = sqlite_config(config) else {
         return Ok(Arc::new(MemoryStore::new(config.queues.quota as usize)));
     };
@@ -407,10 +418,11 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     let path = &config.store.path;
     // A directory that should be mounted is not made in its place.
     if presence != Presence::Required {
-        make_private_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
+        durable::make_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
     }
     let file = sqlite.path.clone();
-    let store = SqliteStore::open(SqliteConfig { presence, ..sqlite }).await?;
+    let sqlite = SqliteConfig { presence, surroundings: surroundings.clone(), ..sqlite };
+    let store = SqliteStore::open(sqlite).await?;
     if let Some(noted) = &noted
         && served::is_whole(noted)
         && noted != store.id()
@@ -458,4 +470,38 @@ pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
         overwrite_deleted: settings.overwrite_deleted,
         ..SqliteConfig::new(settings.path.join(DATABASE))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use smp_protocol::error::{BlockingInfo, BlockingReason};
+
+    use super::*;
+    use crate::{
+        control::{QueueId, QueueOrder},
+        store::{self, QueueStatus},
+        testing::{self, Faulty},
+    };
+
+    /// The operator is told that it goes on, and it does.
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_carried_out_whole_however_long_the_store_takes() {
+        let store = Faulty::new();
+        let node = testing::node_on(store.clone());
+        let queue = testing::queue(&node).await;
+        let (places, started) = (Places::new(bounds(&node.config())), node.now());
+        let page_tls = PageTls::new(None);
+        let observer = Observer { node: node.clone(), places, listens_on: Vec::new(), started, page_tls };
+        let info = BlockingInfo { reason: BlockingReason::Spam, notice: None };
+        let id = QueueId::new(queue.sender_id.as_bytes()).unwrap();
+        let told = answer(&observer, Question::Queue(id, QueueOrder::Block(info))).await.unwrap();
+        assert_eq!(told, serde_json::to_string(&QueueAnswer::GoesOn).unwrap());
+        assert_eq!(node.metrics.queues_blocked.get(), 0);
+        store.changes.add_permits(1);
+        while node.metrics.queues_blocked.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let found = node.store.find_queue(store::QueueId::Recipient(&queue.recipient_id)).await.unwrap();
+        assert!(matches!(found.unwrap().status, QueueStatus::Blocked(_)));
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// What a relay has taken over.
+/// Settings and certificate that a relay has taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reloaded {
     /// The certificate was another one. Clients that are connected stay.
@@ -39,7 +39,7 @@ impl RunningRelay {
         }
         // A mixture of both has to be possible too.
         settings.validate()?;
-        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&settings))?;
+        let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&settings, &self.node.surroundings))?;
         let page_tls = page::load_tls(&settings.page)?;
         let port = self.local_addrs().first().map_or(0, std::net::SocketAddr::port);
         let address = settings.address(identity.fingerprint(), port)?;

@@ -3,18 +3,15 @@
 //! Invariant: once the relay has accepted a connection, the note is there, or the log says that it could not be written. So a
 //! relay that has served and finds no store knows that one is missing: its directory is not mounted, say.
 
-use std::{fs, io, io::Write as _, path::Path};
+use std::{fs, io, path::Path};
 
-use crate::{durable, init::private_file};
+use smp_transport::durable::{self, Access};
 
 /// Name of the note in the directory of the identity.
 pub(crate) const NOTE: &str = "store-id";
 
 /// Hexadecimal digits of an ID.
 const ID_DIGITS: usize = 32;
-
-/// Behind its name until it is complete.
-const UNFINISHED: &str = ".new";
 
 /// The ID of the store, if the relay has served. A note that was cut off still says that it has.
 pub(crate) fn read(identity: &Path) -> io::Result<Option<String>> {
@@ -32,13 +29,5 @@ pub(crate) fn is_whole(note: &str) -> bool {
 
 /// Writes it, so that a crash leaves the old or the new one.
 pub(crate) fn write(identity: &Path, store: &str) -> io::Result<()> {
-    let unfinished = identity.join(format!("{NOTE}{UNFINISHED}"));
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = private_file(&unfinished)?;
-    file.write_all(format!("{store}\n").as_bytes())?;
-    file.sync_all()?;
-    durable::rename(&unfinished, &identity.join(NOTE))
+    durable::replace(&identity.join(NOTE), format!("{store}\n").as_bytes(), Access::Owner)
 }

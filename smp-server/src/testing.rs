@@ -1,5 +1,7 @@
 //! Relays, clients and sessions without connections, and queues, for unit tests.
 
+mod store;
+
 use std::{path::Path, sync::Arc};
 
 use smp_crypto::{DhSecret, Ed25519PrivateKey, PublicAuthKey, X25519PrivateKey};
@@ -13,9 +15,11 @@ use smp_transport::{
         AcceptorSettings, ClientSide, Connection, ConnectorSettings, RelayAcceptor, RelayConnector, RelaySide,
     },
     identity::{CertificateAuthority, KeyAlgorithm},
+    surroundings::Surroundings,
 };
 use time::OffsetDateTime;
 
+pub(crate) use self::store::Faulty;
 use crate::{
     admission::{Bounds, Guest, Origin, Places},
     client::Client,
@@ -37,14 +41,20 @@ pub(crate) fn node() -> Arc<Node> {
 
 /// A relay with this store.
 pub(crate) fn node_on(store: Arc<dyn Store>) -> Arc<Node> {
-    Arc::new(Node::new(config(), store, Clock::system()))
+    node_in(config(), store)
 }
 
 /// A relay with a store in memory and these changes to its settings.
 pub(crate) fn node_with(change: impl FnOnce(&mut Config)) -> Arc<Node> {
     let mut config = config();
     change(&mut config);
-    Arc::new(Node::new(config, Arc::new(MemoryStore::new(4)), Clock::system()))
+    node_in(config, Arc::new(MemoryStore::new(4)))
+}
+
+fn node_in(config: Config, store: Arc<dyn Store>) -> Arc<Node> {
+    let surroundings = Surroundings::machine();
+    let clock = Clock::new(surroundings.time.clone());
+    Arc::new(Node::new(config, store, clock, surroundings))
 }
 
 fn config() -> Config {
@@ -72,7 +82,7 @@ pub(crate) fn service_caller(service: &Service) -> Caller {
 }
 
 /// The place of a connection where there is room for all.
-fn guest() -> Arc<Guest> {
+pub(crate) fn guest() -> Arc<Guest> {
     let bounds = Bounds { total: usize::MAX, per_address: 0, per_site: 0, per_network: 0 };
     let Ok((place, _)) = Places::new(bounds).take(Origin::Local) else { panic!("there is no place") };
     place.guest().clone()

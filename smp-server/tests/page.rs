@@ -1,5 +1,9 @@
 //! The information page, over TCP and in a browser.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{

@@ -1,5 +1,9 @@
 //! The program: `smp-server init`, `start`, `address`, and what happens when it is killed.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "program/killed/mod.rs"]

@@ -1,5 +1,9 @@
 //! The tests of `relay/`, with the SQLite store.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "relay/blocking.rs"]

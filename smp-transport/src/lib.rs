@@ -11,9 +11,18 @@
 //!
 //! The chapter of the specification is `protocol-spec/2-transport.md`.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests are programs of their own, with the time and chance of this machine"
+    )
+)]
+
 pub mod client;
 pub mod connection;
 pub mod dial;
+pub mod durable;
 pub mod identity;
 pub mod owner;
 pub mod socket;

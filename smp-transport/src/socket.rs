@@ -13,7 +13,7 @@ const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 /// Keep-alive: time between probes.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Bytes that may wait in the socket until the network takes them: about one block. What waits there nothing can join: on a slow
+/// Bytes that may wait in the socket until the network takes them: about one block. Nothing can join a block there: on a slow
 /// link each small transmission would take a whole block for itself.
 const MAX_UNSENT: u32 = BLOCK_SIZE as u32;
 

@@ -1,5 +1,9 @@
 //! The relay client, with relays that behave and with those that do not.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;

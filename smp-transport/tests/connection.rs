@@ -1,5 +1,9 @@
 //! Connections between our two roles.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -17,6 +21,7 @@ use smp_transport::connection::{
     AcceptorSettings, ConnectionError, ConnectorSettings, RelayAcceptor, RelayConnector, ServiceIdentity,
 };
 use smp_transport::identity::{ChainError, RelayIdentity};
+use smp_transport::surroundings::Time;
 use smp_transport::tls::{TlsError, TlsServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -181,7 +186,7 @@ async fn client_with_odd_relay<F: Future<Output = ()> + Send + 'static>(
     play: impl FnOnce(Box<dyn Stream>) -> F + Send + 'static,
 ) -> ConnectionError {
     let identity = identity();
-    let server = TlsServer::new(&identity).unwrap();
+    let server = TlsServer::new(&identity, Time::machine()).unwrap();
     let (ours, theirs) = pipe();
     let relay = tokio::spawn(async move {
         let session = server.accept(theirs).await.unwrap();
@@ -252,7 +257,7 @@ async fn a_client_who_wants_another_relay_is_refused() {
     let (ours, theirs) = pipe();
     let acceptor = acceptor(&relay);
     let client = async {
-        let session = smp_transport::tls::TlsClient::new(relay.fingerprint(), None)
+        let session = smp_transport::tls::TlsClient::new(relay.fingerprint(), None, Time::machine())
             .unwrap()
             .connect(ours)
             .await
@@ -300,7 +305,8 @@ async fn relay_with_raw_client(
     let acceptor = acceptor(&identity);
     let (ours, theirs) = pipe();
     let client = async {
-        let client = smp_transport::tls::TlsClient::new(identity.fingerprint(), None).unwrap();
+        let client =
+            smp_transport::tls::TlsClient::new(identity.fingerprint(), None, Time::machine()).unwrap();
         let mut stream = client.connect(ours).await.unwrap().into_stream();
         let mut hello = [0; BLOCK_SIZE];
         stream.read_exact(&mut hello).await.unwrap();

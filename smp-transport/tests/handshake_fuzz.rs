@@ -1,5 +1,9 @@
 //! Handshakes with peers who send anything: an error or a connection, never a panic.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -12,6 +16,7 @@ use smp_crypto::block_chain::BLOCK_SIZE;
 use smp_transport::identity::{
     CertificateDer, RelayIdentity, UnixTime, check_relay_chain, check_service_chain, public_key,
 };
+use smp_transport::surroundings::Time;
 use smp_transport::tls::{TlsClient, TlsServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Runtime;
@@ -52,7 +57,7 @@ proptest! {
         runtime().block_on(async {
             let (ours, theirs) = pipe();
             let client = async {
-                let tls = TlsClient::new(IDENTITY.fingerprint(), None).unwrap().connect(ours).await.unwrap();
+                let tls = TlsClient::new(IDENTITY.fingerprint(), None, Time::machine()).unwrap().connect(ours).await.unwrap();
                 let mut stream = tls.into_stream();
                 stream.write_all(&padded(&content)).await.unwrap();
                 stream.flush().await.unwrap();
@@ -70,7 +75,7 @@ proptest! {
         runtime().block_on(async {
             let (ours, theirs) = pipe();
             let relay = async {
-                let tls = TlsServer::new(&IDENTITY).unwrap().accept(theirs).await.unwrap();
+                let tls = TlsServer::new(&IDENTITY, Time::machine()).unwrap().accept(theirs).await.unwrap();
                 let mut stream = tls.into_stream();
                 stream.write_all(&padded(&content)).await.unwrap();
                 let _ = stream.flush().await;

@@ -1,5 +1,9 @@
 //! Identities on disk: our own, and those of the reference implementation.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 use std::fs;

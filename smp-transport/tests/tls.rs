@@ -1,5 +1,9 @@
 //! Our server and our client with each other: what is negotiated, what is refused.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
@@ -7,6 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use smp_transport::identity::{CertificateAuthority, ChainError, KeyAlgorithm, RelayIdentity};
+use smp_transport::surroundings::Time;
 use smp_transport::tls::{ALPN, ByteStream, TlsClient, TlsError, TlsServer, TlsSession};
 use time::OffsetDateTime;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -38,8 +43,8 @@ async fn both_sides_see_the_same_session() {
     for ca in [KeyAlgorithm::Ed25519, KeyAlgorithm::Ed448] {
         for leaf in [KeyAlgorithm::Ed25519, KeyAlgorithm::Ed448] {
             let identity = identity(ca, leaf);
-            let server = TlsServer::new(&identity).unwrap();
-            let client = TlsClient::new(identity.fingerprint(), None).unwrap();
+            let server = TlsServer::new(&identity, Time::machine()).unwrap();
+            let client = TlsClient::new(identity.fingerprint(), None, Time::machine()).unwrap();
             let (ours, theirs) = handshake(&client, &server, pipe()).await;
             let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
             assert_eq!(ours.session_id(), theirs.session_id());
@@ -54,8 +59,8 @@ async fn both_sides_see_the_same_session() {
 
 #[tokio::test]
 async fn another_relay_is_refused() {
-    let server = TlsServer::new(&default_identity()).unwrap();
-    let client = TlsClient::new(default_identity().fingerprint(), None).unwrap();
+    let server = TlsServer::new(&default_identity(), Time::machine()).unwrap();
+    let client = TlsClient::new(default_identity().fingerprint(), None, Time::machine()).unwrap();
     let (ours, theirs) = handshake(&client, &server, pipe()).await;
     assert!(matches!(ours, Err(TlsError::Certificate(ChainError::Fingerprint))), "{ours:?}");
     assert!(matches!(theirs, Err(TlsError::Protocol(_))), "{theirs:?}");
@@ -64,8 +69,8 @@ async fn another_relay_is_refused() {
 #[tokio::test]
 async fn a_service_shows_its_certificates() {
     let (relay, service) = (default_identity(), identity(KeyAlgorithm::Ed448, KeyAlgorithm::Ed25519));
-    let server = TlsServer::new(&relay).unwrap();
-    let client = TlsClient::new(relay.fingerprint(), Some(&service)).unwrap();
+    let server = TlsServer::new(&relay, Time::machine()).unwrap();
+    let client = TlsClient::new(relay.fingerprint(), Some(&service), Time::machine()).unwrap();
     let (ours, theirs) = handshake(&client, &server, pipe()).await;
     let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
     assert!(ours.certificate_sent());
@@ -75,7 +80,7 @@ async fn a_service_shows_its_certificates() {
 
 #[tokio::test]
 async fn bytes_that_are_not_tls_are_an_error() {
-    let server = TlsServer::new(&default_identity()).unwrap();
+    let server = TlsServer::new(&default_identity(), Time::machine()).unwrap();
     for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 2000], &[0x16, 3, 1, 0xff, 0xff], &[]] {
         let (mut client, end) = pipe();
         tokio::io::AsyncWriteExt::write_all(&mut client, bytes).await.unwrap();
@@ -136,8 +141,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Reluctant<S> {
 async fn interleaved_handshakes_keep_their_own_session_ids() {
     const HANDSHAKES: u32 = 400;
     let identity = default_identity();
-    let server = TlsServer::new(&identity).unwrap();
-    let client = TlsClient::new(identity.fingerprint(), None).unwrap();
+    let server = TlsServer::new(&identity, Time::machine()).unwrap();
+    let client = TlsClient::new(identity.fingerprint(), None, Time::machine()).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..HANDSHAKES {
         let (server, client) = (server.clone(), client.clone());

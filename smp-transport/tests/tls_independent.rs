@@ -1,5 +1,9 @@
 //! Our TLS against an independent implementation: OpenSSL, through Python's `ssl` module.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -8,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use smp_transport::connection::{AcceptorSettings, ConnectionError, RelayAcceptor};
 use smp_transport::identity::{CertificateAuthority, KeyAlgorithm, RelayIdentity, files};
+use smp_transport::surroundings::Time;
 use smp_transport::tls::{TlsClient, TlsServer};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -110,7 +115,7 @@ async fn our_server_with_openssl_clients() {
     for ca in ALGORITHMS {
         for leaf in ALGORITHMS {
             let relay = OnDisk::new(ca, leaf);
-            let server = TlsServer::new(&relay.identity).unwrap();
+            let server = TlsServer::new(&relay.identity, Time::machine()).unwrap();
             for group in GROUPS {
                 for (offered, agreed) in [("smp/1", "smp/1"), ("http/1.1", "http/1.1"), ("-", "None")] {
                     let (facts, id, certificates) = openssl_client(&server, &[group, offered]).await;
@@ -136,7 +141,7 @@ async fn our_server_with_an_openssl_service() {
         OnDisk::new(KeyAlgorithm::Ed25519, KeyAlgorithm::Ed25519),
         OnDisk::new(KeyAlgorithm::Ed448, KeyAlgorithm::Ed25519),
     );
-    let server = TlsServer::new(&relay.identity).unwrap();
+    let server = TlsServer::new(&relay.identity, Time::machine()).unwrap();
     let arguments = ["X448", "smp/1", path(&service.chain()), path(&service.key())].map(str::to_owned);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (facts, id, certificates) = openssl_client(&server, &arguments).await;
@@ -153,7 +158,7 @@ async fn our_client_with_openssl_servers() {
     for ca in ALGORITHMS {
         for leaf in ALGORITHMS {
             let relay = OnDisk::new(ca, leaf);
-            let client = TlsClient::new(relay.identity.fingerprint(), None).unwrap();
+            let client = TlsClient::new(relay.identity.fingerprint(), None, Time::machine()).unwrap();
             for group in GROUPS {
                 let (chain, key) = (relay.chain(), relay.key());
                 let mut child = peer(&["server", path(&chain), path(&key), group]).spawn().unwrap();
@@ -217,7 +222,7 @@ async fn many_openssl_clients_at_once() {
         return;
     }
     let relay = OnDisk::new(KeyAlgorithm::Ed25519, KeyAlgorithm::Ed25519);
-    let server = TlsServer::new(&relay.identity).unwrap();
+    let server = TlsServer::new(&relay.identity, Time::machine()).unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..CLIENTS {
         let server = server.clone();

@@ -10,6 +10,10 @@
 //! A relay of ours is measured without network and encryption too, where differences of a hundred nanoseconds are seen:
 //! `smp-server/src/commands/timing.rs`.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 
 use smp_protocol::version::SmpVersion;
 use smp_server::config::StoreKind;

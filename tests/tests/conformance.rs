@@ -1,5 +1,9 @@
 //! Our relay against the conformance suite, over TCP and TLS, with both stores and in every version.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 
 use smp_server::config::StoreKind;
 use smp_tests::conformance::{self, Options, Target};

@@ -1,5 +1,9 @@
 //! A client that shares no code with us (`independent/smp_client.py`) talks with our relay in every version.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 
 use std::process::Stdio;
 

@@ -6,6 +6,11 @@
 //! SMP_KILLS=200 cargo test -p smp-tests --test relay_killed -- --nocapture
 //! ```
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;

@@ -13,6 +13,7 @@ use clap::Args;
 use smp_crypto::base64url;
 use smp_crypto::block_chain::BLOCK_SIZE;
 use smp_transport::identity::{CertificateAuthority, KeyAlgorithm};
+use smp_transport::surroundings::Time;
 use smp_transport::tls::{TlsClient, TlsServer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +37,7 @@ pub async fn serve_echo(_: &EchoOptions) -> Result<()> {
     let (now, rng) = (time::OffsetDateTime::now_utc(), &mut rand::rng());
     let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
     let identity = authority.issue("localhost", KeyAlgorithm::Ed25519, now, rng)?;
-    let tls = TlsServer::new(&identity)?;
+    let tls = TlsServer::new(&identity, Time::machine())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{} {}", listener.local_addr()?.port(), base64url::encode(&identity.fingerprint()));
     loop {
@@ -96,7 +97,7 @@ impl Drop for Server {
 
 pub(super) async fn run(options: &Options, duration: Duration) -> Result<Outcome> {
     let server = Server::start(options)?;
-    let tls = TlsClient::new(server.fingerprint, None)?;
+    let tls = TlsClient::new(server.fingerprint, None, Time::machine())?;
     let blocks = Arc::new(AtomicU64::default());
     let mut tasks = JoinSet::new();
     for _ in 0..options.connections.max(1) {

@@ -43,7 +43,7 @@ struct State {
 #[derive(Default)]
 struct Account(AtomicUsize);
 
-/// What one connection takes.
+/// The share of one connection.
 pub(crate) struct Share {
     memory: Arc<Memory>,
     prefix: Prefix,
@@ -60,7 +60,7 @@ impl Memory {
         })
     }
 
-    /// Sets another total. What was taken stays taken.
+    /// Sets another total; memory that was taken stays taken.
     pub(crate) fn set_total(&self, total: usize) {
         lock(&self.state).total = total;
         self.released.notify_waiters();

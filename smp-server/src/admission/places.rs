@@ -52,7 +52,7 @@ pub(crate) struct Guest {
 pub(crate) type Refusal = (Limit, usize);
 
 /// A newcomer's place. If somebody had to go for it, because of which limit.
-pub(crate) type Taken = (Place, Option<Refusal>);
+pub(crate) type Granted = (Place, Option<Refusal>);
 
 /// Prefixes with a bound of their own.
 #[derive(Clone, Copy)]
@@ -111,7 +111,7 @@ impl Places {
     /// # Errors
     ///
     /// The limit that is reached.
-    pub(crate) fn take(&self, origin: Origin) -> Result<Taken, Refusal> {
+    pub(crate) fn take(&self, origin: Origin) -> Result<Granted, Refusal> {
         let mut table = lock(&self.0);
         let displaced = table.make_place(origin)?;
         let number = table.next_number;

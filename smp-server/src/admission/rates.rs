@@ -1,13 +1,11 @@
-//! How often something may be done from one network and from all together; a bound that a reconnect does not begin anew.
+//! `Rates`: times that something may be done from one network and from all together; a bound that a reconnect does not begin anew.
 //!
 //! An entry is the time at which everything that was let happen would have happened if it had come evenly (the generic cell rate
 //! algorithm). One that has passed says nothing, so it can be forgotten at any time; that keeps the table small.
 
-use std::{
-    collections::HashMap,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Guest, Origin, origin::Prefix};
 use crate::{config::Rate, metrics::Limit, sync::lock};
@@ -21,7 +19,7 @@ pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Entries that are kept, at about 64 bytes each. Those for whom there is no place share one.
 const MAX_ENTRIES: usize = 65_536;
 
-/// What is known about who did something how often.
+/// The times of all that was done, by network.
 pub(crate) struct Rates {
     limits: [Limit; 3],
     table: Mutex<Table>,

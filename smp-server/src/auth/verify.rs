@@ -11,7 +11,7 @@ use smp_protocol::id::{RecipientId, SenderId};
 use super::keys::SessionKeys;
 use crate::store::{QueueMode, QueueRecord, QueueStatus};
 
-/// What came with a transmission.
+/// The proof that came with a transmission.
 #[derive(Clone, Copy)]
 pub(crate) struct Proof<'a> {
     /// The authorization.

@@ -33,7 +33,7 @@ pub(crate) enum DeliveryState {
     Delivered(MessageId),
 }
 
-/// What follows from the store's answer.
+/// The delivery that follows from the store's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loaded {
     /// Send it.

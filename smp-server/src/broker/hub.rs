@@ -11,6 +11,7 @@ use smp_protocol::{
     id::{EntityId, NotifierId, RecipientId, ServiceId},
     message::BrokerMessage,
 };
+use smp_transport::surroundings::Spawner;
 
 use super::{
     notifications::{Notification, Notifications},
@@ -31,15 +32,17 @@ pub(crate) struct Hub {
     pub(crate) notifications: Notifications,
     messaging_services: Services,
     notifier_services: Services,
+    spawner: Spawner,
 }
 
 impl Hub {
-    pub(crate) fn new(notifications: Notifications) -> Self {
+    pub(crate) fn new(notifications: Notifications, spawner: Spawner) -> Self {
         Self {
             subscriptions: Subscriptions::new(),
             notifications,
             messaging_services: Services::new(),
             notifier_services: Services::new(),
+            spawner,
         }
     }
 
@@ -275,7 +278,7 @@ impl Hub {
             Err(_) => {
                 self.subscriptions.failed(queue, ticket);
                 let (client, queue) = (client.clone(), queue.clone());
-                tokio::spawn(async move {
+                self.spawner.spawn(async move {
                     tokio::time::sleep(RETRY).await;
                     client.mailbox.signal(Signal::Message(queue));
                 });

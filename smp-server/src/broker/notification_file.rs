@@ -6,20 +6,17 @@
 use std::{
     fs,
     io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use smp_crypto::{Nonce, base64url};
 use smp_protocol::{encoding::ShortString, id::NotifierId};
+use smp_transport::durable::{self, Access, Unfinished};
 
 use super::notifications::Notification;
-use crate::{durable, init::private_file};
 
 /// Name of the file in the directory of the store.
 const NOTIFICATIONS: &str = "notifications";
-
-/// Behind its name while it is being written.
-const UNFINISHED: &str = ".new";
 
 const FORMAT: &str = "smp-server notifications 1";
 
@@ -28,22 +25,15 @@ const MAX_LINE: u64 = 1_024;
 
 /// Writes the file; it gets its name when it is complete.
 pub(crate) struct NotificationWriter {
-    path: PathBuf,
-    file: BufWriter<fs::File>,
+    lines: BufWriter<Unfinished>,
 }
 
 impl NotificationWriter {
     /// Begins a file in the directory of a store.
     pub(crate) fn create(dir: &Path) -> io::Result<Self> {
-        let path = dir.join(NOTIFICATIONS);
-        let unfinished = unfinished(&path);
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = BufWriter::new(private_file(&unfinished)?);
-        writeln!(file, "{FORMAT}")?;
-        Ok(Self { path, file })
+        let mut lines = BufWriter::new(Unfinished::create(&dir.join(NOTIFICATIONS), Access::Owner)?);
+        writeln!(lines, "{FORMAT}")?;
+        Ok(Self { lines })
     }
 
     /// Adds a notification.
@@ -51,7 +41,7 @@ impl NotificationWriter {
         let Notification { timestamp, nonce, meta } = notification;
         let text = |bytes: &[u8]| base64url::encode(bytes);
         writeln!(
-            self.file,
+            self.lines,
             "{} {timestamp} {} {}",
             text(notifier.as_bytes()),
             text(nonce.as_bytes()),
@@ -61,15 +51,8 @@ impl NotificationWriter {
 
     /// Makes the file durable and gives it its name.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        durable::rename(&unfinished(&self.path), &self.path)
+        self.lines.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
     }
-}
-
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(UNFINISHED);
-    PathBuf::from(name)
 }
 
 /// Takes what the file in the directory of a store holds, at most so many notifications, and removes it. Damaged lines are

@@ -49,7 +49,7 @@ pub(crate) struct Ticket {
     pub(crate) recipient_dh: DhSecret,
 }
 
-/// What became of `SUB` or `NSUB`.
+/// The result of `SUB` or `NSUB`.
 pub(crate) enum Subscribed {
     /// Subscribed; this other client was and is no longer. Once the command is answered, [`Signal::Message`] starts the
     /// delivery of messages.
@@ -83,7 +83,7 @@ impl Subscriptions {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
-    /// Subscribes a client instead of whoever is. What was delivered before and not acknowledged will be again.
+    /// Subscribes a client in the place of the present one. A message that was delivered and not acknowledged will be again.
     pub(crate) fn subscribe(
         &self,
         queue: &RecipientId,

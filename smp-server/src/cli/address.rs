@@ -6,15 +6,14 @@ use smp_server::{
     StartError,
     config::{self, Overrides},
 };
-use smp_transport::identity::files;
-use time::OffsetDateTime;
+use smp_transport::{identity::files, surroundings::Surroundings};
 
 use super::Place;
 
 pub(super) fn run(place: &Place) -> Result<()> {
     let config = config::load(&place.config(), &Overrides::default())?;
-    let identity =
-        files::load(&config.identity.path, OffsetDateTime::now_utc()).map_err(StartError::Identity)?;
+    let identity = files::load(&config.identity.path, Surroundings::machine().time.date())
+        .map_err(StartError::Identity)?;
     let listening = config.server.listen.first().map_or(DEFAULT_PORT, std::net::SocketAddr::port);
     println!("{}", config.address(identity.fingerprint(), listening)?);
     Ok(())

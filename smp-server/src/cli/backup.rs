@@ -8,6 +8,7 @@ use smp_server::{
     backup,
     config::{self, Overrides},
 };
+use smp_transport::surroundings::Surroundings;
 
 use super::Place;
 
@@ -37,7 +38,12 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 pub(super) fn backup(options: &BackupOptions) -> Result<()> {
     let file = options.place.config();
     let config = config::load(&file, &Overrides::default())?;
-    let copied = runtime()?.block_on(backup::create(&config, &file, &options.to))?;
+    let copied = runtime()?.block_on(backup::create(
+        &config,
+        &file,
+        &options.to,
+        Surroundings::machine().time.date(),
+    ))?;
     println!("The relay is copied to {}; only its owner can read it.", options.to.display());
     match copied.database {
         Some(counts) => println!("It has {} queues and {} messages.", counts.queues, counts.messages),
@@ -53,7 +59,8 @@ pub(super) fn backup(options: &BackupOptions) -> Result<()> {
 
 pub(super) fn restore(options: &RestoreOptions) -> Result<()> {
     let dir = super::dir(options.dir.clone());
-    let copied = runtime()?.block_on(backup::restore(&options.from, &dir))?;
+    let copied =
+        runtime()?.block_on(backup::restore(&options.from, &dir, Surroundings::machine().time.date()))?;
     let what = match copied.database {
         Some(counts) => {
             format!("Settings, identity, {} queues and {} messages", counts.queues, counts.messages)

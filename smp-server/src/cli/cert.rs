@@ -9,8 +9,10 @@ use smp_server::{
     config::{self, Overrides},
     init::certificate_name,
 };
-use smp_transport::identity::{KeyAlgorithm, files};
-use time::OffsetDateTime;
+use smp_transport::{
+    identity::{KeyAlgorithm, files},
+    surroundings::Surroundings,
+};
 
 use super::{Place, status::reload_hint};
 
@@ -41,8 +43,10 @@ pub(super) fn run(Command::Rotate(options): &Command) -> Result<()> {
     let authority = files::load_authority_with(directory, &key).map_err(StartError::Identity)?;
     let host = config.server.hosts.first().map(ToString::to_string).unwrap_or_default();
     let algorithm = KeyAlgorithm::of(&authority.key().public_key());
-    let now = OffsetDateTime::now_utc();
-    let identity = authority.issue(&certificate_name(&host), algorithm, now, &mut rand::rng())?;
+    let surroundings = Surroundings::machine();
+    let now = surroundings.time.date();
+    let identity =
+        authority.issue(&certificate_name(&host), algorithm, now, &mut surroundings.randomness.rng())?;
     files::replace_leaf(directory, &identity)
         .map_err(StartError::Identity)
         .context("the certificate was not replaced")?;

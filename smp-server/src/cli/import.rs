@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use smp_server::import::{self, Report};
-use time::OffsetDateTime;
+use smp_transport::surroundings::Surroundings;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -39,7 +39,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         dry_run: options.dry_run,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
-    let report = runtime.block_on(import::import(&options, OffsetDateTime::now_utc()))?;
+    let report = runtime.block_on(import::import(&options, Surroundings::machine().time.date()))?;
     say(&options, &report);
     Ok(())
 }

@@ -9,7 +9,7 @@ use smp_server::{
     config::parse_password,
     init::{self, Created},
 };
-use time::OffsetDateTime;
+use smp_transport::surroundings::Surroundings;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -36,7 +36,8 @@ fn password(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(options: Options) -> Result<()> {
-    let mut rng = rand::rng();
+    let surroundings = Surroundings::machine();
+    let mut rng = surroundings.randomness.rng();
     let random = options.random_password.then(|| init::generate_password(&mut rng));
     let options = init::Options {
         dir: super::dir(options.dir),
@@ -45,7 +46,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         password: options.password.or(random),
     };
     let local_only = options.hosts.iter().all(is_loopback);
-    let created = init::create(&options, OffsetDateTime::now_utc(), &mut rng)?;
+    let created = init::create(&options, surroundings.time.date(), &mut rng)?;
     report(&created, local_only);
     Ok(())
 }

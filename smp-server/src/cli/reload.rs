@@ -1,4 +1,4 @@
-//! What happens on `SIGHUP`.
+//! `SIGHUP`: reads settings and certificate again.
 
 use std::path::Path;
 

@@ -82,7 +82,7 @@ async fn stop(relay: RunningRelay, signals: &mut Signals) -> Result<()> {
     Ok(())
 }
 
-/// What a signal asks for.
+/// The demand of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Stop,

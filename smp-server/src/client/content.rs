@@ -10,7 +10,7 @@ use smp_protocol::{
 
 use crate::store::{Message, MessageContent};
 
-/// What a transmission says.
+/// Content of a transmission.
 pub(crate) enum Content {
     /// Anything that is ready to be sent.
     Message(BrokerMessage<'static>),

@@ -14,9 +14,9 @@ use smp_protocol::{
     transmission::{BlockContent, write_message},
 };
 
-/// What an answer is sealed with, instead of being sent as it is.
+/// Seals an answer, instead of it being sent as it is.
 pub(crate) struct Envelope {
-    /// What the forwarded command is about.
+    /// The entity of the forwarded command.
     pub(crate) entity_id: EntityId,
     /// That of the forwarded command.
     pub(crate) corr_id: CorrelationId,

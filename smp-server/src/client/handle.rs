@@ -25,7 +25,7 @@ pub(crate) struct Client {
     number: u64,
     /// The service that it has identified itself as.
     service: Option<(ServiceRole, ServiceId)>,
-    /// What is on its way to it.
+    /// Transmissions on their way to it.
     pub(crate) mailbox: Mailbox,
     /// `None` when it has ended.
     memberships: Mutex<Option<Memberships>>,
@@ -33,7 +33,7 @@ pub(crate) struct Client {
     deleting: Mutex<HashSet<RecipientId>>,
 }
 
-/// What a client is subscribed to.
+/// The subscriptions of a client.
 #[derive(Default)]
 struct Memberships {
     queues: HashSet<RecipientId>,
@@ -92,7 +92,7 @@ impl Client {
         lock(&self.memberships).as_mut().map(change)
     }
 
-    /// What it is subscribed to.
+    /// Its subscriptions.
     pub(crate) fn memberships(&self) -> (Vec<RecipientId>, Vec<NotifierId>) {
         let all = |all: &mut Memberships| {
             (all.queues.iter().cloned().collect(), all.notifiers.iter().cloned().collect())

@@ -13,7 +13,7 @@ use crate::store::{Completion, StoreError};
 pub(crate) struct Waiting {
     /// Answers about it must not overtake this one.
     pub(crate) entity: Option<EntityId>,
-    /// What it waits for.
+    /// The wait.
     pub(crate) durable: Completion,
     /// The answer.
     pub(crate) answer: Transmission,
@@ -25,7 +25,7 @@ pub(crate) struct Order {
     entities: HashMap<EntityId, VecDeque<(Option<Completion>, Transmission)>>,
 }
 
-/// What can happen next with answers.
+/// The next step with answers.
 pub(crate) struct Next<'a> {
     /// These can be sent.
     pub(crate) send: &'a mut VecDeque<Transmission>,

@@ -11,13 +11,13 @@ use crate::{
     metrics::{Limit, Refusals},
 };
 
-/// What an answer may weigh that is not small, in bytes.
+/// Largest weight of an answer that is not small, in bytes.
 pub(crate) const LARGE_ANSWER: usize = MAX_CONTENT;
 
-/// What a command or an answer takes at least, in bytes: what is kept with it, and the space between allocations.
+/// Least bytes of a command or an answer: with all that is kept beside it, and the space between allocations.
 pub(crate) const SMALLEST: usize = 256;
 
-/// What one client may have in flight: a number of commands, and a number of bytes, which are within its share of the memory for
+/// Bounds of one client's commands in flight: a number of commands, and a number of bytes, which are within its share of the memory for
 /// all clients.
 pub(crate) struct InFlight {
     commands: Semaphore,
@@ -146,7 +146,13 @@ mod tests {
     }
 
     fn admit(in_flight: &Arc<InFlight>, weight: usize) -> Option<Permit> {
-        in_flight.admit(weight, &crate::metrics::Metrics::new().refusals).now_or_never().flatten()
+        in_flight
+            .admit(
+                weight,
+                &crate::metrics::Metrics::new(smp_transport::surroundings::Time::machine()).refusals,
+            )
+            .now_or_never()
+            .flatten()
     }
 
     fn link() -> Content {

@@ -12,9 +12,9 @@ use crate::{metrics::Timer, store::StoreError};
 pub(crate) struct Transmission {
     /// That of the command; empty in events.
     pub(crate) corr_id: CorrelationId,
-    /// What it is about.
+    /// Its entity.
     pub(crate) entity_id: EntityId,
-    /// What it says.
+    /// Its content.
     pub(crate) content: Content,
     /// If a proxy has forwarded the command: what the answer is sealed with.
     pub(crate) envelope: Option<Box<Envelope>>,

@@ -26,7 +26,7 @@ pub(crate) struct OwnedProof {
     pub(crate) authorization: OwnedAuthorization,
     /// The signature of a service, next to the authorization by the queue's key.
     service_signature: Option<[u8; SERVICE_SIGNATURE_BYTES]>,
-    /// What signatures cover: session ID, correlation ID, entity ID and command. Empty if there are none.
+    /// The bytes that signatures cover: session ID, correlation ID, entity ID and command. Empty if there are none.
     authorized: Vec<u8>,
 }
 

@@ -28,7 +28,7 @@ use crate::{
     sync::lock,
 };
 
-/// What one command is run with.
+/// The circumstances of one command.
 pub(crate) struct Context<'a> {
     pub(crate) node: &'a Node,
     pub(crate) caller: &'a Caller,
@@ -63,7 +63,7 @@ pub(crate) struct Caller {
 pub(crate) struct Service {
     /// Its ID at this relay.
     pub(crate) id: ServiceId,
-    /// What it does.
+    /// Its role.
     pub(crate) role: ServiceRole,
     /// SHA-256 of its identity certificate.
     pub(crate) fingerprint: [u8; 32],
@@ -90,7 +90,7 @@ impl Caller {
             keys: Mutex::new(SessionKeys::new(key)),
             got: Mutex::default(),
             forwarding: Semaphore::new(config.proxy.client_concurrency),
-            new_relays: ClientRelays::new(config.proxy.new_relays_per_minute),
+            new_relays: ClientRelays::default(),
         }
     }
 

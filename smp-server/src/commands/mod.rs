@@ -30,6 +30,7 @@ mod sub;
 mod subs;
 #[cfg(test)]
 mod timing;
+mod turn;
 
 use std::sync::Arc;
 

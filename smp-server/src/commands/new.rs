@@ -1,7 +1,5 @@
 //! `NEW`: creates a queue.
 
-use std::time::Instant;
-
 use rand::CryptoRng;
 use smp_crypto::{X25519PrivateKey, hash};
 use smp_protocol::{
@@ -14,11 +12,10 @@ use smp_protocol::{
 use super::{
     context::Context,
     outcome::{CommandResult, Effect, Outcome},
+    turn::wait_for_turn,
 };
 use crate::{
-    admission::TooOften,
     broker::{ClientEnded, Subscribed},
-    config::Limits,
     metrics::Limit,
     store::{
         self, Day, LinkData, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus, ServiceRole,
@@ -39,14 +36,15 @@ pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResul
     if cx.service.is_some() && request.subscription == SubscriptionMode::OnlyCreate {
         return Err(CommandError::Prohibited.into());
     }
-    wait_for_turn(cx, &config.limits).await?;
+    let too_often = || ErrorType::Store("too many new queues, try again later".to_owned());
+    wait_for_turn(cx, &cx.node.creation, config.limits.new_queues(), too_often).await?;
     refuse_too_many(cx, config.limits.max_queues)?;
     let link = requested_link(cx, &request)?;
     cx.keep_service().await?;
     let today = Day::of(cx.node.clock.now());
     let mut result = Err(StoreError::Duplicate);
     for _ in 0..ATTEMPTS {
-        let (queue, ids) = build(&request, link.clone(), cx.service_id(), today, &mut rand::rng());
+        let (queue, ids) = build(&request, link.clone(), cx.service_id(), today, &mut cx.node.rng());
         result = cx.node.store.create_queue(queue).await.map(|record| (record, ids));
         match &result {
             // IDs that the client has chosen stay the same.
@@ -68,26 +66,6 @@ pub(super) async fn run(cx: &Context<'_>, request: NewQueue<'_>) -> CommandResul
         Some(_) => answer.then(Effect::Deliver(record.recipient_id.clone())),
         None => answer,
     })
-}
-
-/// Waits until a queue may be created from where the client is.
-///
-/// # Errors
-///
-/// `STORE` if that is too far away.
-async fn wait_for_turn(cx: &Context<'_>, limits: &Limits) -> Result<(), ErrorType> {
-    match cx.node.creation.turn(&cx.caller.guest, limits.new_queues(), Instant::now()) {
-        Ok(wait) => {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            Ok(())
-        }
-        Err(TooOften { limit, per_minute }) => {
-            cx.node.metrics.refusals.note(limit, per_minute.into());
-            Err(ErrorType::Store("too many new queues, try again later".to_owned()))
-        }
-    }
 }
 
 /// # Errors

@@ -20,9 +20,9 @@ pub(super) async fn run(
     key: NotifierAuthKey,
     dh_key: RecipientNotificationDhKey,
 ) -> CommandResult {
-    let private = X25519PrivateKey::generate(&mut rand::rng());
+    let private = X25519PrivateKey::generate(&mut cx.node.rng());
     for _ in 0..ATTEMPTS {
-        let id = NotifierId::generate(&mut rand::rng());
+        let id = NotifierId::generate(&mut cx.node.rng());
         let notifier = Notifier { id: id.clone(), key: key.0, dh: private.agree(&dh_key.0), service: None };
         match cx.change(queue, QueueChange::SetNotifier(notifier)).await {
             Ok(updated) => {

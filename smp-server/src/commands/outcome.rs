@@ -1,6 +1,6 @@
 //! `Outcome`: what a command has come to: its answer, what the answer waits for, and what follows it.
 //!
-//! A command does itself all that its answer depends on. What does not belong before the answer it only names, as an
+//! A command does itself all that its answer depends on. Everything else it only names, as an
 //! [`Effect`]; the session carries it out once the answer is in the client's mailbox, so that nothing overtakes the answer.
 
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use crate::{
     store::{Completion, Message, QueueRecord, ServiceRole},
 };
 
-/// What a command has come to.
+/// The outcome of a command.
 pub(crate) struct Outcome {
     /// The answer.
     pub(crate) answer: Content,
     /// The answer is given when this resolves; if it resolves to an error, `ERR` is given instead.
     pub(crate) durable: Option<Completion>,
-    /// What is to be done once the answer is in the mailbox.
+    /// The effect, once the answer is in the mailbox.
     pub(crate) effect: Effect,
 }
 
-/// What is done after a command was answered.
+/// A step after a command was answered.
 #[derive(Debug)]
 pub(crate) enum Effect {
     Nothing,
@@ -45,7 +45,7 @@ pub(crate) enum Effect {
     DeliverAll(ServiceRole, ServiceId),
 }
 
-/// What the files of the commands return; an error is answered as `ERR`.
+/// The result of each command's file; an error is answered as `ERR`.
 pub(super) type CommandResult = Result<Outcome, ErrorType>;
 
 impl From<BrokerMessage<'static>> for Outcome {

@@ -2,17 +2,22 @@
 
 use smp_protocol::{
     address::{Password, RelayAddress},
-    error::{ErrorType, ProxyError},
+    error::{BrokerErrorType, ErrorType, ProxyError},
     message::BrokerMessage,
 };
 
-use super::{context::Context, outcome::CommandResult};
+use super::{context::Context, outcome::CommandResult, turn::wait_for_turn};
 
 pub(super) async fn run(cx: &Context<'_>, relay: &RelayAddress, password: Option<Password>) -> CommandResult {
     let config = cx.node.config();
     let wanted = &config.queues.create_password;
     if !config.proxy.enabled || (wanted.is_some() && password != *wanted) {
         return Err(ErrorType::Proxy(Box::new(ProxyError::BasicAuth)));
+    }
+    // Before the connection is waited for: the other commands of a client that asks for too many relays go on.
+    if !cx.node.proxy.knows(relay) {
+        let busy = || ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
+        wait_for_turn(cx, &cx.node.new_relays, config.proxy.new_relays(), busy).await?;
     }
     // Never closed.
     let _turn = cx.caller.forwarding.acquire().await;

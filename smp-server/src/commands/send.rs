@@ -35,7 +35,7 @@ pub(super) async fn run(
         cx.change(queue, QueueChange::ClearLink).await?;
     }
     let message = NewMessage {
-        id: MessageId::generate(&mut rand::rng()),
+        id: MessageId::generate(&mut cx.node.rng()),
         timestamp: cx.node.clock.now(),
         notification: flags.notification,
         body,
@@ -46,7 +46,7 @@ pub(super) async fn run(
             cx.node.metrics.messages_accepted.inc();
             cx.node.metrics.messages_expired.inc_by(accepted.expired);
             let notifier = queue.notifier.as_ref().filter(|_| flags.notification);
-            let notification = notifier.and_then(|notifier| notification(notifier, &accepted.message));
+            let notification = notifier.and_then(|notifier| notification(cx, notifier, &accepted.message));
             Ok(Outcome::ok().when_durable(accepted.kept).then(Effect::Sent(queue.clone(), notification)))
         }
         Appended::QuotaExceeded => Err(ErrorType::Quota),
@@ -58,8 +58,8 @@ pub(super) async fn run(
 }
 
 /// The notification that says which message has come; only the recipient can read it.
-fn notification(notifier: &Notifier, message: &Message) -> Option<Notification> {
-    let nonce = Nonce::generate(&mut rand::rng());
+fn notification(cx: &Context<'_>, notifier: &Notifier, message: &Message) -> Option<Notification> {
+    let nonce = Nonce::generate(&mut cx.node.rng());
     let time = UnixSeconds(i64::try_from(message.timestamp).unwrap_or(i64::MAX));
     let meta = NotificationMeta { message_id: message.id.clone(), time };
     // The ID has 24 bytes, so that it always fits.

@@ -36,7 +36,6 @@ use smp_protocol::{
 use super::{Caller, OwnedProof, run};
 use crate::{
     client::Content,
-    config::Config,
     node::Node,
     store::{
         LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus,
@@ -174,7 +173,7 @@ type Times = [Vec<f64>; 3];
 
 /// A relay whose commands are refused.
 struct Refusing {
-    node: Node,
+    node: Arc<Node>,
     caller: Caller,
     /// Authorizes everything, and is no queue's.
     key: PrivateAuthKey,
@@ -182,9 +181,7 @@ struct Refusing {
 
 impl Refusing {
     fn new(store: Arc<dyn Store>, kind: Kind) -> Self {
-        let clock = crate::Clock::system();
-        let node = Node::new(Config::for_tests(Path::new("unused")), store, clock);
-        Self { caller: testing::caller(), node, key: kind.generate() }
+        Self { caller: testing::caller(), node: testing::node_on(store), key: kind.generate() }
     }
 
     async fn time(&self, asked: Asked, id: &EntityId) -> f64 {

@@ -17,10 +17,10 @@ use serde::{
 
 use super::{Config, ConfigError};
 
-/// What names of variables begin with.
+/// The beginning of names of variables.
 const PREFIX: &str = "SMP_SERVER_";
 
-/// What separates section and setting.
+/// Between section and setting.
 const SEPARATOR: &str = "__";
 
 /// A variable that is a setting.

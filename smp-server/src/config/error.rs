@@ -32,7 +32,7 @@ pub enum ConfigError {
         path: String,
         /// Line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Its fault.
         message: String,
     },
     /// An environment variable or flag does not fit.

@@ -85,7 +85,7 @@ pub struct Limits {
     pub max_queues: u64,
     /// Commands with a wrong authorization or password that may come in a minute from one IPv4 address or IPv6 /64 network; the
     /// answers to further ones wait, so that guessing is slow whatever is guessed. On loopback each connection counts by
-    /// itself. What a proxy forwards is not counted: there it would hit those who share the connection. 0: no bound, for nobody.
+    /// itself. Of what a proxy forwards, for many senders, ten times as many may come. 0: no bound, for nobody.
     pub failed_authorizations_per_minute: u32,
     /// The same for an IPv4 /24, IPv6 /56 or IPv6 /48 network. 0: no bound.
     pub failed_authorizations_per_minute_network: u32,
@@ -105,6 +105,9 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+/// How many times as many wrong authorizations may come by a proxy as from an address: it carries many senders.
+const FORWARDED_FAILURES: u32 = 10;
+
 /// Times a minute that something may be done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
@@ -116,7 +119,8 @@ pub(crate) struct Rate {
     pub(crate) total: u32,
 }
 
-fn rate(per_address: u32, per_network: u32, total: u32) -> Rate {
+/// A wider bound than that of an address is no narrower.
+pub(super) fn rate(per_address: u32, per_network: u32, total: u32) -> Rate {
     let wider = |bound: u32| if bound == 0 { 0 } else { bound.max(per_address) };
     Rate { per_address, per_network: wider(per_network), total: wider(total) }
 }
@@ -157,7 +161,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// How often queues may be created. A wider bound than that of an address is no narrower.
+    /// How often queues may be created.
     pub(crate) fn new_queues(&self) -> Rate {
         rate(self.new_queues_per_minute, self.new_queues_per_minute_network, self.new_queues_per_minute_total)
     }
@@ -169,6 +173,14 @@ impl Limits {
             self.failed_authorizations_per_minute_network,
             self.failed_authorizations_per_minute_total,
         )
+    }
+
+    /// How often authorizations of forwarded commands may fail: of many senders who come by one proxy, or of one who forwards to
+    /// himself.
+    pub(crate) fn forwarded_failures(&self) -> Rate {
+        let Rate { per_address, per_network, total } = self.failures();
+        let more = |bound: u32| bound.saturating_mul(FORWARDED_FAILURES);
+        Rate { per_address: more(per_address), per_network: more(per_network), total: more(total) }
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {

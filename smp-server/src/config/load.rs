@@ -14,7 +14,7 @@ use super::{
 /// Name of the configuration file in the relay's directory.
 pub const CONFIG_FILE: &str = "smp-server.toml";
 
-/// What flags of the command line replace.
+/// Settings that flags of the command line replace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--listen`, if given at all.

@@ -64,7 +64,7 @@ pub struct Config {
     pub server: Server,
     /// Files of its identity.
     pub identity: IdentityFiles,
-    /// Who may create queues, and what a queue holds.
+    /// Creation of queues, and their content.
     pub queues: Queues,
     /// Where queues and messages are kept.
     pub store: StoreConfig,
@@ -76,7 +76,7 @@ pub struct Config {
     pub metrics: MetricsListener,
     /// The page for people.
     pub page: Page,
-    /// What is written to the log.
+    /// Extent of the log.
     pub log: Log,
 }
 
@@ -197,14 +197,14 @@ pub struct StoreConfig {
     pub kind: StoreKind,
     /// Directory of the database; made if missing. A memory store does not use it.
     pub path: PathBuf,
-    /// What `OK` to `SEND` promises.
+    /// The promise of `OK` to `SEND`.
     pub durability: Durability,
     /// Memory for queues in use, in MiB: records and lists of messages, without bodies.
     pub queue_cache_mib: usize,
     /// Memory for bodies of messages that are on disk and may be wanted soon, in MiB.
     pub body_cache_mib: usize,
     /// Messages, new queues and changes that may wait for the disk, in MiB; who sends or changes something waits when there are
-    /// more. What frees the disk does not wait.
+    /// more. Removals do not wait.
     pub pending_mib: usize,
     /// How long a message may wait in memory for its recipient's acknowledgement, if the recipient acknowledged the one
     /// before within this time: then it need not be written. Up to five times as long behind other messages that are
@@ -244,7 +244,7 @@ impl Default for StoreConfig {
 }
 
 impl StoreConfig {
-    /// What is promised, whichever setting says that nothing is kept.
+    /// The promise, whichever setting says that nothing is kept.
     #[must_use]
     pub fn effective_durability(&self) -> Durability {
         if self.kind == StoreKind::Memory { Durability::Memory } else { self.durability }

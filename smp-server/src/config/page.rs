@@ -41,7 +41,7 @@ pub struct Page {
     pub complaints_email: String,
     /// SimpleX address for complaints, a link.
     pub complaints_simplex: String,
-    /// Who hosts the machine.
+    /// Name of the machine's host.
     pub hosting: String,
     /// Two letter code of the country where the machine is.
     pub hosting_country: String,

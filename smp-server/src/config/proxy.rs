@@ -5,7 +5,11 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 use smp_protocol::address::{DEFAULT_PORT, Host, RelayAddress};
 
-use super::{ConfigError, text};
+use super::{
+    ConfigError,
+    limits::{Rate, rate},
+    text,
+};
 
 /// Largest `client_concurrency`.
 const MAX_CONCURRENCY: usize = 1_000_000;
@@ -18,9 +22,14 @@ pub struct Proxy {
     pub enabled: bool,
     /// Commands of one client that are on their way to other relays at the same time; further ones wait.
     pub client_concurrency: usize,
-    /// Relays that this one has no connection with and that one client may ask for in a minute; further ones wait. 0: no
-    /// bound.
+    /// Relays that this one has no connection with and that may be asked for in a minute from one IPv4 address or IPv6 /64
+    /// network, however many connections it has; further ones wait, and are refused if they would wait for long. On loopback each
+    /// connection counts by itself. 0: no bound, for nobody.
     pub new_relays_per_minute: u32,
+    /// The same for an IPv4 /24, IPv6 /56 or IPv6 /48 network. 0: no bound.
+    pub new_relays_per_minute_network: u32,
+    /// The same for all together. 0: no bound.
+    pub new_relays_per_minute_total: u32,
     /// How long to wait for another relay: to connect, and for each answer.
     #[serde(deserialize_with = "text::duration")]
     pub timeout: Duration,
@@ -43,7 +52,7 @@ pub struct Proxy {
     /// The SOCKS5 proxy through which onion hosts are reached, for instance that of Tor; `"off"` for none.
     #[serde(deserialize_with = "optional_socks")]
     pub socks: Option<SocksProxy>,
-    /// What else goes through it.
+    /// Other hosts that go through it.
     pub socks_mode: SocksMode,
     /// Which hosts of a relay that has both kinds are tried first.
     pub host_mode: HostMode,
@@ -53,12 +62,21 @@ pub struct Proxy {
     pub own_domains: Vec<DomainSuffix>,
 }
 
+impl Proxy {
+    /// How often relays may be asked for that nobody has asked for.
+    pub(crate) fn new_relays(&self) -> Rate {
+        rate(self.new_relays_per_minute, self.new_relays_per_minute_network, self.new_relays_per_minute_total)
+    }
+}
+
 impl Default for Proxy {
     fn default() -> Self {
         Self {
             enabled: true,
             client_concurrency: 32,
             new_relays_per_minute: 60,
+            new_relays_per_minute_network: 240,
+            new_relays_per_minute_total: 1_200,
             timeout: Duration::from_secs(15),
             retry_interval: Duration::from_secs(30),
             max_relays: 1_000,

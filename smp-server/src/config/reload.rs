@@ -2,7 +2,7 @@
 
 use super::Config;
 
-/// What was different when the settings were read again. Names of settings, never values.
+/// Differences found when the settings were read again. Names of settings, never values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// In force now; limits of one connection from the next connection on.
@@ -67,6 +67,8 @@ settings! {
     now proxy.enabled,
     now proxy.client_concurrency,
     now proxy.new_relays_per_minute,
+    now proxy.new_relays_per_minute_network,
+    now proxy.new_relays_per_minute_total,
     restart proxy.timeout,
     restart proxy.retry_interval,
     restart proxy.idle_timeout,

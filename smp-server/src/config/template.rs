@@ -91,8 +91,11 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # enabled = true
 # Commands of one client that may be on their way to other relays; further ones wait.
 # client_concurrency = 32
-# Relays that nobody has asked for lately and that one client may ask for in a minute; further ones wait. 0: no bound.
+# Relays that nobody has asked for lately and that may be asked for in a minute from one address (IPv4, or IPv6 /64), from the network
+# around it (IPv4 /24, IPv6 /56 and /48), and by all together; further ones wait, up to half a minute. 0: no bound; the first one: none at all.
 # new_relays_per_minute = 60
+# new_relays_per_minute_network = 240
+# new_relays_per_minute_total = 1200
 # How long to wait for another relay: to connect, and for each answer. Tor takes its time: with socks try "30s".
 # timeout = "15s"
 # A relay that could not be reached is not tried again for this time.

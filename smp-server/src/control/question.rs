@@ -47,7 +47,7 @@ impl FromStr for QueueId {
     }
 }
 
-/// What an operator wants to be done with a queue.
+/// An operator's order about a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueOrder {
     /// It accepts and delivers nothing; whoever uses it is told why.
@@ -58,7 +58,7 @@ pub enum QueueOrder {
     Delete,
 }
 
-/// What is asked.
+/// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Status,

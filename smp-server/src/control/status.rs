@@ -45,7 +45,7 @@ pub struct Status {
 /// How the store of a relay is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreStatus {
-    /// What an `OK` promises: `fsync`, `os` or `memory`.
+    /// The promise of an `OK`: `fsync`, `os` or `memory`.
     pub durability: String,
     /// Operations that wait for the disk.
     pub waiting_operations: u64,

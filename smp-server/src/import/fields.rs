@@ -2,7 +2,7 @@
 
 use smp_crypto::{DhSecret, PublicAuthKey, base64url};
 
-/// What is wrong with a line. It never repeats what the line holds.
+/// The fault of a line. It never repeats the line's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Wrong(pub(super) &'static str);

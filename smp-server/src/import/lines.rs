@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 /// The longest line that is read: a certificate chain or the data of a short link, in base64, are shorter.
 pub(super) const MAX_LINE: usize = 256 << 10;
 
-/// What stands in one line.
+/// Content of one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// All of it is in the buffer, without the line break.

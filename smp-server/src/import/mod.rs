@@ -34,15 +34,13 @@ use std::{
     time::Duration,
 };
 
-use smp_transport::identity;
+use smp_transport::{durable, identity};
 use time::OffsetDateTime;
 
 pub use self::report::{Damage, Damaged, ImportError, ReadCounts, Report};
 use self::settings::{MessageStore, Settings};
 use crate::{
     config::{CONFIG_FILE, Config, ConfigError},
-    durable,
-    init::make_private_dir,
     relay::DATABASE,
     served,
     store::{DiskDurability, SqliteConfig, SqliteStore, Store as _, StoreCounts},
@@ -61,7 +59,7 @@ const BEFORE_START: &str = ".start";
 /// Behind the name of the new directory while it is not complete.
 const UNFINISHED: &str = ".importing";
 
-/// What to import, and where to.
+/// Source and destination of an import.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The old relay's configuration directory, usually `/etc/opt/simplex`.
@@ -124,7 +122,7 @@ async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Resu
     let ini = options.from_config.join(INI);
     let text = fs::read_to_string(&ini).map_err(|error| ImportError::Read(ini.clone(), error))?;
     let Settings { messages, toml, mut notes } = settings::read(&ini, &text)?;
-    make_private_dir(dir).map_err(|error| ImportError::Write(dir.to_path_buf(), error))?;
+    durable::make_dir(dir).map_err(|error| ImportError::Write(dir.to_path_buf(), error))?;
     let path = dir.join(CONFIG_FILE);
     files::write_new(&path, &toml)?;
     let config = configuration(&toml, dir)?;
@@ -141,7 +139,7 @@ async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Resu
     Ok(Report { address, stored, read, damaged, notes, has_authority_key })
 }
 
-/// What the new relay will read, apart from the environment.
+/// The settings of the new relay, apart from the environment.
 fn configuration(toml: &str, dir: &Path) -> Result<Config, ImportError> {
     let config = toml::from_str::<Config>(toml).map_err(|error| ConfigError::Invalid(error.to_string()));
     let mut config = config?;
@@ -163,7 +161,7 @@ async fn import_data(
     damaged: &mut Damaged,
 ) -> Result<(ReadCounts, StoreCounts), ImportError> {
     let dir = &config.store.path;
-    make_private_dir(dir).map_err(|error| ImportError::Write(dir.clone(), error))?;
+    durable::make_dir(dir).map_err(|error| ImportError::Write(dir.clone(), error))?;
     let database = SqliteConfig {
         // Nobody is told anything before the end; closing flushes.
         durability: DiskDurability::Os,

@@ -1,4 +1,4 @@
-//! What an import did, and why one did nothing.
+//! `Report` and `ImportError`: the outcome of an import.
 
 use std::{
     fmt, io,
@@ -17,19 +17,19 @@ use crate::{
 /// Damaged places that a report names; further ones are only counted.
 const NAMED: usize = 20;
 
-/// What an import did, or would do.
+/// The outcome of an import, or of a trial.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The relay's address: the same as before.
     pub address: RelayAddress,
-    /// What the new store holds.
+    /// Content of the new store.
     pub stored: StoreCounts,
-    /// What was read.
+    /// Records that were read.
     pub read: ReadCounts,
-    /// What was damaged and left out.
+    /// Damaged records that were left out.
     pub damaged: Damaged,
-    /// What the operator should know, sentence by sentence: settings without a counterpart, a missing file.
+    /// Notes for the operator, sentence by sentence: settings without a counterpart, a missing file.
     pub notes: Vec<String>,
     /// Whether the key of the offline certificate was there and was copied.
     pub has_authority_key: bool,
@@ -58,7 +58,7 @@ pub struct Damage {
     pub file: PathBuf,
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it. Never what it holds.
+    /// Its fault, without its content.
     pub reason: String,
 }
 
@@ -145,7 +145,7 @@ pub enum ImportError {
         file: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong, and what to do.
+        /// The fault, and advice.
         message: String,
     },
     /// A line cannot be understood.

@@ -17,7 +17,7 @@ pub(super) enum MessageStore {
     Journal,
 }
 
-/// What the old relay's configuration says.
+/// The old relay's configuration.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) messages: MessageStore,

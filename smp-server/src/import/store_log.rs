@@ -15,7 +15,7 @@ use crate::store::{
     QueueStatus, ServiceRole,
 };
 
-/// What a line says.
+/// Content of a line.
 #[derive(Debug)]
 pub(super) enum Record {
     /// A queue was created, or is there.

@@ -2,6 +2,7 @@
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
+use smp_transport::surroundings::{Surroundings, Time};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout},
@@ -21,13 +22,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Warnings are not repeated more often.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What all listeners share: places, and the tasks of connections.
+/// Shared by all listeners: places, and the tasks of connections.
 #[derive(Clone)]
 pub(crate) struct Connections {
     /// How many there may be.
     pub(crate) places: Places,
     settings: Arc<InForce>,
     metrics: Arc<Metrics>,
+    surroundings: Surroundings,
     tasks: TaskTracker,
     /// Cancelled to stop accepting and reading.
     stop: CancellationToken,
@@ -40,9 +42,11 @@ impl Connections {
         places: Places,
         settings: Arc<InForce>,
         metrics: Arc<Metrics>,
+        surroundings: Surroundings,
         abort: CancellationToken,
     ) -> Self {
-        Self { places, settings, metrics, tasks: TaskTracker::new(), stop: CancellationToken::new(), abort }
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        Self { places, settings, metrics, surroundings, tasks, stop, abort }
     }
 
     /// Cancelled to stop accepting and reading.
@@ -80,7 +84,7 @@ impl Connections {
             if is_forwarded { Origin::Local } else { Origin::of(peer, config.limits.count_loopback) };
         let Some(place) = self.place(origin) else { return };
         let connections = self.clone();
-        self.tasks.spawn(async move {
+        let serving = async move {
             let abort = connections.abort.clone();
             let serve = async {
                 if is_forwarded {
@@ -93,7 +97,8 @@ impl Connections {
                 () = serve => {}
                 () = abort.cancelled() => {}
             }
-        });
+        };
+        self.surroundings.spawner.spawn(self.tasks.track_future(serving));
     }
 
     /// Serves a connection that begins with the address of the client.
@@ -159,7 +164,7 @@ pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>
     connections: Connections,
     serve: impl Fn(I::Stream, Arc<Guest>) -> F + Clone + Send + 'static,
 ) {
-    let mut pause = Pause::default();
+    let mut pause = Pause::new(connections.surroundings.time.clone());
     loop {
         let accepted = tokio::select! {
             accepted = incoming.accept() => accepted,
@@ -181,13 +186,17 @@ pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>
 }
 
 /// Slows accepting down after errors.
-#[derive(Default)]
 struct Pause {
+    time: Time,
     warned: Option<Instant>,
     failing: bool,
 }
 
 impl Pause {
+    fn new(time: Time) -> Self {
+        Self { time, warned: None, failing: false }
+    }
+
     /// A connection was accepted.
     fn succeeded(&mut self) {
         self.failing = false;
@@ -198,8 +207,9 @@ impl Pause {
         if is_of_client(error) {
             return;
         }
-        if !self.failing && self.warned.is_none_or(|at| at.elapsed() >= WARN_INTERVAL) {
-            self.warned = Some(Instant::now());
+        let now = self.time.monotonic();
+        if !self.failing && self.warned.is_none_or(|at| now.duration_since(at) >= WARN_INTERVAL) {
+            self.warned = Some(now);
             tracing::warn!(
                 "cannot accept connections ({}): raise the limit of open files or lower limits.max_connections",
                 error.kind()
@@ -245,7 +255,13 @@ mod tests {
         let node = testing::node();
         let (settings, metrics) = (node.settings.clone(), node.metrics.clone());
         let places = Places::new(Bounds { total: 1, per_address: 0, per_site: 0, per_network: 0 });
-        let connections = Connections::new(places, settings, metrics.clone(), CancellationToken::new());
+        let connections = Connections::new(
+            places,
+            settings,
+            metrics.clone(),
+            Surroundings::machine(),
+            CancellationToken::new(),
+        );
         let (dial, incoming) = mpsc::channel(1);
         let echo = |mut stream: DuplexStream, guest: Arc<Guest>| async move {
             let byte = stream.read_u8().await.unwrap();
@@ -274,7 +290,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_errors_of_the_system_slow_down() {
-        let mut pause = Pause::default();
+        let mut pause = Pause::new(Time::machine());
         let start = Instant::now();
         pause.after(&io::ErrorKind::ConnectionAborted.into()).await;
         assert_eq!(start.elapsed(), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Listening: sockets, and the tasks of connections. What is spoken over them is not known here.
+//! Listening: sockets, and the tasks of connections. The protocol over them is not known here.
 
 mod accept;
 mod bind;

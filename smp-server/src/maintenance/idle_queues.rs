@@ -112,13 +112,15 @@ mod tests {
         id::EntityId,
         message::BrokerMessage,
     };
-    use smp_transport::client::{ClientConfig, RelayClient};
+    use smp_transport::{
+        client::{ClientConfig, RelayClient},
+        surroundings::{Surroundings, Time},
+    };
 
     use super::*;
     use crate::{
         Relay,
-        clock::{Clock, tests::Hands},
-        config::Config,
+        clock::tests::Hands,
         init,
         store::{SqliteConfig, SqliteStore},
         testing,
@@ -143,17 +145,11 @@ mod tests {
     #[tokio::test]
     async fn queues_are_deleted_when_nobody_has_used_them_and_nobody_is_subscribed() {
         let dir = tempfile::tempdir().unwrap();
-        let options = init::Options {
-            dir: dir.path().to_path_buf(),
-            hosts: vec!["127.0.0.1".parse().unwrap()],
-            port: 0,
-            password: None,
-        };
-        init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-        let start = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+        let start = Time::machine().unix_seconds();
         let hands = Hands::at(start);
-        let clock = Clock::new(hands.clone());
-        let relay = Relay::start_with(Config::for_tests(dir.path()), clock).await.unwrap();
+        let surroundings = Surroundings { time: Time::new(hands.clone()), ..Surroundings::machine() };
+        let config = init::for_tests(dir.path(), &surroundings).unwrap();
+        let relay = Relay::start_with(config, surroundings).await.unwrap();
         let node = relay.node.clone();
         let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();
         let queue = subscribed_queue(&client).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
 use super::{expiry, idle_queues::IdleQueues};
 use crate::node::Node;
@@ -27,7 +27,7 @@ pub(crate) async fn sweep(node: Arc<Node>) {
 
 /// Until it is time, also if the settings change meanwhile.
 async fn wait(node: &Node) {
-    let start = Instant::now();
+    let start = node.now();
     loop {
         tokio::select! {
             () = sleep_until(start + node.config().queues.expiry_interval) => return,
@@ -38,6 +38,8 @@ async fn wait(node: &Node) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::testing;
 

@@ -1,6 +1,4 @@
-//! How long commands take, and which errors they are answered with.
-
-use std::time::Instant;
+//! `Commands`: durations of commands, and the errors that they are answered with.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -12,6 +10,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use smp_protocol::{command::CommandTag, error::ErrorType};
+use tokio::time::Instant;
 
 use super::SECONDS;
 
@@ -39,8 +38,8 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn start(tag: CommandTag) -> Self {
-        Self { tag, started: Instant::now() }
+    pub(crate) fn start(tag: CommandTag, now: Instant) -> Self {
+        Self { tag, started: now }
     }
 }
 
@@ -71,10 +70,10 @@ impl Commands {
     }
 
     /// A command was answered.
-    pub(crate) fn answered(&self, timer: &Timer) {
+    pub(crate) fn answered(&self, timer: &Timer, now: Instant) {
         // The most frequent are the first ones.
         if let Some((_, durations)) = self.durations.iter().find(|(tag, _)| *tag == timer.tag) {
-            durations.observe(timer.started.elapsed().as_secs_f64());
+            durations.observe(now.duration_since(timer.started).as_secs_f64());
         }
     }
 

@@ -1,4 +1,4 @@
-//! How forwarding to other relays goes: those of the operator (`proxy.own_domains`) and all others apart, none by name.
+//! `Forwarding`: counters of forwarding to other relays, those of the operator (`proxy.own_domains`) and all others apart, none by name.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,

@@ -15,6 +15,7 @@ use prometheus_client::{
     metrics::counter::Counter,
     registry::{Registry, Unit},
 };
+use smp_transport::surroundings::Time;
 
 pub use self::refusals::Refused;
 use self::{commands::Commands, forwarding::Forwarding, gauges::Gauges};
@@ -24,10 +25,10 @@ pub(crate) use self::{
     serve::{bind, serve},
     snapshot::Snapshot,
 };
-/// What all names begin with.
+/// The beginning of all names.
 const PREFIX: &str = "smp_server";
 
-/// What a relay counts.
+/// Counters of a relay.
 pub(crate) struct Metrics {
     registry: Registry,
     gauges: Gauges,
@@ -53,12 +54,12 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(time: Time) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let gauges = Gauges::new(&mut registry);
         let commands = Commands::new(&mut registry);
         let forwarding = Forwarding::new(&mut registry);
-        let refusals = Refusals::new(&mut registry);
+        let refusals = Refusals::new(&mut registry, time);
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());

@@ -11,6 +11,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use serde::{Deserialize, Serialize};
+use smp_transport::surroundings::Time;
 use tokio::time::Instant;
 
 use crate::sync::lock;
@@ -45,6 +46,12 @@ pub(crate) enum Limit {
     NewQueuesPerNetwork,
     /// Queues created by all together.
     NewQueuesTotal,
+    /// Relays asked for from one address that nobody has asked for.
+    NewRelaysPerAddress,
+    /// The same from one network.
+    NewRelaysPerNetwork,
+    /// The same from all together.
+    NewRelaysTotal,
     /// Commands from one address with a wrong authorization.
     FailuresPerAddress,
     /// Commands from one network with a wrong authorization.
@@ -58,11 +65,11 @@ struct Description {
     limit: Limit,
     /// Name of the setting.
     setting: &'static str,
-    /// What happens when it is reached.
+    /// The consequence of reaching it.
     what: &'static str,
     /// Why.
     why: &'static str,
-    /// What to do.
+    /// Advice.
     advice: &'static str,
 }
 
@@ -72,13 +79,15 @@ const CONNECTIONS: &str = "connections refused or closed";
 
 const NEW_QUEUES: &str = "new queues refused";
 
+const NEW_RELAYS: &str = "connections to other relays refused";
+
 const FAILURES: &str = "answers to wrong authorizations held back";
 
 const GUESSING: &str = "somebody guesses, or many clients ask for queues that are gone";
 
 const SHARED_ADDRESS: &str = "raise it if many clients share an address (Docker's forwarder, a carrier's NAT), or let the program that forwards them say from whom they come (server.proxy_protocol)";
 
-const LIMITS: [Description; 15] = [
+const LIMITS: [Description; 18] = [
     Description {
         limit: Limit::Connections,
         setting: "limits.max_connections",
@@ -164,6 +173,27 @@ const LIMITS: [Description; 15] = [
         advice: "raise it if this is no attack, or set queues.create_password",
     },
     Description {
+        limit: Limit::NewRelaysPerAddress,
+        setting: "proxy.new_relays_per_minute",
+        what: NEW_RELAYS,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewRelaysPerNetwork,
+        setting: "proxy.new_relays_per_minute_network",
+        what: NEW_RELAYS,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewRelaysTotal,
+        setting: "proxy.new_relays_per_minute_total",
+        what: NEW_RELAYS,
+        why: REACHED,
+        advice: "raise it if this is no attack, or set queues.create_password",
+    },
+    Description {
         limit: Limit::FailuresPerAddress,
         setting: "limits.failed_authorizations_per_minute",
         what: FAILURES,
@@ -191,7 +221,7 @@ const LIMITS: [Description; 15] = [
 pub struct Refused {
     /// Name of the setting.
     pub setting: String,
-    /// What happened, in words: `connections refused or closed`.
+    /// The consequence, in words: `connections refused or closed`.
     pub what: String,
     /// How often.
     pub count: u64,
@@ -208,6 +238,7 @@ struct Labels {
 pub(crate) struct Refusals {
     counter: Family<Labels, Counter>,
     states: [Mutex<State>; LIMITS.len()],
+    time: Time,
 }
 
 #[derive(Default)]
@@ -222,15 +253,15 @@ struct State {
 }
 
 impl Refusals {
-    pub(super) fn new(registry: &mut Registry) -> Self {
+    pub(super) fn new(registry: &mut Registry, time: Time) -> Self {
         let counter = Family::default();
         registry.register("refused", "Clients or commands refused because of a limit", counter.clone());
-        Self { counter, states: Default::default() }
+        Self { counter, states: Default::default(), time }
     }
 
     /// Somebody was refused because of this limit, which has this value.
     pub(crate) fn note(&self, limit: Limit, value: u64) {
-        let now = Instant::now();
+        let now = self.time.monotonic();
         let Some((description, state)) = self.all().find(|(description, _)| description.limit == limit)
         else {
             return;
@@ -255,7 +286,7 @@ impl Refusals {
     }
 
     fn warn_of_rest(&self) {
-        let now = Instant::now();
+        let now = self.time.monotonic();
         for (description, state) in self.all() {
             let warning = lock(state).warning(now);
             description.warn(warning);
@@ -264,13 +295,14 @@ impl Refusals {
 
     /// The limits that were reached.
     pub(crate) fn refused(&self) -> Vec<Refused> {
+        let now = self.time.monotonic();
         let refused = self.all().filter_map(|(description, state)| {
             let state = lock(state);
             Some(Refused {
                 setting: description.setting.to_owned(),
                 what: description.what.to_owned(),
                 count: state.count,
-                last_seconds_ago: state.last?.elapsed().as_secs(),
+                last_seconds_ago: now.duration_since(state.last?).as_secs(),
             })
         });
         refused.collect()
@@ -281,7 +313,7 @@ impl Refusals {
     }
 }
 
-/// What a warning tells.
+/// Content of a warning.
 #[derive(Debug, PartialEq, Eq)]
 struct Warning {
     count: u64,
@@ -291,7 +323,7 @@ struct Warning {
 }
 
 impl State {
-    /// What to warn of now, if anything.
+    /// The warning that is due now, if any.
     fn warning(&mut self, now: Instant) -> Option<Warning> {
         let since = self.warned.map(|warned| now.duration_since(warned));
         if self.untold == 0 || since.is_some_and(|since| since < WARN_INTERVAL) {
@@ -339,7 +371,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_refused_is_shown_with_its_setting() {
-        let refusals = Refusals::new(&mut Registry::default());
+        let refusals = Refusals::new(&mut Registry::default(), Time::machine());
         assert_eq!(refusals.refused(), []);
         refusals.note(Limit::PerAddress, 3);
         refusals.note(Limit::PerAddress, 3);

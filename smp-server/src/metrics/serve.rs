@@ -6,6 +6,7 @@ use hyper::{
     Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use smp_transport::surroundings::Spawner;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -41,6 +42,7 @@ type Text = dyn Fn() -> Result<String, fmt::Error> + Send + Sync;
 /// Answers with `text` until it is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
+    spawner: Spawner,
     text: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
 ) {
     let text: Arc<Text> = Arc::new(text);
@@ -54,7 +56,8 @@ pub(crate) async fn serve(
         match listener.accept().await {
             Ok((stream, _)) => {
                 let text = text.clone();
-                connections.spawn(async move { drop(timeout(TIMEOUT, answer(stream, &*text)).await) });
+                let answering = async move { drop(timeout(TIMEOUT, answer(stream, &*text)).await) };
+                spawner.spawn_in(&mut connections, answering);
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }

@@ -1,6 +1,8 @@
 //! `Observer`: reads the state of a relay, for `smp-server status` and for the metrics.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use tokio::time::Instant;
 
 use super::memory::resident_bytes;
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     page::PageTls,
 };
 
-/// What a relay's state is read from.
+/// Reads the state of a relay.
 pub(crate) struct Observer {
     pub(crate) node: Arc<Node>,
     pub(crate) places: Places,
@@ -22,7 +24,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// What `smp-server status` shows.
+    /// The content of `smp-server status`.
     pub(crate) fn status(&self) -> Status {
         let node = &self.node;
         let (counts, load) = (node.store.counts(), node.store.load());
@@ -34,7 +36,7 @@ impl Observer {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             process: std::process::id(),
-            uptime_seconds: self.started.elapsed().as_secs(),
+            uptime_seconds: node.now().duration_since(self.started).as_secs(),
             listens_on: self.listens_on.clone(),
             connections: self.places.used(),
             max_connections: self.places.max(),
@@ -59,7 +61,7 @@ impl Observer {
         }
     }
 
-    /// What a monitoring system gets.
+    /// The text for a monitoring system.
     pub(crate) fn metrics(&self) -> Result<String, fmt::Error> {
         self.node.metrics.text(&snapshot(&self.status()))
     }

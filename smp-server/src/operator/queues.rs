@@ -13,7 +13,7 @@ use crate::{
     store::{self, QueueChange, QueueRecord, QueueStatus, StoreError},
 };
 
-/// Does it. Whoever is subscribed to the queue is told.
+/// Carries an order out, and tells the queue's subscriber.
 pub(crate) async fn carry_out(node: &Node, id: &QueueId, order: &QueueOrder) -> QueueAnswer {
     match try_carry_out(node, id, order).await {
         Ok(answer) => answer,

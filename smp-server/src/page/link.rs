@@ -4,7 +4,7 @@
 //! Everything that makes a link work stands behind `#`, which browsers do not send. So the page is the same for all links of a
 //! kind; it says what this is, what to do, and that the secret has not come here.
 
-/// What a link leads to; the first part of its path says it (protocol-spec chapter 8).
+/// The kind of a link, by the first part of its path (protocol-spec chapter 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     Invitation,
@@ -14,7 +14,7 @@ pub(super) enum Link {
     Relay,
 }
 
-/// What the path of a request is.
+/// The path of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Path {
     /// That of a link.

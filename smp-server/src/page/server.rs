@@ -11,6 +11,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use smp_crypto::hash::sha256;
+use smp_transport::surroundings::Spawner;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -44,7 +45,7 @@ const MAX_HEADERS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the page until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls) {
+pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls, spawner: Spawner) {
     let site = Arc::new(site);
     let headers = Arc::new(headers());
     let places = Places::new(bounds(&site.config()));
@@ -57,13 +58,14 @@ pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls) {
         };
         let Some(place) = take_place(&places, peer.ip(), &site) else { continue };
         let (site, headers, tls) = (site.clone(), headers.clone(), tls.current());
-        connections.spawn(async move {
+        let answering = async move {
             tokio::select! {
                 // What went wrong is the browser's concern.
                 _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, tls, &site, &headers)) => {}
                 () = place.evicted() => {}
             }
-        });
+        };
+        spawner.spawn_in(&mut connections, answering);
     }
 }
 

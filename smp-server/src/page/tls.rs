@@ -47,7 +47,7 @@ pub enum PageTlsError {
         certificate: PathBuf,
         /// `page.tls_key`
         key: PathBuf,
-        /// What is wrong with them.
+        /// Their fault.
         reason: rustls::Error,
     },
 }
@@ -60,7 +60,7 @@ pub(crate) struct Certificate {
     validity: Option<Validity>,
 }
 
-/// What the page is served with now: TLS, or nothing for plain HTTP. Can be replaced while the relay runs.
+/// The page's TLS, or none for plain HTTP. Can be replaced while the relay runs.
 #[derive(Clone)]
 pub(crate) struct PageTls(Arc<RwLock<Option<Certificate>>>);
 

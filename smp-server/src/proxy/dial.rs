@@ -9,8 +9,9 @@ use smp_protocol::{
 use smp_transport::{
     client::{ClientConfig, ClientError, RelayClient, RelayEvents},
     dial::{Dialler, SocksError},
+    surroundings::Surroundings,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 use super::reach::Reach;
 use crate::config::{self, HostMode};
@@ -24,8 +25,9 @@ pub(super) async fn dial(
     address: &RelayAddress,
     settings: &config::Proxy,
     reach: &Reach,
+    surroundings: &Surroundings,
 ) -> Result<(RelayClient, RelayEvents), ClientError> {
-    let connected = timeout(settings.timeout, connect(address, settings, reach)).await;
+    let connected = timeout(settings.timeout, connect(address, settings, reach, surroundings)).await;
     connected.unwrap_or(Err(ClientError::Timeout(settings.timeout)))
 }
 
@@ -33,19 +35,23 @@ async fn connect(
     address: &RelayAddress,
     settings: &config::Proxy,
     reach: &Reach,
+    surroundings: &Surroundings,
 ) -> Result<(RelayClient, RelayEvents), ClientError> {
     if let Some(listener) = reach.own_listener(address) {
-        let stream =
-            TcpStream::connect(listener).await.map_err(|error| ClientError::Connection(error.into()))?;
-        let config = client_config(settings.timeout, Dialler::default());
+        let stream = surroundings
+            .network
+            .connect(listener)
+            .await
+            .map_err(|error| ClientError::Connection(error.into()))?;
+        let config = client_config(settings.timeout, Dialler::default(), surroundings);
         return RelayClient::connect_over(stream, address.fingerprint, config).await;
     }
     let hosts = NonEmpty::new(hosts(address, settings)).ok_or(ClientError::NotAllowed)?;
     let address = RelayAddress { hosts, ..address.clone() };
     let (dialler, refused) = reach.dialler(settings).await;
-    let result = RelayClient::connect(&address, client_config(settings.timeout, dialler)).await;
+    let result = RelayClient::connect(&address, client_config(settings.timeout, dialler, surroundings)).await;
     match &result {
-        Err(ClientError::NotAllowed) => refused.complain(),
+        Err(ClientError::NotAllowed) => refused.complain(surroundings.time.monotonic()),
         Err(ClientError::Unreachable(attempts)) => {
             let errors = attempts.iter().map(|attempt| &*attempt.error);
             errors.filter_map(socks_unreachable).for_each(|error| reach.complain_of_socks(error));
@@ -73,8 +79,9 @@ fn hosts(address: &RelayAddress, settings: &config::Proxy) -> Vec<Host> {
     hosts
 }
 
-fn client_config(timeout: Duration, dialler: Dialler) -> ClientConfig {
+fn client_config(timeout: Duration, dialler: Dialler, surroundings: &Surroundings) -> ClientConfig {
     ClientConfig {
+        surroundings: surroundings.clone(),
         dialler,
         proxy: true,
         response_timeout: timeout,

@@ -1,4 +1,4 @@
-//! What clients are told when another relay cannot be used. Nothing about the network of this relay.
+//! Errors for clients when another relay cannot be used. They say nothing about the network of this relay.
 
 use smp_protocol::{
     encoding::Latin1Text,

@@ -29,35 +29,40 @@ use smp_protocol::{
     proxy::{ForwardedResponse, ForwardedTransmission},
     version::{SmpVersion, VersionRange},
 };
-use smp_transport::client::{RelayClient, RelayEvents, Request};
+use smp_transport::{
+    client::{RelayClient, RelayEvents, Request},
+    surroundings::Surroundings,
+};
 use tokio::time::Instant;
 
 pub(crate) use self::relays::ClientRelays;
 use self::{
     reach::Reach,
-    relays::{Connection, Relays},
+    relays::{Attempt, Relays},
 };
 use crate::{config, sync::lock};
 
 /// The sessions of this relay with others.
 pub(crate) struct Proxy {
     settings: config::Proxy,
+    surroundings: Surroundings,
     reach: Reach,
     relays: Relays,
 }
 
 /// A session with another relay.
-pub(crate) struct Session {
+pub(crate) struct RelayLink {
     client: RelayClient,
     /// Its ID; the entity ID of `PFWD`.
     pub(crate) id: SessionId,
-    /// What the client and the other relay may speak.
+    /// Versions that the client and the other relay may speak.
     pub(crate) versions: VersionRange<SmpVersion>,
     /// The other relay's key in this session, with its certificates.
     pub(crate) key: CertifiedKey,
     /// Whether the other relay is of the same operator.
     pub(crate) is_own: bool,
     secret: BoxKey,
+    surroundings: Surroundings,
     /// When a client has used it last.
     used: Mutex<Instant>,
     /// Commands that the other relay has not answered yet.
@@ -65,9 +70,10 @@ pub(crate) struct Session {
 }
 
 impl Proxy {
-    pub(crate) fn new(settings: config::Proxy) -> Arc<Self> {
+    pub(crate) fn new(settings: config::Proxy, surroundings: Surroundings) -> Arc<Self> {
         let relays = Relays::new(settings.max_relays, settings.max_client_relays);
-        Arc::new(Self { settings, reach: Reach::default(), relays })
+        let reach = Reach::new(surroundings.clone());
+        Arc::new(Self { settings, surroundings, reach, relays })
     }
 
     /// This relay itself has this identity, listens here, and is known by these names.
@@ -80,39 +86,44 @@ impl Proxy {
         self.settings.is_own(address)
     }
 
-    /// The session with a relay; connects if there is none. Relays that nobody has asked for come at the client's pace.
+    fn now(&self) -> Instant {
+        self.surroundings.time.monotonic()
+    }
+
+    /// Whether somebody has asked for this relay, and it was not forgotten since.
+    pub(crate) fn knows(&self, address: &RelayAddress) -> bool {
+        self.relays.known(&address.without_password()).is_some()
+    }
+
+    /// The session with a relay; connects if there is none.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         address: &RelayAddress,
         client: &ClientRelays,
-    ) -> Result<Arc<Session>, ErrorType> {
+    ) -> Result<Arc<RelayLink>, ErrorType> {
         let address = address.without_password();
         let relay = match self.relays.known(&address) {
             Some(relay) => relay,
-            None => {
-                let wait = client.turn(std::time::Instant::now());
-                tokio::time::sleep(wait).await;
-                self.relays.place(address.clone(), client)?
-            }
+            None => self.relays.place(address.clone(), client, self.now())?,
         };
         let mut connection = relay.0.lock().await;
         match &*connection {
-            Connection::Connected(session) if session.client.ended().is_none() => {
+            Attempt::Connected(session) if session.client.ended().is_none() => {
                 session.note_use();
                 return Ok(session.clone());
             }
-            Connection::Failed(at, error) if at.elapsed() < self.settings.retry_interval => {
+            Attempt::Failed(at, error) if self.now().duration_since(*at) < self.settings.retry_interval => {
                 return Err(error.clone());
             }
             _ => {}
         }
-        let connected = match dial::dial(&address, &self.settings, &self.reach).await {
+        let connected = match dial::dial(&address, &self.settings, &self.reach, &self.surroundings).await {
             Ok((client, events)) => self.start(address, client, events),
             Err(error) => Err(errors::of_connecting(&error)),
         };
         *connection = match &connected {
-            Ok(session) => Connection::Connected(session.clone()),
-            Err(error) => Connection::Failed(Instant::now(), error.clone()),
+            Ok(session) => Attempt::Connected(session.clone()),
+            Err(error) => Attempt::Failed(self.now(), error.clone()),
         };
         connected
     }
@@ -122,25 +133,26 @@ impl Proxy {
         address: RelayAddress,
         client: RelayClient,
         events: RelayEvents,
-    ) -> Result<Arc<Session>, ErrorType> {
+    ) -> Result<Arc<RelayLink>, ErrorType> {
         let agreed = client.session();
         let forwarding = VersionRange::new(SmpVersion::SENDING_PROXY, SmpVersion::PROXIED_MAX);
         let versions = forwarding.and_then(|forwarding| agreed.versions.intersect(&forwarding));
         let id = agreed.parameters.id.clone();
         let secret = agreed.secret.as_ref().map(|secret| secret.box_key());
         let key = client.side().relay_key.clone();
-        let session = Arc::new(Session {
+        let session = Arc::new(RelayLink {
             is_own: self.is_own(&address),
             versions: versions.ok_or_else(|| errors::transport(TransportError::Version))?,
             secret: secret.ok_or_else(|| errors::transport(TransportError::NoRelayAuth))?,
             key: key.ok_or_else(|| errors::transport(TransportError::NoRelayAuth))?,
             client,
             id,
-            used: Mutex::new(Instant::now()),
+            used: Mutex::new(self.now()),
+            surroundings: self.surroundings.clone(),
             in_flight: AtomicUsize::new(0),
         });
         self.relays.enter(&session);
-        tokio::spawn(watch(self.clone(), address, session.clone(), events));
+        self.surroundings.spawner.spawn(watch(self.clone(), address, session.clone(), events));
         Ok(session)
     }
 
@@ -149,7 +161,7 @@ impl Proxy {
     /// # Errors
     ///
     /// `PROXY NO_SESSION` if there is none (any more).
-    pub(crate) fn session(&self, id: &ProxySessionId) -> Result<Arc<Session>, ErrorType> {
+    pub(crate) fn session(&self, id: &ProxySessionId) -> Result<Arc<RelayLink>, ErrorType> {
         self.relays.session(id)
     }
 
@@ -160,10 +172,10 @@ impl Proxy {
 }
 
 /// Ends a session that nobody uses, and forgets it when it ends. The other relay has nothing to say on its own.
-async fn watch(proxy: Arc<Proxy>, address: RelayAddress, session: Arc<Session>, mut events: RelayEvents) {
+async fn watch(proxy: Arc<Proxy>, address: RelayAddress, session: Arc<RelayLink>, mut events: RelayEvents) {
     let idle_timeout = proxy.settings.idle_timeout;
     loop {
-        let used = if session.is_awaited() { Instant::now() } else { session.used() };
+        let used = if session.is_awaited() { proxy.now() } else { session.used() };
         let idle_at = used + idle_timeout;
         tokio::select! {
             event = events.recv() => {
@@ -182,9 +194,9 @@ async fn watch(proxy: Arc<Proxy>, address: RelayAddress, session: Arc<Session>, 
     proxy.relays.forget(&address, &session);
 }
 
-impl Session {
+impl RelayLink {
     fn note_use(&self) {
-        *lock(&self.used) = Instant::now();
+        *lock(&self.used) = self.surroundings.time.monotonic();
     }
 
     fn used(&self) -> Instant {
@@ -208,7 +220,7 @@ impl Session {
         key: ProxiedCommandKey,
         transmission: &[u8],
     ) -> Result<Vec<u8>, ErrorType> {
-        let relay_corr_id = CorrelationId::generate(&mut rand::rng());
+        let relay_corr_id = CorrelationId::generate(&mut self.surroundings.randomness.rng());
         let forwarded = ForwardedTransmission {
             correlation_id: corr_id.clone(),
             version,

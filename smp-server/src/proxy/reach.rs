@@ -1,4 +1,4 @@
-//! What a client may have this relay connect to.
+//! `Reach`: the addresses that a client may have this relay connect to.
 //!
 //! Anybody who may use the proxy says where it connects. So that nobody searches networks through it, or reaches what only this
 //! machine and its neighbours should reach, it connects to public addresses and the usual ports only, unless the settings allow
@@ -11,12 +11,15 @@ use std::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use smp_protocol::address::{Host, RelayAddress};
-use smp_transport::dial::{self, Destination, Dialler, Filter, SocksError, is_public};
-use tokio::{net::lookup_host, time::timeout};
+use smp_transport::{
+    dial::{self, Destination, Dialler, Filter, SocksError, is_public},
+    surroundings::Surroundings,
+};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     config::{self, SocksMode},
@@ -32,9 +35,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// For how long what they were looked up as is taken for true.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What this relay may connect to.
-#[derive(Default)]
+/// The addresses that this relay may connect to.
 pub(super) struct Reach {
+    surroundings: Surroundings,
     own: OnceLock<Own>,
     own_addresses: Mutex<Option<(Instant, Arc<HashSet<IpAddr>>)>>,
     complaints: Arc<Complaints>,
@@ -54,7 +57,7 @@ struct Complaints {
     socks: Mutex<Option<Instant>>,
 }
 
-/// What was refused in one attempt.
+/// The refusals in one attempt.
 pub(super) struct Refused {
     private: Arc<AtomicBool>,
     port: Arc<AtomicBool>,
@@ -62,6 +65,19 @@ pub(super) struct Refused {
 }
 
 impl Reach {
+    pub(super) fn new(surroundings: Surroundings) -> Self {
+        Self {
+            surroundings,
+            own: OnceLock::new(),
+            own_addresses: Mutex::default(),
+            complaints: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.surroundings.time.monotonic()
+    }
+
     /// This relay has this identity, listens here, and is known by these names.
     pub(super) fn set_own(&self, fingerprint: [u8; 32], listener: SocketAddr, hosts: Vec<Host>) {
         // Once, at the start.
@@ -106,7 +122,7 @@ impl Reach {
     /// The addresses of this machine and those that its names have, which may be of a gateway in front of it.
     async fn own_addresses(&self) -> Arc<HashSet<IpAddr>> {
         if let Some((at, known)) = &*lock(&self.own_addresses)
-            && at.elapsed() < LOOKUP_INTERVAL
+            && self.now().duration_since(*at) < LOOKUP_INTERVAL
         {
             return known.clone();
         }
@@ -117,21 +133,22 @@ impl Reach {
                 Host::Ipv6(address) => drop(addresses.insert((*address).into())),
                 Host::Onion(_) => {}
                 Host::Domain(name) => {
-                    let looking_up = lookup_host((name.canonical().as_str().to_owned(), 0));
+                    let name = name.canonical();
+                    let looking_up = self.surroundings.network.look_up(name.as_str(), 0);
                     if let Ok(Ok(found)) = timeout(LOOKUP_TIMEOUT, looking_up).await {
-                        addresses.extend(found.map(|address| address.ip()));
+                        addresses.extend(found.iter().map(SocketAddr::ip));
                     }
                 }
             }
         }
         let addresses = Arc::new(addresses);
-        *lock(&self.own_addresses) = Some((Instant::now(), addresses.clone()));
+        *lock(&self.own_addresses) = Some((self.now(), addresses.clone()));
         addresses
     }
 
     /// The SOCKS proxy does not answer.
     pub(super) fn complain_of_socks(&self, error: &SocksError) {
-        if is_due(&self.complaints.socks) {
+        if is_due(&self.complaints.socks, self.now()) {
             tracing::warn!("{error}; see proxy.socks");
         }
     }
@@ -139,15 +156,15 @@ impl Reach {
 
 impl Refused {
     /// Tells the operator, not too often, which setting has refused a relay. Not which relay.
-    pub(super) fn complain(&self) {
-        if self.private.load(Ordering::Relaxed) && is_due(&self.complaints.private) {
+    pub(super) fn complain(&self, now: Instant) {
+        if self.private.load(Ordering::Relaxed) && is_due(&self.complaints.private, now) {
             tracing::warn!(
                 "clients ask to forward to a relay at a private address or one of this machine, which \
                  proxy.allow_private_hosts = false forbids; if it is in your own network, see \"Relays in one LAN\" in \
                  docs/operating.md"
             );
         }
-        if self.port.load(Ordering::Relaxed) && is_due(&self.complaints.port) {
+        if self.port.load(Ordering::Relaxed) && is_due(&self.complaints.port, now) {
             tracing::warn!(
                 "clients ask to forward to a relay at a port that proxy.ports does not list; if that is wanted, add it, or \
                  allow all by proxy.ports = []"
@@ -156,11 +173,11 @@ impl Refused {
     }
 }
 
-fn is_due(complained: &Mutex<Option<Instant>>) -> bool {
+fn is_due(complained: &Mutex<Option<Instant>>, now: Instant) -> bool {
     let mut complained = lock(complained);
-    let is_due = complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL);
+    let is_due = complained.is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL);
     if is_due {
-        *complained = Some(Instant::now());
+        *complained = Some(now);
     }
     is_due
 }
@@ -205,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn public_addresses_and_usual_ports_are_allowed() {
-        let (reach, settings) = (Reach::default(), config::Proxy::default());
+        let (reach, settings) = (Reach::new(Surroundings::machine()), config::Proxy::default());
         reach.set_own([1; 32], "0.0.0.0:5223".parse().unwrap(), vec!["8.8.4.4".parse().unwrap()]);
         for (destination, expected) in [
             (address("8.8.8.8:5223"), true),
@@ -233,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_own_relay_is_reached_past_all_networks() {
-        let reach = Reach::default();
+        let reach = Reach::new(Surroundings::machine());
         reach.set_own([1; 32], "0.0.0.0:7".parse().unwrap(), Vec::new());
         let of = |byte: u8| {
             let key = smp_crypto::base64url::encode(&[byte; 32]);

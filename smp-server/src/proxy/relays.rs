@@ -13,8 +13,8 @@ use smp_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{Session, errors};
-use crate::{pace::Pace, sync::lock};
+use super::{RelayLink, errors};
+use crate::sync::lock;
 
 /// A session that nobody has used for this long may be closed for a client that has asked for no relay before.
 const UNUSED: Duration = Duration::from_secs(60);
@@ -31,38 +31,26 @@ struct State {
     /// By address, without password.
     relays: HashMap<RelayAddress, Arc<Relay>>,
     /// Those that are connected, by the ID that clients know.
-    sessions: HashMap<ProxySessionId, Arc<Session>>,
+    sessions: HashMap<ProxySessionId, Arc<RelayLink>>,
 }
 
 /// One other relay. Locked while it is connected to, so that this is done once for all clients who wait.
 #[derive(Default)]
-pub(super) struct Relay(pub(super) tokio::sync::Mutex<Connection>);
+pub(super) struct Relay(pub(super) tokio::sync::Mutex<Attempt>);
 
 #[derive(Default)]
-pub(super) enum Connection {
+pub(super) enum Attempt {
     #[default]
     None,
     Failed(Instant, ErrorType),
-    Connected(Arc<Session>),
+    Connected(Arc<RelayLink>),
 }
 
-/// What one client has asked for. The same relay under several addresses takes as many places.
+/// The relays that one client has asked for. The same relay under several addresses takes as many places.
+#[derive(Default)]
 pub(crate) struct ClientRelays {
-    pace: Mutex<Pace>,
     /// Those that nobody had asked for before, some of which may be forgotten.
     places: Mutex<Vec<(RelayAddress, Weak<Relay>)>>,
-}
-
-impl ClientRelays {
-    /// 0 means no bound.
-    pub(crate) fn new(new_relays_per_minute: u32) -> Self {
-        Self { pace: Mutex::new(Pace::new(new_relays_per_minute)), places: Mutex::default() }
-    }
-
-    /// How long to wait before the next relay may be asked for that nobody has asked for.
-    pub(super) fn turn(&self, now: std::time::Instant) -> Duration {
-        lock(&self.pace).turn(now)
-    }
 }
 
 /// How little a relay's place is needed: what ended first, then what failed, then what was not used for longest.
@@ -94,6 +82,7 @@ impl Relays {
         &self,
         address: RelayAddress,
         client: &ClientRelays,
+        now: Instant,
     ) -> Result<Arc<Relay>, ErrorType> {
         let mut state = lock(&self.state);
         if let Some(relay) = state.relays.get(&address) {
@@ -104,7 +93,7 @@ impl Relays {
         if own.len() >= self.max_of_client || state.relays.len() >= self.max {
             let mut least_needed = state.least_needed(own.iter().map(|(address, _)| address));
             if own.len() < self.max_of_client {
-                least_needed = least_needed.or_else(|| state.least_needed_of_others(Instant::now()));
+                least_needed = least_needed.or_else(|| state.least_needed_of_others(now));
             }
             state.close(&least_needed.ok_or_else(errors::network)?);
             own.retain(|(_, relay)| relay.strong_count() > 0);
@@ -116,7 +105,7 @@ impl Relays {
     }
 
     /// Enters a session under its ID.
-    pub(super) fn enter(&self, session: &Arc<Session>) {
+    pub(super) fn enter(&self, session: &Arc<RelayLink>) {
         lock(&self.state).sessions.insert(session.proxy_id(), session.clone());
     }
 
@@ -125,7 +114,7 @@ impl Relays {
     /// # Errors
     ///
     /// `PROXY NO_SESSION` if there is none (any more).
-    pub(super) fn session(&self, id: &ProxySessionId) -> Result<Arc<Session>, ErrorType> {
+    pub(super) fn session(&self, id: &ProxySessionId) -> Result<Arc<RelayLink>, ErrorType> {
         let state = lock(&self.state);
         let session =
             state.sessions.get(id).ok_or_else(|| ErrorType::Proxy(Box::new(ProxyError::NoSession)))?;
@@ -134,7 +123,7 @@ impl Relays {
     }
 
     /// Takes out a session that nobody has used since `before`. Returns whether it did.
-    pub(super) fn remove_idle(&self, session: &Session, before: Instant) -> bool {
+    pub(super) fn remove_idle(&self, session: &RelayLink, before: Instant) -> bool {
         let mut state = lock(&self.state);
         let idle = session.used() <= before && !session.is_awaited();
         if idle {
@@ -144,7 +133,7 @@ impl Relays {
     }
 
     /// Forgets a session that has ended, and its relay unless somebody waits for that.
-    pub(super) fn forget(&self, address: &RelayAddress, session: &Session) {
+    pub(super) fn forget(&self, address: &RelayAddress, session: &RelayLink) {
         let mut state = lock(&self.state);
         state.sessions.remove(&session.proxy_id());
         if state.relays.get(address).is_some_and(|relay| relay.need() == Some(Need::Ended)) {
@@ -183,7 +172,7 @@ impl State {
     fn close(&mut self, address: &RelayAddress) {
         let removed = self.relays.remove(address);
         if let Some(relay) = removed
-            && let Ok(Connection::Connected(session)) = relay.0.try_lock().as_deref()
+            && let Ok(Attempt::Connected(session)) = relay.0.try_lock().as_deref()
         {
             self.sessions.remove(&session.proxy_id());
             session.client.close();
@@ -198,11 +187,11 @@ impl Relay {
             return None;
         }
         match &*self.0.try_lock().ok()? {
-            Connection::None => Some(Need::Ended),
-            Connection::Failed(at, _) => Some(Need::Failed(*at)),
-            Connection::Connected(session) if session.client.ended().is_some() => Some(Need::Ended),
-            Connection::Connected(session) if session.is_awaited() => None,
-            Connection::Connected(session) => Some(Need::Connected(session.used())),
+            Attempt::None => Some(Need::Ended),
+            Attempt::Failed(at, _) => Some(Need::Failed(*at)),
+            Attempt::Connected(session) if session.client.ended().is_some() => Some(Need::Ended),
+            Attempt::Connected(session) if session.is_awaited() => None,
+            Attempt::Connected(session) => Some(Need::Connected(session.used())),
         }
     }
 }

@@ -6,7 +6,7 @@ use smp_transport::connection::RelayAcceptor;
 
 use crate::sync::{read, write};
 
-/// What makes connections; can be replaced while the relay runs.
+/// Makes connections; can be replaced while the relay runs.
 #[derive(Clone)]
 pub(crate) struct Acceptor(Arc<RwLock<RelayAcceptor>>);
 

@@ -23,8 +23,8 @@ pub(super) struct Coalesce {
 }
 
 impl Coalesce {
-    pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, sent: Instant::now(), until: None }
+    pub(super) fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, sent: now, until: None }
     }
 
     /// Whether a block with so many bytes waits now. `is_busy` is asked only if nothing else speaks against it.
@@ -59,7 +59,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_small_block_waits_until_the_last_one_was_sent_long_enough_ago() {
-        let mut coalesce = Coalesce::new(INTERVAL);
+        let mut coalesce = Coalesce::new(INTERVAL, Instant::now());
         coalesce.sent(Instant::now());
         assert!(coalesce.over().now_or_never().is_none(), "nothing waits");
         tokio::time::advance(INTERVAL / 2).await;
@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_wait() {
-        let mut coalesce = Coalesce::new(INTERVAL);
+        let mut coalesce = Coalesce::new(INTERVAL, Instant::now());
         let now = Instant::now();
         coalesce.sent(now);
         assert!(!coalesce.waits(100, now, || false), "there is time to answer");
@@ -85,6 +85,6 @@ mod tests {
         assert!(coalesce.waits(100, now, || true));
         assert!(!coalesce.waits(SMALL + 1, now, || true), "a message takes along what waits");
         assert!(coalesce.over().now_or_never().is_none());
-        assert!(!Coalesce::new(Duration::ZERO).waits(100, Instant::now(), || true), "switched off");
+        assert!(!Coalesce::new(Duration::ZERO, now).waits(100, Instant::now(), || true), "switched off");
     }
 }

@@ -13,7 +13,7 @@ use smp_protocol::id::EntityId;
 use super::request::Request;
 use crate::{client::Transmission, sync::lock};
 
-/// What waits for a command about the same entity.
+/// Work behind a command about the same entity.
 pub(super) enum Work {
     /// A command.
     Run(Box<Request>),
@@ -21,7 +21,7 @@ pub(super) enum Work {
     Answer(Transmission),
 }
 
-/// What waits, by entity.
+/// Work that waits, by entity.
 #[derive(Default)]
 pub(super) struct EntityQueues(Mutex<HashMap<EntityId, VecDeque<Work>>>);
 

@@ -23,11 +23,11 @@ pub(super) struct Forwarded {
     pub(super) proof: OwnedProof,
 }
 
-/// What was in `RFWD`.
+/// The content of `RFWD`.
 pub(super) struct Opened {
     /// The command, or why it is refused.
     pub(super) command: Result<Forwarded, ErrorType>,
-    /// What the answer is sealed with.
+    /// Seals the answer.
     pub(super) envelope: Box<Envelope>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Opened {
 ///
 /// # Errors
 ///
-/// What is answered to the proxy instead of `RRES`.
+/// The answer to the proxy instead of `RRES`.
 pub(super) fn open(
     session: &Session,
     relay_corr_id: &CorrelationId,

@@ -25,14 +25,14 @@ pub(super) async fn read(
     mut reader: BlockReader,
     stop: &CancellationToken,
 ) {
-    let first_command = session.config.limits.first_command_timeout.map(|timeout| Instant::now() + timeout);
+    let first_command = session.config.limits.first_command_timeout.map(|timeout| node.now() + timeout);
     loop {
         let block = tokio::select! {
-            block = next_block(session, &mut reader, first_command) => block,
+            block = next_block(session, node, &mut reader, first_command) => block,
             () = stop.cancelled() => return,
         };
         let Ok(block) = block else { return };
-        session.note_activity();
+        session.note_activity(node.now());
         let ran = match block.first() {
             Some(count) if usize::from(*count) > session.config.limits.max_batch => {
                 refuse_block(session, node).await
@@ -51,22 +51,22 @@ pub(super) async fn read(
 /// `first_command`.
 async fn next_block(
     session: &Session,
+    node: &Node,
     reader: &mut BlockReader,
     first_command: Option<Instant>,
 ) -> Result<ReceivedBlock, ConnectionError> {
     let limits = &session.config.limits;
     loop {
         let first_command = first_command.filter(|_| !session.caller.guest.is_known());
-        let check = limits.idle_timeout.map(|_| Instant::now() + limits.idle_check_interval);
+        let check = limits.idle_timeout.map(|_| node.now() + limits.idle_check_interval);
         let Some(until) = [first_command, check].into_iter().flatten().min() else {
             return reader.read_block().await;
         };
         if let Ok(block) = tokio::time::timeout_at(until, reader.read_block()).await {
             return block;
         }
-        let is_late =
-            first_command.is_some_and(|at| at <= Instant::now()) && !session.caller.guest.is_known();
-        if is_late || limits.idle_timeout.is_some_and(|timeout| session.is_idle(timeout)) {
+        let is_late = first_command.is_some_and(|at| at <= node.now()) && !session.caller.guest.is_known();
+        if is_late || limits.idle_timeout.is_some_and(|timeout| session.is_idle(timeout, node.now())) {
             return Err(ConnectionError::Closed);
         }
     }
@@ -74,7 +74,7 @@ async fn next_block(
 
 /// Returns `None` if the session has ended meanwhile.
 async fn run_block(session: &Arc<Session>, node: &Arc<Node>, block: &[u8]) -> Option<()> {
-    let mut slice = TimeSlice::begin();
+    let mut slice = TimeSlice::begin(&node.surroundings.time);
     for transmission in read_commands(block, &session.parameters) {
         slice.yield_if_used().await;
         let permit = match transmission.as_ref().map_or(Weight::Own(0), weight) {
@@ -121,8 +121,8 @@ async fn refuse_block(session: &Arc<Session>, node: &Node) -> Option<()> {
 
 impl Session {
     /// Something was read from or written to the client.
-    pub(super) fn note_activity(&self) {
-        *lock(&self.active) = Instant::now();
+    pub(super) fn note_activity(&self, now: Instant) {
+        *lock(&self.active) = now;
     }
 
     /// Whether something may come without being asked for: then it is not disconnected for being idle.
@@ -131,8 +131,8 @@ impl Session {
     }
 
     /// Whether there was no traffic for this long, and nothing is subscribed.
-    fn is_idle(&self, timeout: Duration) -> bool {
-        lock(&self.active).elapsed() >= timeout && !self.waits_for_messages()
+    fn is_idle(&self, timeout: Duration, now: Instant) -> bool {
+        now.duration_since(*lock(&self.active)) >= timeout && !self.waits_for_messages()
     }
 }
 

@@ -6,6 +6,7 @@ use smp_protocol::{
     id::{CorrelationId, EntityId},
     transmission::CommandTransmission,
 };
+use tokio::time::Instant;
 
 use super::{
     forwarded::{self, Opened},
@@ -18,7 +19,7 @@ use crate::{
     metrics::Timer,
 };
 
-/// What became of a transmission that was read.
+/// The result of reading a transmission.
 #[expect(
     clippy::large_enum_variant,
     reason = "it lives for a moment on the stack; a box would be an allocation per command"
@@ -31,7 +32,12 @@ pub(super) enum Received {
 }
 
 /// Takes a transmission out of its block.
-pub(super) fn receive(session: &Session, transmission: CommandTransmission<'_>, permit: Permit) -> Received {
+pub(super) fn receive(
+    session: &Session,
+    transmission: CommandTransmission<'_>,
+    permit: Permit,
+    now: Instant,
+) -> Received {
     if let Command::RelayForward(boxed) = &transmission.command {
         let may_forward = session.caller.service.is_none() && transmission.service_signature.is_none();
         let opened = if may_forward {
@@ -39,13 +45,13 @@ pub(super) fn receive(session: &Session, transmission: CommandTransmission<'_>, 
         } else {
             Err(CommandError::Prohibited.into())
         };
-        return forwarded_request(opened, transmission.correlation_id, transmission.entity_id, permit);
+        return forwarded_request(opened, transmission.correlation_id, transmission.entity_id, permit, now);
     }
     let proof = OwnedProof::of(&transmission, &session.parameters);
     // Forwarded commands are about different queues, although the session is the same.
     let ordered = !matches!(transmission.command, Command::ProxyForward { .. });
     Received::Request(Request {
-        timer: Timer::start(transmission.command.tag()),
+        timer: Timer::start(transmission.command.tag(), now),
         order: Some(transmission.entity_id.clone()).filter(|id| ordered && !id.is_empty()),
         corr_id: transmission.correlation_id,
         entity_id: transmission.entity_id,
@@ -57,17 +63,18 @@ pub(super) fn receive(session: &Session, transmission: CommandTransmission<'_>, 
     })
 }
 
-/// What came in `RFWD`. If the boxes could be opened the answer goes back in them.
+/// A request from the boxes of `RFWD`. If they could be opened the answer goes back in them.
 fn forwarded_request(
     opened: Result<Opened, ErrorType>,
     corr_id: CorrelationId,
     entity_id: EntityId,
     mut permit: Permit,
+    now: Instant,
 ) -> Received {
     let (error, envelope) = match opened {
         Ok(Opened { command: Ok(inner), envelope }) => {
             return Received::Request(Request {
-                timer: Timer::start(inner.command.tag()),
+                timer: Timer::start(inner.command.tag(), now),
                 order: Some(inner.entity_id.clone()),
                 corr_id: inner.corr_id,
                 entity_id: inner.entity_id,

@@ -1,6 +1,6 @@
 //! Running the commands of a session: each in the order of its entity, then its answer, then its effect.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use smp_protocol::{
@@ -52,7 +52,7 @@ impl Session {
         transmission: CommandTransmission<'_>,
         permit: Permit,
     ) {
-        match receive(self, transmission, permit) {
+        match receive(self, transmission, permit, node.now()) {
             Received::Request(request) => {
                 if let Some(request) = self.waiting.join(request) {
                     self.start(node, request);
@@ -73,21 +73,28 @@ impl Session {
             self.waiting.occupy(entity.clone());
         }
         let (session, node) = (self.clone(), node.clone());
-        let abort = node.abort.clone();
+        let (abort, spawner) = (node.abort.clone(), node.surroundings.spawner.clone());
         let finish = async move {
+            let unfinished = Unfinished(&session);
             first.await;
             if let Some(entity) = entity {
                 run_waiting(&session, &node, &entity).await;
             }
+            std::mem::forget(unfinished);
         };
         // Also when the client has gone: what it has asked for is done.
-        tokio::spawn(abort.run_until_cancelled_owned(finish));
+        spawner.spawn(abort.run_until_cancelled_owned(finish));
     }
 
     /// Lets a client that guesses wait for its answer. All refusals wait alike: they stay indistinguishable.
-    async fn slow_down(&self, node: &Node) {
-        let rate = node.config().limits.failures();
-        let turn = node.failures.turn(&self.caller.guest, rate, Instant::now());
+    async fn slow_down(&self, node: &Node, is_forwarded: bool) {
+        let limits = &node.config().limits;
+        let (rates, rate) = if is_forwarded {
+            (&node.forwarded_failures, limits.forwarded_failures())
+        } else {
+            (&node.failures, limits.failures())
+        };
+        let turn = rates.turn(&self.caller.guest, rate, node.now());
         let wait = turn.unwrap_or_else(|TooOften { limit, per_minute }| {
             node.metrics.refusals.note(limit, per_minute.into());
             MAX_WAIT
@@ -98,9 +105,19 @@ impl Session {
     }
 }
 
+/// A command that is being run. If it dies, by a mistake in it, the session ends: whatever waits about the same entity would wait
+/// for ever.
+struct Unfinished<'a>(&'a Session);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.failed.cancel();
+    }
+}
+
 /// Runs what has waited for a command about this entity.
 async fn run_waiting(session: &Arc<Session>, node: &Arc<Node>, entity: &EntityId) {
-    let mut slice = TimeSlice::begin();
+    let mut slice = TimeSlice::begin(&node.surroundings.time);
     while let Some(work) = session.waiting.next(entity) {
         slice.yield_if_used().await;
         match work {
@@ -120,8 +137,8 @@ async fn run(session: Arc<Session>, node: Arc<Node>, request: Request) {
     // Not while the answer waits.
     drop(proof);
     permit.answered_by(&outcome.answer);
-    if envelope.is_none() && outcome.is_refusal() {
-        session.slow_down(&node).await;
+    if outcome.is_refusal() {
+        session.slow_down(&node, envelope.is_some()).await;
     }
     let Context { corr_id, entity_id, .. } = cx;
     let Outcome { answer: content, durable, effect } = outcome;
@@ -149,8 +166,8 @@ fn apply(effect: Effect, session: Arc<Session>, node: Arc<Node>) {
         Effect::Deliver(queue) => session.client().mailbox.signal(Signal::Message(queue)),
         Effect::Notify(notifier) => node.hub.notifications.flush(&notifier, None),
         Effect::DeliverAll(role, service) => {
-            let abort = node.abort.clone();
-            tokio::spawn(abort.run_until_cancelled_owned(async move {
+            let (abort, spawner) = (node.abort.clone(), node.surroundings.spawner.clone());
+            spawner.spawn(abort.run_until_cancelled_owned(async move {
                 match role {
                     ServiceRole::Messaging => deliver_all(session, node, service).await,
                     ServiceRole::Notifier => notify_all(session, node, service).await,

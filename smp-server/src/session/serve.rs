@@ -68,7 +68,7 @@ async fn talk(
     };
     let session = Session::new(agreed, guest, &node);
     let finished = CancellationToken::new();
-    let mut writing = AbortOnDropHandle::new(tokio::spawn({
+    let mut writing = AbortOnDropHandle::new(node.surroundings.spawner.spawn({
         let (writer, finished) = (Writer::new(session.clone(), node.clone(), writer), finished.clone());
         async move { writer.write(&finished).await }
     }));
@@ -82,6 +82,8 @@ async fn talk(
             finished.cancel();
             let _ = (&mut writing).await;
         }
+        // A command has died, and with it what is behind it.
+        () = session.failed.cancelled() => {}
         // The connection is lost, or the client does not read.
         _ = &mut writing => {}
     }
@@ -100,7 +102,7 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// What services do here. Proxies need no identity.
+/// The role of a service here. Proxies need no identity.
 fn service_role(role: handshake::ServiceRole) -> Option<ServiceRole> {
     match role {
         handshake::ServiceRole::Messaging => Some(ServiceRole::Messaging),
@@ -115,4 +117,43 @@ pub(crate) fn id_of_new_service(fingerprint: &[u8; 32]) -> ServiceId {
     let mut id = [0; ID_BYTES];
     id.copy_from_slice(&digest[..ID_BYTES]);
     ServiceId::from(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{borrow::Cow, sync::atomic::Ordering};
+
+    use smp_protocol::{
+        command::{Command, MessageFlags},
+        id::{CorrelationId, EntityId},
+        transmission::{BlockContent, prepare},
+    };
+
+    use super::*;
+    use crate::testing::{self, Faulty};
+
+    /// What waited behind it would wait for ever otherwise. Nobody else notices.
+    #[tokio::test]
+    async fn a_command_that_dies_ends_its_session() {
+        let store = Faulty::new();
+        let node = testing::node_on(store.clone());
+        let queue = testing::queue(&node).await;
+        let (mut client, relay) = testing::connected().await;
+        let talking = tokio::spawn(talk(node.clone(), relay, testing::guest(), CancellationToken::new()));
+        let parameters = &client.session.parameters;
+        let mut block = BlockContent::new();
+        for number in [1, 2] {
+            let id = CorrelationId::from([number; 24]);
+            let entity = EntityId::from(queue.sender_id.clone());
+            let command = Command::Send(MessageFlags { notification: false }, Cow::Borrowed(b"body"));
+            let send = prepare(parameters, &id, &entity, &command);
+            block.push(|out| send.write(None, parameters, out)).unwrap();
+        }
+        store.is_deadly.store(true, Ordering::Relaxed);
+        client.writer.write_block(block.as_bytes()).await.unwrap();
+        client.writer.flush().await.unwrap();
+        assert!(client.reader.read_block().await.is_err(), "no answer comes, but the connection is closed");
+        talking.await.unwrap();
+        testing::send(&node, &queue).await;
+    }
 }

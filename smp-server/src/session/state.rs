@@ -8,6 +8,7 @@ use smp_protocol::{
     version::{SmpVersion, VersionRange},
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::entity_queues::EntityQueues;
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     node::Node,
 };
 
-/// What was agreed in the handshake.
+/// The agreement of the handshake.
 pub(crate) struct Agreed {
     /// Version and session ID.
     pub(crate) parameters: SessionParameters,
@@ -37,12 +38,14 @@ pub(crate) struct Session {
     pub(super) parameters: SessionParameters,
     pub(super) private_key: X25519PrivateKey,
     pub(super) proxy_secret: Option<BoxKey>,
-    /// What the client's commands share.
+    /// Shared by the client's commands.
     pub(super) caller: Caller,
     /// Commands that wait for others about the same entity.
     pub(super) waiting: EntityQueues,
     /// Bounds commands that are not answered yet.
     pub(super) in_flight: Arc<InFlight>,
+    /// Cancelled when a command has died: what waits behind it will never be answered, so the client has to ask again.
+    pub(super) failed: CancellationToken,
     /// When there was traffic last.
     pub(super) active: Mutex<Instant>,
 }
@@ -64,7 +67,8 @@ impl Session {
                 limits.max_forwarded_kib << 10,
                 share,
             ),
-            active: Mutex::new(Instant::now()),
+            failed: CancellationToken::new(),
+            active: Mutex::new(node.now()),
             config,
         })
     }

@@ -1,4 +1,4 @@
-//! How much memory a command takes until it is answered.
+//! `Weight`: the memory that a command takes until it is answered.
 
 use smp_protocol::{
     command::Command,
@@ -7,7 +7,7 @@ use smp_protocol::{
 
 use crate::client::{LARGE_ANSWER, SMALLEST};
 
-/// What a command may take until it is answered, in bytes, and then its answer.
+/// Bytes that a command may take until it is answered, and then its answer.
 pub(super) enum Weight {
     /// It waits until there is room, and what is behind it too.
     Own(usize),

@@ -9,7 +9,7 @@ use smp_protocol::{
     transmission::{BlockContent, DoesNotFit, MAX_TRANSMISSIONS, write_message},
 };
 use smp_transport::connection::{BlockWriter, ConnectionError};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{coalesce::Coalesce, state::Session};
@@ -49,7 +49,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(session: Arc<Session>, node: Arc<Node>, writer: BlockWriter) -> Self {
-        let coalesce = Coalesce::new(session.config.server.coalesce);
+        let coalesce = Coalesce::new(session.config.server.coalesce, node.now());
         Self { session, node, writer, block: BlockContent::new(), queued: false, has_answer: false, coalesce }
     }
 
@@ -78,7 +78,7 @@ impl Writer {
         let load = &self.node.load;
         !self.queued
             && !self.block.is_empty()
-            && self.coalesce.waits(self.block.as_bytes().len(), Instant::now(), || load.is_high())
+            && self.coalesce.waits(self.block.as_bytes().len(), self.node.now(), || load.is_high())
     }
 
     /// Puts what is there into blocks, answers before messages. An answer does not wait for more than a few queues to be looked
@@ -117,8 +117,9 @@ impl Writer {
             limited(&self.session, self.writer.flush()).await?;
             (self.queued, self.has_answer) = (false, false);
             self.block.shrink();
-            self.coalesce.sent(Instant::now());
-            self.session.note_activity();
+            let now = self.node.now();
+            self.coalesce.sent(now);
+            self.session.note_activity(now);
         }
         Ok(())
     }
@@ -177,7 +178,7 @@ impl Writer {
     fn count(&self, content: &Content, timer: Option<&Timer>) {
         let metrics = &self.node.metrics;
         if let Some(timer) = timer {
-            metrics.commands.answered(timer);
+            metrics.commands.answered(timer, self.node.now());
         }
         if let Some(error) = content.error() {
             metrics.commands.failed(error);

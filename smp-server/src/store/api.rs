@@ -15,7 +15,7 @@ use super::service::{NewService, ServiceQueues, ServiceRole};
 /// Messages that a queue takes before it is full, unless configured otherwise.
 pub const DEFAULT_QUOTA: usize = 128;
 
-/// What store operations return.
+/// Result of a store operation.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Queues, their messages, and services. Used as `Arc<dyn Store>`.
@@ -172,7 +172,7 @@ pub trait Store: Send + Sync + 'static {
     /// How much the store holds.
     fn counts(&self) -> StoreCounts;
 
-    /// What the store is doing, for statistics.
+    /// The load of the store, for statistics.
     fn load(&self) -> StoreLoad {
         StoreLoad::default()
     }
@@ -191,7 +191,7 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
-/// What a search has found, and how.
+/// Result of a search, and whether the disk was asked.
 #[derive(Debug, Clone)]
 pub struct LookedUp {
     /// The queue, if there is one.
@@ -215,7 +215,7 @@ pub struct StoreCounts {
     pub notifier_services: u64,
 }
 
-/// What waits for the disk, and what is on it; all zero for a store without a disk.
+/// Sizes of what waits for the disk and of the files on it; all zero for a store without a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreLoad {
     /// Operations that wait to be written.
@@ -238,7 +238,7 @@ pub struct StoreLoad {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SweepPosition(pub(crate) u64);
 
-/// What one step of a sweep did.
+/// Result of one step of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Messages that were removed.

@@ -39,7 +39,7 @@ enum Progress {
     Open,
     /// A task waits.
     Task(Waker),
-    /// What is to be done then.
+    /// The step to be done then.
     Then(Box<dyn FnOnce(Outcome) + Send>),
     /// It is done.
     Done(Outcome),
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// What is noted when a completion is resolved.
+    /// The note of a completion that is resolved.
     fn noted(completion: Completion) -> Arc<Mutex<Vec<Outcome>>> {
         let outcomes = Arc::<Mutex<Vec<_>>>::default();
         let note = outcomes.clone();

@@ -29,7 +29,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// What a client is answered. The text says nothing about queues.
+/// The answer to a client. The text says nothing about queues.
 impl From<StoreError> for ErrorType {
     fn from(error: StoreError) -> Self {
         match error {
@@ -80,7 +80,7 @@ pub enum OpenError {
         /// How it is.
         what: &'static str,
     },
-    /// What was written to the database last is not there.
+    /// The last part of the database is not there.
     #[error(
         "the end of the store {path} is missing: it is an older copy, or its log ({path}-wal) was removed; nothing was changed. Put \
          the log back, or restore a backup (see `smp-server restore --help`). Only if it is lost for good: `smp-server start \
@@ -112,7 +112,7 @@ pub enum OpenError {
     Damaged {
         /// Path of the database file.
         path: std::path::PathBuf,
-        /// What the database engine said.
+        /// The words of the database engine.
         reason: String,
     },
     /// The file cannot be opened or created.
@@ -120,7 +120,7 @@ pub enum OpenError {
     Open {
         /// Path of the file.
         path: std::path::PathBuf,
-        /// What the operating system or the database engine said.
+        /// The words of the operating system or the database engine.
         reason: String,
     },
     /// The database was written by a newer version of this program, or is not one of ours.
@@ -130,7 +130,7 @@ pub enum OpenError {
     Schema {
         /// Path of the database file.
         path: std::path::PathBuf,
-        /// What does not fit.
+        /// The mismatch.
         reason: String,
     },
 }

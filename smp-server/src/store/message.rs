@@ -16,14 +16,14 @@ pub struct Message {
     pub id: MessageId,
     /// When the relay accepted it, in seconds since 1970.
     pub timestamp: u64,
-    /// What it holds.
+    /// Its content.
     pub content: MessageContent,
 }
 
-/// What a [`Message`] holds.
+/// Content of a [`Message`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum MessageContent {
-    /// What a sender sent.
+    /// The body from the sender.
     Sent {
         /// Whether the sender asked that the recipient be notified.
         notification: bool,
@@ -113,7 +113,7 @@ pub struct NewMessage {
     pub body: Vec<u8>,
 }
 
-/// What became of an appended message.
+/// The result of appending a message.
 #[derive(Debug)]
 pub enum Appended {
     /// It is in the queue.
@@ -137,7 +137,7 @@ pub struct Accepted {
     pub kept: Completion,
 }
 
-/// What an acknowledgement did.
+/// The result of an acknowledgement.
 #[derive(Debug)]
 pub struct Acknowledged {
     /// The message that was removed; `None` if the first message of the queue is another one (it was acknowledged
@@ -151,7 +151,7 @@ pub struct Acknowledged {
     pub durable: Completion,
 }
 
-/// What [`Store::acknowledge`](super::Store::acknowledge) does after the removal.
+/// The next step of [`Store::acknowledge`](super::Store::acknowledge) after the removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterAck {
     /// Returns the message that is now the first (`ACK` in a subscription).
@@ -160,7 +160,7 @@ pub enum AfterAck {
     Nothing,
 }
 
-/// What `QUE` shows of the messages of a queue.
+/// The part of a queue's messages that `QUE` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueContent {
     /// How many messages there are, a quota marker counts too.

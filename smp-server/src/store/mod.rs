@@ -1,7 +1,7 @@
 //! Stores: queues, their messages, and services.
 //!
 //! [`Store`] is what the relay's commands are written against; `MemoryStore` and `SqliteStore` implement it and
-//! pass one conformance suite. The store is truth. What is kept where, and when an answer may be given:
+//! pass one conformance suite. The store is truth. Places and times of answers:
 //!
 //! | operation | done when the future resolves | durable when |
 //! |---|---|---|

@@ -32,7 +32,7 @@ pub struct QueueRecord {
     pub sender_id: SenderId,
     /// Key that authorizes the sender's commands, once the queue is secured.
     pub sender_key: Option<PublicAuthKey>,
-    /// What the queue is for; `None` when created by a client older than version 9, or not stated.
+    /// The purpose of the queue; `None` when created by a client older than version 9, or not stated.
     pub mode: Option<QueueMode>,
     /// Short link of the queue.
     pub link: Option<QueueLink>,
@@ -62,7 +62,7 @@ impl QueueRecord {
     }
 }
 
-/// What a queue is for.
+/// The purpose of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueMode {
     /// Messages of one connection; its sender may secure it (`SKEY`, `LKEY`).

@@ -4,7 +4,7 @@ use smp_protocol::{command::IdsHash, id::ServiceId};
 
 use super::{MessageInfo, MessageKind, QueueRecord, ServiceQueues, ServiceRole};
 
-/// What happens to a message that is sent to an active queue.
+/// The fate of a message that is sent to an active queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// It is added.

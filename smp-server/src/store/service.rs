@@ -4,7 +4,7 @@ use smp_protocol::id::ServiceId;
 
 use super::Day;
 
-/// What a service subscribes to. A certificate has one role for ever.
+/// The kind of things that a service subscribes to. A certificate has one role for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceRole {
     /// Messages: queues are counted by recipient ID.
@@ -19,7 +19,7 @@ pub struct NewService {
     /// ID of 24 bytes that it gets if the certificate is new: the beginning of the SHA3-384 of `fingerprint`, or the ID that it
     /// had in the relay that is imported.
     pub id: ServiceId,
-    /// What it asks to subscribe to.
+    /// The wanted role.
     pub role: ServiceRole,
     /// Its certificate chain as encoded in the handshake, if it was imported; otherwise empty. Nothing needs it.
     pub certificates: Vec<u8>,

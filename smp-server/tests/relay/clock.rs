@@ -5,12 +5,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use smp_protocol::{command::SubscriptionMode, message::BrokerMessage};
-use smp_server::{Clock, Relay, RunningRelay, TimeSource, config::Config, init};
-use time::OffsetDateTime;
+use smp_server::{Relay, RunningRelay, config::Config, init};
+use smp_transport::surroundings::{Surroundings, Time, TimeSource};
 
 use crate::support::{Client, Queue, client_of, messaging, send};
 
@@ -21,8 +21,8 @@ const DAY: u64 = 86_400;
 struct Set(Arc<AtomicU64>);
 
 impl TimeSource for Set {
-    fn wall(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn wall(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
     }
 
     fn monotonic(&self) -> tokio::time::Instant {
@@ -31,11 +31,12 @@ impl TimeSource for Set {
 }
 
 fn today() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    Time::machine().unix_seconds()
 }
 
 async fn start(config: &Config, clock: &Set) -> RunningRelay {
-    Relay::start_with(config.clone(), Clock::new(clock.clone())).await.unwrap()
+    let surroundings = Surroundings { time: Time::new(clock.clone()), ..Surroundings::machine() };
+    Relay::start_with(config.clone(), surroundings).await.unwrap()
 }
 
 /// Sends a message, whose queue then has had those before it expire if they were too old.
@@ -55,14 +56,7 @@ async fn received(client: &mut Client, queue: &Queue) -> usize {
 }
 
 fn config(dir: &tempfile::TempDir) -> Config {
-    let options = init::Options {
-        dir: dir.path().to_path_buf(),
-        hosts: vec!["127.0.0.1".parse().unwrap()],
-        port: 0,
-        password: None,
-    };
-    init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-    let mut config = Config::for_tests(dir.path());
+    let mut config = init::for_tests(dir.path(), &Surroundings::machine()).unwrap();
     config.store.kind = crate::STORE;
     // A sweep comes between any two commands.
     config.queues.expiry_interval = Duration::from_millis(1);

@@ -1,13 +1,15 @@
 //! One network that opens connections by the thousand does not keep others from theirs.
 //!
-//! `SMP_TEST_CROWD=40000` runs the long form: as many connections, with the default limits.
+//! The crowd is played by child processes, so that their ends of the connections do not count against the relay's limit of open files.
+//! `SMP_TEST_CROWD=40000` runs the long form: as many connections, with the default limits, or as many places as files may be open.
 
 use std::{
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, SocketAddr},
+    process::{Child, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,7 +17,7 @@ use std::{
 use futures_util::future::select_all;
 use smp_protocol::{
     command::{Command, SubscriptionMode},
-    error::ErrorType,
+    error::{BrokerErrorType, ErrorType, ProxyError},
     id::EntityId,
     message::BrokerMessage,
 };
@@ -26,7 +28,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::support::{Client, TestRelay, messaging, relay_with, send};
+use crate::proxying::prxy;
+use crate::support::{Client, TestRelay, messaging, refused, relay_with, send};
 
 /// Networks of the attackers, each a /24 of its own.
 const NETWORKS: usize = 40;
@@ -83,16 +86,10 @@ fn counting_loopback(config: &mut Config) {
     config.limits.count_loopback = true;
 }
 
-/// Opens connections that say nothing, at once another one for each that is closed, until told to stop.
-async fn open_for_ever(
-    network: usize,
-    count: usize,
-    to: SocketAddr,
-    opened: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-) {
+/// Opens connections that say nothing, at once another one for each that is closed, for ever.
+async fn open_for_ever(network: usize, count: usize, to: SocketAddr, opened: Arc<AtomicUsize>) {
     let mut connections = std::collections::VecDeque::new();
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         if let Ok(stream) = connect_from(address_in(network), to).await {
             connections.push_back(stream);
             opened.fetch_add(1, Ordering::Relaxed);
@@ -112,16 +109,60 @@ async fn open_for_ever(
     }
 }
 
+/// Says to a child process which part of the crowd it is: relay, first network, connections of each network.
+const PART: &str = "SMP_TEST_CROWD_PART";
+
+/// A process has as many networks.
+const NETWORKS_OF_PART: usize = 10;
+
+/// The crowd's part of a child process, which [`thousands_of_silent_connections_do_not_keep_others_out`] starts; by itself it is
+/// nothing. Says when all its connections were opened, and ends with its parent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn part_of_a_crowd() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let [to, first, count] = part.split(' ').collect::<Vec<_>>()[..] else { panic!("{part}") };
+    let (to, first, count): (_, usize, usize) =
+        (to.parse().unwrap(), first.parse().unwrap(), count.parse().unwrap());
+    let files = (count * NETWORKS_OF_PART) as u64 + OTHER_FILES;
+    assert!(allow_files(files) >= files, "{files} open files are not allowed");
+    let opened = Arc::new(AtomicUsize::new(0));
+    let mut networks = JoinSet::new();
+    for network in first..first + NETWORKS_OF_PART {
+        networks.spawn(open_for_ever(network, count, to, opened.clone()));
+    }
+    while opened.load(Ordering::Relaxed) < count * NETWORKS_OF_PART {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    say(OPENED);
+    let parent_has_ended = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    parent_has_ended.await.unwrap().unwrap();
+    std::process::exit(0);
+}
+
+/// What a part of the crowd says.
+const OPENED: &str = "all are opened";
+
+/// Starts a part of the crowd.
+fn start_part(to: SocketAddr, first: usize, count: usize) -> Child {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crowd::part_of_a_crowd", "--nocapture"])
+        .env(PART, format!("{to} {first} {count}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_silent_connections_do_not_keep_others_out() {
     let long: Option<usize> = std::env::var("SMP_TEST_CROWD").ok().map(|count| count.parse().unwrap());
     let count = long.unwrap_or(2_000);
-    let places = Config::default().limits.max_connections.min(count / 2);
-    let files = (count + places) as u64 + OTHER_FILES;
-    let limit = allow_files(files);
-    if limit < files {
-        return say(&format!(
-            "{count} silent connections: skipped, they take {files} open files and {limit} are allowed (ulimit -n)"
+    let wanted = Config::default().limits.max_connections.min(count / 2);
+    let limit = allow_files(wanted as u64 + OTHER_FILES);
+    let places = wanted.min(usize::try_from(limit.saturating_sub(OTHER_FILES)).unwrap());
+    if places < wanted {
+        say(&format!(
+            "the relay has {places} places instead of {wanted}: {limit} open files are allowed (ulimit -n)"
         ));
     }
     let relay = relay_with(|config| {
@@ -133,27 +174,28 @@ async fn thousands_of_silent_connections_do_not_keep_others_out() {
     })
     .await;
     let to = relay.running.local_addrs()[0];
-    let (opened, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let mut attackers = JoinSet::new();
-    for network in 1..=NETWORKS {
-        attackers.spawn(open_for_ever(network, count / NETWORKS, to, opened.clone(), stop.clone()));
-    }
+    let parts = (0..NETWORKS / NETWORKS_OF_PART)
+        .map(|part| start_part(to, 1 + part * NETWORKS_OF_PART, count / NETWORKS));
+    let mut parts: Vec<_> = parts.collect();
+    let outputs: Vec<_> = parts.iter_mut().map(|part| BufReader::new(part.stdout.take().unwrap())).collect();
+    let all_opened = tokio::task::spawn_blocking(move || {
+        outputs.into_iter().all(|output| output.lines().any(|line| line.unwrap().contains(OPENED)))
+    });
+    assert!(all_opened.await.unwrap(), "a part of the crowd has ended");
     // They have filled it, and go on.
-    while opened.load(Ordering::Relaxed) < count
-        || relay.running.connections() < relay.config.limits.max_connections
-    {
-        assert!(attackers.try_join_next().is_none());
+    while relay.running.connections() < places {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let took = newcomer(&relay).await;
     say(&format!(
-        "{} connections were opened from {NETWORKS} networks; somebody from another one connected, created a queue and received within {took:?}",
-        opened.load(Ordering::Relaxed)
+        "{count} connections were opened from {NETWORKS} networks to a relay with {places} places; somebody from another one connected, created a queue and received within {took:?}"
     ));
-    assert!(relay.running.connections() <= relay.config.limits.max_connections);
+    assert!(relay.running.connections() <= places);
     assert!(long.is_none() || took < Duration::from_secs(1), "{took:?}");
-    stop.store(true, Ordering::Relaxed);
-    while attackers.join_next().await.is_some() {}
+    for mut part in parts {
+        part.kill().unwrap();
+        part.wait().unwrap();
+    }
 }
 
 /// Who has shown that he uses the relay is not displaced by who has not.
@@ -220,6 +262,38 @@ async fn rates_survive_a_reconnect() {
     assert!(matches!(refused, Err(ClientError::Relay(ErrorType::Store(_)))), "refused");
     let elsewhere = client_from(2, &relay).await;
     elsewhere.queue().await;
+}
+
+/// The same holds for relays that nobody has asked for.
+#[tokio::test]
+async fn the_pace_of_new_relays_survives_a_reconnect() {
+    let relay = relay_with(|config| {
+        counting_loopback(config);
+        config.proxy.new_relays_per_minute = 4;
+        config.proxy.new_relays_per_minute_network = 4;
+    })
+    .await;
+    let absent = |number: u8| {
+        let mut address = relay.running.address().clone();
+        (address.port, address.fingerprint) = (Some(1), [number; 32]);
+        address
+    };
+    let busy = ErrorType::Proxy(Box::new(ProxyError::Broker(BrokerErrorType::Timeout)));
+    let ask = async |client: &Client, number| {
+        refused(prxy(client, &absent(number), None).await.map(|_| BrokerMessage::Ok))
+    };
+    let first = client_from(1, &relay).await;
+    for number in 0..4 {
+        assert_ne!(ask(&first, number).await, busy);
+    }
+    drop(first);
+    let second = client_from(1, &relay).await;
+    let asked = (4..8).map(|number| Box::pin(ask(&second, number)));
+    // Two wait for their turns, which come every 15 seconds; the others would wait for too long.
+    let (answer, ..) = select_all(asked).await;
+    assert_eq!(answer, busy);
+    assert_ne!(ask(&second, 0).await, busy, "this one was asked for before");
+    assert_ne!(ask(&client_from(2, &relay).await, 9).await, busy);
 }
 
 #[tokio::test]

@@ -244,3 +244,21 @@ async fn guessing_is_slow() {
     client.relay.send(None, EntityId::empty(), Command::Ping).await.unwrap();
     assert!(start.elapsed() < Duration::from_millis(500));
 }
+
+/// Also by forwarding to oneself; but a proxy carries many senders, so ten times as many guesses pass at once.
+#[tokio::test]
+async fn guessing_through_a_proxy_is_slow() {
+    let relay = relay_with(|config| config.limits.failed_authorizations_per_minute = 2).await;
+    let proxy = crate::forwarding::proxy(&relay).await;
+    let guess = async |number: usize| {
+        for _ in 0..number {
+            let id = EntityId::from(smp_protocol::id::SenderId::generate(&mut rand::rng()));
+            let answer =
+                crate::forwarding::forward(&proxy, SmpVersion::MAX.0, None, id, send(b"guess")).await;
+            assert_eq!(answer.unwrap(), BrokerMessage::Error(ErrorType::Auth));
+        }
+    };
+    let start = std::time::Instant::now();
+    guess(21).await;
+    assert!(start.elapsed() >= Duration::from_secs(3), "after 20 of them, one comes each three seconds");
+}

@@ -1,5 +1,9 @@
 //! A running relay, spoken to over TCP and TLS.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod blocking;

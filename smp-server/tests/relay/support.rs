@@ -13,9 +13,11 @@ use smp_protocol::{
     version::{SmpVersion, VersionRange},
 };
 use smp_server::{Relay, RunningRelay, config::Config, init};
-use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents};
+use smp_transport::{
+    client::{ClientConfig, ClientError, RelayClient, RelayEvents},
+    surroundings::Surroundings,
+};
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
 /// Versions in which something changes for clients.
 pub(crate) const VERSIONS: [u16; 12] = [6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 19];
@@ -37,14 +39,7 @@ pub(crate) async fn relay() -> TestRelay {
 /// A relay with these changes to its settings.
 pub(crate) async fn relay_with(change: impl FnOnce(&mut Config)) -> TestRelay {
     let dir = tempfile::tempdir().unwrap();
-    let options = init::Options {
-        dir: dir.path().to_path_buf(),
-        hosts: vec!["127.0.0.1".parse().unwrap()],
-        port: 0,
-        password: None,
-    };
-    init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-    let mut config = Config::for_tests(dir.path());
+    let mut config = init::for_tests(dir.path(), &Surroundings::machine()).unwrap();
     config.store.kind = crate::STORE;
     change(&mut config);
     TestRelay { running: Relay::start(config.clone()).await.unwrap(), config, _dir: dir }

@@ -22,7 +22,7 @@ pub(super) async fn dial(
     let mut targets = targets(address, &config.dialler).peekable();
     while let Some((host, port)) = targets.next() {
         let is_last = targets.peek().is_none();
-        let dialling = dial_one(host, port, connector, &config.dialler, &mut addresses, is_last);
+        let dialling = dial_one(host, port, connector, config, &mut addresses, is_last);
         let error = match timeout(config.connect_timeout, dialling).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(ClientError::NotAllowed)) => {
@@ -65,11 +65,13 @@ async fn dial_one(
     host: &Host,
     port: u16,
     connector: &RelayConnector,
-    dialler: &Dialler,
+    config: &ClientConfig,
     addresses: &mut usize,
     is_last: bool,
 ) -> Result<Connection<ClientSide>, ClientError> {
-    let stream = dialler.dial(host, port, addresses, is_last).await.map_err(|error| match error {
+    let network = &*config.surroundings.network;
+    let dialled = config.dialler.dial(network, host, port, addresses, is_last).await;
+    let stream = dialled.map_err(|error| match error {
         DialError::NotAllowed => ClientError::NotAllowed,
         DialError::OnionOnly => ClientError::OnionOnly,
         DialError::Socks(error) => ClientError::Socks(error),

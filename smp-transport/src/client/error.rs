@@ -42,9 +42,9 @@ pub enum ClientError {
     #[error("the relay speaks SMP versions {} to {}, we speak {} to {}",
         .relay.min().0, .relay.max().0, .ours.min().0, .ours.max().0)]
     Version {
-        /// What the relay speaks.
+        /// Versions of the relay.
         relay: VersionRange<SmpVersion>,
-        /// What we speak.
+        /// Our versions.
         ours: VersionRange<SmpVersion>,
     },
     /// The connection is lost; whether the relay received the request is unknown. Connect again.
@@ -135,9 +135,9 @@ impl ClientError {
 pub struct Attempt {
     /// Host and port.
     pub host: String,
-    /// What happened, as a sentence.
+    /// The error, as a sentence.
     pub reason: String,
-    /// What happened.
+    /// The error.
     pub error: Box<ClientError>,
 }
 

@@ -23,8 +23,7 @@ impl Handle {
         let shared = &self.shared;
         let limit = request.timeout.unwrap_or(shared.config.response_timeout);
         let place = room(shared, shared.places.clone().acquire_owned()).await?;
-        let correlation_id =
-            request.correlation_id.unwrap_or_else(|| CorrelationId::generate(&mut rand::rng()));
+        let correlation_id = request.correlation_id.unwrap_or_else(|| shared.correlation_id());
         let entity_id = request.entity_id;
         let transmission =
             shared.authorizer.transmission(request.key, &correlation_id, &entity_id, &request.command)?;

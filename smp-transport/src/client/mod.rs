@@ -101,7 +101,7 @@ pub struct RelayEvent {
 #[derive(Clone)]
 pub struct RelayClient(Arc<Handle>);
 
-/// What the relay sends on its own, in order.
+/// The stream of events that the relay sends on its own, in order.
 pub struct RelayEvents {
     events: mpsc::Receiver<RelayEvent>,
     shared: Arc<Shared>,
@@ -118,7 +118,7 @@ struct Shared {
     pending: Pending,
     /// Free places for requests in flight.
     places: Arc<Semaphore>,
-    /// What is to be written.
+    /// Requests to be written.
     queue: WriteQueue,
     /// Free bytes in it.
     queued: Arc<Semaphore>,
@@ -170,8 +170,9 @@ impl RelayClient {
             stop: CancellationToken::new(),
             events: to_application.downgrade(),
         });
-        tokio::spawn(writing::write_requests(shared.clone(), writer));
-        tokio::spawn(reading::read_answers(shared.clone(), reader, to_application));
+        let spawner = &shared.config.surroundings.spawner;
+        spawner.spawn(writing::write_requests(shared.clone(), writer));
+        spawner.spawn(reading::read_answers(shared.clone(), reader, to_application));
         let events = RelayEvents { events, shared: shared.clone() };
         (Self(Arc::new(Handle { shared, side })), events)
     }
@@ -218,13 +219,13 @@ impl RelayClient {
         answers
     }
 
-    /// What was agreed in the handshake: version, session ID, the relay's key.
+    /// The agreement of the handshake: version, session ID, the relay's key.
     #[must_use]
     pub fn session(&self) -> &Session {
         self.0.shared.authorizer.session()
     }
 
-    /// What else is known of the connection: certificates, service.
+    /// The client's side of the connection: certificates, service.
     #[must_use]
     pub fn side(&self) -> &ClientSide {
         &self.0.side
@@ -246,7 +247,7 @@ impl RelayEvents {
     /// Waits for the next event. Cancel safe.
     ///
     /// Keep receiving, in a task that does not itself wait for answers: when [`MAX_EVENTS`] events wait, answers wait
-    /// behind them. Whoever wants no events drops this.
+    /// behind them. Drop this if no events are wanted.
     ///
     /// # Errors
     /// Why the connection ended, once all events before that have been received.
@@ -259,6 +260,10 @@ impl RelayEvents {
 }
 
 impl Shared {
+    fn correlation_id(&self) -> CorrelationId {
+        CorrelationId::generate(&mut self.config.surroundings.randomness.rng())
+    }
+
     /// Ends the connection for this reason, unless it has ended before.
     fn end(&self, reason: ClientError) {
         self.pending.end(reason);
@@ -281,6 +286,7 @@ impl Drop for Handle {
 
 fn connector(fingerprint: [u8; 32], config: &ClientConfig) -> Result<RelayConnector, ClientError> {
     let settings = ConnectorSettings {
+        surroundings: config.surroundings.clone(),
         versions: config.versions,
         proxy: config.proxy,
         service: config.service.clone(),

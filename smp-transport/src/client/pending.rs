@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{ClientError, RelayEvent, Response};
 
-/// What a request gets in the end.
+/// The end of a request.
 pub(super) type Answer = Result<Response, ClientError>;
 
 /// All requests in flight, until the connection has ended.
@@ -77,7 +77,7 @@ impl Pending {
         self.lock().requests.remove(correlation_id);
     }
 
-    /// Gives a message of the relay to the request that waits for it. What nobody waits for is returned as an event.
+    /// Gives a message of the relay to the request that waits for it. Any other is returned as an event.
     pub(super) fn dispatch(&self, received: MessageTransmission<'_>) -> Option<RelayEvent> {
         let MessageTransmission { correlation_id, entity_id, message } = received;
         let message = message.map(BrokerMessage::into_owned);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::CertificateDer;
 use smp_crypto::{Nonce, PrivateAuthKey, X25519PrivateKey, X25519PublicKey};
 use smp_protocol::address::{Password, RelayAddress};
 use smp_protocol::certificate::CertifiedKey;
@@ -18,6 +18,7 @@ use smp_protocol::version::{SmpVersion, VersionRange};
 
 use super::{ClientError, RelayClient, Request, Response};
 use crate::identity::check_relay_chain;
+use crate::surroundings::Time;
 
 /// How commands of a sender get to their relay: `SKEY`, `SEND`, `LKEY`, `LGET`.
 #[derive(Debug, Clone)]
@@ -96,7 +97,8 @@ impl ProxiedRelay {
         let BrokerMessage::ProxySessionKey { session_id, versions: theirs, key } = answer else {
             return Err(ClientError::UnreadableAnswer(unexpected()));
         };
-        let relay_key = verify(destination, &key)?;
+        let time = &proxy.0.shared.config.surroundings.time;
+        let relay_key = verify(destination, &key, time)?;
         let common = theirs.intersect(&versions);
         let version = common.ok_or(ClientError::Version { relay: theirs, ours: versions })?.max();
         let destination = SessionParameters { version, id: session_id };
@@ -115,9 +117,10 @@ impl ProxiedRelay {
         entity_id: impl Into<EntityId>,
         command: Command<'_>,
     ) -> Result<Response, ClientError> {
-        let (id, entity_id) = (CorrelationId::generate(&mut rand::rng()), entity_id.into());
+        let shared = &self.proxy.0.shared;
+        let (id, entity_id) = (shared.correlation_id(), entity_id.into());
         let content = self.content(key, &id, &entity_id, &command)?;
-        let command_key = X25519PrivateKey::generate(&mut rand::rng());
+        let command_key = X25519PrivateKey::generate(&mut shared.config.surroundings.randomness.rng());
         let secret = command_key.agree(&self.relay_key).box_key();
         let sealed = seal_content(&secret, &id, content.as_bytes()).map_err(|_| ClientError::TooLarge)?;
         let forward = Command::ProxyForward {
@@ -189,13 +192,17 @@ impl fmt::Debug for ProxiedRelay {
 }
 
 /// The destination's key, if the proxy shows the relay that the address names: the proxy could not make this up.
-fn verify(destination: &RelayAddress, key: &CertifiedKey) -> Result<X25519PublicKey, ClientError> {
+fn verify(
+    destination: &RelayAddress,
+    key: &CertifiedKey,
+    time: &Time,
+) -> Result<X25519PublicKey, ClientError> {
     if key.chain.relay_fingerprint() != Some(destination.fingerprint) {
         return Err(ClientError::WrongRelay { host: destination.hosts.first().canonical().to_string() });
     }
     let damaged = || ClientError::UnreadableAnswer(unexpected());
     let chain: Vec<_> = key.chain.certificates().map(|der| CertificateDer::from(der.to_vec())).collect();
-    check_relay_chain(&chain, UnixTime::now()).map_err(|_| damaged())?;
+    check_relay_chain(&chain, time.for_certificates()).map_err(|_| damaged())?;
     let leaf_key = key.chain.leaf_key().ok_or_else(damaged)?;
     let verified = key.signed_key.verify_x25519(&leaf_key);
     verified.map_err(|_: HandshakeError| damaged())

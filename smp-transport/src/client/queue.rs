@@ -16,7 +16,7 @@ pub(super) struct Outgoing {
     pub(super) handed: Handed,
 }
 
-/// What is left of a transmission while its block is written.
+/// The rest of a transmission while its block is written.
 pub(super) struct Handed {
     /// Its part of the bytes that may wait.
     pub(super) room: OwnedSemaphorePermit,
@@ -66,7 +66,7 @@ impl WriteQueue {
         waiting.urgent.is_empty() && waiting.others.is_empty()
     }
 
-    /// Fills an empty block. What becomes of its transmissions goes to `handed`.
+    /// Fills an empty block. The ends of its transmissions go to `handed`.
     pub(super) fn fill(&self, block: &mut CommandBlock, handed: &mut Vec<Handed>) {
         let mut waiting = self.lock();
         let Waiting { urgent, others } = &mut *waiting;

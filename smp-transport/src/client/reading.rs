@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smp_protocol::command::Command;
 use smp_protocol::error::ErrorType;
-use smp_protocol::id::{CorrelationId, EntityId};
+use smp_protocol::id::EntityId;
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::transmission::read_messages;
 use tokio::sync::mpsc;
@@ -92,7 +92,10 @@ impl KeepAlive {
     /// Something has come: the relay lives.
     fn received(&mut self, shared: &Shared) {
         self.unanswered = 0;
-        self.due = shared.config.ping_interval.map(|interval| Instant::now() + interval);
+        self.due = shared
+            .config
+            .ping_interval
+            .map(|interval| shared.config.surroundings.time.monotonic() + interval);
     }
 
     async fn due(&self) {
@@ -107,8 +110,8 @@ impl KeepAlive {
             return Err(ClientError::NotResponding);
         }
         self.unanswered += 1;
-        self.due = Some(Instant::now() + shared.config.response_timeout);
-        let correlation_id = CorrelationId::generate(&mut rand::rng());
+        self.due = Some(shared.config.surroundings.time.monotonic() + shared.config.response_timeout);
+        let correlation_id = shared.correlation_id();
         let transmission =
             shared.authorizer.transmission(None, &correlation_id, &EntityId::empty(), &Command::Ping)?;
         let size = u32::try_from(transmission.len()).unwrap_or(u32::MAX);

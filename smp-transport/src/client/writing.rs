@@ -11,7 +11,7 @@ use super::queue::{Handed, WriteQueue};
 use super::{ClientError, Shared};
 use crate::connection::BlockWriter;
 
-/// Writes what is queued until the connection ends. What was queued while something else was being written goes
+/// Writes what is queued until the connection ends. Requests that were queued while others were being written go
 /// together, without waiting for more: an idle client sends at once, a busy one fills blocks.
 pub(super) async fn write_requests(shared: Arc<Shared>, mut writer: BlockWriter) {
     let mut batch = WriteBatch::default();

@@ -20,11 +20,14 @@ use super::{
     to_chain, to_session_id,
 };
 use crate::identity::RelayIdentity;
+use crate::surroundings::Surroundings;
 use crate::tls::{ByteStream, TlsError, TlsServer, TlsSession};
 
-/// What a relay offers, and how patient it is.
+/// Offered versions and time limits of a relay.
 #[derive(Debug, Clone)]
 pub struct AcceptorSettings {
+    /// Clock and randomness. Default: those of this machine.
+    pub surroundings: Surroundings,
     /// The versions to offer. Clients that negotiate nothing by ALPN are offered version 6 only, or
     /// nothing if that is not among them.
     pub versions: VersionRange<SmpVersion>,
@@ -37,6 +40,7 @@ pub struct AcceptorSettings {
 impl Default for AcceptorSettings {
     fn default() -> Self {
         Self {
+            surroundings: Surroundings::machine(),
             versions: SmpVersion::SUPPORTED,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             block_timeout: BLOCK_TIMEOUT,
@@ -64,7 +68,7 @@ impl RelayAcceptor {
     pub fn new(identity: &RelayIdentity, settings: AcceptorSettings) -> Result<Self, ConnectionError> {
         let no_chain = ConnectionError::Tls(TlsError::Certificate(crate::identity::ChainError::Length(0)));
         let chain = to_chain(identity.chain())?.ok_or(no_chain)?;
-        let tls = TlsServer::new(identity)?;
+        let tls = TlsServer::new(identity, settings.surroundings.time.clone())?;
         Ok(Self(Arc::new(Inner { tls, identity: identity.clone(), chain, settings })))
     }
 
@@ -110,13 +114,17 @@ impl Inner {
         let client_chain = to_chain(tls.peer_chain())?;
         let TlsSession { stream, session_id, .. } = tls;
         let stream = SharedStream::new(stream);
-        let mut reader = BlockReader::new(stream.clone(), self.settings.block_timeout);
+        let mut reader = BlockReader::new(
+            stream.clone(),
+            self.settings.block_timeout,
+            self.settings.surroundings.time.clone(),
+        );
         let mut writer = BlockWriter::new(stream);
 
         let session_id = to_session_id(&session_id)?;
         let versions = relay::offered_versions(self.settings.versions, alpn.is_some());
         let versions = versions.ok_or(TransportError::Version)?;
-        let key = X25519PrivateKey::generate(&mut rand::rng());
+        let key = X25519PrivateKey::generate(&mut self.settings.surroundings.randomness.rng());
         let hello = relay::hello(versions, session_id.clone(), &self.chain, self.identity.key(), &key);
         writer.write_block(&to_bytes(&hello)).await?;
         writer.flush().await?;

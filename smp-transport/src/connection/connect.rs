@@ -17,11 +17,14 @@ use super::{
     RegisteredService, to_chain, to_session_id,
 };
 use crate::identity::RelayIdentity;
+use crate::surroundings::Surroundings;
 use crate::tls::{ByteStream, TlsClient, TlsSession};
 
-/// How a client presents itself, and how patient it is.
+/// Versions, role and time limits of a client.
 #[derive(Debug, Clone)]
 pub struct ConnectorSettings {
+    /// Clock and randomness. Default: those of this machine.
+    pub surroundings: Surroundings,
     /// The versions to accept.
     pub versions: VersionRange<SmpVersion>,
     /// Whether this is a proxy on its way to a destination relay.
@@ -37,6 +40,7 @@ pub struct ConnectorSettings {
 impl Default for ConnectorSettings {
     fn default() -> Self {
         Self {
+            surroundings: Surroundings::machine(),
             versions: SmpVersion::SUPPORTED,
             proxy: false,
             service: None,
@@ -46,10 +50,10 @@ impl Default for ConnectorSettings {
     }
 }
 
-/// What a service proves its identity with. Its certificates are made as those of relays.
+/// Proof of a service's identity. Its certificates are made as those of relays.
 #[derive(Debug, Clone)]
 pub struct ServiceIdentity {
-    /// What it does.
+    /// Its role.
     pub role: ServiceRole,
     /// Its certificates and the key of the first one.
     pub identity: RelayIdentity,
@@ -69,7 +73,8 @@ impl RelayConnector {
     /// # Errors
     /// [`ConnectionError::Tls`] if rustls refuses the configuration.
     pub fn new(fingerprint: [u8; 32], settings: ConnectorSettings) -> Result<Self, ConnectionError> {
-        let tls = TlsClient::new(fingerprint, settings.service.as_ref().map(|service| &service.identity))?;
+        let certificate = settings.service.as_ref().map(|service| &service.identity);
+        let tls = TlsClient::new(fingerprint, certificate, settings.surroundings.time.clone())?;
         Ok(Self { tls, fingerprint, settings })
     }
 
@@ -89,12 +94,16 @@ impl RelayConnector {
         let relay_chain = to_chain(tls.peer_chain())?.ok_or(TransportError::from(HandshakeError::BadAuth))?;
         let TlsSession { stream, session_id, certificate_sent } = tls;
         let stream = SharedStream::new(stream);
-        let mut reader = BlockReader::new(stream.clone(), self.settings.block_timeout);
+        let mut reader = BlockReader::new(
+            stream.clone(),
+            self.settings.block_timeout,
+            self.settings.surroundings.time.clone(),
+        );
         let mut writer = BlockWriter::new(stream);
 
         let relay_hello = RelayHello::read(&reader.read_block().await?)?;
-        let key = X25519PrivateKey::generate(&mut rand::rng());
-        let service_key = Ed25519PrivateKey::generate(&mut rand::rng());
+        let key = X25519PrivateKey::generate(&mut self.settings.surroundings.randomness.rng());
+        let service_key = Ed25519PrivateKey::generate(&mut self.settings.surroundings.randomness.rng());
         let service_chain = match &self.settings.service {
             Some(service) if certificate_sent => to_chain(service.identity.chain())?,
             _ => None,

@@ -22,9 +22,9 @@ pub enum ConnectionError {
     /// The two sides have no version in common: the older one must be upgraded.
     #[error("the relay speaks SMP versions {relay}, we speak {ours}")]
     Version {
-        /// What the relay offered.
+        /// Versions that the relay offered.
         relay: VersionRange<SmpVersion>,
-        /// What we would have accepted.
+        /// Versions that we would have accepted.
         ours: VersionRange<SmpVersion>,
     },
     /// The SMP handshake failed: what the peer sent is damaged or not trustworthy, or it refused us.

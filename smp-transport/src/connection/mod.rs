@@ -42,9 +42,9 @@ pub const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// An established connection, from the side `S`: [`RelaySide`] or [`ClientSide`].
 #[derive(Debug)]
 pub struct Connection<S> {
-    /// What both sides agreed.
+    /// The agreement of both sides.
     pub session: Session,
-    /// What only this side knows.
+    /// The knowledge of this side only.
     pub side: S,
     /// The half that reads.
     pub reader: BlockReader,
@@ -52,12 +52,12 @@ pub struct Connection<S> {
     pub writer: BlockWriter,
 }
 
-/// What a relay knows of a connection.
+/// A relay's side of a connection.
 #[derive(Debug)]
 pub struct RelaySide {
     /// The relay's key in this session. With it the relay checks authenticators.
     pub key: X25519PrivateKey,
-    /// What the client negotiated by ALPN, if anything.
+    /// The protocol that the client negotiated by ALPN, if any.
     pub alpn: Option<Vec<u8>>,
     /// The certificates that the client showed in TLS: services only.
     pub client_chain: Option<CertificateChain>,
@@ -65,14 +65,14 @@ pub struct RelaySide {
     pub service: Option<(VerifiedService, ServiceId)>,
 }
 
-/// What a client knows of a connection.
+/// A client's side of a connection.
 #[derive(Debug)]
 pub struct ClientSide {
     /// The relay's certificates in TLS.
     pub relay_chain: CertificateChain,
     /// The relay's key in this session, with the certificates that it is signed with: what a proxy passes on in `PKEY`.
     pub relay_key: Option<CertifiedKey>,
-    /// What was negotiated by ALPN; nothing with old relays.
+    /// The protocol that was negotiated by ALPN; none with old relays.
     pub alpn: Option<Vec<u8>>,
     /// As what service we are registered, if we are one.
     pub service: Option<RegisteredService>,
@@ -83,7 +83,7 @@ pub struct ClientSide {
 pub struct RegisteredService {
     /// The entity ID of its commands.
     pub id: ServiceId,
-    /// What it does.
+    /// Its role.
     pub role: ServiceRole,
     /// The key that signs its commands in this session.
     pub key: Ed25519PrivateKey,

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::buffer::{Buffer, ReceivedBlock};
 use super::error::ConnectionError;
 use super::stream::{Readiness, SharedStream};
+use crate::surroundings::Time;
 
 /// Bytes that may arrive without counting as the beginning of a block: TLS sends small messages of its own. So much is
 /// buffered at no cost, as rustls reads in pieces of this size.
@@ -23,10 +24,11 @@ pub struct BlockReader {
     stream: SharedStream,
     chain: Option<OpeningChain>,
     block_timeout: Duration,
+    time: Time,
     partial: Option<Partial>,
     /// When the block that has begun must be complete.
     deadline: Option<Instant>,
-    /// What [`SharedStream::received`] was at the end of the last block.
+    /// The value of [`SharedStream::received`] at the end of the last block.
     received_before: u64,
 }
 
@@ -42,9 +44,9 @@ enum Progress {
 }
 
 impl BlockReader {
-    pub(super) fn new(stream: SharedStream, block_timeout: Duration) -> Self {
+    pub(super) fn new(stream: SharedStream, block_timeout: Duration, time: Time) -> Self {
         let received_before = stream.received();
-        Self { stream, chain: None, block_timeout, partial: None, deadline: None, received_before }
+        Self { stream, chain: None, block_timeout, time, partial: None, deadline: None, received_before }
     }
 
     /// From now on blocks are encrypted.
@@ -68,7 +70,7 @@ impl BlockReader {
                     .map_err(|_| ConnectionError::SlowBlock)??,
             };
             match progress {
-                Progress::Begun => self.deadline = Some(Instant::now() + self.block_timeout),
+                Progress::Begun => self.deadline = Some(self.time.monotonic() + self.block_timeout),
                 Progress::Complete(buffer) => break buffer,
             }
         };

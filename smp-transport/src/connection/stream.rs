@@ -14,7 +14,7 @@ use crate::tls::Metered;
 #[derive(Clone)]
 pub(super) struct SharedStream(Arc<Mutex<TlsStream<Metered>>>);
 
-/// What a stream has to offer to a reader who holds no buffer.
+/// The state of a stream for a reader who holds no buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readiness {
     /// There is plain text.

@@ -1,6 +1,6 @@
-//! Connections to hosts: the one place that looks names up and dials.
+//! [`Dialler`]: the way to a host, over the [`Network`] that is handed in.
 //!
-//! A [`Dialler`] decides for each host whether it is dialled directly or through a SOCKS5 proxy, which addresses are allowed,
+//! It decides for each host whether it is dialled directly or through a SOCKS5 proxy, which addresses are allowed,
 //! how many are tried, and for how long. An onion host is never looked up here, nor dialled past the proxy.
 
 mod networks;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smp_protocol::address::Host;
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 pub use networks::is_public;
 pub use socks::{Isolation, IsolationError, SocksError, SocksProxy, SocksReply};
 
-use crate::socket;
+use crate::stream::BoxedStream;
+use crate::surroundings::Network;
 
 /// How many addresses of a relay are tried, unless set otherwise. An address may name 255 hosts, and each of them any number of
 /// addresses: who makes us connect to it must not make us search a network.
@@ -123,50 +123,51 @@ impl Dialler {
     /// [`DialError`].
     pub async fn dial(
         &self,
+        network: &dyn Network,
         host: &Host,
         port: u16,
         addresses: &mut usize,
         is_last: bool,
-    ) -> Result<TcpStream, DialError> {
-        let stream = match self.way(host).ok_or(DialError::OnionOnly)? {
-            Way::Direct => self.open(host, port, addresses, is_last).await?,
+    ) -> Result<BoxedStream, DialError> {
+        match self.way(host).ok_or(DialError::OnionOnly)? {
+            Way::Direct => self.open(network, host, port, addresses, is_last).await,
             Way::Socks(proxy) => {
                 take_one(addresses)?;
-                self.open_through(proxy, host, port).await?
+                self.open_through(network, proxy, host, port).await
             }
-        };
-        socket::prepare(&stream)?;
-        Ok(stream)
+        }
     }
 
     async fn open(
         &self,
+        network: &dyn Network,
         host: &Host,
         port: u16,
         addresses: &mut usize,
         is_last: bool,
-    ) -> Result<TcpStream, DialError> {
+    ) -> Result<BoxedStream, DialError> {
         let found: Vec<SocketAddr> = match ip(host) {
             Some(ip) => vec![SocketAddr::new(ip, port)],
             None => {
-                let looked_up = lookup_host((host.canonical().to_string(), port)).await;
-                looked_up.inspect_err(|_| *addresses = addresses.saturating_sub(1))?.collect()
+                let looked_up = network.look_up(&host.canonical().to_string(), port).await;
+                looked_up.inspect_err(|_| *addresses = addresses.saturating_sub(1))?
             }
         };
         if found.is_empty() {
             return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address").into());
         }
         let allowed = found.into_iter().filter(|address| self.allows(Destination::Address(*address)));
-        self.open_any(allowed, addresses, is_last).await
+        self.open_any(network, allowed, addresses, is_last).await
     }
 
     /// Connects to the first address that answers.
     async fn open_any(
         &self,
+        network: &dyn Network,
         allowed: impl Iterator<Item = SocketAddr>,
         addresses: &mut usize,
         is_last: bool,
-    ) -> Result<TcpStream, DialError> {
+    ) -> Result<BoxedStream, DialError> {
         let mut allowed = allowed.peekable();
         let mut failure = DialError::NotAllowed;
         while let Some(address) = allowed.next() {
@@ -174,7 +175,7 @@ impl Dialler {
                 // what happened before says more
                 return Err(if matches!(failure, DialError::NotAllowed) { too_many } else { failure });
             }
-            let connecting = TcpStream::connect(address);
+            let connecting = network.connect(address);
             let result = if is_last && (allowed.peek().is_none() || *addresses == 0) {
                 connecting.await
             } else {
@@ -189,7 +190,13 @@ impl Dialler {
     }
 
     /// Names are the proxy's to look up.
-    async fn open_through(&self, proxy: &SocksProxy, host: &Host, port: u16) -> Result<TcpStream, DialError> {
+    async fn open_through(
+        &self,
+        network: &dyn Network,
+        proxy: &SocksProxy,
+        host: &Host,
+        port: u16,
+    ) -> Result<BoxedStream, DialError> {
         let name = host.canonical().to_string();
         let destination = match ip(host) {
             Some(ip) => Destination::Address(SocketAddr::new(ip, port)),
@@ -198,7 +205,7 @@ impl Dialler {
         if !self.allows(destination) {
             return Err(DialError::NotAllowed);
         }
-        Ok(proxy.connect(destination).await?)
+        Ok(proxy.connect(network, destination).await?)
     }
 
     fn allows(&self, destination: Destination<'_>) -> bool {
@@ -233,6 +240,11 @@ impl fmt::Debug for Dialler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::surroundings::Surroundings;
+
+    fn network() -> Arc<dyn Network> {
+        Surroundings::machine().network
+    }
 
     async fn listener() -> (tokio::net::TcpListener, SocketAddr) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -247,11 +259,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
-        let (_listener, answers) = listener().await;
+        let (listener, answers) = listener().await;
         let addresses = silent().into_iter().chain([answers]);
-        let stream = Dialler::default().open_any(addresses, &mut 3, true).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), answers);
-        let none = Dialler::default().open_any(std::iter::empty(), &mut 3, true).await;
+        let stream = Dialler::default().open_any(&*network(), addresses, &mut 3, true).await.unwrap();
+        listener.accept().await.unwrap();
+        drop(stream);
+        let none = Dialler::default().open_any(&*network(), std::iter::empty(), &mut 3, true).await;
         assert!(matches!(none, Err(DialError::NotAllowed)));
     }
 
@@ -260,10 +273,10 @@ mod tests {
         let (_listener, answers) = listener().await;
         let addresses = || silent().into_iter().chain([answers]);
         let mut left = 2;
-        let error = Dialler::default().open_any(addresses(), &mut left, false).await;
+        let error = Dialler::default().open_any(&*network(), addresses(), &mut left, false).await;
         assert!(matches!(error, Err(DialError::Io(_))), "{error:?}");
         assert_eq!(left, 0);
-        let error = Dialler::default().open_any(addresses(), &mut left, false).await;
+        let error = Dialler::default().open_any(&*network(), addresses(), &mut left, false).await;
         assert!(matches!(error, Err(DialError::TooMany)), "{error:?}");
     }
 
@@ -273,11 +286,12 @@ mod tests {
         let filter: Filter = Arc::new(move |destination| destination != Destination::Address(answers));
         let dialler = Dialler { filter: Some(filter), ..Dialler::default() };
         for host in ["127.0.0.1", "localhost"] {
-            let error = dialler.dial(&host.parse().unwrap(), answers.port(), &mut 8, true).await;
+            let error = dialler.dial(&*network(), &host.parse().unwrap(), answers.port(), &mut 8, true).await;
             // `localhost` may have another address, where nobody listens
             assert!(matches!(error, Err(DialError::NotAllowed | DialError::Io(_))), "{host}: {error:?}");
         }
-        let error = dialler.dial(&"127.0.0.1".parse().unwrap(), answers.port(), &mut 8, true).await;
+        let error =
+            dialler.dial(&*network(), &"127.0.0.1".parse().unwrap(), answers.port(), &mut 8, true).await;
         assert!(matches!(error, Err(DialError::NotAllowed)));
     }
 
@@ -297,11 +311,11 @@ mod tests {
                     socks: Some((proxy.clone(), mode)),
                     ..Dialler::default()
                 };
-                let error = dialler.dial(&host, 5223, &mut 8, true).await;
+                let error = dialler.dial(&*network(), &host, 5223, &mut 8, true).await;
                 assert!(matches!(error, Err(DialError::NotAllowed)), "{host}: {error:?}");
             }
             assert!(!Dialler::default().reaches(&host));
-            let error = Dialler::default().dial(&host, 5223, &mut 8, true).await;
+            let error = Dialler::default().dial(&*network(), &host, 5223, &mut 8, true).await;
             assert!(matches!(error, Err(DialError::OnionOnly)));
         }
     }

@@ -38,7 +38,7 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 5] = [
 /// All that the registries give to networks of the internet at large (RFC 4291).
 const GLOBAL_UNICAST: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Addresses that a gateway makes of IPv4 addresses (RFC 6052). What is behind a prefix of a network's own (RFC 8215) only its
+/// Addresses that a gateway makes of IPv4 addresses (RFC 6052). Addresses behind a prefix of a network's own (RFC 8215) only its
 /// gateway knows: it is not public.
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 

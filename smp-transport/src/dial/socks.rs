@@ -8,8 +8,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::stream::BoxedStream;
+use crate::surroundings::Network;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::Destination;
@@ -151,18 +152,42 @@ impl SocksProxy {
     }
 
     /// Has the proxy connect.
-    pub(super) async fn connect(&self, destination: Destination<'_>) -> Result<TcpStream, SocksError> {
+    pub(super) async fn connect(
+        &self,
+        network: &dyn Network,
+        destination: Destination<'_>,
+    ) -> Result<BoxedStream, SocksError> {
         let unreachable = |error| SocksError::Unreachable(self.address.clone(), Arc::new(error));
-        let mut stream = TcpStream::connect(&self.address).await.map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
+        let mut stream = self.reach(network).await.map_err(unreachable)?;
         self.greet(&mut stream).await?;
         stream.write_all(&request(destination)).await.map_err(ended)?;
         read_reply(&mut stream).await?;
         Ok(stream)
     }
 
+    /// Connects to the proxy, at whichever of its addresses answers.
+    async fn reach(&self, network: &dyn Network) -> io::Result<BoxedStream> {
+        let addresses = match (self.address.parse(), self.address.rsplit_once(':')) {
+            (Ok(address), _) => vec![address],
+            (Err(_), Some((host, port))) => {
+                let port =
+                    port.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+                network.look_up(host, port).await?
+            }
+            (Err(error), None) => return Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+        };
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in addresses {
+            match network.connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
     /// Offers one method only: who may choose may choose the one that isolates nothing.
-    async fn greet(&self, stream: &mut TcpStream) -> Result<(), SocksError> {
+    async fn greet(&self, stream: &mut BoxedStream) -> Result<(), SocksError> {
         let method = if self.isolation.is_some() { USER_AND_PASSWORD } else { NO_AUTHENTICATION };
         stream.write_all(&[VERSION, 1, method]).await.map_err(ended)?;
         let mut chosen = [0; 2];
@@ -179,7 +204,7 @@ impl SocksProxy {
     }
 }
 
-async fn authenticate(stream: &mut TcpStream, isolation: &Isolation) -> Result<(), SocksError> {
+async fn authenticate(stream: &mut BoxedStream, isolation: &Isolation) -> Result<(), SocksError> {
     let (name, password) = (isolation.name.as_bytes(), isolation.password.as_bytes());
     // Both were checked to have 255 bytes at most.
     let lengths = [name.len() as u8, password.len() as u8];
@@ -216,7 +241,7 @@ fn request(destination: Destination<'_>) -> Vec<u8> {
 }
 
 /// The address in it, of the proxy's end, is of no use.
-async fn read_reply(stream: &mut TcpStream) -> Result<(), SocksError> {
+async fn read_reply(stream: &mut BoxedStream) -> Result<(), SocksError> {
     let mut head = [0; 4];
     stream.read_exact(&mut head[..2]).await.map_err(ended)?;
     let [version, code, ..] = head;
@@ -248,6 +273,11 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::surroundings::Surroundings;
+
+    fn network() -> Arc<dyn Network> {
+        Surroundings::machine().network
+    }
 
     /// A proxy that says this, piece by piece, each after it has heard the piece beside it.
     async fn scripted(script: Vec<(Vec<u8>, Vec<u8>)>) -> (String, tokio::task::JoinHandle<()>) {
@@ -285,7 +315,7 @@ mod tests {
         for reply in replies {
             let reply = [reply, b"first"].concat();
             let (address, serving) = scripted(vec![(vec![5, 1, 0], vec![5, 0]), (asked(), reply)]).await;
-            let mut stream = SocksProxy::new(address, None).connect(TO).await.unwrap();
+            let mut stream = SocksProxy::new(address, None).connect(&*network(), TO).await.unwrap();
             let mut first = [0; 5];
             stream.read_exact(&mut first).await.unwrap();
             assert_eq!(&first, b"first");
@@ -302,7 +332,7 @@ mod tests {
             (asked(), vec![5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
         ];
         let (address, serving) = scripted(script).await;
-        SocksProxy::new(address, Some(isolation())).connect(TO).await.unwrap();
+        SocksProxy::new(address, Some(isolation())).connect(&*network(), TO).await.unwrap();
         serving.await.unwrap();
 
         // A proxy that answers "no authentication" all the same, one that takes no names, one that wants others.
@@ -311,7 +341,10 @@ mod tests {
         {
             let method = if isolated { 2 } else { 0 };
             let (address, serving) = scripted(vec![(vec![5, 1, method], said)]).await;
-            let error = SocksProxy::new(address, isolated.then(isolation)).connect(TO).await.unwrap_err();
+            let error = SocksProxy::new(address, isolated.then(isolation))
+                .connect(&*network(), TO)
+                .await
+                .unwrap_err();
             match error {
                 SocksError::NotIsolated => assert!(isolated),
                 SocksError::PasswordWanted => assert!(!isolated),
@@ -320,7 +353,7 @@ mod tests {
             serving.await.unwrap();
         }
         let (address, _serving) = scripted(vec![(vec![5, 1, 2], vec![5, 2]), (password, vec![1, 1])]).await;
-        let error = SocksProxy::new(address, Some(isolation())).connect(TO).await.unwrap_err();
+        let error = SocksProxy::new(address, Some(isolation())).connect(&*network(), TO).await.unwrap_err();
         assert!(matches!(error, SocksError::PasswordRefused));
     }
 
@@ -330,7 +363,7 @@ mod tests {
         for code in (0x01..=0x08).chain(0xf0..=0xf7).chain([0x09, 0xff]) {
             let (address, _serving) =
                 scripted(vec![(vec![5, 1, 0], vec![5, 0]), (asked(), vec![5, code])]).await;
-            let error = SocksProxy::new(address, None).connect(TO).await.unwrap_err();
+            let error = SocksProxy::new(address, None).connect(&*network(), TO).await.unwrap_err();
             assert!(matches!(error, SocksError::Refused(SocksReply(other)) if other == code), "{error:?}");
             let sentence = error.to_string();
             assert!(sentence.contains(&format!("{code:02X}")), "{sentence}");
@@ -341,12 +374,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_proxy_is_named() {
         let (address, _serving) = scripted(vec![(vec![5, 1, 0], b"HTTP/1.1 400".to_vec())]).await;
-        let error = SocksProxy::new(address, None).connect(TO).await.unwrap_err();
+        let error = SocksProxy::new(address, None).connect(&*network(), TO).await.unwrap_err();
         assert!(matches!(error, SocksError::NotSocks5), "{error:?}");
         let (address, _serving) = scripted(Vec::new()).await;
-        let error = SocksProxy::new(address, None).connect(TO).await.unwrap_err();
+        let error = SocksProxy::new(address, None).connect(&*network(), TO).await.unwrap_err();
         assert!(matches!(error, SocksError::Ended(_)), "{error:?}");
-        let error = SocksProxy::new("127.0.0.1:1".to_owned(), None).connect(TO).await.unwrap_err();
+        let error =
+            SocksProxy::new("127.0.0.1:1".to_owned(), None).connect(&*network(), TO).await.unwrap_err();
         assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
     }
 

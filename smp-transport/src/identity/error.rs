@@ -1,4 +1,4 @@
-//! What can be wrong with an identity.
+//! `IdentityError` and `ChainError`: faults of an identity.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ pub enum IdentityError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The words of the operating system.
         source: io::Error,
     },
     /// A file is there already and would be lost: choose another directory, or move it away.
@@ -23,7 +23,7 @@ pub enum IdentityError {
     Pem {
         /// The file.
         path: PathBuf,
-        /// What it should contain.
+        /// The expected content.
         expected: &'static str,
     },
     /// The key is none of those that relays use (Ed25519 or Ed448, PKCS#8): restore it from the backup.

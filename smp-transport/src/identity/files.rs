@@ -10,7 +10,7 @@
 //!
 //! Keys are readable by their owner only. Files of the reference implementation load unchanged.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,7 @@ use super::chain;
 use super::error::IdentityError;
 use super::pem;
 use super::relay::RelayIdentity;
+use crate::durable::{self, Access, Complete, UNFINISHED, Unfinished};
 use crate::owner;
 
 /// Name of the offline certificate's file.
@@ -35,16 +36,6 @@ pub const SERVER_CERTIFICATE: &str = "server.crt";
 pub const SERVER_KEY: &str = "server.key";
 /// Name of the file with the fingerprint.
 pub const FINGERPRINT: &str = "fingerprint";
-
-/// Appended to a file's name while its new content is written.
-const UNFINISHED: &str = ".new";
-
-/// Who may read a file.
-#[derive(Clone, Copy)]
-enum Access {
-    Owner,
-    Everybody,
-}
 
 /// Writes a new identity into `directory`, which is made if it does not exist.
 ///
@@ -137,12 +128,11 @@ pub fn replace_leaf(directory: &Path, identity: &RelayIdentity) -> Result<(), Id
 /// gets its name: whenever the machine stops, there is a pair that fits ([`read_leaf`]), the old one or the new one.
 fn write_leaf(directory: &Path, identity: &RelayIdentity) -> Result<(), IdentityError> {
     let leaf = identity.chain().first().map(pem::certificate).unwrap_or_default();
-    write_unfinished(directory, SERVER_KEY, &pem::private_key(identity.key()), Access::Owner)?;
-    write_unfinished(directory, SERVER_CERTIFICATE, &leaf, Access::Everybody)?;
-    sync(directory)?;
-    finish(directory, SERVER_KEY)?;
-    finish(directory, SERVER_CERTIFICATE)?;
-    sync(directory)
+    let key = write_beside(directory, SERVER_KEY, &pem::private_key(identity.key()), Access::Owner)?;
+    let certificate = write_beside(directory, SERVER_CERTIFICATE, &leaf, Access::Everybody)?;
+    durable::sync(directory).map_err(|source| file_error(directory, source))?;
+    finish(key, directory)?;
+    finish(certificate, directory)
 }
 
 /// Gives the files of a rotation that was cut off their names, if one of them has its name already.
@@ -151,10 +141,10 @@ fn write_leaf(directory: &Path, identity: &RelayIdentity) -> Result<(), Identity
 /// [`IdentityError::File`] if they cannot be renamed. Files that are missing or wrong are not its business.
 pub fn finish_rotation(directory: &Path) -> Result<(), IdentityError> {
     match read_leaf(directory) {
-        Ok(Leaf { unfinished: Some(name), .. }) => {
-            finish(directory, name)?;
-            sync(directory)
-        }
+        Ok(Leaf { unfinished: Some(name), .. }) => match Complete::left_for(&directory.join(name)) {
+            Some(complete) => finish(complete, directory),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
 }
@@ -229,57 +219,25 @@ fn read_key(path: PathBuf) -> Result<PrivateSignatureKey, IdentityError> {
 
 /// Writes a file so that a crash leaves the old or the new content, never a part.
 fn write(directory: &Path, name: &str, text: &str, access: Access) -> Result<(), IdentityError> {
-    write_unfinished(directory, name, text, access)?;
-    finish(directory, name)?;
-    sync(directory)
+    let path = directory.join(name);
+    durable::replace(&path, text.as_bytes(), access).map_err(|source| file_error(&path, source))
 }
 
 /// Writes the new content of a file beside it.
-fn write_unfinished(directory: &Path, name: &str, text: &str, access: Access) -> Result<(), IdentityError> {
-    let unfinished = directory.join(format!("{name}{UNFINISHED}"));
-    write_synced(&unfinished, text, access)
-        .and_then(|()| owner::give_to_owner_of_directory(&unfinished))
-        .map_err(|source| file_error(&unfinished, source))
+fn write_beside(directory: &Path, name: &str, text: &str, access: Access) -> Result<Complete, IdentityError> {
+    let path = directory.join(name);
+    let write = || {
+        let mut unfinished = Unfinished::create(&path, access)?;
+        unfinished.write_all(text.as_bytes())?;
+        unfinished.complete()
+    };
+    write().map_err(|source| file_error(&path, source))
 }
 
 /// Puts the new content in the place of the old one.
-fn finish(directory: &Path, name: &str) -> Result<(), IdentityError> {
-    let path = directory.join(name);
-    let unfinished: PathBuf = directory.join(format!("{name}{UNFINISHED}"));
-    fs::rename(&unfinished, &path).map_err(|source| file_error(&path, source))
+fn finish(complete: Complete, directory: &Path) -> Result<(), IdentityError> {
+    complete.finish().map_err(|source| file_error(directory, source))
 }
-
-/// Makes the names in a directory durable.
-fn sync(directory: &Path) -> Result<(), IdentityError> {
-    // Elsewhere directories cannot be opened.
-    let synced = if cfg!(unix) { fs::File::open(directory).and_then(|file| file.sync_all()) } else { Ok(()) };
-    synced.map_err(|source| file_error(directory, source))
-}
-
-fn write_synced(path: &Path, text: &str, access: Access) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => (),
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    restrict(&mut options, access);
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn restrict(options: &mut OpenOptions, access: Access) {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    options.mode(match access {
-        Access::Owner => 0o600,
-        Access::Everybody => 0o644,
-    });
-}
-
-#[cfg(not(unix))]
-fn restrict(_options: &mut OpenOptions, _access: Access) {}
 
 fn file_error(path: &Path, source: io::Error) -> IdentityError {
     IdentityError::File { path: path.to_owned(), source }

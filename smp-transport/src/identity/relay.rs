@@ -1,4 +1,4 @@
-//! What a running relay, or a service, proves its identity with.
+//! `RelayIdentity`: certificates and key that a running relay, or a service, proves its identity with.
 
 use std::fmt;
 use std::sync::Arc;

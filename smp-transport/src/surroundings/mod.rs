@@ -7,9 +7,13 @@
 //! One thing stays outside: the randomness inside TLS. The library takes its key exchange groups and its source as statics. Bytes on
 //! the wire below TLS differ from run to run for that, their numbers and everything above do not.
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the network")]
 mod network;
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the source of randomness")]
 mod randomness;
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the runtime")]
 mod spawner;
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clocks")]
 mod time;
 
 pub use crate::stream::BoxedStream;

@@ -24,7 +24,7 @@ const MAX_FREE: usize = 64;
 
 static FREE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
-/// What has arrived and TLS has not taken yet. Without that it holds no buffer.
+/// Bytes that have arrived and TLS has not taken yet. Without any it holds no buffer.
 #[derive(Default)]
 pub(super) struct Ahead(Option<Arrived>);
 

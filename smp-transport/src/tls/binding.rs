@@ -9,7 +9,7 @@
 //! handshake secret -> "c hs traffic" -> client handshake traffic secret -> "finished" -> key -> MAC
 //! ```
 //!
-//! The suite is shared by all connections of the process. What it sees belongs to the connection whose handshake is
+//! The suite is shared by all connections of the process. The bytes that it sees are of the connection whose handshake is
 //! being polled: rustls is synchronous, so everything happens inside [`observe`], which sets a task-local place around
 //! that one handshake. A handshake that runs elsewhere is not seen, and then there is no session ID: never a wrong one.
 
@@ -29,10 +29,10 @@ const HASH_LENGTH: usize = 32;
 const CLIENT_HANDSHAKE_TRAFFIC: &[u8] = b"c hs traffic";
 const FINISHED: &[u8] = b"finished";
 
-/// What rustls puts before every label.
+/// The prefix of every label in rustls.
 const LABEL_PREFIX: &[u8] = b"tls13 ";
 
-/// What was seen of one handshake.
+/// The observation of one handshake.
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
 struct Observed {
     traffic_secret: Option<[u8; HASH_LENGTH]>,

@@ -29,6 +29,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::identity::RelayIdentity;
 
 pub use crate::stream::ByteStream;
+use crate::surroundings::Time;
 pub use error::TlsError;
 pub(crate) use session::Metered;
 pub use session::TlsSession;
@@ -56,12 +57,12 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Prepares to accept sessions with this identity.
+    /// Prepares to accept sessions with this identity. Certificates of services are checked by this clock.
     ///
     /// # Errors
     /// [`TlsError::Protocol`] if rustls refuses the configuration.
-    pub fn new(identity: &RelayIdentity) -> Result<Self, TlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider())
+    pub fn new(identity: &RelayIdentity, time: Time) -> Result<Self, TlsError> {
+        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(time))
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(verify::ServiceVerifier))
             .with_cert_resolver(signing::certified_key(identity));
@@ -97,12 +98,17 @@ pub struct TlsClient {
 }
 
 impl TlsClient {
-    /// Prepares sessions with the relay that has this fingerprint. `certificate` is for services only.
+    /// Prepares sessions with the relay that has this fingerprint. `certificate` is for services only. The
+    /// relay's certificates are checked by this clock.
     ///
     /// # Errors
     /// [`TlsError::Protocol`] if rustls refuses the configuration.
-    pub fn new(fingerprint: [u8; 32], certificate: Option<&RelayIdentity>) -> Result<Self, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(provider())
+    pub fn new(
+        fingerprint: [u8; 32],
+        certificate: Option<&RelayIdentity>,
+        time: Time,
+    ) -> Result<Self, TlsError> {
+        let mut config = ClientConfig::builder_with_details(provider(), Arc::new(time))
             .with_protocol_versions(&[&TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verify::RelayVerifier { fingerprint }))
@@ -176,8 +182,8 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, &mut rand::rng());
         let identity = authority.issue("localhost", KeyAlgorithm::Ed25519, now, &mut rand::rng()).unwrap();
-        let server = TlsServer::new(&identity).unwrap();
-        let client = TlsClient::new(identity.fingerprint(), None).unwrap();
+        let server = TlsServer::new(&identity, Time::machine()).unwrap();
+        let client = TlsClient::new(identity.fingerprint(), None, Time::machine()).unwrap();
         let (ours, theirs) = tokio::io::duplex(10_000);
         let accepting = tokio::spawn(async move { server.accept(theirs).await });
         let name = ServerName::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED));

@@ -10,6 +10,10 @@ use smp_crypto::x448::{X448PrivateKey, X448PublicKey};
 pub(super) struct X448Group;
 
 impl SupportedKxGroup for X448Group {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "rustls takes groups as statics; those of ring draw from the system too"
+    )]
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let private = X448PrivateKey::generate(&mut rand::rng());
         let public = private.public_key();

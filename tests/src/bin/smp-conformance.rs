@@ -1,5 +1,7 @@
 //! `smp-conformance ADDRESS`: checks a running relay from the outside.
 
+#![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
+
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use smp_protocol::id::SessionId;
 use smp_protocol::session::Session;
 use smp_protocol::version::{SmpVersion, VersionRange};
 use smp_transport::identity::RelayIdentity;
+use smp_transport::surroundings::Time;
 use smp_transport::tls::TlsClient;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -129,7 +130,7 @@ impl Wire {
 impl Greeted {
     /// Does the TLS handshake and reads the relay's hello.
     pub(crate) async fn connect(target: &Target, certificate: Option<&RelayIdentity>) -> Result<Self> {
-        let tls = TlsClient::new(target.address.fingerprint, certificate)?;
+        let tls = TlsClient::new(target.address.fingerprint, certificate, Time::machine())?;
         let stream = target.open().await?;
         let tls = timeout(target.patience, tls.connect(stream)).await.context("TLS takes too long")??;
         let session_id = SessionId::new(tls.session_id())?;

@@ -1,5 +1,9 @@
 //! Agents that talk with each other through relays, all in this process.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod address;

@@ -20,7 +20,7 @@ use crate::sync::lock;
 /// it.
 const LONGEST: u32 = 5;
 
-/// What a step of a command can give.
+/// The result of a step of a command.
 pub(super) enum Step<T> {
     Done(T),
     /// The body of the message with this key is needed; try again while holding it.
@@ -125,7 +125,7 @@ impl Loaded {
         room: Room,
         shared: &Shared,
     ) -> Completion {
-        let now = Instant::now();
+        let now = shared.time.monotonic();
         let (pending, kept) =
             Pending::new(active.clone(), self.key, shared.keys.message(), message.clone(), room, now);
         let pending = Arc::new(pending);
@@ -160,7 +160,7 @@ impl Loaded {
     /// A message has waited for its acknowledgement as long as it was to. If only because there are many before it, it
     /// goes on waiting; otherwise it is written, and all others that wait in this queue.
     pub(super) fn waited(&mut self, pending: &Arc<Pending>, shared: &Shared) {
-        let now = Instant::now();
+        let now = shared.time.monotonic();
         let next = self.first_delivered_at.map(|time| time + shared.ack_wait).filter(|next| *next > now);
         let last = pending.accepted + shared.ack_wait * LONGEST;
         match next {
@@ -190,8 +190,8 @@ impl Loaded {
     }
 
     /// The first message, to be handed out.
-    pub(super) fn hand_out(&mut self) -> Step<Option<Arc<Message>>> {
-        self.first_delivered_at = Some(Instant::now());
+    pub(super) fn hand_out(&mut self, now: Instant) -> Step<Option<Arc<Message>>> {
+        self.first_delivered_at = Some(now);
         self.message(0)
     }
 
@@ -234,9 +234,10 @@ impl Loaded {
         let Some(first) = self.entries.pop_front_if(|_| is_first) else {
             return Step::Done(Acknowledged { removed: None, next, durable: Completion::done() });
         };
+        let now = shared.time.monotonic();
         self.acks_fast = after == AfterAck::Next
-            && self.first_delivered_at.is_some_and(|time| time.elapsed() < shared.ack_wait);
-        self.first_delivered_at = next.is_some().then(Instant::now);
+            && self.first_delivered_at.is_some_and(|time| now.duration_since(time) < shared.ack_wait);
+        self.first_delivered_at = next.is_some().then_some(now);
         let removed = Some(first.info.clone());
         let durable = self.remove(active, first, shared);
         Step::Done(Acknowledged { removed, next, durable })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use smp_transport::durable::{self, Access};
 use sqlx::{Connection as _, query};
 
 use super::config::Presence;
@@ -31,7 +32,7 @@ impl SqliteStore {
             StoreError::Unavailable(StorageFault::Io(format!("{}: {error}", path.display()).into()))
         };
         // SQLite accepts an existing file if it is empty: that way it has the right mode from the beginning.
-        super::files::create_new_private(path).map_err(failed)?;
+        durable::create_new(path, Access::Owner).map_err(failed)?;
         let copied = copy(config, path).await.and_then(|()| open::sync_file(path).map_err(failed));
         if copied.is_err() {
             // What is left of it is no copy.
@@ -68,7 +69,7 @@ impl SqliteStore {
         open::may_create(config).map(|creates| !creates)
     }
 
-    /// What a copy of a database holds. Changes nothing.
+    /// The content of a copy of a database. Changes nothing.
     ///
     /// # Errors
     /// [`OpenError::Missing`] if it has no tables, others if it cannot be read.

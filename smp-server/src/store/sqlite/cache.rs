@@ -78,7 +78,7 @@ fn id_key(id: QueueId<'_>) -> (Kind, EntityId) {
     }
 }
 
-/// What the memory knows about an ID.
+/// Knowledge of the memory about an ID.
 pub(super) enum Known {
     /// Its queue, or what was its queue until a moment ago.
     Queue(Arc<Active>),

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use smp_transport::surroundings::Surroundings;
+
 use crate::store::DEFAULT_QUOTA;
 
-/// What survives when a message, an acknowledgement or a change was answered.
+/// The losses that a message, an acknowledgement or a change survives once it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DiskDurability {
     /// A power cut: each transaction is flushed to the disk before it is answered.
@@ -33,11 +35,13 @@ pub enum Presence {
 /// Settings of the SQLite store. The defaults suit a relay with a gigabyte of memory.
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
+    /// Clock, randomness and tasks. Default: those of this machine.
+    pub surroundings: Surroundings,
     /// The database file. SQLite keeps two more beside it (`-wal`, `-shm`), the store another (`.lock`).
     pub path: PathBuf,
     /// Whether it may be missing.
     pub presence: Presence,
-    /// What survives what.
+    /// The losses that an answered change survives.
     pub durability: DiskDurability,
     /// Messages that a queue takes before it is full.
     pub quota: usize,
@@ -70,6 +74,7 @@ impl SqliteConfig {
     /// The default settings for this file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         SqliteConfig {
+            surroundings: Surroundings::machine(),
             path: path.into(),
             presence: Presence::default(),
             durability: DiskDurability::default(),

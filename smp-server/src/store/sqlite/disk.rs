@@ -18,10 +18,11 @@ use std::{
 };
 
 use rand::Rng as _;
+use smp_transport::durable::{self, Access, with_end};
+use smp_transport::surroundings::Surroundings;
 use tokio::time::Instant;
 
 use super::config::SqliteConfig;
-use super::files::{beside, create_new_private};
 use crate::sync::lock;
 
 /// Behind the name of the database: the file that is given up.
@@ -51,6 +52,7 @@ pub(super) struct Disk {
     is_full: AtomicBool,
     deferred: Mutex<BTreeSet<i64>>,
     known: Mutex<Known>,
+    surroundings: Surroundings,
     /// What tests say is free.
     #[cfg(test)]
     pub(super) pretended: Arc<Mutex<Option<u64>>>,
@@ -68,13 +70,14 @@ impl Disk {
         let directory = directory.unwrap_or(Path::new(".")).to_owned();
         let total = space(&directory).map_or(u64::MAX, |space| space.total);
         Self {
-            reserve: beside(&config.path, RESERVE),
+            reserve: with_end(&config.path, RESERVE),
             reserve_bytes: config.reserve_bytes.min(total / RESERVE_PART),
             min_free: config.min_free_bytes.min(total / MIN_FREE_PART),
             directory,
             is_full: AtomicBool::new(false),
             deferred: Mutex::default(),
             known: Mutex::default(),
+            surroundings: config.surroundings.clone(),
             #[cfg(test)]
             pretended: Arc::default(),
         }
@@ -121,7 +124,7 @@ impl Disk {
         if self.min_free == 0 {
             return false;
         }
-        let now = crate::clock::monotonic();
+        let now = self.surroundings.time.monotonic();
         let mut known = lock(&self.known);
         let free = match known.free {
             Some((when, free)) if now.duration_since(when) < FRESH => free,
@@ -180,7 +183,7 @@ impl Disk {
             return;
         }
         let disk = self.clone();
-        let made = tokio::task::spawn_blocking(move || disk.make_reserve()).await;
+        let made = self.surroundings.spawner.spawn_blocking(move || disk.make_reserve()).await;
         if matches!(made, Ok(Ok(()))) {
             self.is_full.store(false, Ordering::Release);
             tracing::info!("the disk has space again");
@@ -205,7 +208,7 @@ impl Disk {
 
     /// Where space cannot be set aside: with what no file system can compress.
     fn fill(&self) -> io::Result<()> {
-        let mut file = create_new_private(&self.reserve)?;
+        let mut file = durable::create_new(&self.reserve, Access::Owner)?;
         if allocate(&file, self.reserve_bytes) {
             return file.sync_all();
         }
@@ -213,7 +216,7 @@ impl Disk {
         let mut left = self.reserve_bytes;
         while left > 0 {
             let length = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-            rand::rng().fill_bytes(&mut bytes[..length]);
+            self.surroundings.randomness.rng().fill_bytes(&mut bytes[..length]);
             file.write_all(&bytes[..length])?;
             left -= length as u64;
         }

@@ -44,7 +44,7 @@ impl OpenError {
     pub(super) fn of_database(path: &std::path::Path, error: &sqlx::Error) -> Self {
         // SQLite says only that it cannot open or write: not whose the files are.
         let denied = ["", "-wal", "-shm", ".lock"].iter().find_map(|end| {
-            let path = super::files::beside(path, end);
+            let path = smp_transport::durable::with_end(path, end);
             let opened = std::fs::OpenOptions::new().read(true).write(true).open(&path);
             opened
                 .err()
@@ -58,7 +58,7 @@ impl OpenError {
     }
 }
 
-/// What the database holds is not what this program writes.
+/// The content of the database is not of this program.
 pub(super) fn damaged(what: &'static str) -> StorageFault {
     StorageFault::Damaged(what.into())
 }

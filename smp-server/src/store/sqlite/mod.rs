@@ -35,7 +35,6 @@ mod cache;
 mod config;
 mod disk;
 mod fault;
-mod files;
 mod migrations;
 mod open;
 mod operations;
@@ -108,7 +107,7 @@ impl SqliteStore {
         let (counts, keys) = counted.await.map_err(|error| OpenError::of_store(&config.path, &error))?;
         let shared = Arc::new(Shared::new(&config, opened.disk, counts, keys));
         let writer = Writer::new(opened.writer, shared.clone());
-        let writer = tokio::spawn(writer.run(opened.lock));
+        let writer = config.surroundings.spawner.spawn(writer.run(opened.lock));
         Ok(SqliteStore {
             shared,
             reader: opened.reader,

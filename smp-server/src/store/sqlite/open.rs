@@ -1,10 +1,10 @@
 //! Opening the database: one process only, private files, pragmas, migrations.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use smp_transport::owner;
+use smp_transport::durable::{self, Access, with_end};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -13,7 +13,6 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::config::{DiskDurability, Presence, SqliteConfig};
 use super::disk::Disk;
-use super::files::{beside, create_new_private};
 use super::migrations;
 use super::presence::{self, Found};
 use super::reader::Reader;
@@ -31,7 +30,7 @@ const LOG_BYTES: u32 = 64 << 20;
 const WRITER_CACHE_KIB: u32 = 16 << 10;
 const READER_CACHE_KIB: u32 = 4 << 10;
 
-/// What an open database consists of. The lock must be released after the rest.
+/// The parts of an open database. The lock must be released after the rest.
 pub(super) struct Opened {
     pub(super) writer: SqliteConnection,
     pub(super) reader: Reader,
@@ -44,14 +43,14 @@ pub(super) struct Opened {
 pub(super) async fn open(config: &SqliteConfig) -> Result<Opened, OpenError> {
     let path = &config.path;
     let creates = may_create(config)?;
-    let had_lock = beside(path, LOCK).exists();
+    let had_lock = with_end(path, LOCK).exists();
     let mut lock = lock(path)?;
     // Under the lock, as another process may have been faster.
     if creates && !matches!(presence::find(path), Ok(Found::Something)) {
         let created = create(config).await;
         if created.is_err() && !had_lock {
             // Else it would be taken for what is left of a store.
-            let _ = std::fs::remove_file(beside(path, LOCK));
+            let _ = std::fs::remove_file(with_end(path, LOCK));
         }
         created?;
     }
@@ -91,7 +90,8 @@ async fn prepare(
     }
     migrate(writer, path).await?;
     let accept_loss = matches!(config.presence, Presence::Restored | Presence::AcceptLoss);
-    presence::begin_session(writer, path, lock, accept_loss).await?;
+    let rng = &mut config.surroundings.randomness.rng();
+    presence::begin_session(writer, path, lock, accept_loss, rng).await?;
     presence::store_id(writer).await.map_err(failed)
 }
 
@@ -126,69 +126,34 @@ fn missing(path: &Path, what: &'static str) -> OpenError {
 /// Makes a database, which is complete when it gets its name.
 async fn create(config: &SqliteConfig) -> Result<(), OpenError> {
     let path = &config.path;
-    let unfinished = beside(path, UNFINISHED);
+    let unfinished = with_end(path, UNFINISHED);
     let io_failed = |error| OpenError::of_file(path, error);
     let failed = |error: sqlx::Error| OpenError::of_database(path, &error);
     for end in ["", "-wal", "-shm"] {
-        remove(&beside(&unfinished, end)).map_err(io_failed)?;
+        durable::remove(&with_end(&unfinished, end)).map_err(io_failed)?;
     }
-    create_new_private(&unfinished).map_err(io_failed)?;
+    // SQLite gives the files it adds the mode of the database.
+    durable::create_new(&unfinished, Access::Owner).map_err(io_failed)?;
     let of_new = SqliteConfig { path: unfinished.clone(), ..config.clone() };
     let mut connection = writer_options(&of_new, &Disk::new(&of_new)).connect().await.map_err(failed)?;
     migrate(&mut connection, path).await?;
     connection.close().await.map_err(failed)?;
     sync_file(&unfinished).map_err(io_failed)?;
     // SQLite would apply the log of a database that is gone to this one.
-    let log = beside(path, "-wal");
+    let log = with_end(path, "-wal");
     if log.exists() {
-        std::fs::rename(&log, beside(&log, LOST)).map_err(io_failed)?;
+        std::fs::rename(&log, with_end(&log, LOST)).map_err(io_failed)?;
     }
-    remove(&beside(path, "-shm")).map_err(io_failed)?;
-    std::fs::rename(&unfinished, path).and_then(|()| sync_directory(path)).map_err(io_failed)
-}
-
-fn remove(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    durable::remove(&with_end(path, "-shm")).map_err(io_failed)?;
+    durable::rename(&unfinished, path).map_err(io_failed)
 }
 
 /// A file beside the database that is locked while a process uses it. SQLite's own locks come and go with each
 /// transaction, and two relays with caches of one database would contradict each other.
 fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock_path = beside(path, LOCK);
+    let lock_path = with_end(path, LOCK);
     let failed = |error| OpenError::of_file(&lock_path, error);
-    let file = create_private(&lock_path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-/// Opens a file; creates it for nobody but its owner. SQLite gives the files it adds the mode of the database.
-fn create_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let existed = path.exists();
-    let file = options.open(path)?;
-    if !existed {
-        owner::give_to_owner_of_directory(path)?;
-        sync_directory(path)?;
-    }
-    Ok(file)
-}
-
-/// Makes the entry of a new file durable.
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    durable::lock(&lock_path).map_err(failed)?.ok_or_else(|| OpenError::InUse { path: path.to_owned() })
 }
 
 fn common_options(config: &SqliteConfig) -> SqliteConnectOptions {
@@ -229,13 +194,13 @@ pub(super) async fn connect_for_backup(config: &SqliteConfig) -> Result<SqliteCo
 /// Size of the database and of its log.
 pub(super) fn disk_bytes(path: &Path) -> u64 {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(path) + size(&beside(path, "-wal"))
+    size(path) + size(&with_end(path, "-wal"))
 }
 
 /// Makes a new file durable, and its name.
 pub(super) fn sync_file(path: &Path) -> std::io::Result<()> {
-    File::open(path)?.sync_all()?;
-    sync_directory(path)
+    durable::sync(path)?;
+    durable::sync_name(path)
 }
 
 fn reader_options(config: &SqliteConfig) -> SqliteConnectOptions {

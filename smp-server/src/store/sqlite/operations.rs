@@ -1,4 +1,4 @@
-//! What the store does, command by command.
+//! The operations of the store, command by command.
 
 use std::sync::Arc;
 
@@ -266,7 +266,7 @@ impl SqliteStore {
 
     pub(super) async fn first(&self, id: &RecipientId) -> Result<Option<Arc<Message>>> {
         let held = self.hold(id).await?;
-        self.step(&held, Loaded::hand_out).await
+        self.step(&held, |loaded| loaded.hand_out(self.shared.time.monotonic())).await
     }
 
     pub(super) async fn acknowledge_message(

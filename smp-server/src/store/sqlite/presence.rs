@@ -1,4 +1,4 @@
-//! Whether the database is there, and whole: what is missing must never be taken for new.
+//! Presence of the database, whole: a missing one must never be taken for new.
 //!
 //! Invariant: a database file comes into being complete (made under another name, with all its tables), so one without
 //! content has lost it. SQLite itself makes an empty database of an empty file, and throws the log beside it away.
@@ -12,16 +12,17 @@ use std::{
     path::Path,
 };
 
+use rand::CryptoRng;
+use smp_transport::durable::with_end;
 use sqlx::{Row as _, query, sqlite::SqliteConnection};
 
 use super::fault::fault;
-use super::files::beside;
 use crate::store::{OpenError, StorageFault};
 
 /// Length of a session and of a store's ID.
 const ID_BYTES: usize = 16;
 
-/// What there is where the database should be.
+/// The state of the place of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing, and no trace of anything.
@@ -40,7 +41,7 @@ pub(super) fn find(path: &Path) -> io::Result<Found> {
         Ok(file) if file.len() == 0 => Ok(Found::Empty),
         Ok(_) => Ok(Found::Something),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let has_traces = ["-wal", "-shm", ".lock"].iter().any(|end| beside(path, end).exists());
+            let has_traces = ["-wal", "-shm", ".lock"].iter().any(|end| with_end(path, end).exists());
             Ok(if has_traces { Found::Traces } else { Found::Nothing })
         }
         Err(error) => Err(error),
@@ -65,6 +66,7 @@ pub(super) async fn begin_session(
     path: &Path,
     lock: &mut fs::File,
     accept_loss: bool,
+    rng: &mut impl CryptoRng,
 ) -> Result<(), OpenError> {
     let failed = |error: sqlx::Error| OpenError::of_database(path, &error);
     let io_failed = |error: io::Error| OpenError::of_file(path, error);
@@ -75,7 +77,8 @@ pub(super) async fn begin_session(
     if !noted.is_empty() && !known.contains(&noted) && !accept_loss {
         return Err(OpenError::EndLost { path: path.to_owned() });
     }
-    let session: [u8; ID_BYTES] = rand::random();
+    let mut session = [0; ID_BYTES];
+    rng.fill_bytes(&mut session);
     let sql = "UPDATE store SET session = ?, session_before = ?";
     let before = hex_bytes(&noted);
     match query(sql).bind(session.as_slice()).bind(before).execute(&mut *connection).await {
@@ -85,7 +88,7 @@ pub(super) async fn begin_session(
         Err(error) => return Err(failed(error)),
     }
     // Whatever the durability: the note must not be newer than the log.
-    fs::File::open(beside(path, "-wal")).and_then(|log| log.sync_all()).map_err(io_failed)?;
+    fs::File::open(with_end(path, "-wal")).and_then(|log| log.sync_all()).map_err(io_failed)?;
     match write_note(lock, &session) {
         // An unreadable note says nothing; the database knows the one before.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),

@@ -28,7 +28,7 @@ pub(super) struct Reader {
     searches: std::sync::atomic::AtomicUsize,
 }
 
-/// What a search for an ID finds.
+/// The result of a search for an ID.
 pub(super) struct Nearest {
     /// The recipient ID of a queue; empty if none has an ID of that kind.
     pub(super) recipient: RecipientId,

@@ -21,7 +21,7 @@ struct Ring {
     bytes: usize,
 }
 
-/// What a message costs besides its body.
+/// Bytes of a message besides its body.
 const MESSAGE_COST: usize = 160;
 
 fn cost(message: &Message) -> usize {

@@ -11,7 +11,7 @@ use crate::store::{
     QueueStatus, ServiceRole, StorageFault,
 };
 
-/// What [`record`] reads; the services' IDs come from the table of services.
+/// Columns that [`record`] reads; the services' IDs come from the table of services.
 macro_rules! select_queues {
     ($rest:literal) => {
         concat!(

@@ -1,11 +1,11 @@
-//! Where tests let writing fail.
+//! `Faults`: the seam at which tests let writing fail.
 
 use std::sync::Mutex;
 
 use crate::store::StorageFault;
 use crate::sync::lock;
 
-/// What is about to be done.
+/// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Stage {
     Append,

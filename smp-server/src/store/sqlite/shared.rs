@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use smp_transport::surroundings::Time;
 use tokio::sync::{Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub(super) disk: Arc<Disk>,
     /// Cancelled if the writer has ended without being told to.
     pub(super) writer_died: CancellationToken,
+    pub(super) time: Time,
     pub(super) quota: usize,
     pub(super) ack_wait: Duration,
     /// Bytes of operations that may still be accepted before some are on disk.
@@ -49,6 +51,7 @@ impl Shared {
             keys: Keys { queue: AtomicI64::new(last_keys.0), message: AtomicI64::new(last_keys.1) },
             disk,
             writer_died: CancellationToken::new(),
+            time: config.surroundings.time.clone(),
             quota: config.quota,
             ack_wait: config.ack_wait,
             room: Arc::new(Semaphore::new(room_bytes as usize)),

@@ -16,7 +16,7 @@ use crate::sync::lock;
 const BATCH_OPERATIONS: usize = 1024;
 const BATCH_BYTES: usize = 8 << 20;
 
-/// What an operation takes besides what it carries, in bytes: a queue's record, above all.
+/// Bytes of an operation besides its load: a queue's record, above all.
 pub(super) const OPERATION_BYTES: usize = 512;
 
 /// Something to be written.
@@ -35,7 +35,7 @@ pub(super) struct Change {
     /// The queue, which no other command can touch until the change is made.
     pub(super) held: Option<Held>,
     pub(super) completer: Completer,
-    /// Its share of the room. What frees disk has none, so that it never waits for any.
+    /// Its share of the room. Operations that free disk have none, so that they never wait for any.
     pub(super) room: Option<Room>,
 }
 
@@ -72,13 +72,13 @@ pub(super) enum ChangeKind {
         messages: Vec<i64>,
     },
     Service(NewService),
-    /// What is known of the relay's clock.
+    /// The state of the relay's clock.
     Clock(String),
     /// For those who wait until what was asked for before is on disk.
     Nothing,
 }
 
-/// What happens to the data of a queue's link.
+/// A change of the data of a queue's link.
 #[derive(Debug)]
 pub(super) enum LinkChange {
     None,
@@ -132,7 +132,7 @@ impl Waiting {
     }
 }
 
-/// What the writer is to do next.
+/// The next task of the writer.
 pub(super) enum Batch {
     Write(Vec<Operation>),
     /// See whether these, whose time is over, are to wait for their acknowledgements any longer.
@@ -222,12 +222,11 @@ impl WriteQueue {
     }
 
     /// Takes the oldest operations, as many as one transaction may have.
-    pub(super) fn take(&self) -> Batch {
+    pub(super) fn take(&self, now: Instant) -> Batch {
         let mut waiting = lock(&self.waiting);
         let waiting = &mut *waiting;
         let mut batch = Transaction::default();
         let everything = waiting.release_all || waiting.closed;
-        let now = Instant::now();
         let mut overdue = Vec::new();
         // Those that were acknowledged go before their time, so that nobody has to wake up for each of them.
         while batch.has_room()

@@ -39,7 +39,7 @@ pub(super) struct Writer {
     needs_space: bool,
 }
 
-/// What a transaction does, in this order.
+/// The parts of a transaction, in this order.
 #[derive(Default)]
 struct Plan<'a> {
     changes: Vec<(usize, &'a ChangeKind)>,
@@ -86,7 +86,7 @@ impl Writer {
     pub(super) async fn run(mut self, process_lock: File) {
         let died = self.shared.writer_died.clone().drop_guard();
         loop {
-            match self.shared.write_queue.take() {
+            match self.shared.write_queue.take(self.shared.time.monotonic()) {
                 Batch::Write(operations) => self.write(operations).await,
                 // If the queue is not loaded, a write has failed, and the message with it.
                 Batch::Overdue(messages) => messages.iter().for_each(|pending| {
@@ -121,7 +121,7 @@ impl Writer {
         if !disk.is_full() && disk.deferred_count() == 0 {
             return until;
         }
-        let soon = crate::clock::monotonic() + LOOK_FOR_SPACE;
+        let soon = self.shared.time.monotonic() + LOOK_FOR_SPACE;
         Some(until.map_or(soon, |until| until.min(soon)))
     }
 
