@@ -79,7 +79,7 @@ impl Agent {
             }
             JoinLink::Contact(_) => Ok(LinkPreview { kind: LinkKind::Address, shown: None }),
             JoinLink::Short(link) => {
-                let fetch = LinkFetch::new(link, config, &mut rand::rng())?;
+                let fetch = LinkFetch::new(link, config, &mut self.engine().rng())?;
                 let behind = look_behind(self.engine(), fetch).await?;
                 Ok(LinkPreview { kind: LinkKind::Address, shown: Some(behind.shown) })
             }

@@ -1,7 +1,9 @@
 //! The public interface.
 
+mod builder;
 mod handle;
 
+pub use builder::AgentBuilder;
 pub use handle::ConnectionHandle;
 
 use crate::config::AgentConfig;
@@ -11,9 +13,13 @@ use crate::events::Events;
 use crate::id::ConnectionId;
 use crate::network::requests::{check_info, relay_for_reply};
 use crate::network::{Engine, Made, RelayStates, invite};
+use crate::relay_set::RelayEntry;
 use crate::summary::{ConnectionSummary, Invitation};
 use smp_protocol::link::{ConnectionLink, UserData};
+use smp_transport::surroundings::Surroundings;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// An agent: the connections in one data directory, and the tasks that keep them going.
@@ -45,7 +51,19 @@ impl Agent {
     /// # Cancel safety
     /// When it is dropped the directory is given back. What was going on in it may have gone on.
     pub async fn open(config: AgentConfig) -> Result<(Self, Events), AgentError> {
-        let engine = Engine::open(config).await?;
+        AgentBuilder::from(config).open().await
+    }
+
+    /// Settings of an agent for a data directory, to change before it is opened.
+    pub fn builder(data_dir: impl Into<PathBuf>) -> AgentBuilder {
+        AgentConfig::new(data_dir, Vec::<RelayEntry>::new()).into()
+    }
+
+    pub(crate) async fn open_in(
+        config: AgentConfig,
+        surroundings: Surroundings,
+    ) -> Result<(Self, Events), AgentError> {
+        let engine = Engine::open(config, surroundings).await?;
         let stop = Arc::new(StopAtEnd(engine.clone()));
         let events = Events::new(engine.clone());
         engine.start().await?;
@@ -108,7 +126,7 @@ impl Agent {
                     return Err(LinkError::Own.into());
                 }
                 let relay = relay_for_reply(&self.engine, invitation.relay()).ok_or(AgentError::NoRelay)?;
-                Connection::join(*invitation, own_info, &relay, config, &mut rand::rng())
+                Connection::join(*invitation, own_info, &relay, config, &mut self.engine.rng())
                     .map_err(|StateError| LinkError::Version)?
             }
             JoinLink::Contact(contact) => {
@@ -116,15 +134,15 @@ impl Agent {
                     return Err(LinkError::Own.into());
                 }
                 let relay = relay_for_reply(&self.engine, contact.relay()).ok_or(AgentError::NoRelay)?;
-                Connection::ask(contact, own_info, &relay, config, &mut rand::rng())
+                Connection::ask(contact, own_info, &relay, config, &mut self.engine.rng())
             }
             JoinLink::Short(link) => {
-                let fetch = LinkFetch::new(link, config, &mut rand::rng())?;
+                let fetch = LinkFetch::new(link, config, &mut self.engine.rng())?;
                 if steps.store.has_link(&fetch.link_id()).await? {
                     return Err(LinkError::Own.into());
                 }
                 let relay = relay_for_reply(&self.engine, &fetch.relay).ok_or(AgentError::NoRelay)?;
-                Connection::join_short(fetch, own_info, &relay, config, &mut rand::rng())
+                Connection::join_short(fetch, own_info, &relay, config, &mut self.engine.rng())
             }
         };
         check_info(&connection, own_info)?;
@@ -163,6 +181,34 @@ impl Agent {
     #[must_use]
     pub fn relays(&self) -> watch::Receiver<RelayStates> {
         self.engine.relay_states()
+    }
+
+    /// The machine is on another network, or was asleep: all sessions with relays are made anew at once, and what waits to be tried
+    /// again is tried. Sessions that still work are made anew too; it costs little.
+    pub fn network_changed(&self) {
+        self.engine.network_changed();
+    }
+
+    /// Ends all sessions with relays until [`resume`](Self::resume): an application that is in the background, or was told to be off
+    /// line. Everything else goes on: messages can be sent, and wait. Not kept over a restart.
+    pub fn pause(&self) {
+        self.engine.switch.set_paused(true);
+    }
+
+    /// Uses the network again after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.engine.switch.set_paused(false);
+    }
+
+    /// Uses the network for a time, also while it is [paused](Self::pause): for an application that is woken for some seconds. Returns
+    /// the state of the relays at the end: those that are [`Up`](crate::RelayState::Up) have been asked for everything.
+    ///
+    /// # Cancel safety
+    /// When it is dropped the time is over.
+    pub async fn receive_for(&self, time: Duration) -> RelayStates {
+        let _on = self.engine.switch.keep_on();
+        tokio::time::sleep(time).await;
+        self.relays().borrow().clone()
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

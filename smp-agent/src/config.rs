@@ -1,19 +1,24 @@
 //! What an agent needs to know before it starts.
 
-use smp_protocol::address::RelayAddress;
+use crate::network_settings::NetworkSettings;
+use crate::relay_set::RelayEntry;
 use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion, SmpVersion, VersionRange};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of an [`Agent`](crate::Agent).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AgentConfig {
     /// Where the agent keeps its state. Created if it is missing; private to its user (0700), and used by one agent at a time.
     /// A directory that has other files and that other users can open is refused.
     pub data_dir: PathBuf,
-    /// Relays on which queues are made. One is chosen at random for each; a joining side prefers another than that of the
-    /// invitation. Existing queues stay on their relays whatever is listed here.
-    pub relays: Vec<RelayAddress>,
+    /// Relays on which queues are made, and through which messages are sent, each as its [roles](RelayEntry) say. One is chosen at random
+    /// for each queue: a joining side prefers another than that of the invitation, and one of another operator. Existing queues stay on
+    /// their relays whatever is listed here.
+    pub relays: Vec<RelayEntry>,
+    /// How relays are reached.
+    pub network: NetworkSettings,
     /// Whether connections use the post-quantum key agreement where the other side can. On by default.
     pub pq: bool,
     /// Whether invitations carry a post-quantum key, so that already the first message is protected by it. Off by
@@ -34,10 +39,14 @@ pub struct AgentConfig {
 
 impl AgentConfig {
     /// The defaults for a data directory and relays.
-    pub fn new(data_dir: impl Into<PathBuf>, relays: Vec<RelayAddress>) -> Self {
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        relays: impl IntoIterator<Item = impl Into<RelayEntry>>,
+    ) -> Self {
         Self {
             data_dir: data_dir.into(),
-            relays,
+            relays: relays.into_iter().map(Into::into).collect(),
+            network: NetworkSettings::default(),
             pq: true,
             pq_keys_in_links: false,
             receipts: false,
@@ -71,6 +80,7 @@ impl Default for Limits {
 
 /// How long to wait for what.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// For TCP, TLS and handshake together, with each host and port of a relay.
     pub connect: Duration,
@@ -114,6 +124,7 @@ impl Default for Timeouts {
 
 /// Versions of the protocols to offer. Narrower ranges are for tests with older peers and relays.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Versions {
     /// Of the sessions with relays.
     pub smp: VersionRange<SmpVersion>,

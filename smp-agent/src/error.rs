@@ -167,6 +167,17 @@ pub enum RelayError {
     /// Any other answer.
     #[error("answered with {0}")]
     Refused(String),
+    /// It has no onion host, and others are not to be used ([`OnionHosts::Required`](crate::OnionHosts::Required)).
+    #[error("has no onion host; allow other hosts, or take another relay")]
+    NoOnionHost,
+    /// Messages to it are to go through a relay of our own, and there is none for that.
+    #[error(
+        "is not to be connected to directly, and no other relay is configured to forward to it; configure one"
+    )]
+    NoProxy,
+    /// A relay of our own does not forward messages to it.
+    #[error("cannot be reached through one of your relays ({0})")]
+    NotForwarded(String),
 }
 
 /// Why a connection cannot be completed or continued.

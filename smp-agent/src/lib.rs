@@ -4,11 +4,11 @@
 //! connections from invitation links and keeps them going; an application sees connections, messages and [`Event`]s, never a queue.
 //!
 //! ```no_run
-//! use smp_agent::{Agent, AgentConfig, Event};
+//! use smp_agent::{Agent, Event, RelayAddress};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let relay = "smp://AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=@relay.example".parse()?;
-//! let (agent, mut events) = Agent::open(AgentConfig::new("/home/alice/.local/share/smp", vec![relay])).await?;
+//! let relay: RelayAddress = "smp://AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=@relay.example".parse()?;
+//! let (agent, mut events) = Agent::builder("/home/alice/.local/share/smp").relays([relay]).open().await?;
 //!
 //! let (_, link) = agent.create_invitation().await?;
 //! println!("{link}");
@@ -97,7 +97,6 @@
 
 mod addresses;
 mod agent;
-mod clock;
 mod config;
 mod connection;
 mod data_dir;
@@ -106,6 +105,8 @@ mod event;
 mod events;
 mod id;
 mod network;
+mod network_settings;
+mod relay_set;
 mod send_handle;
 mod steps;
 mod store;
@@ -113,7 +114,7 @@ mod stored;
 mod summary;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
-pub use agent::{Agent, ConnectionHandle};
+pub use agent::{Agent, AgentBuilder, ConnectionHandle};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use connection::{RotationSide, RotationStage, SyncState};
 pub use error::{
@@ -124,8 +125,13 @@ pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Durable, Events};
 pub use id::{ConnectionId, MessageId};
 pub use network::{RelayState, RelayStates};
+pub use network_settings::{
+    MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SocksMode, SocksSettings,
+};
+pub use relay_set::RelayEntry;
 pub use send_handle::{SendHandle, SendOutcome};
 pub use smp_protocol::address::RelayAddress;
 pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;
+pub use smp_transport::surroundings;
 pub use summary::{ConnectionStatus, ConnectionSummary, Invitation, Trouble};

@@ -5,11 +5,11 @@ use crate::connection::{Connection, Phase};
 use crate::error::{AgentError, SendError};
 use crate::id::ConnectionId;
 use crate::network::Engine;
+use crate::relay_set::{RelayRole, choose};
 use crate::network::requests::{self, check_info};
 use crate::send_handle::SendHandle;
 use crate::steps::or_fail;
 use crate::summary::ConnectionStatus;
-use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
@@ -68,9 +68,9 @@ impl ConnectionHandle {
                 }
             }
             check_info(connection, own_info)?;
-            or_fail(|connection, effects| connection.accept(own_info, config, &mut rand::rng(), effects))(
-                connection, request,
-            )
+            or_fail(|connection, effects| {
+                connection.accept(own_info, config, &mut self.engine().rng(), effects)
+            })(connection, request)
         });
         step.await?.1.durable().await
     }
@@ -152,22 +152,18 @@ impl ConnectionHandle {
         let step = self.engine().steps.step(self.id, |connection, request| {
             let chosen = relay.cloned().or_else(|| self.relay_to_move_to(connection));
             let relay = chosen.ok_or(AgentError::NoRelay)?;
-            connection.rotate(&relay, &self.engine().config, &mut rand::rng(), &mut request.effects)
+            connection.rotate(&relay, &self.engine().config, &mut self.engine().rng(), &mut request.effects)
         });
         let ((), commit) = step.await?;
         commit.durable().await
     }
 
     fn relay_to_move_to(&self, connection: &Connection) -> Option<RelayAddress> {
-        let theirs = connection.send.as_ref().map(|queue| queue.relay.fingerprint);
-        let ours = connection.receive.as_ref().map(|queue| queue.relay.fingerprint);
-        let relays = &self.engine().config.relays;
-        let others: Vec<_> = relays.iter().filter(|relay| Some(relay.fingerprint) != ours).collect();
-        let apart: Vec<_> =
-            others.iter().filter(|relay| Some(relay.fingerprint) != theirs).copied().collect();
-        let rng = &mut rand::rng();
-        let chosen = apart.choose(rng).or_else(|| others.choose(rng)).copied();
-        chosen.or_else(|| relays.choose(rng)).cloned()
+        let ours = connection.receive.iter().map(|queue| &queue.relay);
+        let apart: Vec<_> = ours.chain(connection.send.iter().map(|queue| &queue.relay)).collect();
+        let engine = self.engine();
+        let chosen = choose(&engine.config.relays, RelayRole::Storage, &apart, &mut engine.rng());
+        chosen.map(|relay| relay.address.clone())
     }
 
     /// Gives up a move of the own queue. The old queue goes on as if nothing had been.
@@ -200,7 +196,12 @@ impl ConnectionHandle {
     /// When it is dropped the renewal has begun or not.
     pub async fn resynchronize(&self, force: bool) -> Result<(), AgentError> {
         let step = self.engine().steps.step(self.id, |connection, request| {
-            connection.resynchronize(force, &self.engine().config, &mut rand::rng(), &mut request.effects)
+            connection.resynchronize(
+                force,
+                &self.engine().config,
+                &mut self.engine().rng(),
+                &mut request.effects,
+            )
         });
         let ((), commit) = step.await?;
         commit.durable().await

@@ -44,7 +44,7 @@ impl LinkFetch {
     ) -> Result<Self, LinkError> {
         let relay = link
             .relay()
-            .resolve(&config.relays)
+            .resolve(&config.relays.iter().map(|relay| relay.address.clone()).collect::<Vec<_>>())
             .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay().hosts.first())))?;
         Ok(Self { link, relay, sender_key: Ed25519PrivateKey::generate(rng).into() })
     }

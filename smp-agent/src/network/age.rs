@@ -3,7 +3,6 @@
 use super::deletion::KEEP_DELETED;
 use super::engine::Engine;
 use super::update::{until_stored, update};
-use crate::clock::now;
 use crate::error::{AgentError, ConnectionError};
 use crate::id::ConnectionId;
 use crate::store::Upkeep;
@@ -36,7 +35,7 @@ pub(super) async fn give_up_what_is_old(engine: Arc<Engine>) {
 /// Forgets hashes and queues. Returns the joined connections whose time is over.
 async fn forget(engine: &Engine) -> Result<Vec<ConnectionId>, AgentError> {
     let steps = &engine.steps;
-    steps.begin_day(now()).await?;
+    steps.begin_day(engine.now()).await?;
     let day = steps.day();
     let upkeep = Upkeep::Forget { hashes: day - KEEP_HASHES, deleted: day - KEEP_DELETED };
     steps.upkeep(upkeep)?.durable().await?;

@@ -24,12 +24,6 @@ impl Backoff {
         full.mul_f64(rng.random_range(0.5..=1.0))
     }
 
-    /// Waits that long.
-    pub(crate) async fn pause(&mut self) {
-        let wait = self.wait(&mut rand::rng());
-        tokio::time::sleep(wait).await;
-    }
-
     /// Starts again with the first time, if a success lasted longer than what would be waited now: who connects us only to
     /// leave at once is not asked again at once.
     pub(crate) fn reset_after(&mut self, lasted: Duration) {

@@ -1,13 +1,14 @@
 //! The commands that the phases of a connection need. Each is repeated, with the same keys, until it is answered.
 
 use super::engine::Engine;
+use super::route::route;
 use super::session::{CommandError, creation_error};
 use super::update::update;
 use super::worker::Later;
 use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, SendQueue};
 use crate::error::ConnectionError;
 use crate::id::ConnectionId;
-use rand::seq::IndexedRandom as _;
+use crate::relay_set::{RelayRole, ranked};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
@@ -75,14 +76,14 @@ async fn fail_as_gone(engine: &Engine, id: ConnectionId) -> Result<(), Later> {
 
 /// LKEY or LGET. Repeated with the same key it is answered by the same data again.
 async fn fetch_link(engine: &Arc<Engine>, id: ConnectionId, fetch: &LinkFetch) -> Result<(), Later> {
-    let session = engine.relay(&fetch.relay).session().await;
-    if !session.has_short_links() {
+    let route = route(engine, &fetch.relay).await.map_err(|_| Later::Again)?;
+    if !route.has_short_links() {
         return fail(engine, id, ConnectionError::RelayTooOld).await;
     }
-    match session.fetch_link(fetch).await {
+    match route.fetch_link(fetch).await {
         Ok((sender_id, data)) => {
             update(engine, id, &|connection, effects| {
-                connection.link_fetched(&sender_id, &data, &engine.config, &mut rand::rng(), effects)
+                connection.link_fetched(&sender_id, &data, &engine.config, &mut engine.rng(), effects)
             })
             .await;
             Ok(())
@@ -113,7 +114,7 @@ async fn create_queue(
     match created {
         Ok((session, created)) => {
             update(engine, id, &|connection, effects| {
-                connection.queue_created(created.clone(), &engine.config, &mut rand::rng(), effects)
+                connection.queue_created(created.clone(), &engine.config, &mut engine.rng(), effects)
             })
             .await;
             relay.subscribe_new(engine, &session, queue, &created);
@@ -143,15 +144,14 @@ async fn choose_other_relay(
     theirs: Option<&RelayAddress>,
     refused: &[RelayAddress],
 ) -> bool {
-    let relays = engine.config.relays.iter().map(RelayAddress::without_password);
-    let others = relays.filter(|relay| *relay != queue.relay && !refused.contains(relay));
     // No relay shall see both directions if that can be had.
-    let theirs = theirs.map(|relay| relay.fingerprint);
-    let (same, apart): (Vec<_>, Vec<_>) = others.partition(|relay| Some(relay.fingerprint) == theirs);
-    let choices = if apart.is_empty() { same } else { apart };
-    let Some(other) = choices.choose(&mut rand::rng()) else { return false };
+    let apart: Vec<_> = theirs.into_iter().collect();
+    let relays = ranked(&engine.config.relays, RelayRole::Storage, &apart, &mut engine.rng());
+    let mut others = relays.into_iter().map(|relay| relay.address.without_password());
+    let other = others.find(|relay| *relay != queue.relay && !refused.contains(relay));
+    let Some(other) = &other else { return false };
     update(engine, id, &|connection, _| {
-        connection.receive_elsewhere(other, &mut rand::rng());
+        connection.receive_elsewhere(other, &mut engine.rng());
         Ok(())
     })
     .await;
@@ -164,7 +164,7 @@ async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue
     match session.secure_by_recipient(queue).await {
         Ok(()) => {
             update(engine, id, &|connection, effects| {
-                connection.own_queue_secured(&engine.config, &mut rand::rng(), effects)
+                connection.own_queue_secured(&engine.config, &mut engine.rng(), effects)
             })
             .await;
             Ok(())
@@ -177,11 +177,11 @@ async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue
 
 /// SKEY. Repeated with the same key it is answered by OK again.
 async fn secure_peer(engine: &Arc<Engine>, id: ConnectionId, queue: &SendQueue) -> Result<(), Later> {
-    let session = engine.relay(&queue.relay).session().await;
-    match session.secure_by_sender(queue).await {
+    let route = route(engine, &queue.relay).await.map_err(|_| Later::Again)?;
+    match route.secure_by_sender(queue).await {
         Ok(()) => {
             update(engine, id, &|connection, effects| {
-                connection.peer_queue_secured(&engine.config, &mut rand::rng(), effects)
+                connection.peer_queue_secured(&engine.config, &mut engine.rng(), effects)
             })
             .await;
             Ok(())

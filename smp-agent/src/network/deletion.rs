@@ -87,7 +87,7 @@ async fn delete(engine: &Arc<Engine>, queue: &DeletedQueue, begun: i64) {
             Err(error) => Err(CommandError::Again(error)),
         };
         match result {
-            Err(CommandError::Again(_)) => backoff.pause().await,
+            Err(CommandError::Again(_)) => engine.pause(&mut backoff).await,
             // With an error too: then it is not there, or nothing helps.
             _ => break,
         }

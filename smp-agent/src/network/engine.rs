@@ -1,8 +1,11 @@
 //! What the tasks of the network share.
 
+use super::backoff::Backoff;
 use super::errands::Errands;
 use super::held::HeldMessages;
 use super::relays::{Relay, RelayState, RelayStates, Relays};
+use super::route::Routes;
+use super::switch::Switch;
 use super::workers::Workers;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, OutgoingKind, Role, StateError};
@@ -14,6 +17,7 @@ use crate::network;
 use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
+use smp_transport::surroundings::{Rng, Surroundings};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +35,9 @@ const MAX_WAITING_RECEIPTS: u32 = 256;
 /// The agent behind its public interface.
 pub(crate) struct Engine {
     pub(crate) config: AgentConfig,
+    surroundings: Surroundings,
+    pub(crate) switch: Switch,
+    pub(super) routes: Routes,
     pub(crate) steps: Steps,
     /// Given back by a shutdown, though events may still hold the engine.
     data_dir: Mutex<Option<DataDir>>,
@@ -50,13 +57,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) async fn open(config: AgentConfig) -> Result<Arc<Self>, AgentError> {
+    pub(crate) async fn open(
+        config: AgentConfig,
+        surroundings: Surroundings,
+    ) -> Result<Arc<Self>, AgentError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let (changed, changes) = mpsc::unbounded_channel();
         let (steps, writer) = Steps::open(&data_dir.database(), changed).await?;
         data_dir.opened()?;
         let engine = Arc::new(Self {
             config,
+            surroundings,
+            switch: Switch::default(),
+            routes: Routes::default(),
             steps,
             data_dir: Mutex::new(Some(data_dir)),
             ended: CancellationToken::new(),
@@ -72,10 +85,10 @@ impl Engine {
         });
         // It holds the engine, and so the data directory, until the last step is written.
         let engine_ = engine.clone();
-        engine.writer.spawn(async move {
+        engine.surroundings.spawner.spawn(engine.writer.track_future(async move {
             writer.run().await;
             drop(engine_);
-        });
+        }));
         engine.writer.close();
         engine.spawn(wake_changed(engine.clone(), changes));
         engine.spawn(drop_unused(engine.clone()));
@@ -129,7 +142,8 @@ impl Engine {
 
     /// Runs a background task until the agent stops.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(self.ended.clone().run_until_cancelled_owned(task));
+        let task = self.tasks.track_future(self.ended.clone().run_until_cancelled_owned(task));
+        self.surroundings.spawner.spawn(task);
     }
 
     #[cfg(test)]
@@ -163,10 +177,37 @@ impl Engine {
         });
     }
 
-    /// The password for new queues on a relay.
+    /// The password for new queues on a relay, and for forwarding.
     pub(super) fn password(&self, address: &RelayAddress) -> Option<Password> {
-        let relay = self.config.relays.iter().find(|relay| relay.without_password() == *address);
-        relay.and_then(|relay| relay.password.clone())
+        let address = address.without_password();
+        let relay = self.config.relays.iter().find(|relay| relay.address.without_password() == address);
+        relay.and_then(|relay| relay.address.password.clone())
+    }
+
+    /// What the agent runs on.
+    pub(super) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    /// A generator of random numbers.
+    pub(crate) fn rng(&self) -> Rng<'_> {
+        self.surroundings.randomness.rng()
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        i64::try_from(self.surroundings.time.unix_seconds()).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn network_changed(&self) {
+        self.routes.forget();
+        self.switch.network_changed();
+    }
+
+    /// Waits until something is to be tried again.
+    pub(super) async fn pause(&self, backoff: &mut Backoff) {
+        let wait = backoff.wait(&mut self.rng());
+        self.switch.pause(backoff, wait).await;
     }
 
     /// Tells the application something that is not stored.

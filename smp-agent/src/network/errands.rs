@@ -60,7 +60,7 @@ async fn run(engine: Arc<Engine>, id: ConnectionId) {
         match until_stored!(&engine, next(&engine, id).await) {
             Some((errand, queue)) => match attempt(&engine, id, errand, &queue).await {
                 Ok(()) => backoff.reset(),
-                Err(Later) => backoff.pause().await,
+                Err(Later) => engine.pause(&mut backoff).await,
             },
             None if engine.errands.end(id) => break,
             None => {}

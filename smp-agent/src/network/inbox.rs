@@ -8,7 +8,6 @@ use super::relays::{Relay, RelayState};
 use super::session::{CommandError, Delivered, Deliveries, Session};
 use super::subscribing::subscribe_all;
 use super::update::until_stored;
-use crate::clock::now;
 use crate::connection::{
     Connection, OldQueue, Opened, Origin, Place, ReceiveQueue, Received as Read, StateError, Unreadable,
 };
@@ -70,7 +69,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
                     Outcome::Ignored => return,
                     Outcome::Early if session.has_ended() => return,
                     Outcome::Early => {
-                        looks.pause().await;
+                        engine.pause(&mut looks).await;
                         old_queue = until_stored!(engine, early::look(engine, relay, &queue).await);
                     }
                 }
@@ -168,7 +167,7 @@ async fn receive(
                     if repeated {
                         connection.repeated(origin, effects);
                     } else {
-                        connection.receive_failed(unreadable, &engine.config, &mut rand::rng(), effects);
+                        connection.receive_failed(unreadable, &engine.config, &mut engine.rng(), effects);
                     }
                     Ok(())
                 })
@@ -218,8 +217,8 @@ fn take_body(
         }
         Ok(Content::Message(opened, relay_time)) => {
             let hash = opened.hash();
-            let times = MessageTimes { relay: relay_time, received: now() };
-            let rng = &mut rand::rng();
+            let times = MessageTimes { relay: relay_time, received: engine.now() };
+            let rng = &mut engine.rng();
             match (connection.receive(opened, origin, times, config, rng, effects), hash) {
                 (Ok(Read::Taken), hash) => request.received = hash,
                 (Ok(Read::Early), _) => return Taken::Early,
@@ -232,7 +231,7 @@ fn take_body(
                 }
             }
         }
-        Err(error) => connection.receive_failed(error, config, &mut rand::rng(), effects),
+        Err(error) => connection.receive_failed(error, config, &mut engine.rng(), effects),
     }
     Taken::Done
 }
@@ -286,7 +285,7 @@ pub(super) async fn acknowledge(engine: &Engine, acknowledgement: &Acknowledgeme
         if session.has_ended() {
             break;
         }
-        backoff.pause().await;
+        engine.pause(&mut backoff).await;
     }
 }
 

@@ -6,8 +6,9 @@ use crate::config::AgentConfig;
 use crate::connection::{Connection, StateError};
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
+use crate::relay_set::{RelayRole, ranked};
 use crate::summary::{Invitation, connection_link, connection_short_link};
-use rand::seq::SliceRandom as _;
+use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use smp_protocol::link::UserData;
@@ -45,12 +46,11 @@ async fn try_relays(
     made: &Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
-    let mut relays = engine.config.relays.clone();
-    relays.shuffle(&mut rand::rng());
+    let relays = ranked(&engine.config.relays, RelayRole::Storage, &[], &mut engine.rng());
     let mut failure = AgentError::NoRelay;
-    let deadline = Instant::now() + engine.config.timeouts.create;
+    let deadline = engine.surroundings().time.monotonic() + engine.config.timeouts.create;
     for relay in relays {
-        match invite_at(engine, &relay, made, shown.clone(), deadline).await {
+        match invite_at(engine, &relay.address, made, shown.clone(), deadline).await {
             Err(error @ AgentError::Relay { .. }) => failure = error,
             result => return result,
         }
@@ -65,7 +65,7 @@ async fn invite_at(
     shown: Option<UserData>,
     deadline: Instant,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
-    let connection = made.keys(&engine.config, relay, shown.is_some());
+    let connection = made.keys(&engine.config, relay, shown.is_some(), &mut engine.rng());
     let (id, commit) = engine.steps.create(connection).await?;
     commit.durable().await?;
     let result = match timeout_at(deadline, make_queue(engine, id, relay, made.mode(), shown)).await {
@@ -97,7 +97,7 @@ async fn make_queue(
     let config = &engine.config;
     let shown = shown.filter(|_| session.has_short_links());
     let prepared = engine.steps.look(id, |connection| {
-        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut rand::rng()));
+        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut engine.rng()));
         let queue = connection.receive.clone().ok_or(StateError)?;
         Ok((queue, offer.transpose()?.flatten()))
     });
@@ -107,7 +107,7 @@ async fn make_queue(
     let created = created.map_err(|error| failed(creation_error(error)))?;
     let step = engine.steps.step(id, |connection, request| {
         connection
-            .queue_created(created.clone(), config, &mut rand::rng(), &mut request.effects)
+            .queue_created(created.clone(), config, &mut engine.rng(), &mut request.effects)
             .map_err(damaged)?;
         if let Some(offer) = offer {
             connection.offer_stored(offer);
@@ -123,8 +123,13 @@ async fn make_queue(
 
 impl Made {
     /// New keys for it; `short` if there may be a short link to it.
-    fn keys(&self, config: &AgentConfig, relay: &RelayAddress, short: bool) -> Connection {
-        let rng = &mut rand::rng();
+    fn keys(
+        &self,
+        config: &AgentConfig,
+        relay: &RelayAddress,
+        short: bool,
+        rng: &mut impl CryptoRng,
+    ) -> Connection {
         match self {
             Self::Invitation => Connection::invite(config, relay, short, rng),
             Self::Address(auto_accept) => {

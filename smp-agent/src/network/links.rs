@@ -1,6 +1,7 @@
 //! Short links of contact addresses: what is behind them, and how their owners change it.
 
 use super::engine::Engine;
+use super::route::route;
 use super::session::CommandError;
 use crate::connection::{AddressLink, BehindLink, LinkFetch};
 use crate::error::{AgentError, ConnectionError, RelayError};
@@ -11,19 +12,19 @@ use tokio::time::timeout;
 
 /// LGET: what is behind the short link of a contact address.
 pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Result<BehindLink, AgentError> {
-    let relay = engine.relay(&fetch.relay);
+    let relay = &fetch.relay;
     let look = async {
-        let session = relay.session_now().await.map_err(|error| relay_failed(&relay.address, error))?;
-        if !session.has_short_links() {
+        let route = route(engine, relay).await.map_err(|error| relay_failed(relay, error))?;
+        if !route.has_short_links() {
             return Err(AgentError::LinkTarget(ConnectionError::RelayTooOld));
         }
-        match session.fetch_link(&fetch).await {
+        match route.fetch_link(&fetch).await {
             Ok((sender_id, data)) => fetch.open(&sender_id, &data).map_err(AgentError::LinkTarget),
             Err(CommandError::Auth) => Err(AgentError::LinkTarget(ConnectionError::AddressGone)),
-            Err(error) => Err(command_failed(&relay.address, error)),
+            Err(error) => Err(command_failed(relay, error)),
         }
     };
-    let late = |_| Err(relay_failed(&relay.address, RelayError::Timeout));
+    let late = |_| Err(relay_failed(relay, RelayError::Timeout));
     timeout(engine.config.timeouts.create, look).await.unwrap_or_else(late)
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn change(
     let data = match &link {
         Some(link) => {
             let size = link.shown.len();
-            let data = link.data(config, &mut rand::rng());
+            let data = link.data(config, &mut engine.rng());
             Some((link.link_id(), data.map_err(|_| AgentError::TooLarge { size, limit })?))
         }
         None => None,

@@ -14,8 +14,8 @@ use crate::store::Subscription;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
 /// Queues whose connections are remembered, so that most messages need no search for them.
@@ -40,6 +40,8 @@ pub enum RelayState {
     Up,
     /// It is not connected. The agent tries again by itself.
     Down(RelayError),
+    /// It is not connected because the agent was [paused](crate::Agent::pause).
+    Paused,
 }
 
 /// All relays that were needed since the agent was opened.
@@ -258,15 +260,36 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             relay.wanted.notified().await;
             engine.relay_is(relay, RelayState::Connecting);
         }
-        let error = match Session::connect(&relay.address, &engine.config).await {
+        if !engine.switch.is_on() {
+            relay.session.send_replace(State::Connecting);
+            engine.relay_is(relay, RelayState::Paused);
+            engine.switch.on().await;
+            engine.relay_is(relay, RelayState::Connecting);
+        }
+        let mut interrupted = pin!(engine.switch.interrupted());
+        let connected = tokio::select! {
+            connected = Session::connect(&engine, &relay.address) => connected,
+            () = &mut interrupted => continue,
+        };
+        let error = match connected {
             Ok((session, deliveries)) => {
-                let begun = Instant::now();
+                let begun = engine.surroundings().time.monotonic();
                 told_down = false;
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
                 engine.relay_is(relay, RelayState::Subscribing);
-                let error = inbox::receive_all(&engine, relay, &session, deliveries).await;
-                backoff.reset_after(begun.elapsed());
+                let ended = tokio::select! {
+                    error = inbox::receive_all(&engine, relay, &session, deliveries) => Some(error),
+                    () = &mut interrupted => None,
+                };
+                let now = engine.surroundings().time.monotonic();
+                backoff.reset_after(now.saturating_duration_since(begun));
+                let Some(error) = ended else {
+                    session.close();
+                    relay.session.send_replace(State::Connecting);
+                    engine.relay_is(relay, RelayState::Connecting);
+                    continue;
+                };
                 error
             }
             Err(error) => error,
@@ -278,7 +301,8 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             told_down = true;
         }
         tokio::select! {
-            () = backoff.pause() => {}
+            () = engine.pause(&mut backoff) => {}
+            () = interrupted => {}
             () = relay.hurry.notified() => {}
         }
     }

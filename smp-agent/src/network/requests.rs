@@ -4,8 +4,8 @@ use super::engine::Engine;
 use crate::connection::{Connection, PendingRequest};
 use crate::error::{AgentError, LinkError};
 use crate::id::ConnectionId;
+use crate::relay_set::{RelayRole, choose};
 use crate::steps::{Commit, Request};
-use rand::seq::IndexedRandom as _;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::connection_info_length;
 use std::sync::Arc;
@@ -23,12 +23,10 @@ pub(crate) fn check_info(connection: &Connection, info: &[u8]) -> Result<(), Age
     Ok(())
 }
 
-/// Another relay than that of the peer's queue, if there is one: so that no relay sees both directions.
+/// A relay for a reply queue, if we have one: rather another than that of the peer's queue, so that no relay sees both directions.
 pub(crate) fn relay_for_reply(engine: &Engine, theirs: &RelayAddress) -> Option<RelayAddress> {
-    let relays = &engine.config.relays;
-    let others: Vec<_> = relays.iter().filter(|relay| relay.fingerprint != theirs.fingerprint).collect();
-    let rng = &mut rand::rng();
-    others.choose(rng).copied().or_else(|| relays.choose(rng)).cloned()
+    let chosen = choose(&engine.config.relays, RelayRole::Storage, &[theirs], &mut engine.rng());
+    chosen.map(|relay| relay.address.clone())
 }
 
 /// The application accepts a request, and tells this about itself. Does nothing if it has before.
@@ -93,5 +91,5 @@ async fn refuse_own(engine: &Engine, id: ConnectionId) -> Result<(), AgentError>
 fn accept_now(engine: &Engine, connection: &mut Connection, own_info: &[u8]) -> Result<(), AgentError> {
     let Some(request) = &connection.request else { return Ok(()) };
     let relay = relay_for_reply(engine, request.relay()).ok_or(AgentError::NoRelay)?;
-    Ok(connection.accept_request(own_info, &relay, &engine.config, &mut rand::rng())?)
+    Ok(connection.accept_request(own_info, &relay, &engine.config, &mut engine.rng())?)
 }

@@ -1,11 +1,11 @@
 //! SEND: one body after the other, so that none overtakes another.
 
 use super::engine::{Engine, waits_for_space};
-use super::session::{CommandError, Session};
+use super::route::{Route, route};
+use super::session::CommandError;
 use super::update::update;
 use super::worker::Later;
-use crate::clock::now;
-use crate::connection::{Outgoing, OutgoingKind, Phase, Role, SendQueue};
+use crate::connection::{Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError};
 use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
 use crate::id::ConnectionId;
@@ -36,8 +36,9 @@ impl Sending {
         stored: &StoredOutgoing,
         queue: &SendQueue,
     ) -> Result<(), Later> {
-        let session = engine.relay(&queue.relay).session().await;
-        match send_once(&session, &stored.outgoing, queue).await {
+        let route = route(engine, &queue.relay).await.map_err(|_| Later::Again)?;
+        let body = stored.outgoing.content.body(queue, &mut engine.rng());
+        match send_once(&route, &stored.outgoing, queue, body).await {
             Ok(()) => match self.store_delivered(engine, id, stored).await {
                 Ok(()) => Ok(()),
                 Err(AgentError::UnknownConnection(_)) => Ok(()),
@@ -78,14 +79,18 @@ impl Sending {
     }
 }
 
-async fn send_once(session: &Session, outgoing: &Outgoing, queue: &SendQueue) -> Result<(), CommandError> {
-    let damaged = |_| CommandError::Refused("the message is damaged".to_owned());
-    let body = outgoing.content.body(queue, &mut rand::rng()).map_err(damaged)?;
-    match session.send(queue, outgoing.authorized, outgoing.notify, &body).await {
+async fn send_once(
+    route: &Route,
+    outgoing: &Outgoing,
+    queue: &SendQueue,
+    body: Result<Vec<u8>, StateError>,
+) -> Result<(), CommandError> {
+    let body = body.map_err(|StateError| CommandError::Refused("the message is damaged".to_owned()))?;
+    match route.send(queue, outgoing.authorized, outgoing.notify, &body).await {
         // An earlier attempt may have been taken without our seeing the answer, and the recipient has secured the queue
         // since: then the queue knows our key, and not otherwise.
         Err(CommandError::Auth) if !outgoing.authorized => {
-            session.send(queue, true, outgoing.notify, &body).await
+            route.send(queue, true, outgoing.notify, &body).await
         }
         result => result,
     }
@@ -134,7 +139,8 @@ async fn sends_as_before(engine: &Engine, id: ConnectionId) -> bool {
 /// Whether a queue that is not there any more may come back: its relay may have lost its disk, and get a backup. It is asked for a day if the
 /// connection was made.
 async fn is_tried_again(engine: &Engine, id: ConnectionId) -> bool {
-    let (now, limit) = (now(), i64::try_from(engine.config.timeouts.refused.as_secs()).unwrap_or(i64::MAX));
+    let (now, limit) =
+        (engine.now(), i64::try_from(engine.config.timeouts.refused.as_secs()).unwrap_or(i64::MAX));
     update(engine, id, &|connection, effects| {
         if connection.phase == Phase::Connected && connection.condition.refused(now) {
             effects.events.push(Event::QueueRefused { connection: connection.id });

@@ -1,18 +1,15 @@
 //! A session with a relay, in the agent's terms.
 
-use crate::config::AgentConfig;
-use crate::connection::{CreatedQueue, LinkFetch, LinkOffer, ReceiveQueue, SendQueue};
+use super::engine::Engine;
+use crate::connection::{CreatedQueue, LinkOffer, ReceiveQueue};
 use crate::error::RelayError;
 use crate::store::Subscription;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::{Password, RelayAddress};
 use smp_protocol::agent::QueueMode;
-use smp_protocol::command::{
-    Command, LinkData, LinkRequest, MessageFlags, NewQueue, QueueRequest, SubscriptionMode,
-};
+use smp_protocol::command::{Command, LinkData, LinkRequest, NewQueue, QueueRequest, SubscriptionMode};
 use smp_protocol::error::ErrorType;
-use smp_protocol::id::{EntityId, LinkId, MessageId, RecipientId, SenderId};
-use smp_protocol::link::ShortLink;
+use smp_protocol::id::{EntityId, LinkId, MessageId, RecipientId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
@@ -63,19 +60,27 @@ pub(super) struct Deliveries {
 
 impl Session {
     pub(super) async fn connect(
+        engine: &Engine,
         relay: &RelayAddress,
-        config: &AgentConfig,
     ) -> Result<(Self, Deliveries), RelayError> {
+        let config = &engine.config;
+        let hosts = config.network.hosts(relay).ok_or(RelayError::NoOnionHost)?;
         let client_config = ClientConfig {
+            dialler: config.network.dialler(&mut engine.rng()),
+            surroundings: engine.surroundings().clone(),
             versions: config.versions.smp,
             connect_timeout: config.timeouts.connect,
             response_timeout: config.timeouts.command,
             ping_interval: Some(config.timeouts.ping),
             ..ClientConfig::default()
         };
-        let (client, events) = RelayClient::connect(relay, client_config).await.map_err(relay_error)?;
+        let (client, events) = RelayClient::connect(&hosts, client_config).await.map_err(relay_error)?;
         let (sender, answers) = mpsc::unbounded_channel();
         Ok((Self { client, answers: sender }, Deliveries { events, answers }))
+    }
+
+    pub(super) fn client(&self) -> &RelayClient {
+        &self.client
     }
 
     /// Whether the connection to the relay has ended.
@@ -143,50 +148,9 @@ impl Session {
         self.expect_ok(&queue.recipient_key, &created.recipient_id, command).await
     }
 
-    /// SKEY: the same, by the sender.
-    pub(super) async fn secure_by_sender(&self, queue: &SendQueue) -> Result<(), CommandError> {
-        let command = Command::SenderSecure(queue.sender_key.public_key().into());
-        self.expect_ok(&queue.sender_key, &queue.sender_id, command).await
-    }
-
-    /// LKEY, for an invitation: the sender secures the queue behind a short link, and gets what is stored under the link. LGET, for a
-    /// contact address: only the latter.
-    pub(super) async fn fetch_link(
-        &self,
-        fetch: &LinkFetch,
-    ) -> Result<(SenderId, LinkData<'static>), CommandError> {
-        let (key, command) = match &fetch.link {
-            ShortLink::Invitation(_) => {
-                let command = Command::SecureAndGetLink(fetch.sender_key.public_key().into());
-                (Some(&fetch.sender_key), command)
-            }
-            ShortLink::Contact(_) => (None, Command::GetLink),
-        };
-        match self.client.send(key, &fetch.link_id(), command).await? {
-            BrokerMessage::Link(sender_id, data) => Ok((sender_id, data)),
-            other => Err(unexpected(&other)),
-        }
-    }
-
     /// Whether the relay knows short links.
     pub(crate) fn has_short_links(&self) -> bool {
         self.client.session().parameters.version >= SmpVersion::SHORT_LINKS
-    }
-
-    /// SEND.
-    pub(super) async fn send(
-        &self,
-        queue: &SendQueue,
-        authorized: bool,
-        notify: bool,
-        body: &[u8],
-    ) -> Result<(), CommandError> {
-        let key = authorized.then_some(&queue.sender_key);
-        let command = Command::Send(MessageFlags { notification: notify }, body.into());
-        match self.client.send(key, &queue.sender_id, command).await? {
-            BrokerMessage::Ok => Ok(()),
-            other => Err(unexpected(&other)),
-        }
     }
 
     /// SUB, for many queues at once.
@@ -307,7 +271,7 @@ impl Deliveries {
     }
 }
 
-fn unexpected(answer: &Response) -> CommandError {
+pub(super) fn unexpected(answer: &Response) -> CommandError {
     CommandError::Refused(format!("an unexpected {}", answer.tag().name()))
 }
 
@@ -337,12 +301,13 @@ pub(crate) fn creation_error(error: CommandError) -> RelayError {
     }
 }
 
-fn relay_error(error: ClientError) -> RelayError {
+pub(super) fn relay_error(error: ClientError) -> RelayError {
     match error {
         ClientError::WrongRelay { .. } => RelayError::Fingerprint,
         ClientError::Version { .. } => RelayError::Version,
         ClientError::Timeout(_) | ClientError::NotResponding => RelayError::Timeout,
         ClientError::Relay(error) => RelayError::Refused(error.to_string()),
+        ClientError::Proxy(error) => RelayError::NotForwarded(error.to_string()),
         ClientError::Unreachable(attempts) => {
             let attempts = attempts.iter().map(|attempt| format!("{}: {}", attempt.host, attempt.reason));
             RelayError::Unreachable(attempts.collect::<Vec<_>>().join("; "))

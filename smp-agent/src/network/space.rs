@@ -4,7 +4,6 @@ use super::backoff::Backoff;
 use super::engine::Engine;
 use super::update::update;
 use super::workers::Signals;
-use crate::clock::now;
 use crate::config::Timeouts;
 use crate::event::Event;
 use crate::id::ConnectionId;
@@ -28,20 +27,20 @@ impl Space {
     /// queues of a connection are full, that word itself waits for space.
     pub(super) async fn wait_full(&mut self, engine: &Engine, id: ConnectionId, signals: &Signals) {
         update(engine, id, &|connection, effects| {
-            if connection.condition.full(now()) {
+            if connection.condition.full(engine.now()) {
                 effects.events.push(Event::QuotaExceeded { connection: connection.id });
             }
             Ok(())
         })
         .await;
-        self.wait_refused(signals).await;
+        self.wait_refused(engine, signals).await;
     }
 
     /// Waits some time, or until the peer says that there is space.
-    pub(super) async fn wait_refused(&mut self, signals: &Signals) {
+    pub(super) async fn wait_refused(&mut self, engine: &Engine, signals: &Signals) {
         tokio::select! {
             () = signals.resume.notified() => {}
-            () = self.backoff.pause() => {}
+            () = engine.pause(&mut self.backoff) => {}
         }
     }
 }

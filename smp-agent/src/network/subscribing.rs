@@ -28,7 +28,7 @@ pub(super) async fn subscribe_all(engine: &Arc<Engine>, relay: &Relay, session: 
             if queues.is_empty() {
                 break;
             }
-            backoff.pause().await;
+            engine.pause(&mut backoff).await;
         }
         backoff.reset();
     }

@@ -38,7 +38,7 @@ impl StorageRetry {
             engine.tell(Event::StorageFailed { reason: error.to_string() });
             self.told = true;
         }
-        self.backoff.pause().await;
+        engine.pause(&mut self.backoff).await;
     }
 }
 

@@ -67,9 +67,9 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 backoff.reset();
                 space.found();
             }
-            Err(Later::Again) => backoff.pause().await,
+            Err(Later::Again) => engine.pause(&mut backoff).await,
             Err(Later::Full) => space.wait_full(&engine, id, &signals).await,
-            Err(Later::Refused) => space.wait_refused(&signals).await,
+            Err(Later::Refused) => space.wait_refused(&engine, &signals).await,
         }
     }
 }

@@ -27,7 +27,7 @@ const MANY_PAGES: i64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn open(dir: &Path) -> (Agent, crate::Events) {
-    Agent::open(AgentConfig::new(dir, Vec::new())).await.unwrap()
+    Agent::open(AgentConfig::new(dir, Vec::<crate::RelayEntry>::new())).await.unwrap()
 }
 
 /// A side of a connection that is made, with its number.
@@ -212,7 +212,8 @@ async fn file_of_another_version_is_refused() {
     engine.steps.store.execute("PRAGMA user_version = 99").await;
     agent.shutdown().await;
     drop((agent, events, engine));
-    let error = Agent::open(AgentConfig::new(dir.path(), Vec::new())).await.err().unwrap();
+    let error =
+        Agent::open(AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new())).await.err().unwrap();
     assert!(matches!(error, AgentError::Storage(StorageError::OtherVersion)), "{error}");
 }
 
@@ -224,7 +225,8 @@ async fn tables_of_the_unreleased_version_are_refused() {
     let mut old = options.connect().await.unwrap();
     sqlx::query("CREATE TABLE _sqlx_migrations (version)").execute(&mut old).await.unwrap();
     sqlx::Connection::close(old).await.unwrap();
-    let error = Agent::open(AgentConfig::new(dir.path(), Vec::new())).await.err().unwrap();
+    let error =
+        Agent::open(AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new())).await.err().unwrap();
     assert!(matches!(error, AgentError::Storage(StorageError::OtherVersion)), "{error}");
 }
 
@@ -237,7 +239,7 @@ async fn database_that_was_there_is_not_made_anew() {
     drop((agent, events));
     let database = dir.path().join(DATABASE);
     let kept = std::fs::read(&database).unwrap();
-    let config = || AgentConfig::new(dir.path(), Vec::new());
+    let config = || AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
     std::fs::write(&database, b"").unwrap();
     assert!(matches!(Agent::open(config()).await, Err(AgentError::DatabaseMissing { .. })));
     std::fs::remove_file(&database).unwrap();
@@ -308,7 +310,8 @@ async fn idle_connections_take_no_memory() {
 #[tokio::test]
 async fn short_link_is_kept_until_it_is_fetched() {
     let dir = tempfile::tempdir().unwrap();
-    let relay = "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:1".parse().unwrap();
+    let relay: crate::RelayAddress =
+        "smp://AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@127.0.0.1:1".parse().unwrap();
     let config = AgentConfig::new(dir.path(), vec![relay]);
     let (agent, events) = Agent::open(config.clone()).await.unwrap();
     let link = format!("https://127.0.0.1/i#{0}/{0}?p=1", "A".repeat(43));
@@ -444,7 +447,7 @@ async fn clock_that_jumps_is_one_day() {
         }
     };
     timeout(PATIENCE, begun).await.unwrap();
-    let (day, now) = (steps.day(), crate::clock::now());
+    let (day, now) = (steps.day(), engine.now());
     for (now, expected) in [
         (now + DAY / 2, day),
         (now + 400 * DAY, day + 1),
@@ -461,7 +464,7 @@ async fn clock_that_jumps_is_one_day() {
 #[tokio::test]
 async fn messages_that_wait_can_be_given_up_and_are_bounded() {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = AgentConfig::new(dir.path(), Vec::new());
+    let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
     config.limits.waiting = 3;
     let (agent, _events) = Agent::open(config).await.unwrap();
     let (engine, connection) = connected(&agent).await;

@@ -146,7 +146,7 @@ async fn unusable_links_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unreachable_relay_and_wrong_fingerprint_are_told() {
     let mut relay = TestRelay::start().await;
-    let mut alice = Peer::open_with(&[&relay], |config| config.relays[0].fingerprint[0] ^= 1).await;
+    let mut alice = Peer::open_with(&[&relay], |config| config.relays[0].address.fingerprint[0] ^= 1).await;
     match alice.agent.create_invitation().await.unwrap_err() {
         AgentError::Relay { error, .. } => assert_eq!(error, RelayError::Fingerprint),
         error => panic!("{error}"),
@@ -171,7 +171,7 @@ async fn password_is_needed_to_make_queues() {
     .await;
     let alice = Peer::open(&[&relay]).await;
     alice.agent.create_invitation().await.unwrap();
-    let bob = Peer::open_with(&[&relay], |config| config.relays[0].password = None).await;
+    let bob = Peer::open_with(&[&relay], |config| config.relays[0].address.password = None).await;
     match bob.agent.create_invitation().await.unwrap_err() {
         AgentError::Relay { error, .. } => assert_eq!(error, RelayError::NotAllowed),
         error => panic!("{error}"),
@@ -289,7 +289,7 @@ async fn stopped_agent_leaves_its_relays_though_its_events_are_held() {
         });
         let dir = tempfile::tempdir().unwrap();
         let mut config = config(dir.path(), &[]);
-        config.relays.push(address);
+        config.relays.push(address.into());
         let (agent, _events) = Agent::open(config).await.unwrap();
         agent.create_invitation().await.unwrap();
         if shut_down {

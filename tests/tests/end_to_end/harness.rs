@@ -93,7 +93,7 @@ pub(crate) struct Peer {
 
 /// Settings that do not make tests slow.
 pub(crate) fn config(dir: &std::path::Path, relays: &[&TestRelay]) -> AgentConfig {
-    let mut config = AgentConfig::new(dir, relays.iter().map(|relay| relay.address()).collect());
+    let mut config = AgentConfig::new(dir, relays.iter().map(|relay| relay.address()));
     config.timeouts.retry_first = Duration::from_millis(20);
     config.timeouts.retry_longest = Duration::from_millis(200);
     config.timeouts.command = Duration::from_secs(10);

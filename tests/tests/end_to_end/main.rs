@@ -10,6 +10,7 @@ mod address;
 mod chaos;
 mod failures;
 mod harness;
+mod network;
 mod resync;
 mod rotation;
 mod short_invitations;

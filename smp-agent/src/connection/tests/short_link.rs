@@ -54,7 +54,7 @@ impl Scene {
     fn fetched(&self, config: &AgentConfig) -> (Connection, Option<ConnectionError>) {
         let rng = &mut rand::rng();
         let fetch = LinkFetch::new(ShortLink::Invitation(self.link.clone()), config, rng).unwrap();
-        let mut bob = Connection::join_short(fetch, b"bob", &config.relays[0], config, rng);
+        let mut bob = Connection::join_short(fetch, b"bob", &config.relays[0].address, config, rng);
         let mut effects = Effects::default();
         bob.link_fetched(&self.sender_id, &self.data, config, rng, &mut effects).unwrap();
         let error = effects.events.into_iter().next().map(|event| match event {
@@ -82,14 +82,15 @@ fn queue_is_used_with_the_key_and_at_the_relay_of_the_fetch() {
     assert_eq!((&stored.link, &stored.relay), (&fetch.link, &fetch.relay));
     let key = fetch.sender_key.to_der().to_vec();
     assert_eq!(stored.sender_key.to_der().to_vec(), key);
-    let mut bob = Connection::join_short(stored, b"bob", &config.relays[0], &config, &mut rand::rng());
+    let mut bob =
+        Connection::join_short(stored, b"bob", &config.relays[0].address, &config, &mut rand::rng());
     let mut effects = Effects::default();
     for _ in 0..2 {
         bob.link_fetched(&scene.sender_id, &scene.data, &config, &mut rand::rng(), &mut effects).unwrap();
         assert_eq!(bob.phase, Phase::Creating);
         let queue = bob.send.as_ref().unwrap();
         assert_eq!(queue.sender_key.to_der().to_vec(), key);
-        assert_eq!((&queue.relay, &queue.sender_id), (&config.relays[0], &scene.sender_id));
+        assert_eq!((&queue.relay, &queue.sender_id), (&config.relays[0].address, &scene.sender_id));
     }
     assert!(effects.events.is_empty());
 }
@@ -164,7 +165,7 @@ fn short_links_are_read_in_both_schemes_and_need_a_known_relay() {
 fn offer_holds_the_most_that_fits_and_opens_with_the_link() {
     let config = config();
     let rng = &mut rand::rng();
-    let alice = Connection::invite(&config, &config.relays[0], true, rng);
+    let alice = Connection::invite(&config, &config.relays[0].address, true, rng);
     for length in [0, 254, 255, MAX_SHOWN_LENGTH] {
         let shown = UserData::new(vec![b' '; length]).unwrap();
         assert!(alice.offer_short_link(shown, &config, rng).unwrap().is_some(), "{length}");
@@ -173,7 +174,7 @@ fn offer_holds_the_most_that_fits_and_opens_with_the_link() {
     assert!(alice.offer_short_link(shown, &config, rng).unwrap().is_none());
     let mut hosts = config.clone();
     let host = |number| format!("{number:0>60}.example").parse().unwrap();
-    hosts.relays[0].hosts = NonEmpty::new((0..20).map(host).collect()).unwrap();
-    let alice = Connection::invite(&hosts, &hosts.relays[0], true, rng);
+    hosts.relays[0].address.hosts = NonEmpty::new((0..20).map(host).collect()).unwrap();
+    let alice = Connection::invite(&hosts, &hosts.relays[0].address, true, rng);
     assert!(alice.offer_short_link(UserData::default(), &hosts, rng).unwrap().is_none());
 }

@@ -42,7 +42,7 @@ impl Scene {
 
     async fn with(change: impl FnOnce(&mut AgentConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut config = AgentConfig::new(dir.path(), Vec::new());
+        let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
         change(&mut config);
         let (agent, events) = Agent::open(config.clone()).await.unwrap();
         let (alice, bob) = crate::connection::tests::connected_sides();

@@ -1,0 +1,170 @@
+//! How an agent reaches relays: through which proxies, and what each of them learns.
+
+use smp_protocol::address::{Host, RelayAddress};
+use smp_protocol::encoding::NonEmpty;
+use smp_transport::dial::{Dialler, Isolation, SocksProxy};
+use std::fmt::Write as _;
+
+pub use smp_transport::dial::SocksMode;
+
+/// Bytes of the names by which streams through a SOCKS proxy are kept apart.
+const ISOLATION_LENGTH: usize = 16;
+
+/// How an agent reaches relays. By default directly.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct NetworkSettings {
+    /// A SOCKS5 proxy, that of Tor above all.
+    pub socks: Option<SocksSettings>,
+    /// Which of a relay's hosts are used.
+    pub onion: OnionHosts,
+    /// When messages go through a relay of our own, so that the recipient's relay does not see our network address.
+    pub routing: MessageRouting,
+    /// What is done when they should, and cannot.
+    pub fallback: RoutingFallback,
+}
+
+/// A SOCKS5 proxy.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SocksSettings {
+    /// Where it is: `host:port`.
+    pub proxy: String,
+    /// What goes through it. By default everything: then no name of a relay is looked up on this machine.
+    pub mode: SocksMode,
+    /// Whether the sessions with different relays are kept apart by a user name and password of their own, random ones: Tor gives them
+    /// different circuits. On by default; a proxy that takes no user names is refused then.
+    pub isolate: bool,
+}
+
+impl SocksSettings {
+    /// Everything goes through this proxy, each session for itself.
+    #[must_use]
+    pub fn new(proxy: impl Into<String>) -> Self {
+        Self { proxy: proxy.into(), mode: SocksMode::Always, isolate: true }
+    }
+
+    /// The same, for this.
+    #[must_use]
+    pub fn mode(self, mode: SocksMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The same, with sessions kept apart or not.
+    #[must_use]
+    pub fn isolate(self, isolate: bool) -> Self {
+        Self { isolate, ..self }
+    }
+}
+
+/// Which of a relay's hosts are used. Onion hosts need a SOCKS proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnionHosts {
+    /// All that can be reached, in the order of the address.
+    #[default]
+    AsListed,
+    /// Onion hosts first. All hosts go through the SOCKS proxy.
+    Preferred,
+    /// Onion hosts only: relays that have none are not reached.
+    Required,
+}
+
+/// When messages go through a relay of our own (`PRXY`, `PFWD`). It has to be one of [`AgentConfig::relays`](crate::AgentConfig::relays)
+/// that is no other than the recipient's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageRouting {
+    /// Never: each relay sees who sends to it.
+    #[default]
+    Never,
+    /// To relays that are not among ours, unless the SOCKS proxy hides our address from them.
+    Unprotected,
+    /// To relays that are not among ours.
+    Unknown,
+    /// To all relays.
+    Always,
+}
+
+/// What is done when a message should go through a relay of our own, and none of them forwards it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoutingFallback {
+    /// It waits.
+    #[default]
+    Wait,
+    /// It goes directly where the SOCKS proxy hides our address, and waits otherwise.
+    IfProtected,
+    /// It goes directly.
+    Direct,
+}
+
+impl NetworkSettings {
+    /// Whether a relay does not see our network address when we connect to it.
+    pub(crate) fn protects(&self, relay: &RelayAddress) -> bool {
+        match (&self.socks, self.mode()) {
+            (None, _) => false,
+            (Some(_), SocksMode::Always) => true,
+            // Any of its hosts may be the one that is reached.
+            (Some(_), SocksMode::Onion) => relay.hosts.iter().all(Host::is_onion),
+        }
+    }
+
+    /// Whether messages to a relay are to go through another one.
+    pub(crate) fn routes(&self, relay: &RelayAddress, is_known: bool) -> bool {
+        match self.routing {
+            MessageRouting::Never => false,
+            MessageRouting::Unprotected => !is_known && !self.protects(relay),
+            MessageRouting::Unknown => !is_known,
+            MessageRouting::Always => true,
+        }
+    }
+
+    /// Whether messages that cannot be routed go to their relay directly.
+    pub(crate) fn falls_back(&self, relay: &RelayAddress) -> bool {
+        match self.fallback {
+            RoutingFallback::Wait => false,
+            RoutingFallback::IfProtected => self.protects(relay),
+            RoutingFallback::Direct => true,
+        }
+    }
+
+    /// The address with the hosts that are used, in the order in which they are tried. None if there are none.
+    pub(crate) fn hosts(&self, relay: &RelayAddress) -> Option<RelayAddress> {
+        let (onion, others): (Vec<_>, Vec<_>) = relay.hosts.iter().cloned().partition(Host::is_onion);
+        let hosts = match self.onion {
+            OnionHosts::AsListed => return Some(relay.clone()),
+            OnionHosts::Preferred => [onion, others].concat(),
+            OnionHosts::Required => onion,
+        };
+        Some(RelayAddress { hosts: NonEmpty::new(hosts)?, ..relay.clone() })
+    }
+
+    /// Who prefers onion hosts does not look names up either.
+    fn mode(&self) -> SocksMode {
+        match (&self.socks, self.onion) {
+            (Some(socks), OnionHosts::AsListed) => socks.mode,
+            _ => SocksMode::Always,
+        }
+    }
+
+    /// What dials for the sessions with one relay.
+    pub(crate) fn dialler(&self, rng: &mut impl rand::Rng) -> Dialler {
+        let socks = self.socks.as_ref().map(|socks| {
+            let isolation = socks.isolate.then(|| random_isolation(rng)).flatten();
+            (SocksProxy::new(socks.proxy.clone(), isolation), self.mode())
+        });
+        Dialler { socks, ..Dialler::default() }
+    }
+}
+
+/// A user name and password that no other streams have.
+fn random_isolation(rng: &mut impl rand::Rng) -> Option<Isolation> {
+    let mut random = || {
+        let mut bytes = [0; ISOLATION_LENGTH];
+        rng.fill_bytes(&mut bytes);
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    Isolation::new(random(), random()).ok()
+}

@@ -1,0 +1,209 @@
+//! Ways to relays: through other relays, through a SOCKS proxy, and when there is none for a while.
+
+use crate::harness::{Peer, TestRelay, connect, soon};
+use smp_agent::{
+    Event, MessageRouting, OnionHosts, RelayAddress, RelayEntry, RelayState, RoutingFallback, SocksSettings,
+};
+use smp_protocol::encoding::NonEmpty;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than a test takes.
+const LONG: Duration = Duration::from_secs(300);
+
+async fn talk(one: &mut Peer, other: &mut Peer, (a, b): (smp_agent::ConnectionId, smp_agent::ConnectionId)) {
+    one.agent.connection(a).send(b"there").await.unwrap();
+    assert_eq!(other.texts(1).await, ["there"]);
+    other.agent.connection(b).send(b"back").await.unwrap();
+    assert_eq!(one.texts(1).await, ["back"]);
+}
+
+fn name(relay: &TestRelay) -> String {
+    relay.address().without_password().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_go_through_a_relay_of_ones_own() {
+    let (one, other) = (TestRelay::start().await, TestRelay::start().await);
+    let routed = |config: &mut smp_agent::AgentConfig| config.network.routing = MessageRouting::Unknown;
+    let mut alice = Peer::open_with(&[&one], routed).await;
+    let mut bob = Peer::open_with(&[&other], routed).await;
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+    // Neither has had a session with the other's relay.
+    assert_eq!(alice.agent.relays().borrow().keys().collect::<Vec<_>>(), [&name(&one)]);
+    assert_eq!(bob.agent.relays().borrow().keys().collect::<Vec<_>>(), [&name(&other)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_no_relay_forwards_wait_or_go_directly() {
+    let one = TestRelay::start_with(|config| config.proxy.enabled = false).await;
+    let other = TestRelay::start().await;
+    let mut bob = Peer::open(&[&other]).await;
+    for fallback in [RoutingFallback::Direct, RoutingFallback::Wait] {
+        let mut alice = Peer::open_with(&[&one], |config| {
+            config.network.routing = MessageRouting::Always;
+            config.network.fallback = fallback;
+        })
+        .await;
+        if fallback == RoutingFallback::Direct {
+            let connections = connect(&mut alice, &mut bob).await;
+            talk(&mut alice, &mut bob, connections).await;
+            continue;
+        }
+        // What bob's relay is asked for at last shows that nothing was sent before.
+        let (_, link) = bob.agent.create_invitation().await.unwrap();
+        alice.agent.join(&link.to_string(), b"alice").await.unwrap();
+        let mut alice = alice.crash().await;
+        alice.until(|event| matches!(event, Event::RelayUp { .. })).await;
+        assert!(!alice.agent.relays().borrow().contains_key(&name(&other)));
+    }
+}
+
+/// What a SOCKS proxy has seen: user names with the destinations.
+type Seen = Arc<Mutex<HashSet<(Vec<u8>, String)>>>;
+
+/// A SOCKS5 proxy that wants a user name, and has one destination whatever it is asked for.
+async fn socks_proxy(to: SocketAddr) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, seen) = (listener.local_addr().unwrap().to_string(), Seen::default());
+    let seen_ = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let seen = seen_.clone();
+            tokio::spawn(async move {
+                // A client that leaves early ends its own stream only.
+                let _ = serve(stream, to, &seen).await;
+            });
+        }
+    });
+    (address, seen)
+}
+
+async fn serve(mut stream: TcpStream, to: SocketAddr, seen: &Seen) -> std::io::Result<()> {
+    let mut greeting = [0; 3];
+    stream.read_exact(&mut greeting).await?;
+    assert_eq!(greeting, [5, 1, 2]);
+    stream.write_all(&[5, 2]).await?;
+    let mut user = Vec::new();
+    assert_eq!(stream.read_u8().await?, 1);
+    for _ in 0..2 {
+        let mut part = vec![0; stream.read_u8().await?.into()];
+        stream.read_exact(&mut part).await?;
+        user.push(part);
+    }
+    stream.write_all(&[1, 0]).await?;
+    let mut request = [0; 4];
+    stream.read_exact(&mut request).await?;
+    let host = if request[3] == 3 {
+        let mut name = vec![0; stream.read_u8().await?.into()];
+        stream.read_exact(&mut name).await?;
+        String::from_utf8(name).unwrap()
+    } else {
+        let mut address = [0; 4];
+        stream.read_exact(&mut address).await?;
+        std::net::Ipv4Addr::from(address).to_string()
+    };
+    stream.read_u16().await?;
+    seen.lock().unwrap().insert((user.concat(), host));
+    stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    let mut relay = TcpStream::connect(to).await?;
+    tokio::io::copy_bidirectional(&mut stream, &mut relay).await?;
+    Ok(())
+}
+
+fn socket(relay: &TestRelay) -> SocketAddr {
+    SocketAddr::new([127, 0, 0, 1].into(), relay.address().port.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn onion_hosts_and_names_are_left_to_the_socks_proxy() {
+    let relay = TestRelay::start().await;
+    let (proxy, seen) = socks_proxy(socket(&relay)).await;
+    let hosts = ["relay.invalid", "abcdefabcdef.onion"].map(|host| host.parse().unwrap());
+    let hosts = NonEmpty::new(hosts.to_vec()).unwrap();
+    let address = RelayAddress { hosts, ..relay.address() };
+    for (onion, expected) in [
+        (OnionHosts::AsListed, "relay.invalid"),
+        (OnionHosts::Preferred, "abcdefabcdef.onion"),
+        (OnionHosts::Required, "abcdefabcdef.onion"),
+    ] {
+        let alice = Peer::open_with(&[], |config| {
+            config.relays = vec![RelayEntry::new(address.clone())];
+            config.network.socks = Some(SocksSettings::new(proxy.clone()));
+            config.network.onion = onion;
+        })
+        .await;
+        alice.agent.create_invitation().await.unwrap();
+        alice.agent.shutdown().await;
+        let seen: HashSet<_> = seen.lock().unwrap().drain().map(|(_, host)| host).collect();
+        assert_eq!(seen, HashSet::from([expected.to_owned()]), "{onion:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_without_an_onion_host_is_not_reached_where_one_is_required() {
+    let relay = TestRelay::start().await;
+    let (proxy, seen) = socks_proxy(socket(&relay)).await;
+    let alice = Peer::open_with(&[&relay], |config| {
+        config.network.socks = Some(SocksSettings::new(proxy.clone()));
+        config.network.onion = OnionHosts::Required;
+    })
+    .await;
+    let error = alice.agent.create_invitation().await.unwrap_err();
+    assert!(error.to_string().contains("no onion host"), "{error}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_session_through_the_socks_proxy_has_a_user_of_its_own() {
+    let relay = TestRelay::start().await;
+    let (proxy, seen) = socks_proxy(socket(&relay)).await;
+    let through = |config: &mut smp_agent::AgentConfig| {
+        config.network.socks = Some(SocksSettings::new(proxy.clone()));
+    };
+    let mut alice = Peer::open_with(&[&relay], through).await;
+    let mut bob = Peer::open_with(&[&relay], through).await;
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() >= 2, "{seen:?}");
+    assert!(seen.iter().all(|(user, host)| user.len() >= 32 && host == "127.0.0.1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_agent_receives_when_it_is_asked_to() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    let mut states = bob.agent.relays();
+    bob.agent.pause();
+    soon("pause", states.wait_for(|states| states.values().all(|state| *state == RelayState::Paused)))
+        .await
+        .unwrap();
+    for text in [&b"first"[..], b"second"] {
+        let mut sent = alice.agent.connection(a).send(text).await.unwrap();
+        sent.outcome().await.unwrap();
+    }
+    bob.agent.connection(b).send(b"waits").await.unwrap();
+    let agent = bob.agent.clone();
+    tokio::select! {
+        texts = bob.texts(2) => assert_eq!(texts, ["first", "second"]),
+        _ = agent.receive_for(LONG) => panic!("too late"),
+    }
+    soon("end", states.wait_for(|states| states.values().all(|state| *state == RelayState::Paused)))
+        .await
+        .unwrap();
+    agent.resume();
+    assert_eq!(alice.texts(1).await, ["waits"]);
+    // Another network: the session is made anew, and nothing is lost.
+    soon("up", states.wait_for(|states| states.values().all(|state| *state == RelayState::Up)))
+        .await
+        .unwrap();
+    agent.network_changed();
+    talk(&mut alice, &mut bob, (a, b)).await;
+}
