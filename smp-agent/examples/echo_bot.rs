@@ -2,9 +2,7 @@
 //!
 //! `cargo run -p smp-agent --example echo_bot -- DIRECTORY smp://FINGERPRINT@HOST`
 
-#![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
-
-use smp_agent::{Agent, AgentConfig, Event};
+use smp_agent::{Agent, Event, RelayAddress};
 use std::error::Error;
 
 #[tokio::main]
@@ -13,7 +11,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [directory, relay] = &arguments[..] else {
         return Err("give a directory for the bot's state, and the address of a relay".into());
     };
-    let (agent, mut events) = Agent::open(AgentConfig::new(directory, vec![relay.parse()?])).await?;
+    let (agent, mut events) =
+        Agent::builder(directory).relays([relay.parse::<RelayAddress>()?]).open().await?;
     if agent.connections().await?.is_empty() {
         let (_, link) = agent.create_invitation().await?;
         println!("{link}");

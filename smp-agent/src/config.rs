@@ -99,6 +99,9 @@ pub struct Timeouts {
     pub quota_longest: Duration,
     /// For a queue to which messages went before and that its relay does not know any more: until they are given up.
     pub refused: Duration,
+    /// For a relay that cannot be reached: from then on it is a trouble of the connections that need it
+    /// ([`Trouble::RelayDown`](crate::Trouble::RelayDown)). A session that ends and comes back before is none.
+    pub relay_down: Duration,
     /// Between keep-alive messages to an idle relay.
     pub ping: Duration,
     /// For the inviting side to accept somebody who joined, from then on. Looked at once a day.
@@ -116,6 +119,7 @@ impl Default for Timeouts {
             quota_first: Duration::from_secs(2),
             quota_longest: Duration::from_secs(300),
             refused: Duration::from_secs(24 * 60 * 60),
+            relay_down: Duration::from_secs(10),
             ping: Duration::from_secs(60),
             accept: Duration::from_secs(30 * 24 * 60 * 60),
         }

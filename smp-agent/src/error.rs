@@ -147,16 +147,19 @@ pub enum LinkError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
-    /// No connection: name, network, port or TLS.
-    #[error("cannot be reached ({0}); check its address and your network")]
+    /// No connection: name, network, port or TLS. Each cause has its own advice.
+    #[error("cannot be reached: {0}")]
     Unreachable(String),
+    /// There was a connection, and it has ended. It is made again.
+    #[error("is not connected any more: {0}")]
+    Lost(String),
     /// The relay is another one than its address says.
     #[error(
         "its certificate does not match the fingerprint in its address; check the address, or somebody is in the middle"
     )]
     Fingerprint,
     /// No answer in time.
-    #[error("did not answer in time; try again later")]
+    #[error("did not answer in time: it is overloaded or the network is slow; try again later")]
     Timeout,
     /// The relay does not let this client make queues.
     #[error("does not allow new queues; check the password in its address or ask its operator")]

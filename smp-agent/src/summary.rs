@@ -1,6 +1,6 @@
 //! Connections as an application sees them.
 
-use crate::connection::{Condition, Connection, Phase};
+use crate::connection::{Condition, Connection, Phase, RotationSide, RotationStage, SyncState};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::ConnectionId;
 use smp_protocol::link::{ConnectionLink, ShortLink};
@@ -19,6 +19,10 @@ pub struct ConnectionSummary {
     pub short_invitation: Option<ShortLink>,
     /// What does not work now. It stays here until it works again.
     pub troubles: Vec<Trouble>,
+    /// Whether both sides' encryption fits together, or is being renewed.
+    pub sync: SyncState,
+    /// Which of its sides move to other queues now, and how far that is.
+    pub rotations: Vec<(RotationSide, RotationStage)>,
     /// Messages that wait to be sent.
     pub waiting: u32,
     /// Messages that the application has not taken.
@@ -43,11 +47,15 @@ pub enum Trouble {
         /// Since when.
         since: i64,
     },
-    /// A relay of the connection, its own or the peer's, is not connected.
+    /// A relay that the connection needs now cannot be reached, for longer than [`Timeouts::relay_down`](crate::Timeouts::relay_down).
     RelayDown {
         /// Its address, without the password.
         relay: String,
-        /// What happened.
+        /// Whether this side receives there; else it is the one to which messages wait to be sent.
+        receiving: bool,
+        /// Since when, in seconds since 1970.
+        since: i64,
+        /// What happened at the last attempt.
         error: RelayError,
     },
 }
@@ -97,6 +105,8 @@ impl ConnectionSummary {
             invitation,
             short_invitation,
             troubles: troubles(connection),
+            sync: connection.resync.state,
+            rotations: connection.moving.rotations(),
             waiting: connection.waiting.messages,
             undelivered: connection.undelivered,
         })

@@ -143,9 +143,13 @@ pub(crate) struct SendArgs {
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: String,
     /// The text; several words are joined by spaces, `-` reads standard input.
-    #[arg(value_name = "TEXT", required = true)]
+    #[arg(value_name = "TEXT", required_unless_present = "lines")]
     pub(crate) text: Vec<String>,
-    /// Give up waiting for the relay after this many seconds; the message is kept and goes out later.
+    /// Send each line of standard input as a text of its own, in order; `--json` answers each with the number of its line.
+    #[arg(long, conflicts_with = "text")]
+    pub(crate) lines: bool,
+    /// Give up waiting for the relay after this many seconds; the message is kept and goes out later. If something is known to keep it
+    /// here (the contact's queue is full, their relay is down) it is not waited for that long.
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// Wait until the contact's app has it too.

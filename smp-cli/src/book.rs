@@ -14,7 +14,6 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::conversation::{Kind, Shown};
 use crate::names::{MAX_NAME, printable};
-use crate::trouble::{self, Trouble};
 
 /// How many names are offered instead of one that is not known.
 const SUGGESTED_NAMES: usize = 10;
@@ -299,53 +298,6 @@ impl Book {
             .execute(&self.0)
             .await?;
         Ok(())
-    }
-
-    /// Notes that something is wrong with the contact.
-    pub(crate) async fn begin_trouble(
-        &self,
-        contact: &Contact,
-        kind: trouble::Kind,
-        reason: &str,
-    ) -> anyhow::Result<()> {
-        sqlx::query(
-            "INSERT INTO troubles (contact, kind, reason) VALUES (?, ?, ?)
-             ON CONFLICT (contact, kind) DO UPDATE SET reason = excluded.reason",
-        )
-        .bind(contact.id)
-        .bind(kind.name())
-        .bind(reason)
-        .execute(&self.0)
-        .await?;
-        Ok(())
-    }
-
-    /// Notes that it is over.
-    pub(crate) async fn end_troubles(
-        &self,
-        contact: &Contact,
-        kinds: &[trouble::Kind],
-    ) -> anyhow::Result<()> {
-        for kind in kinds {
-            sqlx::query("DELETE FROM troubles WHERE contact = ? AND kind = ?")
-                .bind(contact.id)
-                .bind(kind.name())
-                .execute(&self.0)
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// What is wrong with contacts, in the order of [`contacts`](Self::contacts).
-    pub(crate) async fn troubles(&self) -> anyhow::Result<Vec<Trouble>> {
-        let rows: Vec<(i64, String, String)> =
-            sqlx::query_as("SELECT contact, kind, reason FROM troubles ORDER BY contact, kind")
-                .fetch_all(&self.0)
-                .await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(contact, kind, reason)| Trouble::of(contact, &kind, reason))
-            .collect())
     }
 
     /// Marks the contact as verified with this security code.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
-    Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, Delivery, Event, Events, Integrity,
-    MessageId, ReceiveError, RotationSide, RotationStage, SecurityCode, ShortLinkScheme, SyncState,
+    Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Delivery, Event,
+    Events, Integrity, MessageId, RotationSide, RotationStage, SecurityCode, ShortLinkScheme, SyncState,
 };
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId, decode_messages};
@@ -19,7 +19,7 @@ use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
 use crate::conversation::{Incoming, bodies, own_profile, read, shown_with_link};
 use crate::data_dir::{DataDir, Settings};
 use crate::files::{Files, Missing};
-use crate::trouble;
+use crate::trouble::Trouble;
 
 /// Something that happened, after the book was brought up to date with it.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub(crate) enum Notice {
     SendFailed(Contact, MessageId, String),
     /// The contact's queue is full: messages wait until they take some.
     Waiting(Contact),
+    /// The contact's relay refuses what it took before: messages wait.
+    Refused(Contact),
     /// The connection is over, with the reason.
     Ended(Contact, String),
     /// Nothing comes from the contact for this reason; the agent goes on trying.
@@ -282,6 +284,18 @@ impl Identity {
         code.with_context(missing)
     }
 
+    /// The agent's view of all connections.
+    pub(crate) async fn connections(&self) -> anyhow::Result<Vec<ConnectionSummary>> {
+        Ok(self.agent.connections().await?)
+    }
+
+    /// What is wrong with a contact now.
+    pub(crate) async fn troubles(&self, contact: &Contact) -> anyhow::Result<Vec<Trouble>> {
+        let connections = self.connections().await?;
+        let its = connections.iter().find(|it| it.id == connection(contact));
+        Ok(its.map(Trouble::all).unwrap_or_default())
+    }
+
     /// Texts that were recorded and not yet shown.
     pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
         self.book.new_texts().await
@@ -314,40 +328,20 @@ impl Identity {
             }
             Event::Connected { .. } => {
                 self.book.set_status(&contact, Status::Connected).await?;
-                self.book.end_troubles(&contact, &trouble::Kind::ALL).await?;
                 Notice::Connected(contact)
             }
             Event::Message { id, body, times, integrity, .. } => {
-                let ended = [trouble::Kind::Unreadable, trouble::Kind::ReceivingStopped];
-                self.book.end_troubles(&contact, &ended).await?;
                 let gap = gap(*integrity).map(|gap| Notice::Gap(contact.clone(), gap));
                 let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
                 return Ok(gap.into_iter().chain(notices).collect());
             }
-            Event::Sent { id, .. } => {
-                self.book.end_troubles(&contact, &[trouble::Kind::Full]).await?;
-                Notice::Sent(contact, *id)
-            }
+            Event::Sent { id, .. } => Notice::Sent(contact, *id),
             Event::Receipt { id, .. } => Notice::Received(contact, *id),
             Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
-            Event::QuotaExceeded { .. } => {
-                let reason = trouble::Kind::Full.describe();
-                self.book.begin_trouble(&contact, trouble::Kind::Full, reason).await?;
-                Notice::Waiting(contact)
-            }
-            Event::ReceivingStopped { error, .. } => {
-                let reason = error.to_string();
-                self.book.begin_trouble(&contact, trouble::Kind::ReceivingStopped, &reason).await?;
-                Notice::Deaf(contact, reason)
-            }
-            Event::ReceiveFailed { error, .. } => {
-                let reason = error.to_string();
-                // Others concern one message only.
-                if matches!(error, ReceiveError::Decryption | ReceiveError::TooManySkipped) {
-                    self.book.begin_trouble(&contact, trouble::Kind::Unreadable, &reason).await?;
-                }
-                Notice::Unreadable(contact, reason)
-            }
+            Event::QuotaExceeded { .. } => Notice::Waiting(contact),
+            Event::QueueRefused { .. } => Notice::Refused(contact),
+            Event::ReceivingStopped { error, .. } => Notice::Deaf(contact, error.to_string()),
+            Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
             Event::RatchetSync { state, .. } => return self.synchronised(contact, *state).await,
             Event::QueueRotation { side, stage, .. } => Notice::Rotation(contact, *side, *stage),
             Event::ConnectionFailed { error, .. } => {
@@ -361,9 +355,6 @@ impl Identity {
 
     /// A code that was compared counts for the keys that it was made of, and for no others.
     async fn synchronised(&self, contact: Contact, state: SyncState) -> anyhow::Result<Vec<Notice>> {
-        if state == SyncState::Ok {
-            self.book.end_troubles(&contact, &[trouble::Kind::Unreadable]).await?;
-        }
         let code = match self.agent.connection(connection(&contact)).security_code().await {
             Ok(code) => code.map(|code| code.to_string()),
             Err(AgentError::UnknownConnection(_)) => None,

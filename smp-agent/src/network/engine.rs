@@ -6,6 +6,7 @@ use super::held::HeldMessages;
 use super::relays::{Relay, RelayState, RelayStates, Relays};
 use super::route::Routes;
 use super::switch::Switch;
+use super::troubles::{Down, Troubles};
 use super::workers::Workers;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, OutgoingKind, Role, StateError};
@@ -18,8 +19,7 @@ use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
 use smp_transport::surroundings::{Rng, Surroundings};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -50,8 +50,7 @@ pub(crate) struct Engine {
     workers: Workers,
     pub(super) errands: Errands,
     pub(super) held: HeldMessages,
-    /// Connections on which nothing comes.
-    stopped: Mutex<HashMap<ConnectionId, SubscriptionError>>,
+    pub(super) troubles: Troubles,
     /// There may be queues to delete at their relays.
     pub(super) queues_to_delete: Notify,
 }
@@ -65,6 +64,7 @@ impl Engine {
         let (changed, changes) = mpsc::unbounded_channel();
         let (steps, writer) = Steps::open(&data_dir.database(), changed).await?;
         data_dir.opened()?;
+        let troubles = Troubles::load(&steps).await?;
         let engine = Arc::new(Self {
             config,
             surroundings,
@@ -80,7 +80,7 @@ impl Engine {
             workers: Workers::default(),
             errands: Errands::default(),
             held: HeldMessages::default(),
-            stopped: Mutex::default(),
+            troubles,
             queues_to_delete: Notify::new(),
         });
         // It holds the engine, and so the data directory, until the last step is written.
@@ -216,42 +216,51 @@ impl Engine {
         let _ = self.transient.send(event);
     }
 
-    fn stopped_lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, SubscriptionError>> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Nothing comes on a connection. The application is told once.
     pub(super) fn receiving_stopped(&self, connection: ConnectionId, error: SubscriptionError) {
-        let before = self.stopped_lock().insert(connection, error.clone());
-        if before.as_ref() != Some(&error) {
+        if self.troubles.receiving_stopped(&self.steps, connection, &error) {
             self.tell(Event::ReceivingStopped { connection, error });
         }
     }
 
     /// Something comes again.
     pub(super) fn receiving(&self, connection: ConnectionId) {
-        self.stopped_lock().remove(&connection);
+        self.troubles.receiving(&self.steps, connection);
     }
 
     /// Whether nothing comes on some connection.
     pub(super) fn is_any_stopped(&self) -> bool {
-        !self.stopped_lock().is_empty()
+        self.troubles.is_any_stopped()
     }
 
     /// A connection as the application sees it; None for an invitation that is being made.
     pub(crate) fn summary(&self, connection: &Connection) -> Option<ConnectionSummary> {
         let mut summary = ConnectionSummary::of(connection)?;
-        let stopped = self.stopped_lock().get(&connection.id).cloned();
+        let stopped = self.troubles.stopped(connection.id);
         summary.troubles.extend(stopped.map(Trouble::ReceivingStopped));
-        let own = connection.receive_queues().map(|(queue, _)| &queue.relay);
-        let mut down: Vec<_> = own
-            .chain(connection.send.iter().map(|queue| &queue.relay))
-            .filter_map(|relay| self.relays.down(relay))
-            .map(|(relay, error)| Trouble::RelayDown { relay, error })
-            .collect();
-        down.dedup();
-        summary.troubles.append(&mut down);
+        summary.troubles.extend(self.relays_down(connection));
         Some(summary)
+    }
+
+    /// The relays that a connection needs and that have not been reached for a while. A session that ends and comes back in seconds
+    /// is no trouble; nor is a relay for which nothing waits.
+    fn relays_down(&self, connection: &Connection) -> Vec<Trouble> {
+        let own = connection.receive_queues().map(|(queue, _)| (&queue.relay, true));
+        let sends = connection.waiting.total() > 0 || connection.command().is_some();
+        let theirs = connection.send_queue().filter(|_| sends).map(|queue| (&queue.relay, false));
+        let (now, grace) = (self.now(), self.config.timeouts.relay_down.as_secs());
+        let mut down: Vec<Trouble> = Vec::new();
+        for (address, receiving) in own.chain(theirs) {
+            let Some(Down { since, error }) = self.troubles.down(address) else { continue };
+            let relay = address.without_password().to_string();
+            let is_told =
+                down.iter().any(|told| matches!(told, Trouble::RelayDown { relay: it, .. } if *it == relay));
+            // A clock that was set back says nothing.
+            if !is_told && (now < since || now.abs_diff(since) >= grace) {
+                down.push(Trouble::RelayDown { relay, receiving, since, error });
+            }
+        }
+        down
     }
 
     /// There may be queues to delete at their relays.

@@ -66,19 +66,6 @@ impl Relays {
     }
 }
 
-impl Relays {
-    /// Why the session with a relay is down, with the relay's name. None if it is not, or if nobody has needed it.
-    pub(super) fn down(&self, address: &RelayAddress) -> Option<(String, RelayError)> {
-        let relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        let relay = relays.get(&address.without_password())?;
-        let state = relay.session.borrow();
-        match &*state {
-            State::Down(error) => Some((relay.name(), error.clone())),
-            State::Connecting | State::Up(_) => None,
-        }
-    }
-}
-
 /// A relay and the session with it.
 pub(crate) struct Relay {
     pub(crate) address: RelayAddress,
@@ -254,6 +241,7 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
     engine.relay_is(relay, RelayState::Connecting);
     loop {
         while !relay.is_wanted() && !until_stored!(&engine, is_received(&engine, relay).await) {
+            engine.troubles.relay_up(&engine.steps, &relay.address);
             // Why it was down last says nothing when it is needed next.
             relay.session.send_replace(State::Connecting);
             engine.relay_is(relay, RelayState::Unused);
@@ -275,6 +263,7 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             Ok((session, deliveries)) => {
                 let begun = engine.surroundings().time.monotonic();
                 told_down = false;
+                engine.troubles.relay_up(&engine.steps, &relay.address);
                 let session = Arc::new(session);
                 relay.session.send_replace(State::Up(session.clone()));
                 engine.relay_is(relay, RelayState::Subscribing);
@@ -294,6 +283,7 @@ async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             }
             Err(error) => error,
         };
+        engine.troubles.relay_down(&engine.steps, &relay.address, engine.now(), &error);
         relay.session.send_replace(State::Down(error.clone()));
         engine.relay_is(relay, RelayState::Down(error.clone()));
         if !told_down {

@@ -301,6 +301,13 @@ pub(crate) fn creation_error(error: CommandError) -> RelayError {
     }
 }
 
+fn with_advice(reason: String, error: &ClientError) -> String {
+    match error.advice() {
+        advice if advice.is_empty() => reason,
+        advice => format!("{reason}; {advice}"),
+    }
+}
+
 pub(super) fn relay_error(error: ClientError) -> RelayError {
     match error {
         ClientError::WrongRelay { .. } => RelayError::Fingerprint,
@@ -308,10 +315,14 @@ pub(super) fn relay_error(error: ClientError) -> RelayError {
         ClientError::Timeout(_) | ClientError::NotResponding => RelayError::Timeout,
         ClientError::Relay(error) => RelayError::Refused(error.to_string()),
         ClientError::Proxy(error) => RelayError::NotForwarded(error.to_string()),
-        ClientError::Unreachable(attempts) => {
+        ClientError::Unreachable(ref attempts) => {
             let attempts = attempts.iter().map(|attempt| format!("{}: {}", attempt.host, attempt.reason));
-            RelayError::Unreachable(attempts.collect::<Vec<_>>().join("; "))
+            RelayError::Unreachable(with_advice(attempts.collect::<Vec<_>>().join("; "), &error))
         }
-        other => RelayError::Unreachable(other.to_string()),
+        // Those of connecting are among the attempts.
+        ClientError::Connection(_) | ClientError::Closed | ClientError::Protocol(_) => {
+            RelayError::Lost(with_advice(error.to_string(), &error))
+        }
+        other => RelayError::Unreachable(with_advice(other.to_string(), &other)),
     }
 }

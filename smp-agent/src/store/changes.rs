@@ -1,5 +1,6 @@
 //! What one step changes in the database.
 
+use super::TroubleChange;
 use crate::connection::{Connection, CreatedQueue, Receipt, ReceiveQueue, SentMessage};
 use crate::error::SendError;
 use crate::event::Event;
@@ -102,6 +103,8 @@ pub(crate) enum Upkeep {
     Forget { hashes: i64, deleted: i64 },
     /// A queue to delete is gone.
     Deleted(i64),
+    /// A trouble begins or ends.
+    Trouble(TroubleChange),
     /// Nothing: who waits for it knows that all before it is done.
     Nothing,
 }

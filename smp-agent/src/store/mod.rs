@@ -10,11 +10,13 @@ mod columns;
 mod fault;
 mod read;
 mod rows;
+mod troubles;
 mod write;
 
 pub(crate) use changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 pub(crate) use fault::Fault;
 pub(crate) use read::{DeletedQueue, Loaded, StoredEvent, StoredOutgoing, Subscription};
+pub(crate) use troubles::TroubleChange;
 pub(crate) use write::Writing;
 
 use crate::error::StorageError;
@@ -62,6 +64,7 @@ impl Store {
             .pragma("secure_delete", "ON");
         let mut writer = options.connect().await?;
         make_tables(&mut writer).await?;
+        sqlx::raw_sql(troubles::TABLES).execute(&mut writer).await?;
         write::remove_unfinished(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -319,6 +319,7 @@ impl Upkeep {
             Self::Deleted(row) => {
                 sqlx::query("DELETE FROM deleted_queues WHERE id = ?").bind(row).execute(db).await?;
             }
+            Self::Trouble(change) => change.write(db).await?,
             Self::Nothing => {}
         }
         Ok(())

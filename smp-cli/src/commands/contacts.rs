@@ -1,29 +1,46 @@
-//! `smp contacts`: who there is, and how far each has come.
+//! `smp contacts`: who there is, how far each has come, and what is wrong with them now.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::json;
+use smp_agent::ConnectionSummary;
+use tokio::time::{Instant, timeout_at};
 
+use super::notices::explain;
 use crate::book::{Contact, Status};
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::session::Session;
+use crate::session::{Notice, Session};
 use crate::trouble::Trouble;
 
-pub(super) async fn run(session: &Session, output: &Output) -> anyhow::Result<Exit> {
+/// How long relays that could not be reached before may take to answer now.
+const RELAYS: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let contacts = session.book().contacts().await?;
     if contacts.is_empty() {
         output.hint("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
     }
-    let troubles = session.book().troubles().await?;
+    let connections = look_again(session, output).await?;
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
     for contact in &contacts {
-        let troubles: Vec<&Trouble> =
-            troubles.iter().filter(|trouble| trouble.contact == contact.id).collect();
+        let connection = connections.iter().find(|it| it.id.number() == contact.connection);
+        let troubles = connection.map(Trouble::all).unwrap_or_default();
+        let rotations: Vec<_> = connection
+            .iter()
+            .flat_map(|connection| &connection.rotations)
+            .map(|(side, stage)| json!({ "side": side, "stage": stage }))
+            .collect();
         let fields = json!({
             "contact": contact.name,
             "status": contact.status,
             "verified": contact.verified_code.is_some(),
             "link": contact.link,
             "troubles": troubles,
+            "waiting": connection.map_or(0, |connection| connection.waiting),
+            "encryption": connection.map(|connection| connection.sync),
+            "rotations": rotations,
         });
         output.result(
             "contact",
@@ -32,6 +49,28 @@ pub(super) async fn run(session: &Session, output: &Output) -> anyhow::Result<Ex
         );
     }
     Ok(Exit::DONE)
+}
+
+/// What the agent says of connections. A relay that could not be reached when the agent ran last gets a moment.
+async fn look_again(session: &mut Session, output: &Output) -> anyhow::Result<Vec<ConnectionSummary>> {
+    let deadline = Instant::now() + RELAYS;
+    let mut answered = HashSet::new();
+    loop {
+        let connections = session.connections().await?;
+        let troubles = connections.iter().flat_map(Trouble::all);
+        let unknown = troubles.filter_map(|trouble| trouble.relay).any(|relay| !answered.contains(&relay));
+        if !unknown || !session.shows_texts() {
+            return Ok(connections);
+        }
+        match timeout_at(deadline, session.next()).await {
+            // The list says it.
+            Ok(Ok(Notice::RelayUp(relay) | Notice::RelayDown(relay, _))) => {
+                answered.insert(relay);
+            }
+            Ok(notice) => explain(&notice?, output),
+            Err(_) => return session.connections().await,
+        }
+    }
 }
 
 fn describe(contact: &Contact) -> &'static str {
@@ -45,6 +84,6 @@ fn describe(contact: &Contact) -> &'static str {
 }
 
 /// What is wrong, behind the rest of the line.
-fn in_words(troubles: &[&Trouble]) -> String {
+fn in_words(troubles: &[Trouble]) -> String {
     troubles.iter().map(|trouble| format!("; {}: {}", trouble.kind.describe(), trouble.reason)).collect()
 }

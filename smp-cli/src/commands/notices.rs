@@ -98,6 +98,15 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
                 format!("{name} has not read for long, the relay holds no more; your messages wait.");
             ("waiting", json!({ "contact": name }), sentence)
         }
+        Notice::Refused(contact) => {
+            let name = &contact.name;
+            let sentence = format!(
+                "The relay of {name} refuses messages that it took before: they may have removed you, or the relay lost its disk. Your messages \
+                 wait for a day; to end that, smp remove {}.",
+                argument(name)
+            );
+            ("refused", json!({ "contact": name }), sentence)
+        }
         Notice::Ended(contact, reason) => {
             let name = &contact.name;
             (

@@ -1,12 +1,12 @@
-//! `smp send`: hand over a text and wait until the contact's relay keeps it.
+//! `smp send`: hand over texts and wait until the contact's relay keeps them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use smp_agent::MessageId;
 use tokio::time::Instant;
 
@@ -17,21 +17,32 @@ use crate::conversation::MAX_TEXT;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
+use crate::trouble::Trouble;
 
-/// What `smp send` was asked to send, wherever the text came from.
+/// How much of standard input is taken with `--lines`, in bytes.
+const MAX_LINES: u64 = 1024 * 1024;
+/// Messages that are handed over before the first of them is sent.
+const MAX_AHEAD: usize = 1000;
+/// How long a text may take to go out that something is known to keep here; it goes out later.
+const HELD: Duration = Duration::from_secs(3);
+
+/// What `smp send` was asked to send, wherever it came from.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TextToSend {
     contact: String,
-    text: String,
+    texts: Vec<String>,
+    /// Whether each text is answered by itself, with its number.
+    lines: bool,
     timeout: Duration,
     receipt: bool,
 }
 
-/// Takes the text from where it is.
+/// Takes the texts from where they are.
 pub(super) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
-        text: text(&args.text)?,
+        texts: if args.lines { lines()? } else { vec![text(&args.text)?] },
         contact: args.contact,
+        lines: args.lines,
         timeout: args.timeout,
         receipt: args.receipt,
     })
@@ -49,60 +60,178 @@ pub(super) async fn run(
             message.contact
         );
     };
-    let mut unsent: HashSet<MessageId> =
-        session.send_text(&contact, &message.text).await?.into_iter().collect();
-    let mut unreceived = unsent.clone();
-    let is_done = |unsent: &HashSet<_>, unreceived: &HashSet<_>| {
-        unsent.is_empty() && (!message.receipt || unreceived.is_empty())
-    };
-    while !is_done(&unsent, &unreceived) {
-        match next_before(session, deadline, output).await? {
-            Some(Notice::Sent(to, number)) if to.id == contact.id => {
-                unsent.remove(&number);
-            }
-            Some(Notice::Received(by, number)) if by.id == contact.id => {
-                unreceived.remove(&number);
-            }
-            Some(Notice::SendFailed(to, number, _)) if to.id == contact.id && unsent.contains(&number) => {
-                return Ok(Exit::FAILED);
-            }
-            Some(Notice::Ended(ended, _)) if ended.id == contact.id => return Ok(Exit::FAILED),
-            Some(_) => {}
-            None => return Ok(not_yet(&contact, unsent.is_empty(), output)),
+    let mut sending =
+        Sending { message, contact: &contact, deadline, texts: Vec::new(), of: HashMap::new(), end: None };
+    for text in &message.texts {
+        sending.hand_over(text, session, output).await?;
+        if sending.end == Some(End::Failed) {
+            break;
         }
     }
-    if message.receipt {
-        output.result("delivered", json!({ "contact": contact.name }), "received");
-    } else {
-        output.result("sent", json!({ "contact": contact.name }), "sent");
+    sending.wait(session, output).await
+}
+
+/// Texts on their way.
+struct Sending<'a> {
+    message: &'a TextToSend,
+    contact: &'a Contact,
+    deadline: Instant,
+    /// How many messages of each text are not sent yet, and not received yet.
+    texts: Vec<Progress>,
+    /// Which text a message belongs to.
+    of: HashMap<MessageId, usize>,
+    /// Why there is nothing more to wait for.
+    end: Option<End>,
+}
+
+struct Progress {
+    unsent: usize,
+    unreceived: usize,
+    is_told: bool,
+}
+
+/// Why the rest is not waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Failed,
+    NotNow,
+}
+
+impl Sending<'_> {
+    /// Leaves a text to the agent, which keeps it until the contact's relay has it.
+    async fn hand_over(&mut self, text: &str, session: &mut Session, output: &Output) -> anyhow::Result<()> {
+        // What does not go out now is handed over all the same: it is kept.
+        while self.end.is_none() && self.unsent() >= MAX_AHEAD {
+            self.step(session, output).await?;
+        }
+        let index = self.texts.len();
+        let numbers = session.send_text(self.contact, text).await;
+        let numbers = match index {
+            0 => numbers?,
+            _ => numbers
+                .with_context(|| format!("Lines 1 to {index} are kept or sent, those behind are not"))?,
+        };
+        self.texts.push(Progress { unsent: numbers.len(), unreceived: numbers.len(), is_told: false });
+        self.of.extend(numbers.into_iter().map(|number| (number, index)));
+        Ok(())
     }
-    warn(&contact, session, output).await
+
+    fn unsent(&self) -> usize {
+        self.texts.iter().map(|text| text.unsent).sum()
+    }
+
+    async fn wait(mut self, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+        if self.end.is_none() && keeping(session, self.contact).await?.next().is_some() {
+            self.deadline = self.deadline.min(Instant::now() + HELD);
+        }
+        while self.end.is_none() && !self.is_done() {
+            self.step(session, output).await?;
+        }
+        match self.end {
+            Some(End::Failed) => Ok(Exit::FAILED),
+            Some(End::NotNow) => self.not_yet(session, output).await,
+            None => warn(self.contact, session, output).await,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.texts.iter().all(|text| text.is_told)
+    }
+
+    /// Takes the next thing that happens.
+    async fn step(&mut self, session: &mut Session, output: &Output) -> anyhow::Result<()> {
+        let contact = self.contact.id;
+        match next_before(session, self.deadline, output).await? {
+            Some(Notice::Sent(to, number)) if to.id == contact => {
+                self.note(number, |it| &mut it.unsent, output)
+            }
+            Some(Notice::Received(by, number)) if by.id == contact => {
+                self.note(number, |it| &mut it.unreceived, output);
+            }
+            Some(Notice::SendFailed(to, number, _)) if to.id == contact && self.of.contains_key(&number) => {
+                self.end = Some(End::Failed);
+            }
+            Some(Notice::Ended(ended, _)) if ended.id == contact => self.end = Some(End::Failed),
+            // It lasts until they read, or come back.
+            Some(Notice::Waiting(of) | Notice::Refused(of)) if of.id == contact => {
+                self.end = Some(End::NotNow)
+            }
+            Some(_) => {}
+            None => self.end = Some(End::NotNow),
+        }
+        Ok(())
+    }
+
+    /// One of the messages has come so far.
+    fn note(&mut self, number: MessageId, count: impl Fn(&mut Progress) -> &mut usize, output: &Output) {
+        let Some(index) = self.of.get(&number).copied() else { return };
+        let Some(text) = self.texts.get_mut(index) else { return };
+        let left = count(text);
+        *left = left.saturating_sub(1);
+        if self.message.lines {
+            // As long as they go out they are waited for.
+            self.deadline = self.deadline.max(Instant::now() + self.message.timeout);
+        }
+        if text.is_told || text.unsent > 0 || (self.message.receipt && text.unreceived > 0) {
+            return;
+        }
+        text.is_told = true;
+        let fields = self.fields(index);
+        match self.message.receipt {
+            true => output.result("delivered", fields, "received"),
+            false => output.result("sent", fields, "sent"),
+        }
+    }
+
+    fn fields(&self, index: usize) -> Value {
+        let mut fields = json!({ "contact": self.contact.name });
+        if self.message.lines {
+            fields["line"] = json!(index + 1);
+        }
+        fields
+    }
+
+    /// What was not done is kept, and goes out by itself.
+    async fn not_yet(&self, session: &Session, output: &Output) -> anyhow::Result<Exit> {
+        let troubles: Vec<Trouble> = keeping(session, self.contact).await?.collect();
+        let why =
+            troubles.iter().map(|it| format!("{}: {}. ", it.kind.describe(), it.reason)).collect::<String>();
+        for (index, text) in self.texts.iter().enumerate().filter(|(_, text)| !text.is_told) {
+            let mut fields = self.fields(index);
+            if text.unsent == 0 {
+                output.result("sent", fields, "sent, and not received yet");
+                continue;
+            }
+            fields["troubles"] = json!(troubles);
+            let sentence = if why.is_empty() { QUEUED.to_owned() } else { format!("{QUEUED} {why}") };
+            output.note("queued", fields, sentence.trim_end());
+        }
+        Ok(Exit::NOT_YET)
+    }
+}
+
+/// What keeps texts from going out to the contact now.
+async fn keeping(session: &Session, contact: &Contact) -> anyhow::Result<impl Iterator<Item = Trouble>> {
+    let troubles = session.troubles(contact).await?;
+    Ok(troubles.into_iter().filter(|trouble| trouble.kind.keeps_texts()))
 }
 
 /// A text that was taken and may not be read must not look as one that is.
 async fn warn(contact: &Contact, session: &Session, output: &Output) -> anyhow::Result<Exit> {
     let mut exit = Exit::DONE;
-    for trouble in session.book().troubles().await? {
-        if trouble.contact == contact.id && trouble.kind.concerns_sent_texts() {
+    for trouble in session.troubles(contact).await? {
+        if trouble.kind.concerns_sent_texts() {
             let name = &contact.name;
-            let sentence =
-                format!("{name} may not read this: {} ({}).", trouble.kind.describe(), trouble.reason);
+            let sentence = format!(
+                "{name} may not read or answer this: {} ({}).",
+                trouble.kind.describe(),
+                trouble.reason
+            );
             output.note("trouble", json!({ "contact": name, "trouble": trouble }), &sentence);
             exit = Exit::DOUBTFUL;
         }
     }
     Ok(exit)
-}
-
-/// The time is over.
-fn not_yet(contact: &Contact, is_sent: bool, output: &Output) -> Exit {
-    let fields = json!({ "contact": contact.name });
-    if is_sent {
-        output.result("sent", fields, "sent, and not received yet");
-    } else {
-        output.note("queued", fields, QUEUED);
-    }
-    Exit::NOT_YET
 }
 
 /// The contact, once connected; none if that did not happen in time.
@@ -124,6 +253,24 @@ async fn connected(
         contact = current.context("The contact was removed meanwhile")?;
     }
     Ok(Some(contact))
+}
+
+/// The lines of standard input, without empty ones.
+fn lines() -> anyhow::Result<Vec<String>> {
+    let mut input = String::new();
+    let taken = std::io::stdin().take(MAX_LINES + 1).read_to_string(&mut input);
+    taken.context("Standard input is not text in UTF-8")?;
+    if input.len() as u64 > MAX_LINES {
+        bail!(
+            "There is more than {MAX_LINES} bytes on standard input, so nothing was sent; send it in parts."
+        );
+    }
+    let lines: Vec<String> =
+        input.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    if lines.is_empty() {
+        bail!("There is no text on standard input; say something.");
+    }
+    Ok(lines)
 }
 
 fn text(words: &[String]) -> anyhow::Result<String> {

@@ -119,37 +119,6 @@ async fn a_gap_is_told_whatever_comes_behind_it() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_known_until_it_ends() {
-    let (_folder, session, bob) = session().await;
-    let troubles = async || {
-        let troubles = session.book.troubles().await.unwrap();
-        troubles.into_iter().map(|trouble| trouble.kind).collect::<Vec<_>>()
-    };
-    let error = smp_agent::ReceiveError::Decryption;
-    for _ in 0..2 {
-        session
-            .apply(&Event::ReceiveFailed { connection: connection(&bob), error: error.clone() })
-            .await
-            .unwrap();
-    }
-    session.apply(&Event::QuotaExceeded { connection: connection(&bob) }).await.unwrap();
-    assert_eq!(troubles().await, [trouble::Kind::Full, trouble::Kind::Unreadable]);
-    session.apply(&Event::Sent { connection: connection(&bob), id: MessageId::new(1) }).await.unwrap();
-    assert_eq!(troubles().await, [trouble::Kind::Unreadable]);
-    let message = Event::Message {
-        connection: connection(&bob),
-        id: MessageId::new(1),
-        body: session.own_info(),
-        times: smp_agent::MessageTimes { relay: 1, received: 1 },
-        integrity: Integrity::Ok,
-        origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
-    };
-    session.apply(&message).await.unwrap();
-    assert!(troubles().await.is_empty());
-    session.close().await;
-}
-
-#[tokio::test]
 async fn new_keys_are_not_verified() {
     let (_folder, session, bob) = session().await;
     session.book.set_verified(&bob, "12345").await.unwrap();

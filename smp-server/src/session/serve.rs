@@ -136,6 +136,8 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_dies_ends_its_session() {
         let store = Faulty::new();
+        // Sending notes the day of use.
+        store.changes.add_permits(8);
         let node = testing::node_on(store.clone());
         let queue = testing::queue(&node).await;
         let (mut client, relay) = testing::connected().await;

@@ -1,8 +1,9 @@
 //! Why a client cannot connect, or a request has no answer.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
+use rustls::Error as RustlsError;
 use smp_protocol::error::{BrokerErrorType, ErrorType, ProxyError, TransportError};
 use smp_protocol::version::{SmpVersion, VersionRange};
 
@@ -145,10 +146,31 @@ impl Attempt {
     pub(super) fn new(host: String, error: ClientError) -> Self {
         let reason = match &error {
             ClientError::Timeout(limit) => format!("no answer within {limit:?}"),
-            ClientError::Connection(ConnectionError::Io(error)) => error.to_string(),
+            ClientError::Connection(ConnectionError::Io(error)) => of_io(error),
+            // It comes from several layers, and says the same in each.
+            ClientError::Connection(ConnectionError::Tls(TlsError::Io(error))) => {
+                format!("the TLS handshake was ended ({})", of_io(error))
+            }
+            ClientError::Connection(ConnectionError::Tls(TlsError::Protocol(
+                RustlsError::AlertReceived(alert),
+            ))) => {
+                format!("the TLS handshake was refused ({alert:?})")
+            }
             other => other.to_string(),
         };
         Self { host, reason, error: Box::new(error) }
+    }
+}
+
+fn of_io(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
+        io::ErrorKind::UnexpectedEof => "the other side closed the connection".to_owned(),
+        io::ErrorKind::ConnectionReset => "the other side reset the connection".to_owned(),
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        io::ErrorKind::HostUnreachable => "there is no way to the host".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "there is no way to its network".to_owned(),
+        _ => error.to_string(),
     }
 }
 

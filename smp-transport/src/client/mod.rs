@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod advice;
 mod authorize;
 mod config;
 mod dial;

@@ -150,7 +150,7 @@ impl Dialler {
             Some(ip) => vec![SocketAddr::new(ip, port)],
             None => {
                 let looked_up = network.look_up(&host.canonical().to_string(), port).await;
-                looked_up.inspect_err(|_| *addresses = addresses.saturating_sub(1))?
+                looked_up.map_err(|error| unknown_name(addresses, &error))?
             }
         };
         if found.is_empty() {
@@ -211,6 +211,14 @@ impl Dialler {
     fn allows(&self, destination: Destination<'_>) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter(destination))
     }
+}
+
+/// The resolver's errors have no kind of their own.
+fn unknown_name(addresses: &mut usize, error: &io::Error) -> io::Error {
+    *addresses = addresses.saturating_sub(1);
+    let reason = error.to_string();
+    let reason = reason.strip_prefix("failed to lookup address information: ").unwrap_or(&reason);
+    io::Error::new(io::ErrorKind::NotFound, format!("the name cannot be looked up ({reason})"))
 }
 
 fn take_one(addresses: &mut usize) -> Result<(), DialError> {

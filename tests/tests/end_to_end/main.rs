@@ -15,6 +15,7 @@ mod resync;
 mod rotation;
 mod short_invitations;
 mod short_links;
+mod troubles;
 
 use harness::{Peer, TestRelay, connect, finish, numbers};
 use std::time::Duration;

@@ -31,9 +31,9 @@ const TRANSPORT: &[(&str, &[&str])] = &[
     ("surroundings", &["socket", "stream"]),
     ("identity", &["durable", "owner"]),
     ("tls", &["identity", "stream", "surroundings"]),
-    ("connection", &["identity", "surroundings", "tls"]),
+    ("connection", &["identity", "stream", "surroundings", "tls"]),
     ("dial", &["stream", "surroundings"]),
-    ("client", &["connection", "dial", "identity", "surroundings", "tls"]),
+    ("client", &["connection", "dial", "identity", "stream", "surroundings", "tls"]),
 ];
 
 /// `relay -> listener`, and `session -> commands -> broker -> store`; leaves first.

@@ -31,6 +31,24 @@ pub(crate) struct Moving {
     pub(crate) send: Option<SendMove>,
 }
 
+impl Moving {
+    /// What has happened of the moves that have begun and are not done.
+    pub(crate) fn rotations(&self) -> Vec<(RotationSide, RotationStage)> {
+        let receive = self.receive.as_ref().map(|moving| match moving.stage {
+            ReceiveStage::Creating | ReceiveStage::Created | ReceiveStage::Offered => RotationStage::Started,
+            ReceiveStage::Securing => RotationStage::Confirmed,
+            ReceiveStage::Secured | ReceiveStage::Used => RotationStage::Secured,
+        });
+        let send = self.send.as_ref().map(|moving| match moving.stage {
+            SendStage::Asked => RotationStage::Started,
+            SendStage::Keyed => RotationStage::Confirmed,
+            SendStage::Ready | SendStage::Testing => RotationStage::Secured,
+        });
+        let receive = receive.map(|stage| (RotationSide::Receiving, stage));
+        receive.into_iter().chain(send.map(|stage| (RotationSide::Sending, stage))).collect()
+    }
+}
+
 /// The recipient's side of a move.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(Clone))]

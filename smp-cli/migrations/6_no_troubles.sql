@@ -1,0 +1,2 @@
+-- What is wrong with contacts is known to the agent.
+DROP TABLE troubles;
