@@ -167,7 +167,7 @@ impl Agent {
     pub async fn connections(&self) -> Result<Vec<ConnectionSummary>, AgentError> {
         let mut summaries = Vec::new();
         for id in self.engine.steps.store.connection_ids().await? {
-            match self.engine.steps.look(id, |connection| self.engine.summary(connection)).await {
+            match self.connection(id).summary().await {
                 // Deleted in between.
                 Err(AgentError::UnknownConnection(_)) => {}
                 summary => summaries.extend(summary?),

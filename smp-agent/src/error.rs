@@ -2,6 +2,7 @@
 
 use crate::id::ConnectionId;
 use serde::{Deserialize, Serialize};
+use smp_protocol::address::RelayAddress;
 use std::io;
 use std::path::PathBuf;
 
@@ -93,6 +94,13 @@ pub enum AgentError {
     /// Encryption failed, which a healthy state never does.
     #[error("the encryption state of connection {0} is damaged; delete it and connect again")]
     Encryption(ConnectionId),
+}
+
+impl AgentError {
+    /// What a relay did not do.
+    pub(crate) fn of_relay(relay: &RelayAddress, error: RelayError) -> Self {
+        Self::Relay { relay: relay.without_password().to_string(), error }
+    }
 }
 
 /// Why the database did not take a step. The step is undone as a whole.

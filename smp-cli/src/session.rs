@@ -289,11 +289,17 @@ impl Identity {
         Ok(self.agent.connections().await?)
     }
 
+    /// The agent's view of a connection; None if there is none.
+    async fn summary(&self, id: ConnectionId) -> anyhow::Result<Option<ConnectionSummary>> {
+        match self.agent.connection(id).summary().await {
+            Err(AgentError::UnknownConnection(_)) => Ok(None),
+            summary => Ok(summary?),
+        }
+    }
+
     /// What is wrong with a contact now.
     pub(crate) async fn troubles(&self, contact: &Contact) -> anyhow::Result<Vec<Trouble>> {
-        let connections = self.connections().await?;
-        let its = connections.iter().find(|it| it.id == connection(contact));
-        Ok(its.map(Trouble::all).unwrap_or_default())
+        Ok(self.summary(connection(contact)).await?.as_ref().map(Trouble::all).unwrap_or_default())
     }
 
     /// Texts that were recorded and not yet shown.
@@ -386,11 +392,7 @@ impl Identity {
         if let Some(contact) = self.book.by_connection(id.number()).await? {
             return Ok(Some(contact));
         }
-        let is_deleted = || async {
-            let connections = self.agent.connections().await?;
-            anyhow::Ok(connections.iter().all(|connection| connection.id != id))
-        };
-        if is_deleted().await? {
+        if self.summary(id).await?.is_none() {
             return Ok(None);
         }
         self.book.add(id.number(), None, Status::Joining, None).await.map(Some)

@@ -9,7 +9,7 @@ use crate::network::requests::{self, check_info};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
 use crate::steps::or_fail;
-use crate::summary::ConnectionStatus;
+use crate::summary::{ConnectionStatus, ConnectionSummary};
 use smp_protocol::address::RelayAddress;
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
@@ -205,6 +205,18 @@ impl ConnectionHandle {
         });
         let ((), commit) = step.await?;
         commit.durable().await
+    }
+
+    /// How far it is, and what is wrong with it. None while it is being made and nobody can use it yet.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`], [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn summary(&self) -> Result<Option<ConnectionSummary>, AgentError> {
+        let engine = self.engine();
+        engine.steps.look(self.id, |connection| engine.summary(connection)).await
     }
 
     /// The code that both sides compare. None as long as only one side's keys are known.

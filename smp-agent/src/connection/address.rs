@@ -9,8 +9,8 @@ use crate::error::{ConnectionError, LinkError, ReceiveError};
 use crate::id::ConnectionId;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use smp_crypto::link_kdf::{self, LinkKey};
-use smp_crypto::{Ed25519PrivateKey, Ed25519PublicKey, Nonce};
+use smp_crypto::link_kdf::LinkKey;
+use smp_crypto::{Ed25519PrivateKey, Ed25519PublicKey};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{QueueAddress, QueueMode, QueueUri};
 use smp_protocol::command::LinkData;
@@ -98,9 +98,7 @@ impl Connection {
         auto_accept: Option<Vec<u8>>,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let versions = &config.versions;
-        let mut connection = Self::new(Role::Address, Phase::Creating, versions.agent.max(), config.pq);
-        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        let mut connection = Self::beginning(Role::Address, Phase::Creating, relay, config, rng);
         connection.address = Some(Address { auto_accept, link: None });
         connection
     }
@@ -184,15 +182,8 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Result<Option<LinkOffer>, StateError> {
-        let ReceiveQueue { relay, e2e_key, .. } = self.receive.as_ref().ok_or(StateError)?;
-        let correlation_id = Nonce::generate(rng);
-        let sender_id = SenderId::new(&link_kdf::sender_id(&correlation_id)).map_err(|_| StateError)?;
-        let address = QueueAddress {
-            relay: relay.clone(),
-            sender_id: sender_id.clone(),
-            dh_key: e2e_key.public_key(),
-            mode: Some(QueueMode::Contact),
-        };
+        let (correlation_id, address) = self.queue_to_be(QueueMode::Contact, rng)?;
+        let sender_id = address.sender_id.clone();
         let root_key = Ed25519PrivateKey::generate(rng);
         let fixed = FixedLinkData {
             versions: config.versions.agent,

@@ -51,10 +51,8 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let versions = &config.versions;
-        let mut connection = Self::new(Role::Initiator, Phase::Creating, versions.agent.max(), config.pq);
+        let mut connection = Self::beginning(Role::Initiator, Phase::Creating, relay, config, rng);
         connection.own_info = own_info.to_vec();
-        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
         connection.begin_asking(contact, config, rng);
         connection
     }

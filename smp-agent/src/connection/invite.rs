@@ -17,13 +17,11 @@ impl Connection {
         short: bool,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let versions = &config.versions;
         // What is behind a short link does not make it longer.
         let pq_keys = config.pq && (config.pq_keys_in_links || short);
-        let offered = OfferedKeys::generate(versions.ratchet.max(), pq_keys, rng);
-        let mut connection = Self::new(Role::Initiator, Phase::Creating, versions.agent.max(), config.pq);
+        let offered = OfferedKeys::generate(config.versions.ratchet.max(), pq_keys, rng);
+        let mut connection = Self::beginning(Role::Initiator, Phase::Creating, relay, config, rng);
         connection.initial_keys = Some(InitialKeys::Offered(offered));
-        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
         connection
     }
 

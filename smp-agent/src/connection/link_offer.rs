@@ -42,15 +42,8 @@ impl Connection {
         if self.role == Role::Address {
             return self.offer_address(shown, config, rng);
         }
-        let ReceiveQueue { relay, e2e_key, .. } = self.receive.as_ref().ok_or(StateError)?;
-        let correlation_id = Nonce::generate(rng);
-        let sender_id = SenderId::new(&link_kdf::sender_id(&correlation_id)).map_err(|_| StateError)?;
-        let address = QueueAddress {
-            relay: relay.clone(),
-            sender_id: sender_id.clone(),
-            dh_key: e2e_key.public_key(),
-            mode: Some(QueueMode::Messaging),
-        };
+        let (correlation_id, address) = self.queue_to_be(QueueMode::Messaging, rng)?;
+        let sender_id = address.sender_id.clone();
         let request = self.invitation_request(address, config.pq, config)?;
         match seal(ConnectionRequest::Invitation(Box::new(request)), shown, config, rng) {
             Ok((data, link_key)) => {
@@ -60,6 +53,19 @@ impl Connection {
             Err(LinkDataError::TooLarge) => Ok(None),
             Err(_) => Err(StateError),
         }
+    }
+
+    /// The address that the own queue is going to have, if NEW is sent with this correlation ID.
+    pub(super) fn queue_to_be(
+        &self,
+        mode: QueueMode,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Nonce, QueueAddress), StateError> {
+        let ReceiveQueue { relay, e2e_key, .. } = self.receive.as_ref().ok_or(StateError)?;
+        let correlation_id = Nonce::generate(rng);
+        let sender_id = SenderId::new(&link_kdf::sender_id(&correlation_id)).map_err(|_| StateError)?;
+        let (relay, dh_key) = (relay.clone(), e2e_key.public_key());
+        Ok((correlation_id, QueueAddress { relay, sender_id, dh_key, mode: Some(mode) }))
     }
 
     /// The relay has made the queue. If it has stored the offer too there is a short link.

@@ -42,11 +42,14 @@ pub(crate) use short_link::{BehindLink, LinkFetch};
 pub(crate) use sync::Resync;
 pub use sync::SyncState;
 
+use crate::config::AgentConfig;
 use crate::error::ConnectionError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_crypto::PrivateAuthKey;
+use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
@@ -119,6 +122,19 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// One that begins with an own queue, to be made on `relay`, before anything is known of the other side.
+    fn beginning(
+        role: Role,
+        phase: Phase,
+        relay: &RelayAddress,
+        config: &AgentConfig,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let versions = &config.versions;
+        let receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        Self { receive, ..Self::new(role, phase, versions.agent.max(), config.pq) }
+    }
+
     /// One of which nothing is known but how it begins.
     fn new(role: Role, phase: Phase, agent_version: AgentVersion, pq_support: bool) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The side that joins or asks by a short link: first it fetches what the link stands for (chapter 8).
 
-use super::{Connection, Contact, Effects, Invitation, Phase, ReceiveQueue, Role, SendQueue, StateError};
+use super::{Connection, Contact, Effects, Invitation, Phase, Role, SendQueue, StateError};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError};
 use crate::event::Event;
@@ -44,7 +44,7 @@ impl LinkFetch {
     ) -> Result<Self, LinkError> {
         let relay = link
             .relay()
-            .resolve(&config.relays.iter().map(|relay| relay.address.clone()).collect::<Vec<_>>())
+            .resolve(config.relays.iter().map(|relay| &relay.address))
             .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay().hosts.first())))?;
         Ok(Self { link, relay, sender_key: Ed25519PrivateKey::generate(rng).into() })
     }
@@ -120,15 +120,13 @@ impl Connection {
         config: &AgentConfig,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        let versions = &config.versions;
         let role = match fetch.link {
             ShortLink::Invitation(_) => Role::Joiner,
             ShortLink::Contact(_) => Role::Initiator,
         };
-        let mut connection = Self::new(role, Phase::FetchingLink, versions.agent.max(), config.pq);
+        let mut connection = Self::beginning(role, Phase::FetchingLink, relay, config, rng);
         connection.own_info = own_info.to_vec();
         connection.link_fetch = Some(fetch);
-        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
         connection
     }
 

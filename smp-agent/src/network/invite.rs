@@ -70,7 +70,7 @@ async fn invite_at(
     commit.durable().await?;
     let result = match timeout_at(deadline, make_queue(engine, id, relay, made.mode(), shown)).await {
         Ok(result) => result,
-        Err(_) => Err(relay_failed(relay, RelayError::Timeout)),
+        Err(_) => Err(AgentError::of_relay(relay, RelayError::Timeout)),
     };
     match result {
         Ok(invitation) => Ok((id, invitation)),
@@ -92,7 +92,7 @@ async fn make_queue(
 ) -> Result<Invitation, AgentError> {
     let damaged = |StateError| AgentError::Encryption(id);
     let relay = engine.relay(relay);
-    let failed = |error| relay_failed(&relay.address, error);
+    let failed = |error| AgentError::of_relay(&relay.address, error);
     let session = relay.session_now().await.map_err(failed)?;
     let config = &engine.config;
     let shown = shown.filter(|_| session.has_short_links());
@@ -144,8 +144,4 @@ impl Made {
             Self::Address(_) => QueueMode::Contact,
         }
     }
-}
-
-fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
-    AgentError::Relay { relay: relay.without_password().to_string(), error }
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Result<BehindLink, AgentError> {
     let relay = &fetch.relay;
     let look = async {
-        let route = route(engine, relay).await.map_err(|error| relay_failed(relay, error))?;
+        let route = route(engine, relay).await.map_err(|error| AgentError::of_relay(relay, error))?;
         if !route.has_short_links() {
             return Err(AgentError::LinkTarget(ConnectionError::RelayTooOld));
         }
@@ -24,7 +24,7 @@ pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Resul
             Err(error) => Err(command_failed(relay, error)),
         }
     };
-    let late = |_| Err(relay_failed(relay, RelayError::Timeout));
+    let late = |_| Err(AgentError::of_relay(relay, RelayError::Timeout));
     timeout(engine.config.timeouts.create, look).await.unwrap_or_else(late)
 }
 
@@ -71,14 +71,15 @@ pub(crate) async fn change(
         None => None,
     };
     let done = async {
-        let session = relay.session_now().await.map_err(|error| relay_failed(&relay.address, error))?;
+        let session =
+            relay.session_now().await.map_err(|error| AgentError::of_relay(&relay.address, error))?;
         let done = match data {
             Some((link_id, data)) => session.set_link(&queue, &link_id, data).await,
             None => session.delete_link(&queue).await,
         };
         done.map_err(|error| command_failed(&relay.address, error))
     };
-    let late = |_| Err(relay_failed(&relay.address, RelayError::Timeout));
+    let late = |_| Err(AgentError::of_relay(&relay.address, RelayError::Timeout));
     timeout(config.timeouts.create, done).await.unwrap_or_else(late)?;
     let step = engine.steps.step(id, |connection, _| {
         if link.is_none() {
@@ -94,11 +95,7 @@ pub(crate) async fn change(
 
 fn command_failed(relay: &RelayAddress, error: CommandError) -> AgentError {
     match error {
-        CommandError::Again(error) => relay_failed(relay, error),
-        error => relay_failed(relay, RelayError::Refused(error.to_string())),
+        CommandError::Again(error) => AgentError::of_relay(relay, error),
+        error => AgentError::of_relay(relay, RelayError::Refused(error.to_string())),
     }
-}
-
-fn relay_failed(relay: &RelayAddress, error: RelayError) -> AgentError {
-    AgentError::Relay { relay: relay.without_password().to_string(), error }
 }

@@ -1,6 +1,6 @@
 //! `smp contacts`: who there is, how far each has come, and what is wrong with them now.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde_json::json;
@@ -23,9 +23,10 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         output.hint("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
     }
     let connections = look_again(session, output).await?;
+    let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
     for contact in &contacts {
-        let connection = connections.iter().find(|it| it.id.number() == contact.connection);
+        let connection = connections.get(&contact.connection).copied();
         let troubles = connection.map(Trouble::all).unwrap_or_default();
         let rotations: Vec<_> = connection
             .iter()

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use smp_transport::durable;
 
 use crate::data_dir::DataDir;
 
@@ -56,10 +57,8 @@ impl Holder {
             self._short = Some(short);
             path
         };
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(path),
-        }
+        durable::remove(&path)?;
+        Ok(path)
     }
 
     /// Notes that it can be asked there.

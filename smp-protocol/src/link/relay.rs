@@ -26,13 +26,13 @@ impl ShortLinkRelay {
     /// The address to connect to. Without a fingerprint it is the one among `known` that has the link's first host;
     /// `None` if there is none: such a link cannot be used, nobody could tell the relay from an impostor.
     #[must_use]
-    pub fn resolve(&self, known: &[RelayAddress]) -> Option<RelayAddress> {
+    pub fn resolve<'a>(&self, known: impl IntoIterator<Item = &'a RelayAddress>) -> Option<RelayAddress> {
         match self.fingerprint {
             Some(fingerprint) => {
                 Some(RelayAddress { fingerprint, hosts: self.hosts.clone(), port: self.port, password: None })
             }
             None => known
-                .iter()
+                .into_iter()
                 .find(|relay| relay.hosts.as_slice().contains(self.hosts.first()))
                 .map(RelayAddress::without_password),
         }

@@ -1,8 +1,8 @@
 //! The one relay address in a pasted text.
 
-use super::clean::{clean, escaped_readings};
+use super::PasteError;
+use super::clean::{cleaned, escaped_readings};
 use super::flow::{Break, Flow, Gap};
-use super::{MAX_PASTED, PasteError};
 use crate::address::{FINGERPRINT_BYTES, Host, Password, RelayAddress};
 use crate::base64url;
 use crate::encoding::{NonEmpty, from_text};
@@ -28,13 +28,7 @@ const PUNCTUATION: &[char] =
 ///
 /// Source: section 1.10 (`protocol-spec/1-primitives.md`).
 pub fn relay_address(text: &str) -> Result<RelayAddress, PasteError> {
-    if text.len() > MAX_PASTED {
-        return Err(PasteError::TooLong);
-    }
-    let text = clean(text);
-    if text.trim().is_empty() {
-        return Err(PasteError::Empty);
-    }
+    let text = cleaned(text)?;
     let error = match look(&text) {
         Ok(address) => return Ok(address),
         Err(error) => error,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::{MAX_PASTED, PasteError};
+
 /// Entities of HTML that stand for characters of links.
 const ENTITIES: [(&str, &str); 14] = [
     ("&amp;", "&"),
@@ -26,8 +28,20 @@ const ENTITIES: [(&str, &str); 14] = [
 const SCRIPT_ESCAPES: [(&str, &str); 6] =
     [("\\/", "/"), ("\\u0026", "&"), ("\\u003d", "="), ("\\u003D", "="), ("\\n", "\n"), ("\\r", "\r")];
 
+/// What is there to be looked at in a pasted text.
+///
+/// # Errors
+/// [`PasteError::TooLong`]; [`PasteError::Empty`], also of what nobody sees.
+pub(super) fn cleaned(text: &str) -> Result<String, PasteError> {
+    if text.len() > MAX_PASTED {
+        return Err(PasteError::TooLong);
+    }
+    let text = clean(text);
+    if text.trim().is_empty() { Err(PasteError::Empty) } else { Ok(text) }
+}
+
 /// The text without what nobody sees, and with HTML's entities replaced.
-pub(super) fn clean(text: &str) -> String {
+fn clean(text: &str) -> String {
     let mut seen = without_invisible(text);
     for (entity, character) in ENTITIES {
         if seen.contains(entity) {

@@ -1,8 +1,8 @@
 //! The one link in a pasted text.
 
-use super::clean::{clean, escaped_readings};
+use super::PasteError;
+use super::clean::{cleaned, escaped_readings};
 use super::flow::{Break, Flow, Gap};
-use super::{MAX_PASTED, PasteError};
 use crate::link::{ConnectionLink, ConnectionRequest, LinkError};
 
 /// Longest link in bytes; those with a post-quantum key and an application's data have some 3,000.
@@ -32,13 +32,7 @@ const PUNCTUATION: &[char] =
 ///
 /// Source: chapter 8 (`protocol-spec/8-links.md`).
 pub fn link(text: &str) -> Result<ConnectionLink, PasteError> {
-    if text.len() > MAX_PASTED {
-        return Err(PasteError::TooLong);
-    }
-    let text = clean(text);
-    if text.trim().is_empty() {
-        return Err(PasteError::Empty);
-    }
+    let text = cleaned(text)?;
     let error = match look(&text) {
         Err(Look::Nothing) => None,
         Err(Look::Failed(error @ PasteError::Link(_))) => Some(error),
