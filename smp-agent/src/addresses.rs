@@ -5,7 +5,7 @@ use crate::connection::{AddressLink, JoinLink, LinkFetch, MAX_ADDRESS_SHOWN_LENG
 use crate::error::AgentError;
 use crate::id::ConnectionId;
 use crate::network::links::{Change, change, look_behind};
-use crate::network::{Made, invite};
+use crate::network::{Made, invite, remove};
 use smp_crypto::Ed25519PublicKey;
 use smp_protocol::link::{ConnectionLink, ShortLink, UserData};
 
@@ -120,7 +120,7 @@ impl ConnectionHandle {
             (connection.request_of().is_some(), connection.phase.status())
         };
         match self.engine().steps.look(self.id(), look).await? {
-            (true, _) => self.engine().remove(self.id()).await,
+            (true, _) => remove(self.engine(), self.id()).await,
             (false, status) => Err(AgentError::NotNow {
                 connection: self.id(),
                 status,

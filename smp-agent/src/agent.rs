@@ -11,6 +11,7 @@ use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, State
 use crate::error::{AgentError, LinkError};
 use crate::events::Events;
 use crate::id::ConnectionId;
+use crate::network;
 use crate::network::requests::{check_info, relay_for_reply};
 use crate::network::{Engine, Made, RelayStates, invite};
 use crate::relay_set::RelayEntry;
@@ -63,10 +64,10 @@ impl Agent {
         config: AgentConfig,
         surroundings: Surroundings,
     ) -> Result<(Self, Events), AgentError> {
-        let engine = Engine::open(config, surroundings).await?;
+        let (engine, wanted) = Engine::open(config, surroundings).await?;
         let stop = Arc::new(StopAtEnd(engine.clone()));
         let events = Events::new(engine.clone());
-        engine.start().await?;
+        network::start(&engine, wanted).await?;
         Ok((Self { engine, _stop: stop }, events))
     }
 

@@ -1,8 +1,8 @@
 //! What an application learns from its agent.
 
-use crate::connection::{RotationSide, RotationStage, SyncState};
 use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, SubscriptionError};
 use crate::id::{ConnectionId, MessageId};
+use crate::stages::{RotationSide, RotationStage, SyncState};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept

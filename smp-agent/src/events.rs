@@ -2,7 +2,7 @@
 
 use crate::error::AgentError;
 use crate::event::Event;
-use crate::network::Engine;
+use crate::network::{Engine, done};
 use crate::steps::Commit;
 use crate::store::StoredEvent;
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -188,7 +188,7 @@ impl Delivery {
         if self.is_done.swap(true, Ordering::Relaxed) {
             return Ok(Durable(None));
         }
-        match self.engine.done(connection, sequence, &self.event).await {
+        match done(&self.engine, connection, sequence, &self.event).await {
             Ok(commit) => Ok(Durable(Some(commit))),
             // Deleted with its connection.
             Err(AgentError::UnknownConnection(_)) => Ok(Durable(None)),

@@ -90,8 +90,8 @@
 //! # Where is what
 //!
 //! `connection` holds the pure state machines, `steps` the states in memory and the writer that makes their changes durable in groups, `store` the
-//! database, `network` all that talks with relays: one session and task for each relay (`relays`, `inbox`), one worker for each
-//! connection that has something to do (`worker`).
+//! database, `network` all that talks with relays: one session and task for each relay (`connecting`, `inbox`), one worker for each
+//! connection that has something to do (`worker`), all started in `tasks`.
 
 #![cfg_attr(
     test,
@@ -111,6 +111,7 @@ mod network;
 mod network_settings;
 mod relay_set;
 mod send_handle;
+mod stages;
 mod steps;
 mod store;
 mod stored;
@@ -119,7 +120,6 @@ mod summary;
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
-pub use connection::{RotationSide, RotationStage, SyncState};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,
     SubscriptionError,
@@ -137,4 +137,5 @@ pub use smp_protocol::address::RelayAddress;
 pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;
 pub use smp_transport::surroundings;
+pub use stages::{RotationSide, RotationStage, SyncState};
 pub use summary::{ConnectionStatus, ConnectionSummary, Invitation, Trouble};

@@ -1,8 +1,9 @@
 //! Connections as an application sees them.
 
-use crate::connection::{Condition, Connection, Phase, RotationSide, RotationStage, SyncState};
+use crate::connection::{Condition, Connection, Phase};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::ConnectionId;
+use crate::stages::{RotationSide, RotationStage, SyncState};
 use smp_protocol::link::{ConnectionLink, ShortLink};
 
 /// A connection as an application sees it.

@@ -4,8 +4,8 @@ use super::Agent;
 use crate::connection::{Connection, Phase};
 use crate::error::{AgentError, SendError};
 use crate::id::ConnectionId;
-use crate::network::Engine;
 use crate::network::requests::{self, check_info};
+use crate::network::{Engine, remove};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
 use crate::steps::or_fail;
@@ -135,7 +135,7 @@ impl ConnectionHandle {
     /// # Cancel safety
     /// When it is dropped the connection is deleted or not.
     pub async fn delete(&self) -> Result<(), AgentError> {
-        self.engine().remove(self.id).await
+        remove(self.engine(), self.id).await
     }
 
     /// Moves the queue in which the other side's messages arrive to a relay: to this one, or to one of those that are configured,

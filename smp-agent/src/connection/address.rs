@@ -3,23 +3,21 @@
 //! Each request becomes a connection of its own, in the same step; a repetition is recognised by the invitation in it, which the store
 //! keeps as a hash. Accepting a request is joining that invitation. From then on the address has nothing to do with it.
 
-use super::{Connection, Effects, Invitation, LinkOffer, Phase, ReceiveQueue, Role, StateError};
+use super::effects::NewRequest;
+use super::{AddressLink, Connection, Effects, Invitation, LinkOffer, Phase, ReceiveQueue, Role, StateError};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError, ReceiveError};
 use crate::id::ConnectionId;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use smp_crypto::link_kdf::LinkKey;
-use smp_crypto::{Ed25519PrivateKey, Ed25519PublicKey};
+use smp_crypto::Ed25519PrivateKey;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{QueueAddress, QueueMode, QueueUri};
-use smp_protocol::command::LinkData;
-use smp_protocol::encoding::{LargeString, List, NonEmpty, to_text};
-use smp_protocol::id::{LinkId, SenderId};
+use smp_protocol::encoding::{NonEmpty, to_text};
+use smp_protocol::id::SenderId;
 use smp_protocol::link::{
-    ConnectionLink, ConnectionRequest, ContactKind, ContactRequest, ContactShortLink, FixedLinkData,
-    InvitationRequest, LinkDataError, OwnerAuth, ShortLink, ShortLinkRelay, UserContactData, UserData,
-    UserLinkData, seal_fixed_data, seal_user_data,
+    ConnectionLink, ConnectionRequest, ContactRequest, FixedLinkData, InvitationRequest, LinkDataError,
+    UserData, seal_fixed_data,
 };
 
 /// Longest data of the application in bytes that fits under the short link of a contact address without further owners.
@@ -33,24 +31,6 @@ pub(crate) struct Address {
     pub(crate) auto_accept: Option<Vec<u8>>,
     /// Of its short link, if there is one.
     pub(crate) link: Option<AddressLink>,
-}
-
-/// Keys and content of the data behind a short link.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct AddressLink {
-    /// Signs what is shown.
-    #[serde(with = "crate::stored")]
-    root_key: Ed25519PrivateKey,
-    #[serde(with = "crate::stored")]
-    link_key: LinkKey,
-    /// The part that never changes, as the relay has it.
-    #[serde(with = "crate::stored")]
-    fixed: Vec<u8>,
-    #[serde(with = "crate::stored")]
-    pub(crate) shown: Vec<u8>,
-    /// Further owners, in the order in which they were authorized.
-    #[serde(with = "crate::stored")]
-    owners: Vec<OwnerAuth>,
 }
 
 /// A request as it came.
@@ -67,15 +47,6 @@ pub(crate) struct PendingRequest {
     invitation: InvitationRequest,
     /// What they get to know as soon as the application is done with the event, if it does not decide.
     pub(crate) auto_accept: Option<Vec<u8>>,
-}
-
-/// A connection that somebody has asked for.
-pub(crate) struct NewRequest {
-    pub(crate) connection: Connection,
-    /// By which a repetition is recognised: of the invitation.
-    pub(crate) hash: [u8; 32],
-    /// What the other side tells about itself.
-    pub(crate) info: Vec<u8>,
 }
 
 impl PendingRequest {
@@ -214,48 +185,6 @@ impl Connection {
         let (Some(queue), Some(address)) = (&self.receive, &mut self.address) else { return };
         self.short_link = Some(link.short_link(&queue.relay).to_string());
         address.link = Some(link);
-    }
-}
-
-impl AddressLink {
-    /// Under which ID the relay has it.
-    pub(crate) fn link_id(&self) -> LinkId {
-        self.link_key.contact_link().link_id.into()
-    }
-
-    fn short_link(&self, relay: &RelayAddress) -> ShortLink {
-        let (relay, link_key) = (ShortLinkRelay::from(relay), self.link_key.clone());
-        ShortLink::Contact(ContactShortLink { kind: ContactKind::Contact, relay, link_key })
-    }
-
-    /// The same, showing something else.
-    pub(crate) fn showing(&self, shown: &[u8]) -> Self {
-        Self { shown: shown.to_vec(), ..self.clone() }
-    }
-
-    /// The same with one more owner, who may replace what is shown.
-    pub(crate) fn with_owner(&self, id: &[u8], key: Ed25519PublicKey) -> Option<Self> {
-        let mut link = self.clone();
-        link.owners.retain(|owner| owner.owner_id() != id);
-        link.owners.push(OwnerAuth::authorize(id, key, &self.root_key).ok()?);
-        smp_protocol::link::validate_owners(&self.root_key.public_key(), &link.owners).ok()?;
-        Some(link)
-    }
-
-    /// What the relay is to keep.
-    pub(crate) fn data(
-        &self,
-        config: &AgentConfig,
-        rng: &mut impl CryptoRng,
-    ) -> Result<LinkData<'static>, LinkDataError> {
-        let user_data = UserData::new(self.shown.clone()).map_err(|_| LinkDataError::TooLarge)?;
-        let owners = List::new(self.owners.clone()).map_err(|_| LinkDataError::TooLarge)?;
-        let relays = List::new(Vec::new()).map_err(|_| LinkDataError::TooLarge)?;
-        let contact = UserContactData { direct: true, owners, relays, user_data };
-        let user = UserLinkData::Contact { versions: config.versions.agent, contact };
-        let fixed = LargeString::new(self.fixed.clone()).map_err(|_| LinkDataError::TooLarge)?;
-        let key = self.link_key.contact_link().key;
-        Ok(LinkData { fixed, user: seal_user_data(&user, &self.root_key, &key, rng)? })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The side that asks the owner of a contact address to connect: it makes an invitation, and sends it to the address (section 6.5).
 
-use super::join::PQ_AGENT;
+use super::pq::PQ_AGENT;
 use super::{
     Connection, Content, Effects, InitialKeys, Outgoing, OutgoingKind, Phase, ReceiveQueue, Role, SendQueue,
     StateError, envelope,

@@ -1,7 +1,7 @@
 //! The two confirmations, and how queues are secured (chapter 6).
 
 use super::envelope;
-use super::join::pq_possible;
+use super::pq::pq_possible;
 use super::{
     Connection, Content, Effects, InitialKeys, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError,
 };

@@ -1,6 +1,6 @@
 //! What a step asks for besides the new state. The driver stores all of it in the same transaction.
 
-use super::{NewRequest, ReceiveQueue, SendQueue, StateError, envelope};
+use super::{Connection, ReceiveQueue, SendQueue, StateError, envelope};
 use crate::event::Event;
 use crate::id::MessageId;
 use rand::CryptoRng;
@@ -32,6 +32,15 @@ pub(crate) struct Effects {
     pub(crate) deleted: Vec<ReceiveQueue>,
     /// The peer's queue may have space again.
     pub(crate) resume: bool,
+}
+
+/// A connection that somebody has asked for.
+pub(crate) struct NewRequest {
+    pub(crate) connection: Connection,
+    /// By which a repetition is recognised: of the invitation.
+    pub(crate) hash: [u8; 32],
+    /// What the other side tells about itself.
+    pub(crate) info: Vec<u8>,
 }
 
 /// A receipt of the peer's application.

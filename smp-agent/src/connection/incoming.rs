@@ -1,14 +1,14 @@
 //! Messages of the peer's agent, once the keys of their queue have opened them.
 
-use super::receive::FirstKeys;
+use super::origin::FirstKeys;
 use super::sync::Divergence;
 use super::{
-    Connection, Effects, Origin, OutgoingKind, Phase, Receipt, Received, Role, StateError, SyncState,
-    Unreadable,
+    Connection, Effects, Origin, OutgoingKind, Phase, Receipt, Received, Role, StateError, Unreadable,
 };
 use crate::config::AgentConfig;
 use crate::error::ReceiveError;
 use crate::event::{Event, Integrity, MessageOrigin, MessageTimes};
+use crate::stages::SyncState;
 use rand::CryptoRng;
 use smp_protocol::agent::{AMessage, AgentMessage, MessageHeader, SenderQueueAddress, message_hash};
 use smp_protocol::encoding::from_bytes;

@@ -1,5 +1,6 @@
 //! The side that joins an invitation.
 
+use super::pq::pq_possible;
 use super::{Connection, Contact, InitialKeys, Phase, ReceiveQueue, Role, SendQueue, StateError};
 use crate::config::AgentConfig;
 use crate::error::LinkError;
@@ -9,18 +10,8 @@ use smp_protocol::agent::{ProposedKem, QueueInfo, RatchetParameters};
 use smp_protocol::id::SenderId;
 use smp_protocol::link::{ConnectionLink, ConnectionRequest, InvitationRequest, ShortLink};
 use smp_protocol::pasted;
-use smp_protocol::version::{AgentVersion, RatchetVersion};
+use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, Ratchet, RatchetVersions};
-
-/// The first agent version that knows post-quantum keys.
-pub(super) const PQ_AGENT: AgentVersion = AgentVersion(5);
-/// The first ratchet version that knows post-quantum keys.
-const PQ_RATCHET: RatchetVersion = RatchetVersion(3);
-
-/// Whether these versions know post-quantum keys.
-pub(super) fn pq_possible(agent: AgentVersion, ratchet: RatchetVersion) -> bool {
-    agent >= PQ_AGENT && ratchet >= PQ_RATCHET
-}
 
 /// An invitation in the versions that both sides speak.
 pub(crate) struct Invitation {

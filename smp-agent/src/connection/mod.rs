@@ -5,6 +5,7 @@
 //! the state alone: [`Connection::command`], and after it the oldest outgoing body.
 
 mod address;
+mod address_link;
 mod asking;
 mod chain;
 mod condition;
@@ -17,7 +18,9 @@ mod join;
 mod link_offer;
 mod message;
 mod moving;
+mod origin;
 mod phase;
+mod pq;
 mod queue;
 mod receive;
 mod short_link;
@@ -26,21 +29,23 @@ mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use address::{Address, AddressLink, MAX_ADDRESS_SHOWN_LENGTH, NewRequest, PendingRequest};
+pub(crate) use address::{Address, MAX_ADDRESS_SHOWN_LENGTH, PendingRequest};
+pub(crate) use address_link::AddressLink;
 pub(crate) use asking::Contact;
 pub(crate) use chain::ChainEnd;
 pub(crate) use condition::Condition;
-pub(crate) use effects::{Content, Effects, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting};
+pub(crate) use effects::{
+    Content, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
+};
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
 pub(crate) use moving::{Errand, Moving, Place};
-pub use moving::{RotationSide, RotationStage};
+pub(crate) use origin::{OldQueue, Origin, Received, Unreadable};
 pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
-pub(crate) use receive::{OldQueue, Opened, Origin, Received, Unreadable};
+pub(crate) use receive::Opened;
 pub(crate) use short_link::{BehindLink, LinkFetch};
 pub(crate) use sync::Resync;
-pub use sync::SyncState;
 
 use crate::config::AgentConfig;
 use crate::error::ConnectionError;

@@ -3,8 +3,8 @@
 use super::address::ReceivedRequest;
 use super::confirmation::Confirmation;
 use super::incoming::SealedMessage;
-use super::sync::{Divergence, RatchetKeys};
-use super::{Connection, Effects, Place, Role};
+use super::sync::RatchetKeys;
+use super::{Connection, Effects, OldQueue, Origin, Place, Received, Role, Unreadable};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, ReceiveError};
 use crate::event::{Event, MessageTimes};
@@ -13,7 +13,6 @@ use smp_crypto::DhSecret;
 use smp_protocol::agent::AgentEnvelope;
 use smp_protocol::body::{BodyError, ClientEnvelope, ClientMessage, PrivateHeader};
 use smp_protocol::encoding::from_bytes;
-use smp_protocol::version::SmpClientVersion;
 
 /// What was in a body, once the keys of the queue have opened it.
 pub(crate) enum Opened {
@@ -36,61 +35,6 @@ impl Opened {
             Self::Message(message) => Some(message.hash()),
             Self::Confirmation(_) | Self::Request(_) | Self::RatchetKeys(_) | Self::Repeated => None,
         }
-    }
-}
-
-/// Why something that was received cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreadable {
-    pub(crate) error: ReceiveError,
-    /// Of a message: what it says about the ratchet, unless it is a repetition.
-    pub(super) divergence: Option<Divergence>,
-}
-
-impl From<ReceiveError> for Unreadable {
-    fn from(error: ReceiveError) -> Self {
-        Self { error, divergence: None }
-    }
-}
-
-impl Unreadable {
-    /// Whether it may be a repetition of something that was read.
-    pub(crate) fn may_be_repeated(&self) -> bool {
-        self.divergence.is_some()
-    }
-}
-
-/// Where a message came, and what is known of the messages before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) place: Place,
-    pub(crate) old_queue: OldQueue,
-}
-
-/// What is known of the queue that is about to be left, when something comes in the new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OldQueue {
-    /// It may have messages that were sent before.
-    Unknown,
-    /// It has none.
-    Empty,
-    /// Its relay does not say.
-    Unreachable,
-}
-
-/// What became of something that was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Received {
-    /// It is dealt with.
-    Taken,
-    /// It came in the new queue before others that are in the old one. Nothing has changed; it is to be offered again.
-    Early,
-}
-
-impl Origin {
-    /// Whether messages that come before this one may still come.
-    pub(super) fn may_be_early(self) -> bool {
-        self == Self { place: Place::Replacement, old_queue: OldQueue::Unknown }
     }
 }
 
@@ -241,6 +185,3 @@ fn open(sealed: &ClientEnvelope<'_>, e2e_secret: &DhSecret) -> Result<ClientMess
         _ => ReceiveError::Malformed,
     })
 }
-
-/// What the first message of a sender brings to its queue.
-pub(super) type FirstKeys = (DhSecret, SmpClientVersion);

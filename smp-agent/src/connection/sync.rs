@@ -12,6 +12,7 @@ use super::{Connection, Effects, OutgoingKind, Phase, StateError};
 use crate::config::AgentConfig;
 use crate::error::{AgentError, ReceiveError};
 use crate::event::Event;
+use crate::stages::SyncState;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_protocol::agent::{
@@ -28,22 +29,6 @@ const RENEGOTIATION: AgentVersion = AgentVersion(3);
 const REMEMBERED_KEYS: usize = 16;
 /// So many messages that the agreed ratchet does not open are taken for late ones; with the next the peer is an old copy.
 const LATE_MESSAGES: u8 = 3;
-
-/// Whether both sides' ratchets fit together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SyncState {
-    /// They do.
-    #[default]
-    Ok,
-    /// A message could not be opened, but others may be. A person may decide to renegotiate.
-    Allowed,
-    /// Nothing more can be opened. Nothing is sent until a new ratchet is agreed.
-    Required,
-    /// Keys for a new ratchet were sent to the other side. Nothing else is sent until it answers.
-    Started,
-    /// Both sides have each other's keys. It is over when a message of the other side opens.
-    Agreed,
-}
 
 /// Where the renegotiation of a connection is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

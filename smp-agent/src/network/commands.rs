@@ -1,10 +1,11 @@
 //! The commands that the phases of a connection need. Each is repeated, with the same keys, until it is answered.
 
+use super::attempt::Later;
 use super::engine::Engine;
 use super::route::route;
 use super::session::{CommandError, creation_error};
+use super::subscribing::subscribe_new;
 use super::update::update;
-use super::worker::Later;
 use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, SendQueue};
 use crate::error::ConnectionError;
 use crate::id::ConnectionId;
@@ -117,7 +118,7 @@ async fn create_queue(
                 connection.queue_created(created.clone(), &engine.config, &mut engine.rng(), effects)
             })
             .await;
-            relay.subscribe_new(engine, &session, queue, &created);
+            subscribe_new(engine, &relay, &session, queue, &created);
             Ok(())
         }
         Err(CommandError::Again(_)) => {

@@ -26,7 +26,7 @@ pub(super) async fn look(
     relay: &Relay,
     new: &RecipientId,
 ) -> Result<OldQueue, AgentError> {
-    let Some(id) = relay.connection_of(engine, new).await? else { return Ok(OldQueue::Empty) };
+    let Some(id) = relay.connection_of(&engine.steps.store, new).await? else { return Ok(OldQueue::Empty) };
     let old = match engine.steps.look(id, |connection| connection.receive.clone()).await {
         Err(AgentError::UnknownConnection(_)) => None,
         old => old?,

@@ -1,36 +1,30 @@
 //! What the tasks of the network share.
 
 use super::backoff::Backoff;
-use super::errands::Errands;
 use super::held::HeldMessages;
-use super::relays::{Relay, RelayState, RelayStates, Relays};
-use super::route::Routes;
+use super::relays::{NewRelays, Relay, RelayState, RelayStates, Relays};
+use super::routes::Routes;
+use super::running::Running;
 use super::switch::Switch;
 use super::troubles::{Down, Troubles};
 use super::workers::Workers;
 use crate::config::AgentConfig;
-use crate::connection::{Connection, OutgoingKind, Role, StateError};
+use crate::connection::{Connection, Role};
 use crate::data_dir::DataDir;
 use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::network;
-use crate::steps::{Commit, Steps};
+use crate::steps::Steps;
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
 use smp_transport::surroundings::{Rng, Surroundings};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Relay events that wait for a slow application; older ones are dropped, which the application is told.
 const TRANSIENT_EVENTS: usize = 256;
-/// How often states that nobody uses are dropped from memory.
-const DROP_UNUSED: Duration = Duration::from_secs(10);
-/// Receipts of a connection that wait to be sent. A peer that takes none gets no more: they fill the disk.
-const MAX_WAITING_RECEIPTS: u32 = 256;
 
 /// The agent behind its public interface.
 pub(crate) struct Engine {
@@ -48,23 +42,32 @@ pub(crate) struct Engine {
     transient: broadcast::Sender<Event>,
     relays: Relays,
     workers: Workers,
-    pub(super) errands: Errands,
+    pub(super) errands: Running,
     pub(super) held: HeldMessages,
     pub(super) troubles: Troubles,
     /// There may be queues to delete at their relays.
     pub(super) queues_to_delete: Notify,
 }
 
+/// Tasks that are wanted by what cannot start them.
+pub(crate) struct Wanted {
+    /// Connections whose steps are durable, and which may have something to do.
+    pub(super) changed: mpsc::UnboundedReceiver<ConnectionId>,
+    pub(super) relays: NewRelays,
+}
+
 impl Engine {
+    /// Opens the data directory. Nothing goes on in it before what is wanted is started.
     pub(crate) async fn open(
         config: AgentConfig,
         surroundings: Surroundings,
-    ) -> Result<Arc<Self>, AgentError> {
+    ) -> Result<(Arc<Self>, Wanted), AgentError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let (changed, changes) = mpsc::unbounded_channel();
-        let (steps, writer) = Steps::open(&data_dir.database(), changed).await?;
+        let (changes, changed) = mpsc::unbounded_channel();
+        let (steps, writer) = Steps::open(&data_dir.database(), changes).await?;
         data_dir.opened()?;
         let troubles = Troubles::load(&steps).await?;
+        let (relays, new_relays) = Relays::new();
         let engine = Arc::new(Self {
             config,
             surroundings,
@@ -76,9 +79,9 @@ impl Engine {
             tasks: TaskTracker::new(),
             writer: TaskTracker::new(),
             transient: broadcast::Sender::new(TRANSIENT_EVENTS),
-            relays: Relays::default(),
+            relays,
             workers: Workers::default(),
-            errands: Errands::default(),
+            errands: Running::default(),
             held: HeldMessages::default(),
             troubles,
             queues_to_delete: Notify::new(),
@@ -90,23 +93,7 @@ impl Engine {
             drop(engine_);
         }));
         engine.writer.close();
-        engine.spawn(wake_changed(engine.clone(), changes));
-        engine.spawn(drop_unused(engine.clone()));
-        Ok(engine)
-    }
-
-    /// Goes on with whatever was going on.
-    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), AgentError> {
-        for relay in self.steps.store.receiving_relays().await? {
-            self.relay(&relay);
-        }
-        for connection in self.steps.store.busy_connections().await? {
-            self.workers.wake(self, connection);
-        }
-        self.spawn(network::deletion::delete_queues(self.clone()));
-        self.spawn(network::age::give_up_what_is_old(self.clone()));
-        self.queues_to_delete.notify_one();
-        Ok(())
+        Ok((engine, Wanted { changed, relays: new_relays }))
     }
 
     /// Stops the background tasks wherever they are, which loses nothing and ends the sessions with relays, and gives the data
@@ -161,8 +148,8 @@ impl Engine {
     }
 
     /// The relay at an address; the password does not matter.
-    pub(crate) fn relay(self: &Arc<Self>, address: &RelayAddress) -> Arc<Relay> {
-        self.relays.get(self, address)
+    pub(crate) fn relay(&self, address: &RelayAddress) -> Arc<Relay> {
+        self.relays.get(address)
     }
 
     pub(crate) fn relay_states(&self) -> watch::Receiver<RelayStates> {
@@ -272,17 +259,6 @@ impl Engine {
         self.transient.subscribe()
     }
 
-    /// Removes a connection. Its queues are deleted at their relays as soon as possible.
-    pub(crate) async fn remove(self: &Arc<Self>, id: ConnectionId) -> Result<(), AgentError> {
-        let address = self.steps.look(id, Connection::request_of).await?;
-        let commit = self.steps.remove(id).await?;
-        self.held.forget(id);
-        commit.durable().await?;
-        self.queues_to_delete.notify_one();
-        self.request_answered(address).await;
-        Ok(())
-    }
-
     /// Whether the application may get more of a connection before it is done with what it has.
     pub(super) async fn has_room(&self, id: ConnectionId) -> Result<bool, AgentError> {
         let look = |connection: &Connection| (connection.role, connection.undelivered);
@@ -294,68 +270,5 @@ impl Engine {
             Err(AgentError::UnknownConnection(_)) => true,
             Err(error) => return Err(error),
         })
-    }
-
-    /// The application has accepted or rejected a request to a contact address.
-    pub(crate) async fn request_answered(self: &Arc<Self>, address: Option<ConnectionId>) {
-        if let Some(address) = address
-            && self.has_room(address).await.unwrap_or(true)
-        {
-            self.held.acknowledge(self, address);
-        }
-    }
-
-    /// The application is done with a stored event. What is held back of its connection is acknowledged once that is durable.
-    pub(crate) async fn done(
-        self: &Arc<Self>,
-        connection: ConnectionId,
-        sequence: i64,
-        event: &Event,
-    ) -> Result<Commit, AgentError> {
-        if let Event::Request { .. } = event {
-            return network::requests::done(self, connection, sequence).await;
-        }
-        let Event::Message { origin, .. } = event else {
-            let step = self.steps.step(connection, |_, request| {
-                request.done.push(sequence);
-                Ok(())
-            });
-            return Ok(step.await?.1);
-        };
-        let config = &self.config;
-        let step = self.steps.step(connection, |connection, request| {
-            request.done.push(sequence);
-            connection.undelivered = connection.undelivered.saturating_sub(1);
-            if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
-                connection
-                    .send_receipt(origin, config, &mut request.effects)
-                    .map_err(|StateError| AgentError::Encryption(connection.id))?;
-            }
-            Ok(connection.undelivered < config.limits.undelivered)
-        });
-        let (room, commit) = step.await?;
-        if room {
-            self.held.acknowledge(self, connection);
-        }
-        Ok(commit)
-    }
-}
-
-/// Whether a body is one that a full queue may keep back: a confirmation is not, its queue is full of others'.
-pub(super) fn waits_for_space(kind: OutgoingKind) -> bool {
-    kind != OutgoingKind::Confirmation
-}
-
-/// Wakes the workers of connections whose steps are durable.
-async fn wake_changed(engine: Arc<Engine>, mut changes: mpsc::UnboundedReceiver<ConnectionId>) {
-    while let Some(connection) = changes.recv().await {
-        engine.workers.wake(&engine, connection);
-    }
-}
-
-async fn drop_unused(engine: Arc<Engine>) {
-    loop {
-        tokio::time::sleep(DROP_UNUSED).await;
-        engine.steps.drop_unused();
     }
 }

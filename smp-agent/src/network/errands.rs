@@ -3,53 +3,18 @@
 use super::backoff::Backoff;
 use super::engine::Engine;
 use super::session::CommandError;
+use super::subscribing::subscribe_new;
 use super::update::{until_stored, update};
 use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
 use smp_protocol::agent::QueueMode;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-/// The connections that have an errand, each with one task.
-#[derive(Default)]
-pub(super) struct Errands {
-    /// Whether there may be more to do than the task has seen.
-    running: Mutex<HashMap<ConnectionId, bool>>,
-}
-
-impl Errands {
-    /// There may be something to do for a connection.
-    pub(super) fn wake(&self, engine: &Arc<Engine>, connection: ConnectionId) {
-        match self.lock().entry(connection) {
-            Entry::Occupied(mut entry) => {
-                entry.insert(true);
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(false);
-                engine.spawn(run(engine.clone(), connection));
-            }
-        }
-    }
-
-    /// Whether a task may end, which it has to then.
-    fn end(&self, connection: ConnectionId) -> bool {
-        let mut running = self.lock();
-        match running.get_mut(&connection) {
-            Some(more) if *more => {
-                *more = false;
-                false
-            }
-            _ => {
-                running.remove(&connection);
-                true
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, bool>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+/// There may be something to do for a connection.
+pub(super) fn wake(engine: &Arc<Engine>, connection: ConnectionId) {
+    if engine.errands.begin(connection) {
+        engine.spawn(run(engine.clone(), connection));
     }
 }
 
@@ -115,7 +80,7 @@ async fn create(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) ->
     })
     .await;
     engine.queues_to_delete.notify_one();
-    relay.subscribe_new(engine, &session, queue, &created);
+    subscribe_new(engine, &relay, &session, queue, &created);
     Ok(())
 }
 

@@ -2,8 +2,6 @@
 //!
 //! So what a contact can put onto this disk is bounded, and the rest stays in the relay's queue, which has its own bound.
 
-use super::engine::Engine;
-use super::inbox::acknowledge;
 use super::session::Session;
 use crate::id::ConnectionId;
 use smp_crypto::PrivateAuthKey;
@@ -41,12 +39,8 @@ impl HeldMessages {
         self.lock().remove(&connection);
     }
 
-    /// Acknowledges what is held of a connection.
-    pub(super) fn acknowledge(&self, engine: &Arc<Engine>, connection: ConnectionId) {
-        let held = self.lock().remove(&connection);
-        for acknowledgement in held.into_iter().flatten() {
-            let engine_ = engine.clone();
-            engine.spawn(async move { acknowledge(&engine_, &acknowledgement).await });
-        }
+    /// Takes what is held of a connection, to acknowledge it.
+    pub(super) fn take(&self, connection: ConnectionId) -> Vec<Acknowledgement> {
+        self.lock().remove(&connection).unwrap_or_default()
     }
 }

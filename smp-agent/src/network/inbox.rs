@@ -1,12 +1,12 @@
 //! What relays deliver: stored first, then acknowledged.
 
-use super::backoff::Backoff;
+use super::acknowledging::acknowledge_or_hold;
 use super::early;
 use super::engine::Engine;
 use super::held::Acknowledgement;
 use super::relays::{Relay, RelayState};
-use super::session::{CommandError, Delivered, Deliveries, Session};
-use super::subscribing::subscribe_all;
+use super::session::{Delivered, Deliveries, Session};
+use super::subscribing::{subscribe_again, subscribe_all, tell_stopped};
 use super::update::until_stored;
 use crate::connection::{
     Connection, OldQueue, Opened, Origin, Place, ReceiveQueue, Received as Read, StateError, Unreadable,
@@ -15,7 +15,6 @@ use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, Storag
 use crate::event::{Event, MessageTimes};
 use crate::id::ConnectionId;
 use crate::steps::{Request, or_fail};
-use crate::store::Subscription;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use smp_crypto::PrivateAuthKey;
@@ -85,7 +84,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
         Delivered::Taken(queue) => {
             let error = SubscriptionError::Taken;
             if let Some(queue) = until_stored!(engine, tell_stopped(engine, relay, &queue, &error).await) {
-                relay.subscribe_again(engine, session, queue);
+                subscribe_again(engine, relay, session, queue);
             }
         }
     }
@@ -137,7 +136,9 @@ async fn receive(
     body: &[u8],
     old_queue: OldQueue,
 ) -> Result<Outcome, AgentError> {
-    let Some(connection) = relay.connection_of(engine, queue).await? else { return Ok(Outcome::Ignored) };
+    let Some(connection) = relay.connection_of(&engine.steps.store, queue).await? else {
+        return Ok(Outcome::Ignored);
+    };
     let step = engine.steps.step(connection, |connection, request| {
         let Some((place, receiving)) = connection.receive_queue(queue) else { return Ok(None) };
         let (key, receiving) = (receiving.recipient_key.clone(), receiving.clone());
@@ -259,55 +260,9 @@ fn open(
     }
 }
 
-/// Tells the relay that a message is stored, or waits with that until the application has room.
-async fn acknowledge_or_hold(
-    engine: &Arc<Engine>,
-    connection: ConnectionId,
-    room: bool,
-    acknowledgement: Acknowledgement,
-) {
-    if room {
-        return acknowledge(engine, &acknowledgement).await;
-    }
-    engine.held.add(connection, acknowledgement);
-    // The application may have taken one in between.
-    if engine.has_room(connection).await.unwrap_or(true) {
-        engine.held.acknowledge(engine, connection);
-    }
-}
-
-/// ACK, until it is answered. If the session ends before, the next one brings the message again.
-pub(super) async fn acknowledge(engine: &Engine, acknowledgement: &Acknowledgement) {
-    let Acknowledgement { session, queue, key, message } = acknowledgement;
-    let timeouts = &engine.config.timeouts;
-    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
-    while let Err(CommandError::Again(_)) = session.acknowledge(queue, key, message).await {
-        if session.has_ended() {
-            break;
-        }
-        engine.pause(&mut backoff).await;
-    }
-}
-
-/// Tells the application that nothing comes in a queue. Returns the queue if it is ours still.
-pub(super) async fn tell_stopped(
-    engine: &Arc<Engine>,
-    relay: &Relay,
-    queue: &RecipientId,
-    error: &SubscriptionError,
-) -> Result<Option<Subscription>, AgentError> {
-    let Some(id) = relay.connection_of(engine, queue).await? else { return Ok(None) };
-    let key = match engine.steps.look(id, |connection| connection.recipient_key(queue).cloned()).await {
-        Err(AgentError::UnknownConnection(_)) => return Ok(None),
-        key => key?,
-    };
-    engine.receiving_stopped(id, error.clone());
-    Ok(key.map(|recipient_key| Subscription { row: 0, recipient_id: queue.clone(), recipient_key }))
-}
-
 /// The relay deleted our queue.
 pub(super) async fn lost(engine: &Arc<Engine>, relay: &Relay, queue: &RecipientId) -> Result<(), AgentError> {
-    let Some(id) = relay.connection_of(engine, queue).await? else { return Ok(()) };
+    let Some(id) = relay.connection_of(&engine.steps.store, queue).await? else { return Ok(()) };
     let fail = or_fail(|connection, effects| {
         connection.fail(connection.lost(), effects);
         Ok(())

@@ -1,7 +1,9 @@
 //! Making invitations and contact addresses.
 
+use super::application::remove;
 use super::engine::Engine;
 use super::session::creation_error;
+use super::subscribing::subscribe_new;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, StateError};
 use crate::error::{AgentError, RelayError};
@@ -35,7 +37,7 @@ pub(crate) async fn invite(
     engine.spawn(async move {
         if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, &made, shown).await) {
             // The next start removes what cannot be removed now.
-            let _ = engine_.remove(unwanted).await;
+            let _ = remove(&engine_, unwanted).await;
         }
     });
     outcome.await.unwrap_or(Err(AgentError::ShutDown))
@@ -76,7 +78,7 @@ async fn invite_at(
         Ok(invitation) => Ok((id, invitation)),
         Err(error) => {
             // The queue may have been made.
-            engine.remove(id).await?;
+            remove(engine, id).await?;
             Err(error)
         }
     }
@@ -117,7 +119,7 @@ async fn make_queue(
     });
     let (invitation, commit) = step.await?;
     commit.durable().await?;
-    relay.subscribe_new(engine, &session, &queue, &created);
+    subscribe_new(engine, &relay, &session, &queue, &created);
     Ok(invitation)
 }
 

@@ -1,8 +1,12 @@
 //! The only part that touches the network. It takes what to do from the steps, and makes steps of what came of it.
 
+mod acknowledging;
 mod age;
+mod application;
+mod attempt;
 mod backoff;
 mod commands;
+mod connecting;
 mod deletion;
 mod early;
 mod engine;
@@ -14,16 +18,21 @@ pub(crate) mod links;
 mod relays;
 pub(crate) mod requests;
 mod route;
+mod routes;
+mod running;
 mod sending;
 mod session;
 mod space;
 mod subscribing;
 mod switch;
+mod tasks;
 mod troubles;
 mod update;
 mod worker;
 mod workers;
 
+pub(crate) use application::{done, remove};
 pub(crate) use engine::Engine;
 pub(crate) use invite::{Made, invite};
 pub use relays::{RelayState, RelayStates};
+pub(crate) use tasks::start;

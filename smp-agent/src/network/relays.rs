@@ -1,22 +1,14 @@
 //! The relays that the agent talks to: one session each.
 
-use super::backoff::Backoff;
-use super::engine::Engine;
-use super::inbox;
 use super::session::Session;
-use super::subscribing::subscribe;
-use super::update::until_stored;
-use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::error::{AgentError, RelayError};
-use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::store::Subscription;
+use crate::store::Store;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
 use std::collections::{BTreeMap, HashMap};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, watch};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Queues whose connections are remembered, so that most messages need no search for them.
 const MAX_ROUTES: usize = 4096;
@@ -45,15 +37,24 @@ pub enum RelayState {
 }
 
 /// All relays that were needed since the agent was opened.
-#[derive(Default)]
-pub(crate) struct Relays {
+pub(super) struct Relays {
     relays: Mutex<HashMap<RelayAddress, Arc<Relay>>>,
     pub(super) states: watch::Sender<RelayStates>,
+    /// Those that are needed for the first time: what keeps their sessions up is started elsewhere.
+    new: mpsc::UnboundedSender<Arc<Relay>>,
 }
 
+/// Relays that were needed for the first time.
+pub(super) struct NewRelays(mpsc::UnboundedReceiver<Arc<Relay>>);
+
 impl Relays {
+    pub(super) fn new() -> (Self, NewRelays) {
+        let (new, relays) = mpsc::unbounded_channel();
+        (Self { relays: Mutex::default(), states: watch::Sender::default(), new }, NewRelays(relays))
+    }
+
     /// The relay at an address. Its session is kept up from the first call on, as long as somebody needs it.
-    pub(crate) fn get(&self, engine: &Arc<Engine>, address: &RelayAddress) -> Arc<Relay> {
+    pub(super) fn get(&self, address: &RelayAddress) -> Arc<Relay> {
         let address = address.without_password();
         let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(relay) = relays.get(&address) {
@@ -61,8 +62,27 @@ impl Relays {
         }
         let relay = Arc::new(Relay::new(address.clone()));
         relays.insert(address, relay.clone());
-        engine.spawn(keep_connected(engine.clone(), DownAtEnd(relay.clone())));
+        if self.new.send(relay.clone()).is_err() {
+            relay.stop();
+        }
         relay
+    }
+}
+
+impl NewRelays {
+    /// The next one. None after the agent has stopped.
+    pub(super) async fn next(&mut self) -> Option<Arc<Relay>> {
+        self.0.recv().await
+    }
+}
+
+impl Drop for NewRelays {
+    /// Nobody connects those that are left.
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(relay) = self.0.try_recv() {
+            relay.stop();
+        }
     }
 }
 
@@ -78,8 +98,9 @@ pub(crate) struct Relay {
     routes: Mutex<HashMap<RecipientId, ConnectionId>>,
 }
 
+/// What is with the session.
 #[derive(Clone)]
-enum State {
+pub(super) enum State {
     Connecting,
     Up(Arc<Session>),
     Down(RelayError),
@@ -145,58 +166,18 @@ impl Relay {
         }
     }
 
-    /// Subscribes to a queue that was made in `session`, if that is not the present session any more. Those that come later
-    /// find the queue in the database.
-    pub(crate) fn subscribe_new(
-        self: &Arc<Self>,
-        engine: &Arc<Engine>,
-        session: &Arc<Session>,
-        queue: &ReceiveQueue,
-        created: &CreatedQueue,
-    ) {
-        let (engine_, relay, made_in) = (engine.clone(), self.clone(), session.clone());
-        let queue = Subscription {
-            row: 0,
-            recipient_id: created.recipient_id.clone(),
-            recipient_key: queue.recipient_key.clone(),
-        };
-        engine.spawn(async move {
-            let session = relay.session().await;
-            if !Arc::ptr_eq(&session, &made_in) {
-                subscribe(&engine_, &relay, &session, vec![queue]).await;
-            }
-        });
-    }
-
-    /// Subscribes again to a queue that was taken from this session, after some time: another program that does the same must
-    /// not be answered in the same instant.
-    pub(super) fn subscribe_again(
-        self: &Arc<Self>,
-        engine: &Arc<Engine>,
-        session: &Arc<Session>,
-        queue: Subscription,
-    ) {
-        let (engine_, relay, session) = (engine.clone(), self.clone(), session.clone());
-        engine.spawn(async move {
-            tokio::time::sleep(engine_.config.timeouts.retry_longest).await;
-            if !session.has_ended() {
-                subscribe(&engine_, &relay, &session, vec![queue]).await;
-            }
-        });
-    }
-
     /// The connection that receives in a queue of this relay.
     pub(super) async fn connection_of(
         &self,
-        engine: &Engine,
+        store: &Store,
         queue: &RecipientId,
     ) -> Result<Option<ConnectionId>, AgentError> {
-        if let Some(id) = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(queue) {
-            return Ok(Some(*id));
+        if let Some(id) = self.known_connection(queue) {
+            return Ok(Some(id));
         }
-        let found = engine.steps.store.find_by_queue(&self.address, queue).await?;
+        let found = store.find_by_queue(&self.address, queue).await?;
         if let Some(id) = found {
-            let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut routes = self.lock();
             if routes.len() >= MAX_ROUTES {
                 // They are only a saving: those in use come back.
                 routes.clear();
@@ -206,98 +187,40 @@ impl Relay {
         Ok(found)
     }
 
-    /// A queue is subscribed.
-    pub(super) fn subscribed(&self, engine: &Engine, queue: &RecipientId) {
-        if engine.is_any_stopped()
-            && let Some(id) = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(queue)
-        {
-            engine.receiving(*id);
-        }
+    /// The same, if it is in memory.
+    pub(super) fn known_connection(&self, queue: &RecipientId) -> Option<ConnectionId> {
+        self.lock().get(queue).copied()
     }
 
-    fn is_wanted(&self) -> bool {
-        self.session.receiver_count() > 0
+    fn lock(&self) -> MutexGuard<'_, HashMap<RecipientId, ConnectionId>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Ends the session when the agent stops, though events may still hold the relay.
-struct DownAtEnd(Arc<Relay>);
+    /// Tells what became of the session to those who wait for one.
+    pub(super) fn is_now(&self, state: State) {
+        self.session.send_replace(state);
+    }
 
-impl Drop for DownAtEnd {
-    fn drop(&mut self) {
+    /// The agent has stopped: ends the session, whoever else holds this.
+    pub(super) fn stop(&self) {
         let stopped = RelayError::Unreachable(AGENT_STOPPED.to_owned());
-        if let State::Up(session) = self.0.session.send_replace(State::Down(stopped)) {
+        if let State::Up(session) = self.session.send_replace(State::Down(stopped)) {
             session.close();
         }
     }
-}
 
-/// Connects, subscribes, receives; and again after each failure, less and less often.
-async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
-    let relay = &relay.0;
-    let timeouts = &engine.config.timeouts;
-    let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
-    let mut told_down = false;
-    engine.relay_is(relay, RelayState::Connecting);
-    loop {
-        while !relay.is_wanted() && !until_stored!(&engine, is_received(&engine, relay).await) {
-            engine.troubles.relay_up(&engine.steps, &relay.address);
-            // Why it was down last says nothing when it is needed next.
-            relay.session.send_replace(State::Connecting);
-            engine.relay_is(relay, RelayState::Unused);
-            relay.wanted.notified().await;
-            engine.relay_is(relay, RelayState::Connecting);
-        }
-        if !engine.switch.is_on() {
-            relay.session.send_replace(State::Connecting);
-            engine.relay_is(relay, RelayState::Paused);
-            engine.switch.on().await;
-            engine.relay_is(relay, RelayState::Connecting);
-        }
-        let mut interrupted = pin!(engine.switch.interrupted());
-        let connected = tokio::select! {
-            connected = Session::connect(&engine, &relay.address) => connected,
-            () = &mut interrupted => continue,
-        };
-        let error = match connected {
-            Ok((session, deliveries)) => {
-                let begun = engine.surroundings().time.monotonic();
-                told_down = false;
-                engine.troubles.relay_up(&engine.steps, &relay.address);
-                let session = Arc::new(session);
-                relay.session.send_replace(State::Up(session.clone()));
-                engine.relay_is(relay, RelayState::Subscribing);
-                let ended = tokio::select! {
-                    error = inbox::receive_all(&engine, relay, &session, deliveries) => Some(error),
-                    () = &mut interrupted => None,
-                };
-                let now = engine.surroundings().time.monotonic();
-                backoff.reset_after(now.saturating_duration_since(begun));
-                let Some(error) = ended else {
-                    session.close();
-                    relay.session.send_replace(State::Connecting);
-                    engine.relay_is(relay, RelayState::Connecting);
-                    continue;
-                };
-                error
-            }
-            Err(error) => error,
-        };
-        engine.troubles.relay_down(&engine.steps, &relay.address, engine.now(), &error);
-        relay.session.send_replace(State::Down(error.clone()));
-        engine.relay_is(relay, RelayState::Down(error.clone()));
-        if !told_down {
-            engine.tell(Event::RelayDown { relay: relay.name(), error });
-            told_down = true;
-        }
-        tokio::select! {
-            () = engine.pause(&mut backoff) => {}
-            () = interrupted => {}
-            () = relay.hurry.notified() => {}
-        }
+    /// Waits until somebody needs the relay.
+    pub(super) async fn needed(&self) {
+        self.wanted.notified().await;
     }
-}
 
-async fn is_received(engine: &Engine, relay: &Relay) -> Result<bool, AgentError> {
-    Ok(engine.steps.store.receives_at(&relay.address).await?)
+    /// Waits until somebody is in a hurry to have it connected.
+    pub(super) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
+    /// Whether somebody waits for the session.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.session.receiver_count() > 0
+    }
 }

@@ -1,5 +1,6 @@
 //! Requests to contact addresses, as the application answers them.
 
+use super::acknowledging::request_answered;
 use super::engine::Engine;
 use crate::connection::{Connection, PendingRequest};
 use crate::error::{AgentError, LinkError};
@@ -42,7 +43,7 @@ pub(crate) async fn accept(
         accept_now(engine, connection, own_info)
     });
     step.await?.1.durable().await?;
-    engine.request_answered(address).await;
+    request_answered(engine, address).await;
     Ok(())
 }
 
@@ -72,7 +73,7 @@ pub(super) async fn done(engine: &Arc<Engine>, id: ConnectionId, event: i64) -> 
     engine.spawn(async move {
         // It counts what is durable. If the agent ends before, the relay delivers the next one when it is opened again.
         if let Ok(()) = engine_.steps.flush().await {
-            engine_.request_answered(address).await;
+            request_answered(&engine_, address).await;
         }
     });
     Ok(commit)

@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::relays::Relay;
+use super::routes::{Destination, Proxied, Way};
 use super::session::{CommandError, Session, relay_error, unexpected};
 use crate::connection::{LinkFetch, SendQueue};
 use crate::error::RelayError;
@@ -14,10 +15,8 @@ use smp_protocol::link::ShortLink;
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientError, ProxiedRelay, Response, SendPath};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Relays that are asked to forward to one, before that counts as not possible.
 const MAX_PROXIES: usize = 3;
@@ -27,31 +26,6 @@ pub(super) struct Route {
     path: SendPath,
     /// Where it goes through another relay: to forget it when that one has.
     proxied: Option<(Arc<Destination>, Arc<Proxied>)>,
-}
-
-/// The relays that are reached through others.
-#[derive(Default)]
-pub(super) struct Routes(Mutex<HashMap<RelayAddress, Arc<Destination>>>);
-
-/// A relay that is reached through another one.
-#[derive(Default)]
-struct Destination {
-    state: tokio::sync::Mutex<State>,
-}
-
-#[derive(Default)]
-enum State {
-    #[default]
-    Unknown,
-    Open(Arc<Proxied>),
-    /// No relay forwarded to it then.
-    Failed(Instant, RelayError),
-}
-
-struct Proxied {
-    /// With the relay that forwards.
-    session: Arc<Session>,
-    relay: ProxiedRelay,
 }
 
 /// The way to a relay.
@@ -77,18 +51,18 @@ async fn routed(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Route, Rel
     let mut state = destination.state.lock().await;
     let now = engine.surroundings().time.monotonic();
     let proxied = match &*state {
-        State::Open(proxied) if !proxied.session.has_ended() => proxied.clone(),
-        State::Failed(at, error) if now.saturating_duration_since(*at) < asked_again(engine) => {
+        Way::Open(proxied) if !proxied.session.has_ended() => proxied.clone(),
+        Way::Failed(at, error) if now.saturating_duration_since(*at) < asked_again(engine) => {
             return Err(error.clone());
         }
         _ => match open(engine, relay).await {
             Ok(proxied) => {
                 let proxied = Arc::new(proxied);
-                *state = State::Open(proxied.clone());
+                *state = Way::Open(proxied.clone());
                 proxied
             }
             Err(error) => {
-                *state = State::Failed(now, error.clone());
+                *state = Way::Failed(now, error.clone());
                 return Err(error);
             }
         },
@@ -122,31 +96,6 @@ async fn open_through(engine: &Engine, proxy: &Relay, relay: &RelayAddress) -> R
     let versions = engine.config.versions.smp;
     let relay = ProxiedRelay::open(session.client(), relay, password, versions).await;
     Ok(Proxied { relay: relay.map_err(relay_error)?, session })
-}
-
-impl Routes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RelayAddress, Arc<Destination>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn destination(&self, relay: &RelayAddress) -> Arc<Destination> {
-        self.lock().entry(relay.without_password()).or_default().clone()
-    }
-
-    /// The network is another one: what failed before may work.
-    pub(super) fn forget(&self) {
-        self.lock().clear();
-    }
-}
-
-impl Destination {
-    /// The proxy says that it does not forward to it any more.
-    async fn forget(&self, gone: &Arc<Proxied>) {
-        let mut state = self.state.lock().await;
-        if matches!(&*state, State::Open(proxied) if Arc::ptr_eq(proxied, gone)) {
-            *state = State::Unknown;
-        }
-    }
 }
 
 impl Route {

@@ -1,11 +1,11 @@
 //! SEND: one body after the other, so that none overtakes another.
 
-use super::engine::{Engine, waits_for_space};
+use super::attempt::Later;
+use super::engine::Engine;
 use super::route::{Route, route};
 use super::session::CommandError;
-use super::update::update;
-use super::worker::Later;
-use crate::connection::{Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError};
+use super::update::{until_stored, update};
+use crate::connection::{Connection, Effects, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError};
 use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
 use crate::id::ConnectionId;
@@ -120,6 +120,11 @@ async fn refused(
     }
 }
 
+/// Whether a body is one that a full queue may keep back: a confirmation is not, its queue is full of others'.
+fn waits_for_space(kind: OutgoingKind) -> bool {
+    kind != OutgoingKind::Confirmation
+}
+
 /// Whether a request need not be sent any more: its owner has it, and has answered.
 async fn is_answered(engine: &Engine, id: ConnectionId, kind: OutgoingKind) -> bool {
     let requesting = engine.steps.look(id, |connection| connection.phase == Phase::Requesting);
@@ -156,8 +161,7 @@ async fn is_tried_again(engine: &Engine, id: ConnectionId) -> bool {
 }
 
 async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, error: &CommandError) {
-    let give_up = |connection: &mut crate::connection::Connection,
-                   effects: &mut crate::connection::Effects| {
+    let give_up = |connection: &mut Connection, effects: &mut Effects| {
         connection.waiting.remove(stored.outgoing.kind);
         let auth = matches!(error, CommandError::Auth);
         match (stored.outgoing.kind, stored.outgoing.message) {
@@ -183,7 +187,7 @@ async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, err
             _ => {}
         }
     };
-    super::update::until_stored!(engine, {
+    until_stored!(engine, {
         let step = engine.steps.step(id, |connection, request| {
             request.sent.push(stored.row);
             if connection.phase != Phase::Failed {

@@ -1,6 +1,6 @@
 //! A session with a relay, in the agent's terms.
 
-use super::engine::Engine;
+use crate::config::AgentConfig;
 use crate::connection::{CreatedQueue, LinkOffer, ReceiveQueue};
 use crate::error::RelayError;
 use crate::store::Subscription;
@@ -13,6 +13,7 @@ use smp_protocol::id::{EntityId, LinkId, MessageId, RecipientId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
+use smp_transport::surroundings::Surroundings;
 use tokio::sync::mpsc;
 
 /// Why a command was not done.
@@ -60,14 +61,14 @@ pub(super) struct Deliveries {
 
 impl Session {
     pub(super) async fn connect(
-        engine: &Engine,
+        config: &AgentConfig,
+        surroundings: &Surroundings,
         relay: &RelayAddress,
     ) -> Result<(Self, Deliveries), RelayError> {
-        let config = &engine.config;
         let hosts = config.network.hosts(relay).ok_or(RelayError::NoOnionHost)?;
         let client_config = ClientConfig {
-            dialler: config.network.dialler(&mut engine.rng()),
-            surroundings: engine.surroundings().clone(),
+            dialler: config.network.dialler(&mut surroundings.randomness.rng()),
+            surroundings: surroundings.clone(),
             versions: config.versions.smp,
             connect_timeout: config.timeouts.connect,
             response_timeout: config.timeouts.command,

@@ -2,12 +2,13 @@
 
 use super::backoff::Backoff;
 use super::engine::Engine;
-use super::inbox;
 use super::relays::Relay;
 use super::session::{CommandError, Session};
 use super::update::until_stored;
+use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::error::{AgentError, SubscriptionError};
 use crate::store::Subscription;
+use smp_protocol::id::RecipientId;
 use std::sync::Arc;
 
 /// Queues that are read from the database and subscribed at once. Their answers are waited for before the next ones, so that neither memory nor
@@ -58,17 +59,82 @@ pub(super) async fn subscribe(
     let results = session.subscribe(&queues).await;
     for (queue, result) in queues.into_iter().zip(results) {
         match result {
-            Ok(()) => relay.subscribed(engine, &queue.recipient_id),
+            Ok(()) => subscribed(engine, relay, &queue.recipient_id),
             Err(error) => match refusal(&error) {
                 Some(error) => {
                     let id = &queue.recipient_id;
-                    until_stored!(engine, inbox::tell_stopped(engine, relay, id, &error).await);
+                    until_stored!(engine, tell_stopped(engine, relay, id, &error).await);
                 }
                 None => again.push(queue),
             },
         }
     }
     again
+}
+
+/// Subscribes to a queue that was made in `session`, if that is not the present session any more. Those that come later
+/// find the queue in the database.
+pub(super) fn subscribe_new(
+    engine: &Arc<Engine>,
+    relay: &Arc<Relay>,
+    session: &Arc<Session>,
+    queue: &ReceiveQueue,
+    created: &CreatedQueue,
+) {
+    let (engine_, relay, made_in) = (engine.clone(), relay.clone(), session.clone());
+    let queue = Subscription {
+        row: 0,
+        recipient_id: created.recipient_id.clone(),
+        recipient_key: queue.recipient_key.clone(),
+    };
+    engine.spawn(async move {
+        let session = relay.session().await;
+        if !Arc::ptr_eq(&session, &made_in) {
+            subscribe(&engine_, &relay, &session, vec![queue]).await;
+        }
+    });
+}
+
+/// Subscribes again to a queue that was taken from this session, after some time: another program that does the same must
+/// not be answered in the same instant.
+pub(super) fn subscribe_again(
+    engine: &Arc<Engine>,
+    relay: &Arc<Relay>,
+    session: &Arc<Session>,
+    queue: Subscription,
+) {
+    let (engine_, relay, session) = (engine.clone(), relay.clone(), session.clone());
+    engine.spawn(async move {
+        tokio::time::sleep(engine_.config.timeouts.retry_longest).await;
+        if !session.has_ended() {
+            subscribe(&engine_, &relay, &session, vec![queue]).await;
+        }
+    });
+}
+
+/// A queue is subscribed.
+fn subscribed(engine: &Engine, relay: &Relay, queue: &RecipientId) {
+    if engine.is_any_stopped()
+        && let Some(id) = relay.known_connection(queue)
+    {
+        engine.receiving(id);
+    }
+}
+
+/// Tells the application that nothing comes in a queue. Returns the queue if it is ours still.
+pub(super) async fn tell_stopped(
+    engine: &Arc<Engine>,
+    relay: &Relay,
+    queue: &RecipientId,
+    error: &SubscriptionError,
+) -> Result<Option<Subscription>, AgentError> {
+    let Some(id) = relay.connection_of(&engine.steps.store, queue).await? else { return Ok(None) };
+    let key = match engine.steps.look(id, |connection| connection.recipient_key(queue).cloned()).await {
+        Err(AgentError::UnknownConnection(_)) => return Ok(None),
+        key => key?,
+    };
+    engine.receiving_stopped(id, error.clone());
+    Ok(key.map(|recipient_key| Subscription { row: 0, recipient_id: queue.clone(), recipient_key }))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! The worker of a connection: it does one thing after the other, so nothing overtakes.
 
+use super::attempt::Later;
 use super::backoff::Backoff;
 use super::commands::{self, Task};
 use super::engine::Engine;
+use super::errands;
 use super::sending::Sending;
 use super::space::Space;
 use super::update::until_stored;
@@ -27,16 +29,6 @@ enum Work {
     Command(Box<Task>),
     /// A body for the peer's queue.
     Send(Arc<StoredOutgoing>, Arc<SendQueue>),
-}
-
-/// It did not work this time.
-pub(super) enum Later {
-    /// It may work the next time.
-    Again,
-    /// The peer's queue is full.
-    Full,
-    /// The peer's queue, which took messages before, is not there or not ours.
-    Refused,
 }
 
 /// Does what a connection needs, until there is nothing.
@@ -90,7 +82,7 @@ async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, Agent
     let looked = looked.await;
     if let Ok((.., true)) = &looked {
         // Beside the messages, which do not wait for it.
-        engine.errands.wake(engine, id);
+        errands::wake(engine, id);
     }
     match looked {
         Ok((Some(task), ..)) => Ok(Work::Command(task)),

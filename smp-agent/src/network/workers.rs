@@ -1,7 +1,5 @@
 //! The workers: one for each connection that has something to do.
 
-use super::engine::Engine;
-use super::worker;
 use crate::id::ConnectionId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,17 +31,17 @@ impl Signals {
 }
 
 impl Workers {
-    /// Tells a connection's worker that there may be something to do, and starts it if there is none.
-    pub(crate) fn wake(&self, engine: &Arc<Engine>, connection: ConnectionId) {
+    /// Tells a connection's worker that there may be something to do. If there is none, returns that of a new one, to be started.
+    pub(super) fn wake(&self, connection: ConnectionId) -> Option<Arc<Signals>> {
         let mut workers = self.lock();
         if let Some(signals) = workers.get(&connection) {
             signals.wanted.store(true, Ordering::SeqCst);
             signals.work.notify_one();
-            return;
+            return None;
         }
         let signals = Arc::new(Signals::default());
         workers.insert(connection, signals.clone());
-        engine.spawn(worker::run(engine.clone(), connection, signals));
+        Some(signals)
     }
 
     /// Tells a connection's worker that the peer's queue may have space again.

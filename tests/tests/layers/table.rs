@@ -16,9 +16,8 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-ratchet", layers: &[], known: &[] },
     Crate { name: "smp-transport", layers: TRANSPORT, known: &[] },
     Crate { name: "smp-server", layers: RELAY, known: &[] },
-    // Network tasks and `Engine` hold each other, and so do a connection and its phases.
-    Crate { name: "smp-agent", layers: &[], known: &["network/engine.rs", "connection/mod.rs"] },
-    // So do commands and the shared data directory.
+    Crate { name: "smp-agent", layers: AGENT, known: &[] },
+    // Commands and the shared data directory hold each other.
     Crate { name: "smp-cli", layers: &[], known: &["commands/mod.rs"] },
     Crate { name: "smp-bench", layers: &[], known: &[] },
 ];
@@ -102,4 +101,58 @@ const RELAY: &[(&str, &[&str])] = &[
     ("backup", &["advice", "config", "relay", "served", "store"]),
     ("import", &["broker", "config", "relay", "served", "store"]),
     ("cli", &["backup", "config", "control", "import", "init", "metrics", "relay", "reload"]),
+];
+
+/// `agent -> network -> steps -> store -> connection`; leaves first.
+const AGENT: &[(&str, &[&str])] = &[
+    // What the application sees, too.
+    ("id", &[]),
+    ("error", &["id"]),
+    ("stages", &[]),
+    ("event", &["error", "id", "stages"]),
+    ("send_handle", &["error", "id"]),
+    ("network_settings", &[]),
+    ("relay_set", &[]),
+    ("config", &["network_settings", "relay_set"]),
+    ("data_dir", &["error"]),
+    // From the rules up to the network.
+    ("stored", &[]),
+    ("connection", &["config", "error", "event", "id", "stages", "stored"]),
+    ("store", &["connection", "error", "event", "id", "stored"]),
+    ("steps", &["connection", "error", "event", "id", "send_handle", "store", "stored"]),
+    ("summary", &["connection", "error", "id", "stages"]),
+    (
+        "network",
+        &[
+            "config",
+            "connection",
+            "data_dir",
+            "error",
+            "event",
+            "id",
+            "relay_set",
+            "steps",
+            "store",
+            "summary",
+        ],
+    ),
+    // Above: the interface.
+    ("events", &["error", "event", "network", "steps", "store"]),
+    (
+        "agent",
+        &[
+            "config",
+            "connection",
+            "error",
+            "events",
+            "id",
+            "network",
+            "network_settings",
+            "relay_set",
+            "send_handle",
+            "steps",
+            "summary",
+        ],
+    ),
+    ("addresses", &["agent", "connection", "error", "id", "network"]),
 ];

@@ -11,9 +11,10 @@
 mod recipient;
 mod sender;
 
-use super::{Connection, CreatedQueue, ReceiveQueue, SendQueue, StateError};
+use super::{Connection, CreatedQueue, Effects, ReceiveQueue, SendQueue, StateError};
 use crate::config::AgentConfig;
 use crate::event::Event;
+use crate::stages::{RotationSide, RotationStage};
 use serde::{Deserialize, Serialize};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::SenderQueueAddress;
@@ -99,30 +100,6 @@ pub(crate) enum SendStage {
     Testing,
 }
 
-/// Which side of a connection moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RotationSide {
-    /// This side receives in another queue.
-    Receiving,
-    /// The other side does: this side sends to another queue.
-    Sending,
-}
-
-/// What happened to a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RotationStage {
-    /// It has begun.
-    Started,
-    /// The side that sends has made its keys for the new queue.
-    Confirmed,
-    /// The new queue takes messages of that side only.
-    Secured,
-    /// The new queue is in use, the old one is not any more.
-    Completed,
-    /// It was given up. The old queue is used as before.
-    Aborted,
-}
-
 /// Which of its queues a connection received something in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -194,7 +171,7 @@ impl Connection {
     pub(super) fn advance_moves(
         &mut self,
         config: &AgentConfig,
-        effects: &mut super::Effects,
+        effects: &mut Effects,
     ) -> Result<(), StateError> {
         if self.in_sync() {
             self.advance_receiving(config, effects)?;
@@ -221,7 +198,7 @@ impl Connection {
         }
     }
 
-    fn rotation(&self, side: RotationSide, stage: RotationStage, effects: &mut super::Effects) {
+    fn rotation(&self, side: RotationSide, stage: RotationStage, effects: &mut Effects) {
         effects.events.push(Event::QueueRotation { connection: self.id, side, stage });
     }
 }

@@ -1,9 +1,10 @@
 //! The side that receives in another queue from now on.
 
-use super::{ReceiveMove, ReceiveStage, RotationSide, RotationStage, names};
+use super::{ReceiveMove, ReceiveStage, names};
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, OutgoingKind, Phase, ReceiveQueue, StateError};
 use crate::error::{AgentError, ReceiveError};
+use crate::stages::{RotationSide, RotationStage};
 use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::{AMessage, QueueKey, QueueReady, QueueReplacement, QueueUri};

@@ -1,9 +1,10 @@
 //! The side that sends to another queue from now on.
 
-use super::{RotationSide, RotationStage, SendMove, SendStage, names};
+use super::{SendMove, SendStage, names};
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Effects, OutgoingKind, SendQueue, StateError};
 use crate::error::ReceiveError;
+use crate::stages::{RotationSide, RotationStage};
 use rand::CryptoRng;
 use smp_protocol::agent::{
     AMessage, QueueAddress, QueueInfo, QueueKey, QueueReady, QueueReplacement, SenderQueueAddress,

@@ -1,8 +1,9 @@
 //! Moves to other queues while messages flow, whatever dies in between.
 
-use super::super::{Place, RotationSide, RotationStage};
+use super::super::Place;
 use super::world::{World, places, seeds};
 use crate::event::Event;
+use crate::stages::{RotationSide, RotationStage};
 
 /// The stages that a side was told about its own move or the peer's.
 fn stages(events: &[Event], of: RotationSide) -> Vec<RotationStage> {

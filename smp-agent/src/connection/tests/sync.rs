@@ -1,8 +1,8 @@
 //! New ratchets while messages flow, whatever dies in between, and after one side was replaced by an old copy.
 
-use super::super::SyncState;
 use super::world::{World, seeds};
 use crate::event::Event;
+use crate::stages::SyncState;
 
 fn states(events: &[Event]) -> Vec<SyncState> {
     let state = |event: &Event| match event {

@@ -1,0 +1,60 @@
+//! What the application says: it is done with an event, it wants a connection no more.
+
+use super::acknowledging::{acknowledge_held, request_answered};
+use super::engine::Engine;
+use super::requests;
+use crate::connection::{Connection, StateError};
+use crate::error::AgentError;
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::steps::Commit;
+use std::sync::Arc;
+
+/// Receipts of a connection that wait to be sent. A peer that takes none gets no more: they fill the disk.
+const MAX_WAITING_RECEIPTS: u32 = 256;
+
+/// Removes a connection. Its queues are deleted at their relays as soon as possible.
+pub(crate) async fn remove(engine: &Arc<Engine>, id: ConnectionId) -> Result<(), AgentError> {
+    let address = engine.steps.look(id, Connection::request_of).await?;
+    let commit = engine.steps.remove(id).await?;
+    engine.held.forget(id);
+    commit.durable().await?;
+    engine.queues_to_delete.notify_one();
+    request_answered(engine, address).await;
+    Ok(())
+}
+
+/// The application is done with a stored event. What is held back of its connection is acknowledged.
+pub(crate) async fn done(
+    engine: &Arc<Engine>,
+    connection: ConnectionId,
+    sequence: i64,
+    event: &Event,
+) -> Result<Commit, AgentError> {
+    if let Event::Request { .. } = event {
+        return requests::done(engine, connection, sequence).await;
+    }
+    let Event::Message { origin, .. } = event else {
+        let step = engine.steps.step(connection, |_, request| {
+            request.done.push(sequence);
+            Ok(())
+        });
+        return Ok(step.await?.1);
+    };
+    let config = &engine.config;
+    let step = engine.steps.step(connection, |connection, request| {
+        request.done.push(sequence);
+        connection.undelivered = connection.undelivered.saturating_sub(1);
+        if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
+            connection
+                .send_receipt(origin, config, &mut request.effects)
+                .map_err(|StateError| AgentError::Encryption(connection.id))?;
+        }
+        Ok(connection.undelivered < config.limits.undelivered)
+    });
+    let (room, commit) = step.await?;
+    if room {
+        acknowledge_held(engine, connection);
+    }
+    Ok(commit)
+}

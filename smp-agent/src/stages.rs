@@ -1,0 +1,43 @@
+//! How far a queue rotation and a renewal of the encryption are, in the words of events and summaries.
+
+use serde::{Deserialize, Serialize};
+
+/// Which side of a connection moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationSide {
+    /// This side receives in another queue.
+    Receiving,
+    /// The other side does: this side sends to another queue.
+    Sending,
+}
+
+/// What happened to a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RotationStage {
+    /// It has begun.
+    Started,
+    /// The side that sends has made its keys for the new queue.
+    Confirmed,
+    /// The new queue takes messages of that side only.
+    Secured,
+    /// The new queue is in use, the old one is not any more.
+    Completed,
+    /// It was given up. The old queue is used as before.
+    Aborted,
+}
+
+/// Whether both sides' ratchets fit together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SyncState {
+    /// They do.
+    #[default]
+    Ok,
+    /// A message could not be opened, but others may be. A person may decide to renegotiate.
+    Allowed,
+    /// Nothing more can be opened. Nothing is sent until a new ratchet is agreed.
+    Required,
+    /// Keys for a new ratchet were sent to the other side. Nothing else is sent until it answers.
+    Started,
+    /// Both sides have each other's keys. It is over when a message of the other side opens.
+    Agreed,
+}
