@@ -52,13 +52,21 @@ async fn connect(
     let result = RelayClient::connect(&address, client_config(settings.timeout, dialler, surroundings)).await;
     match &result {
         Err(ClientError::NotAllowed) => refused.complain(surroundings.time.monotonic()),
-        Err(ClientError::Unreachable(attempts)) => {
-            let errors = attempts.iter().map(|attempt| &*attempt.error);
-            errors.filter_map(socks_unreachable).for_each(|error| reach.complain_of_socks(error));
-        }
-        _ => {}
+        Err(error) => complain(reach, error),
+        Ok(_) => {}
     }
     result
+}
+
+/// Tells the operator what lies on this side. Clients learn nothing of it, and the relay that was asked for is nobody's business.
+fn complain(reach: &Reach, error: &ClientError) {
+    if let ClientError::Unreachable(attempts) = error {
+        let errors = attempts.iter().map(|attempt| &*attempt.error);
+        errors.filter_map(socks_unreachable).for_each(|error| reach.complain_of_socks(error));
+    }
+    if let Some(advice) = error.own_advice() {
+        reach.complain_of_this_machine(advice);
+    }
 }
 
 fn socks_unreachable(error: &ClientError) -> Option<&SocksError> {
@@ -92,7 +100,72 @@ fn client_config(timeout: Duration, dialler: Dialler, surroundings: &Surrounding
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        net::SocketAddr,
+        sync::{Arc, Mutex},
+    };
+
+    use smp_transport::surroundings::{BoxedStream, Network, Pending};
+
     use super::*;
+    use crate::sync::lock;
+
+    /// A network that fails in one way.
+    struct Fails(io::ErrorKind);
+
+    impl Network for Fails {
+        fn look_up<'a>(&'a self, _: &'a str, port: u16) -> Pending<'a, Vec<SocketAddr>> {
+            Box::pin(async move { Ok(vec![([8, 8, 8, 8], port).into()]) })
+        }
+
+        fn connect(&self, _: SocketAddr) -> Pending<'_, BoxedStream> {
+            let error = self.0.into();
+            Box::pin(async move { Err(error) })
+        }
+    }
+
+    /// What the log says.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The log of three attempts to reach a relay.
+    async fn log_of(kind: io::ErrorKind) -> String {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let _logging = tracing::subscriber::set_default(subscriber);
+        let surroundings = Surroundings { network: Arc::new(Fails(kind)), ..Surroundings::machine() };
+        let (reach, settings) = (Reach::new(surroundings.clone()), config::Proxy::default());
+        let key = smp_crypto::base64url::encode(&[7; 32]);
+        let address = format!("smp://{key}@relay.example").parse().unwrap();
+        for _ in 0..3 {
+            let error = dial(&address, &settings, &reach, &surroundings).await.err().unwrap();
+            assert!(matches!(error, ClientError::Unreachable(_)), "{error}");
+        }
+        let bytes = lock(&log.0).clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_operator_is_told_once_what_lies_on_this_side() {
+        let log = log_of(io::ErrorKind::NetworkUnreachable).await;
+        assert_eq!(log.matches("check the network of this machine").count(), 1, "{log}");
+        assert!(!log.contains("relay.example") && !log.contains("8.8.8.8"), "{log}");
+        // That is the other relay's.
+        assert_eq!(log_of(io::ErrorKind::ConnectionRefused).await, "");
+    }
 
     fn tried(settings: &config::Proxy, hosts_: &str) -> Vec<String> {
         let address = format!("smp://{}@{hosts_}", smp_crypto::base64url::encode(&[7; 32])).parse().unwrap();

@@ -55,6 +55,7 @@ struct Complaints {
     private: Mutex<Option<Instant>>,
     port: Mutex<Option<Instant>>,
     socks: Mutex<Option<Instant>>,
+    this_machine: Mutex<Option<Instant>>,
 }
 
 /// The refusals in one attempt.
@@ -150,6 +151,13 @@ impl Reach {
     pub(super) fn complain_of_socks(&self, error: &SocksError) {
         if is_due(&self.complaints.socks, self.now()) {
             tracing::warn!("{error}; see proxy.socks");
+        }
+    }
+
+    /// No relay can be reached, whichever a client asks for, or those of one kind (of IPv6, say).
+    pub(super) fn complain_of_this_machine(&self, advice: &str) {
+        if is_due(&self.complaints.this_machine, self.now()) {
+            tracing::warn!("a relay that a client asks to forward to cannot be reached from here: {advice}");
         }
     }
 }

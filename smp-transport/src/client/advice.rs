@@ -10,7 +10,6 @@ use crate::dial::SocksError;
 use crate::identity::ChainError;
 use crate::tls::TlsError;
 
-/// What lies on this side: no relay can be reached, whichever it is.
 const CLOCK: &str =
     "check the clock of this machine; if it is right, the relay's operator has to renew its certificate";
 const NAMES: &str = "check the name for mistypings, and whether this machine can look names up";
@@ -35,8 +34,8 @@ impl ClientError {
         }
     }
 
-    /// Advice about a cause on this side, which has nothing to do with the relay: names cannot be looked up, there is no network, the
-    /// clock is wrong. None if it may be the relay's.
+    /// Advice about a cause that is most likely on this side: there is no network, or the clock is wrong. None if it may as well be the
+    /// relay's.
     #[must_use]
     pub fn own_advice(&self) -> Option<&'static str> {
         match self {
