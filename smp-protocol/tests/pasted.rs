@@ -134,6 +134,7 @@ fn what_programs_do_to_links() {
             link_of(&web),
         );
         reads(&web.replace('/', "\\/").replace('&', "\\u0026"), link_of(&web));
+        reads(&web.replace('&', "\\u0026"), link_of(&web));
         reads(&web.replace("https://", "http://"), link_of(&web));
         reads(&web.replace("https://", "HTTPS://"), link_of(&web));
         reads(web.trim_start_matches("https://"), link_of(&web));
@@ -165,6 +166,60 @@ fn what_programs_do_to_links() {
     );
     reads(&FULL.replacen("#/?", "#?", 1), FULL);
     reads(&FULL.replacen("#/?", "%23%2F%3F", 1), FULL);
+}
+
+#[test]
+fn what_other_programs_do_to_links() {
+    for link in [FULL, SHORT, KNOWN, CONTACT] {
+        let web = web(link);
+        for around in [
+            "<LINK|Join me>",
+            "||LINK||",
+            "\\href{LINK}{join}",
+            "[1]: LINK",
+            "[join](<LINK>)",
+            "[join](LINK \"Join me\")",
+            "<URL:LINK>",
+            "<a href='LINK'>join</a>",
+            "LINK\u{200e}.",
+            "→\u{fe0f}LINK",
+            "{\"link\":\"LINK\",\"n\":1}",
+            "link=LINK;",
+        ] {
+            reads(&around.replace("LINK", &web), &web);
+        }
+        let escaped = percent(&web);
+        for around in [
+            "mailto:?subject=Hello&body=LINK",
+            "mailto:bob@example.com?body=Join%20me%3A%20LINK%0AAlice",
+            "sms:+1555?&body=LINK",
+            "https://eur01.safelinks.example.com/?url=LINK&data=05%7C01&reserved=0",
+            "https://www.example.com/url?sa=t&url=LINK&usg=x",
+            "intent:LINK",
+        ] {
+            reads(&around.replace("LINK", &escaped), &web);
+        }
+        reads(&format!("https://a.example/?u={}&v=1", percent(&escaped)), &web);
+        // Handlebars, Mustache, feeds.
+        reads(&web.replace('&', "&amp;").replace('=', "&#x3D;").replace('/', "&#x2F;"), &web);
+        reads(&web.replace('&', "&#x26;").replace('=', "&#61;").replace('?', "&quest;"), &web);
+        reads(&web.replace('&', "&amp;amp;"), &web);
+        // Markdown, and a shell that quotes what is pasted into it.
+        reads(&web.replace('_', "\\_"), &web);
+        let quoted: String = web
+            .chars()
+            .flat_map(|character| {
+                let is_quoted = "?&=#~".contains(character);
+                is_quoted.then_some('\\').into_iter().chain([character])
+            })
+            .collect();
+        reads(&format!("see {quoted} now"), &web);
+    }
+    for page in ["/de/invitation", "/pt-br/docs/invitation", "//invitation/", "/invitation/index.html"] {
+        reads(&web(FULL).replace("/invitation", page), FULL);
+    }
+    // A shorter link could be read in front of the first backslash.
+    reads(&SHORT.replace('.', "\\."), SHORT);
 }
 
 fn link_of(link: &str) -> &str {
@@ -290,6 +345,12 @@ fn relay_addresses() {
             is_relay(&address.replace("smp://", scheme), &address);
         }
         is_relay(&percent(&address), &address);
+        is_relay(&percent(&percent(&address)), &address);
+        is_relay(&format!("mailto:?body={}", percent(&address)), &address);
+        is_relay(&format!("<{address}|our relay>"), &address);
+        is_relay(&format!("[relay]({address})"), &address);
+        is_relay(&address.replace('=', "&#x3D;").replace('/', "&#47;"), &address);
+        is_relay(&address.replace('_', "\\_").replace('=', "\\="), &address);
     }
     for hosts in [
         format!("smp.example.com:5223,{onion}"),

@@ -149,7 +149,7 @@ fn read_fingerprint(text: &str) -> Result<[u8; FINGERPRINT_BYTES], PasteError> {
 
 /// The hosts without what follows them: slashes, quotation marks, the end of a sentence.
 fn trimmed_hosts(text: &str) -> Result<&str, PasteError> {
-    let end = text.find(['<', '>', '"', '`', '(', ')', '\'', '»', '”', '’']).unwrap_or(text.len());
+    let end = text.find(['<', '>', '|', '"', '`', '(', ')', '\'', '»', '”', '’']).unwrap_or(text.len());
     let text = text[..end].trim_end_matches(PUNCTUATION);
     // A bracket around the address, not one of an IPv6 host.
     let text = match (text.strip_suffix(']'), text.matches('[').count()) {

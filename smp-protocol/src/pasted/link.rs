@@ -1,7 +1,7 @@
 //! The one link in a pasted text.
 
 use super::PasteError;
-use super::clean::{cleaned, escaped_readings};
+use super::clean::{cleaned, escaped_readings, without_backslashes};
 use super::flow::{Break, Flow, Gap};
 use crate::link::{ConnectionLink, ConnectionRequest, LinkError};
 
@@ -11,6 +11,8 @@ const MAX_LINK: usize = 8192;
 const MAX_CANDIDATES: usize = 8;
 /// Into how many pieces a link may have been broken.
 const MAX_PIECES: usize = 128;
+/// How many parts of a path may stand before the kind.
+const MAX_PARTS: usize = 3;
 /// How many slashes are looked at where no scheme is.
 const MAX_SLASHES: usize = 256;
 /// A shorter rest behind `#` is a mention ("looks like simplex:/i#…"), not a link: keys alone have 43 characters.
@@ -33,6 +35,8 @@ const PUNCTUATION: &[char] =
 /// Source: chapter 8 (`protocol-spec/8-links.md`).
 pub fn link(text: &str) -> Result<ConnectionLink, PasteError> {
     let text = cleaned(text)?;
+    // No link has one, and what stands before it could be read as a shorter link.
+    let text = without_backslashes(&text).unwrap_or(text);
     let error = match look(&text) {
         Err(Look::Nothing) => None,
         Err(Look::Failed(error @ PasteError::Link(_))) => Some(error),
@@ -185,9 +189,25 @@ impl<'a> Parts<'a> {
             None => rest.split_once('/')?,
         };
         let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
-        let (kind, behind) = kind(behind.trim_start_matches('/'))?;
+        let (kind, behind) = kind(behind.trim_start_matches('/')).or_else(|| below_others(behind))?;
         (is_host && !host.is_empty()).then_some(Self { host, kind, behind })
     }
+}
+
+/// The kind of a full link below other parts of a path: pages in other languages have such.
+fn below_others(path: &str) -> Option<(&'static str, &str)> {
+    let mut rest = path.trim_start_matches('/');
+    for _ in 0..MAX_PARTS {
+        let (part, below) = rest.split_once('/')?;
+        if !part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return None;
+        }
+        rest = below.trim_start_matches('/');
+        if let Some(found) = kind(rest).filter(|(kind, _)| kind.len() > 1) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// The kind at the beginning, in any case, and what follows it.
@@ -203,6 +223,7 @@ fn kind(text: &str) -> Option<(&'static str, &str)> {
 /// What follows the first `#`, which may be escaped, without what stands between it and the kind.
 fn fragment(behind: &str) -> Option<&str> {
     let behind = behind.trim_start_matches('/');
+    let behind = behind.strip_prefix("index.html").unwrap_or(behind);
     if let Some(fragment) = behind.strip_prefix('#').or_else(|| behind.strip_prefix("%23")) {
         return Some(fragment);
     }
