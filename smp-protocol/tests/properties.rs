@@ -206,6 +206,23 @@ proptest! {
         prop_assert_eq!(&read[0].message, &expected.map_err(ErrorType::from));
     }
 
+    /// In two pieces or in one is the same, and the second piece is not written in vain.
+    #[test]
+    fn blocks_with_tails(lengths in prop::collection::vec((0..100usize, prop_oneof![0..300usize, 0..17_000usize]), 0..40)) {
+        let (mut whole, mut pieces) = (BlockContent::new(), BlockContent::new());
+        for (head, tail) in lengths {
+            let write = |length: usize| move |out: &mut Vec<u8>| out.resize(out.len() + length, b'x');
+            let mut written = false;
+            let pushed = pieces.push_with_tail(write(head), tail, |out| {
+                written = true;
+                write(tail)(out);
+            });
+            prop_assert_eq!(written, pushed.is_ok());
+            prop_assert_eq!(pushed, whole.push(write(head + tail)));
+            prop_assert_eq!(pieces.as_bytes(), whole.as_bytes());
+        }
+    }
+
     /// Every transmission is in exactly one part, in order, and only the first of neighbouring blocks has room left.
     #[test]
     fn batches(lengths in prop::collection::vec(prop_oneof![0..300usize, 0..20_000usize], 0..600)) {

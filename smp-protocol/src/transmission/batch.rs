@@ -87,12 +87,32 @@ impl BlockContent {
     /// # Errors
     /// [`DoesNotFit`]; then the content is as before.
     pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), DoesNotFit> {
+        self.push_with_tail(write, 0, |_| {})
+    }
+
+    /// Adds the transmission that `write_head` and `write_tail` append, of which the second appends `tail_length` bytes and
+    /// is called only if they fit: sealing a body twice would cost more than copying it.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`]; then the content is as before.
+    pub fn push_with_tail(
+        &mut self,
+        write_head: impl FnOnce(&mut Vec<u8>),
+        tail_length: usize,
+        write_tail: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), DoesNotFit> {
         if self.count() == MAX_TRANSMISSIONS {
             return Err(DoesNotFit::Full);
         }
         let start = self.bytes.len();
-        let length = append_with_length(&mut self.bytes, write);
-        if self.bytes.len() <= MAX_CONTENT {
+        // At once: it would grow in several steps, each with a copy.
+        self.bytes.reserve_exact(MAX_CONTENT.saturating_sub(start));
+        self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
+        write_head(&mut self.bytes);
+        let length = self.bytes.len() - start - LENGTH_BYTES + tail_length;
+        if start + LENGTH_BYTES + length <= MAX_CONTENT {
+            write_tail(&mut self.bytes);
+            self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&(length as u16).to_be_bytes());
             self.bytes[0] += 1;
             return Ok(());
         }

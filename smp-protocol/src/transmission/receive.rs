@@ -66,7 +66,8 @@ impl CommandTransmission<'_> {
     /// message. Not with a service signature.
     #[must_use]
     pub fn authorized_digest(&self, session: &SessionParameters) -> [u8; authenticator::DIGEST_SIZE] {
-        let mut session_id = Vec::new();
+        // At once: it would grow in several steps.
+        let mut session_id = Vec::with_capacity(64);
         if session.implies_session_id() {
             session.id.encode(&mut session_id);
         }

@@ -4,7 +4,10 @@ use std::{borrow::Cow, sync::Arc};
 
 use smp_crypto::DhSecret;
 use smp_protocol::{
-    body::ReceivedBody, command::MessageFlags, encoding::UnixSeconds, error::ErrorType,
+    body::{MAX_BODY, RECEIVED_ENCRYPTED_LENGTH, ReceivedBody},
+    command::MessageFlags,
+    encoding::UnixSeconds,
+    error::ErrorType,
     message::BrokerMessage,
 };
 
@@ -27,6 +30,20 @@ pub(crate) struct Delivery {
 }
 
 impl Content {
+    /// What is to be sent, with its body encrypted.
+    pub(crate) fn into_message(self) -> BrokerMessage<'static> {
+        let delivery = match self {
+            Self::Message(message) => return message,
+            Self::Delivery(delivery) => delivery,
+        };
+        let mut body = Vec::new();
+        match delivery.sealed_length() {
+            Some(_) => delivery.seal_into(&mut body),
+            None => return ErrorType::LargeMessage.into(),
+        }
+        BrokerMessage::Message(delivery.message.id.clone(), Cow::Owned(body))
+    }
+
     /// The error that it is, if it is one.
     pub(crate) fn error(&self) -> Option<&ErrorType> {
         match self {
@@ -49,8 +66,23 @@ impl From<Delivery> for Content {
 }
 
 impl Delivery {
-    /// `MSG` with the body encrypted for the recipient.
-    pub(crate) fn seal(&self) -> BrokerMessage<'static> {
+    /// `MSG` with an empty body, which [`seal_into`](Self::seal_into) appends: the body is the end of it.
+    pub(crate) fn without_body(&self) -> BrokerMessage<'static> {
+        BrokerMessage::Message(self.message.id.clone(), Cow::Borrowed(&[]))
+    }
+
+    /// How many bytes [`seal_into`](Self::seal_into) appends; `None` if the body is too long. Bodies are checked when they
+    /// are sent.
+    pub(crate) fn sealed_length(&self) -> Option<usize> {
+        let fits = match &self.message.content {
+            MessageContent::Sent { body, .. } => body.len() <= MAX_BODY,
+            MessageContent::QuotaMarker => true,
+        };
+        fits.then_some(RECEIVED_ENCRYPTED_LENGTH)
+    }
+
+    /// Appends the body, encrypted for the recipient.
+    pub(crate) fn seal_into(&self, out: &mut Vec<u8>) {
         let Message { id, timestamp, content } = &*self.message;
         let time = UnixSeconds(i64::try_from(*timestamp).unwrap_or(i64::MAX));
         let body = match content {
@@ -61,11 +93,7 @@ impl Delivery {
             },
             MessageContent::QuotaMarker => ReceivedBody::Quota { time },
         };
-        let mut sealed = Vec::new();
-        match body.seal_into(&self.recipient_dh.box_key(), id, &mut sealed) {
-            Ok(()) => BrokerMessage::Message(id.clone(), Cow::Owned(sealed)),
-            // Bodies are checked when they are sent.
-            Err(_) => ErrorType::LargeMessage.into(),
-        }
+        // `sealed_length` was asked.
+        let _ = body.seal_into(&self.recipient_dh.box_key(), id, out);
     }
 }

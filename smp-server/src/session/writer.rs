@@ -148,26 +148,22 @@ impl Writer {
         let Transmission { corr_id, entity_id, content, envelope, permit, timer } = transmission;
         self.count(&content, timer.as_ref());
         self.has_answer |= !corr_id.is_empty();
-        let message = match content {
-            Content::Message(message) => message,
-            Content::Delivery(delivery) => delivery.seal(),
+        let content = match envelope {
+            Some(envelope) => envelope.seal(&content.into_message()).into(),
+            None => content,
         };
-        let message = match envelope {
-            Some(envelope) => envelope.seal(&message),
-            None => message,
-        };
-        match self.push(&corr_id, &entity_id, &message) {
+        match self.push(&corr_id, &entity_id, &content) {
             Ok(()) => {}
             Err(DoesNotFit::Full) => {
                 self.write_block().await?;
                 // An empty block has room for whatever is not too large.
-                let _ = self.push(&corr_id, &entity_id, &message);
+                let _ = self.push(&corr_id, &entity_id, &content);
             }
             Err(DoesNotFit::TooLarge) => {
-                let message = ErrorType::LargeMessage.into();
-                if self.push(&corr_id, &entity_id, &message).is_err() {
+                let content = Content::Message(ErrorType::LargeMessage.into());
+                if self.push(&corr_id, &entity_id, &content).is_err() {
                     self.write_block().await?;
-                    let _ = self.push(&corr_id, &entity_id, &message);
+                    let _ = self.push(&corr_id, &entity_id, &content);
                 }
             }
         }
@@ -192,9 +188,19 @@ impl Writer {
         &mut self,
         corr_id: &CorrelationId,
         entity_id: &EntityId,
-        message: &BrokerMessage<'_>,
+        content: &Content,
     ) -> Result<(), DoesNotFit> {
-        self.block.push(|out| write_message(&self.session.parameters, corr_id, entity_id, message, out))
+        let head = |message: &BrokerMessage<'_>, out: &mut Vec<u8>| {
+            write_message(&self.session.parameters, corr_id, entity_id, message, out);
+        };
+        match content {
+            Content::Message(message) => self.block.push(|out| head(message, out)),
+            Content::Delivery(delivery) => {
+                let length = delivery.sealed_length().ok_or(DoesNotFit::TooLarge)?;
+                let write_head = |out: &mut Vec<u8>| head(&delivery.without_body(), out);
+                self.block.push_with_tail(write_head, length, |out| delivery.seal_into(out))
+            }
+        }
     }
 
     async fn write_block(&mut self) -> Result<(), WriteError> {
