@@ -13,7 +13,7 @@ use crate::driver::{AuthKind, Target};
 use crate::limit;
 use crate::outcome::Outcome;
 use crate::relay::{Mode, Program, ServeOptions, Spawned, serve};
-use crate::scenario::{Scenario, Subject};
+use crate::scenario::{OpenOptions, Scenario, Subject, open_and_tell};
 
 /// Puts load on SMP relays and measures what they do with it.
 ///
@@ -70,6 +70,8 @@ enum Command {
     Relay(ServeOptions),
     #[command(hide = true)]
     Echo(limit::EchoOptions),
+    #[command(hide = true)]
+    AgentOpened(OpenOptions),
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +150,7 @@ async fn execute(common: &Common, command: Command) -> Result<()> {
         Command::Compare(options) => common.compare(options).await,
         Command::Relay(options) => serve(&options).await,
         Command::Echo(options) => limit::serve_echo(&options).await,
+        Command::AgentOpened(options) => open_and_tell(&options).await,
     }
 }
 

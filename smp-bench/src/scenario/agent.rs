@@ -52,9 +52,9 @@ pub struct Options {
 }
 
 /// An agent, and the directory that it keeps.
-struct Side {
-    agent: Agent,
-    config: AgentConfig,
+pub(super) struct Side {
+    pub(super) agent: Agent,
+    pub(super) config: AgentConfig,
     _dir: TempDir,
 }
 
@@ -102,7 +102,7 @@ fn per(since: Option<Duration>, count: f64) -> Option<f64> {
     Some(used.as_secs_f64() * 1000.0 / count)
 }
 
-async fn open(relay: &RelayAddress) -> Result<(Side, Events)> {
+pub(super) async fn open(relay: &RelayAddress) -> Result<(Side, Events)> {
     let dir = tempfile::tempdir()?;
     let config = AgentConfig::new(dir.path(), vec![relay.clone()]);
     let (agent, events) = Agent::open(config.clone()).await?;
@@ -110,7 +110,7 @@ async fn open(relay: &RelayAddress) -> Result<(Side, Events)> {
 }
 
 /// Makes connections, some at the same time, and returns the numbers of both sides.
-async fn connect(
+pub(super) async fn connect(
     alice: &Side,
     alice_events: &mut Events,
     bob: &Side,

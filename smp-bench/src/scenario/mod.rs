@@ -1,6 +1,7 @@
 //! What can be measured, one file for each.
 
 mod agent;
+mod agent_open;
 mod create;
 mod idle;
 mod latency;
@@ -21,6 +22,7 @@ use clap::{Args, Command, FromArgMatches, Subcommand};
 
 use crate::outcome::Outcome;
 
+pub use agent_open::{OpenOptions, open_and_tell};
 pub use subject::Subject;
 
 /// A scenario with its options.
@@ -46,6 +48,8 @@ pub enum Scenario {
     Restart(restart::Options),
     /// Two agents that write to each other: messages, connections, the CPU time of each
     Agent(agent::Options),
+    /// An agent with many connections that is opened: the time until all are subscribed, its memory
+    AgentOpen(agent_open::Options),
 }
 
 impl Scenario {
@@ -94,6 +98,7 @@ impl Scenario {
             Self::SlowLink(options) => slow_link::run(options, &subject.target).await,
             Self::Restart(options) => restart::run(options, subject).await,
             Self::Agent(options) => agent::run(options, subject).await,
+            Self::AgentOpen(options) => agent_open::run(options, subject).await,
         }
     }
 }
