@@ -1,5 +1,7 @@
 //! Encryption: `RatchetEncryptPQ2HE`.
 
+use std::sync::Arc;
+
 use smp_crypto::padding::LENGTH_SIZE;
 use smp_protocol::version::RatchetVersion;
 
@@ -142,9 +144,11 @@ fn after_sending(
     // Asking for it says that we can do it, whatever the configured maximum.
     let needed = if options.pq == Some(true) { POST_QUANTUM_VERSION } else { state.versions.current };
     next.versions.max_supported = options.max_version.max(needed);
-    if let (Some(false), Some(kem)) = (options.pq, &mut next.kem) {
+    if let (Some(false), Some(kem)) = (options.pq, &mut next.kem)
+        && kem.accepted.is_some()
+    {
         // This message still has the ciphertext in its header, the following ones of the chain do not.
-        kem.accepted = None;
+        Arc::make_mut(kem).accepted = None;
     }
     Ok(next)
 }

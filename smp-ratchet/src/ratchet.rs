@@ -1,5 +1,7 @@
 //! The state of a ratchet and its first two forms.
 
+use std::sync::Arc;
+
 use smp_protocol::version::RatchetVersion;
 
 use crate::agreed::Agreement;
@@ -61,8 +63,8 @@ pub struct RatchetState {
     pub associated_data: AssociatedData,
     /// `DHRs`.
     pub ratchet_key: RatchetPrivateKey,
-    /// `PQRs`, `PQRr`, `PQRss`, `PQRct`.
-    pub kem: Option<RatchetKem>,
+    /// `PQRs`, `PQRr`, `PQRss`, `PQRct`. Shared by all ratchets of the same chains: it is most of what a ratchet has.
+    pub kem: Option<Arc<RatchetKem>>,
     /// Post-quantum encryption was asked for once: headers are long, and stay so.
     pub pq_supported: bool,
     /// Post-quantum encryption is wanted from the next ratchet step on.
@@ -124,7 +126,7 @@ impl Ratchet {
             pq_enabled: kem.is_some(),
             pq_sending: secret.is_some(),
             pq_receiving: false,
-            kem,
+            kem: kem.map(Arc::new),
             root_key,
             sending: Some(SendingChain { remote_key, chain_key, header_key: header_key.into_sending() }),
             receiving: None,
@@ -152,7 +154,7 @@ impl Ratchet {
             versions,
             associated_data,
             ratchet_key,
-            kem,
+            kem: kem.map(Arc::new),
             pq_supported: pq,
             pq_enabled: pq,
             pq_sending: false,

@@ -1,5 +1,7 @@
 //! The ratchet step, made when a message of a new chain arrives: `DHRatchetPQ2HE`.
 
+use std::sync::Arc;
+
 use smp_crypto::sntrup761::KemSharedSecret;
 use smp_protocol::agent::AnyKem;
 
@@ -44,7 +46,7 @@ pub(crate) fn ratchet_step(
         versions: state.versions,
         associated_data: state.associated_data,
         ratchet_key,
-        kem,
+        kem: kem.map(Arc::new),
         root_key,
         sending: Some(SendingChain {
             remote_key,

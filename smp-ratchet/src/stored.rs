@@ -4,6 +4,8 @@
 //! and the part. Buffers are wiped, and have their full capacity from the start, so that none is left behind by growing.
 //! The bytes are secret: who stores them should encrypt them.
 
+use std::sync::Arc;
+
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
 use smp_crypto::x448::{X448PrivateKey, X448PublicKey};
 use smp_protocol::encoding::{DecodeError, Reader};
@@ -117,6 +119,12 @@ impl Ratchet {
         self.clone().at(nowhere).map_or_else(|StateError| self.to_bytes(), |ratchet| ratchet.to_bytes())
     }
 
+    /// Whether another ratchet differs from this one in its position only. Costs little where one follows from the other.
+    #[must_use]
+    pub fn is_in_chains_of(&self, other: &Self) -> bool {
+        self.clone().at(other.position()).is_ok_and(|moved| moved == *other)
+    }
+
     /// The ratchet at a position in its chains.
     ///
     /// # Errors
@@ -226,6 +234,16 @@ stored_struct!(RatchetKem { private_key, accepted });
 stored_struct!(AcceptedKem { remote_key, shared_secret, ciphertext });
 stored_struct!(OfferedKeys { key_1, key_2, kem });
 stored_struct!(JoiningKeys { key_1, key_2, kem });
+
+impl<T: Stored> Stored for Arc<T> {
+    fn write(&self, out: &mut Bytes) {
+        T::write(self, out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(input).map(Self::new)
+    }
+}
 
 impl Stored for JoiningKem {
     fn write(&self, out: &mut Bytes) {

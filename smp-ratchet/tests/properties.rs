@@ -107,6 +107,8 @@ impl Party {
         let opened = self.ratchet.open_header(&message.bytes, &self.skipped.header_keys())?;
         let stored = opened.stored_key().and_then(|id| self.skipped.get(id)).cloned();
         let decrypted = opened.decrypt(stored, rng)?;
+        let stays = decrypted.ratchet.chains_to_bytes() == self.ratchet.chains_to_bytes();
+        assert_eq!(decrypted.ratchet.is_in_chains_of(&self.ratchet), stays);
         self.ratchet = decrypted.ratchet;
         self.skipped.apply(decrypted.skipped);
         let plaintext = decrypted.plaintext?;

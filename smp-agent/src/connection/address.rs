@@ -4,7 +4,9 @@
 //! keeps as a hash. Accepting a request is joining that invitation. From then on the address has nothing to do with it.
 
 use super::effects::NewRequest;
-use super::{AddressLink, Connection, Effects, Invitation, LinkOffer, Phase, ReceiveQueue, Role, StateError};
+use super::{
+    AddressLink, Connection, Effects, Invitation, LinkOffer, Phase, ReceiveQueue, Role, State, StateError,
+};
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError, ReceiveError};
 use crate::id::ConnectionId;
@@ -92,7 +94,7 @@ impl Connection {
     ) -> Result<(), ReceiveError> {
         let ReceivedRequest { request, info } = received;
         let agreed = Invitation::agree((*request).clone(), config).map_err(|_| ReceiveError::Version)?;
-        self.condition.unreadable = None;
+        self.readable();
         let hash = smp_crypto::hash::sha256(to_text(&*request).as_bytes());
         let mut connection =
             Self::new(Role::Joiner, Phase::Requested, agreed.agent_version, agreed.pq_support(config));
@@ -115,9 +117,10 @@ impl Connection {
         let (Phase::Requested, Some(request)) = (self.phase, &self.request) else { return Ok(()) };
         let invitation = Invitation::agree(request.invitation.clone(), config)?;
         let (id, came_to) = (self.id, self.came_to);
-        let joined =
+        let mut joined =
             Self::join(invitation, own_info, relay, config, rng).map_err(|StateError| LinkError::Version)?;
-        *self = Self { id, came_to, ..joined };
+        (joined.id, joined.came_to) = (id, came_to);
+        *self = joined;
         Ok(())
     }
 
@@ -182,8 +185,10 @@ impl Connection {
 
     /// The relay has stored the offer with the queue.
     pub(super) fn address_stored(&mut self, link: AddressLink) {
-        let (Some(queue), Some(address)) = (&self.receive, &mut self.address) else { return };
-        self.short_link = Some(link.short_link(&queue.relay).to_string());
+        let State { receive: Some(queue), address: Some(address), short_link, .. } = &mut **self else {
+            return;
+        };
+        *short_link = Some(link.short_link(&queue.relay).to_string());
         address.link = Some(link);
     }
 }

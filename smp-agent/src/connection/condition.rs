@@ -15,6 +15,11 @@ pub(crate) struct Condition {
 }
 
 impl Condition {
+    /// Whether the peer's queue has not taken the last thing.
+    pub(crate) fn waits_for_queue(&self) -> bool {
+        self.full_since.is_some() || self.refused_since.is_some()
+    }
+
     /// The peer's queue took something.
     pub(crate) fn sent(&mut self) {
         self.full_since = None;

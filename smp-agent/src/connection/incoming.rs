@@ -71,12 +71,14 @@ impl Connection {
         }
         self.announced(message.agent_version, config);
         let plaintext = self.decrypted(decrypted, effects)?;
-        if let (Some((secret, version)), Some(moving)) = (&message.first, &mut self.moving.receive) {
+        if let Some((secret, version)) = &message.first
+            && let Some(moving) = &mut self.moving.receive
+        {
             moving.queue.confirm(secret.clone(), *version, None);
         }
         self.proven_by(origin, all, effects);
         self.message_opened(effects);
-        self.condition.unreadable = None;
+        self.readable();
         self.receive_plaintext(&plaintext, times, could_send, config, rng, effects)?;
         self.advance_moves(config, effects).map_err(|StateError| ReceiveError::Unexpected)?;
         Ok(Received::Taken)
@@ -102,7 +104,7 @@ impl Connection {
         decrypted: Decrypted,
         effects: &mut Effects,
     ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
-        self.ratchet = Some(decrypted.ratchet);
+        self.advance_ratchet(decrypted.ratchet);
         self.skipped.apply(decrypted.skipped.clone());
         effects.skipped.push(decrypted.skipped);
         let oldest = self.skipped.limit(MAX_SKIPPED_KEYS, MAX_SKIPPED_CHAINS);

@@ -168,7 +168,7 @@ impl Connection {
         let ratchet = self.ratchet.as_ref().ok_or(StateError)?;
         let options = EncryptOptions { padded_length, pq, max_version: config.versions.ratchet.max() };
         let Prepared { ratchet, seal } = ratchet.prepare(length, options).map_err(|_| StateError)?;
-        self.ratchet = Some(ratchet);
+        self.advance_ratchet(ratchet);
         Ok(seal)
     }
 }

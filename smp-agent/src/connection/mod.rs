@@ -58,13 +58,34 @@ use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{JoiningKeys, OfferedKeys, Ratchet, SkippedKeys};
+use std::ops::{Deref, DerefMut};
 
-/// The state of a connection. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
-#[derive(Serialize, Deserialize)]
+/// A connection in memory.
+///
+/// What lasts of it is in its [`State`], to which this dereferences: whatever may change that has to borrow it mutably, and so a step that
+/// leaves it alone, as that of a message does, need not even look whether it has changed.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Connection {
-    #[serde(skip)]
     pub(crate) id: ConnectionId,
+    state: State,
+    /// Whether `state` may be another than the one that is stored.
+    changed: bool,
+    /// Keys of messages that were left out.
+    pub(crate) skipped: SkippedKeys,
+    pub(crate) sent: ChainEnd,
+    pub(crate) received: ChainEnd,
+    /// The last number given to a message of the application, sent or received.
+    pub(crate) last_message: MessageId,
+    /// Messages that the application has yet to take. Kept by the store.
+    pub(crate) undelivered: u32,
+    /// Bodies that wait to be sent. Kept by the store.
+    pub(crate) waiting: Waiting,
+}
+
+/// What lasts of a connection. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct State {
     pub(crate) role: Role,
     pub(crate) phase: Phase,
     /// Version of agent messages: our newest one until the peer's is known.
@@ -95,27 +116,12 @@ pub(crate) struct Connection {
     pub(crate) request: Option<PendingRequest>,
     /// The first keys of the ratchet, until they are used up.
     pub(crate) initial_keys: Option<InitialKeys>,
+    /// Its position in its chains is stored apart.
     #[serde(with = "crate::stored")]
     pub(crate) ratchet: Option<Ratchet>,
-    /// Keys of messages that were left out.
-    #[serde(skip)]
-    pub(crate) skipped: SkippedKeys,
     /// Where the renegotiation of the ratchet is.
     #[serde(default)]
     pub(crate) resync: Resync,
-    #[serde(skip)]
-    pub(crate) sent: ChainEnd,
-    #[serde(skip)]
-    pub(crate) received: ChainEnd,
-    /// The last number given to a message of the application, sent or received.
-    #[serde(skip)]
-    pub(crate) last_message: MessageId,
-    /// Messages that the application has yet to take. Kept by the store.
-    #[serde(skip)]
-    pub(crate) undelivered: u32,
-    /// Bodies that wait to be sent. Kept by the store.
-    #[serde(skip)]
-    pub(crate) waiting: Waiting,
     pub(crate) receive: Option<ReceiveQueue>,
     pub(crate) send: Option<SendQueue>,
     /// The queues that are to replace these.
@@ -124,6 +130,21 @@ pub(crate) struct Connection {
     /// What is wrong, until it ends.
     #[serde(default)]
     pub(crate) condition: Condition,
+}
+
+impl Deref for Connection {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut State {
+        self.changed = true;
+        &mut self.state
+    }
 }
 
 impl Connection {
@@ -136,14 +157,14 @@ impl Connection {
         rng: &mut impl CryptoRng,
     ) -> Self {
         let versions = &config.versions;
-        let receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
-        Self { receive, ..Self::new(role, phase, versions.agent.max(), config.pq) }
+        let mut connection = Self::new(role, phase, versions.agent.max(), config.pq);
+        connection.receive = Some(ReceiveQueue::new(relay, versions.client.max(), rng));
+        connection
     }
 
     /// One of which nothing is known but how it begins.
     fn new(role: Role, phase: Phase, agent_version: AgentVersion, pq_support: bool) -> Self {
-        Self {
-            id: ConnectionId::new(0),
+        let state = State {
             role,
             phase,
             agent_version,
@@ -158,17 +179,47 @@ impl Connection {
             request: None,
             initial_keys: None,
             ratchet: None,
-            skipped: Vec::new().into(),
             resync: Resync::default(),
+            receive: None,
+            send: None,
+            moving: Moving::default(),
+            condition: Condition::default(),
+        };
+        Self {
+            id: ConnectionId::new(0),
+            state,
+            changed: true,
+            skipped: Vec::new().into(),
             sent: ChainEnd::default(),
             received: ChainEnd::default(),
             last_message: MessageId::new(0),
             undelivered: 0,
             waiting: Waiting::default(),
-            receive: None,
-            send: None,
-            moving: Moving::default(),
-            condition: Condition::default(),
+        }
+    }
+
+    /// The same under a number, as one that is not stored yet.
+    pub(crate) fn numbered(self, id: ConnectionId) -> Self {
+        Self { id, changed: true, ..self }
+    }
+
+    /// Takes the ratchet that follows from the present one. Most messages move it in its chains only, which changes nothing that lasts.
+    fn advance_ratchet(&mut self, ratchet: Ratchet) {
+        self.changed |= !self.state.ratchet.as_ref().is_some_and(|before| before.is_in_chains_of(&ratchet));
+        self.state.ratchet = Some(ratchet);
+    }
+
+    /// The peer's queue took something.
+    pub(crate) fn queue_took(&mut self) {
+        if self.condition.waits_for_queue() {
+            self.condition.sent();
+        }
+    }
+
+    /// Something could be read.
+    fn readable(&mut self) {
+        if self.condition.unreadable.is_some() {
+            self.condition.unreadable = None;
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::event::Event;
 use rand::CryptoRng;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use smp_crypto::{Ed25519PrivateKey, PrivateAuthKey};
+use smp_crypto::{PrivateAuthKey, X25519PrivateKey};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::command::LinkData;
 use smp_protocol::encoding::{Decode, DecodeError, Encode, Reader, from_bytes, to_bytes, to_text};
@@ -46,7 +46,7 @@ impl LinkFetch {
             .relay()
             .resolve(config.relays.iter().map(|relay| &relay.address))
             .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay().hosts.first())))?;
-        Ok(Self { link, relay, sender_key: Ed25519PrivateKey::generate(rng).into() })
+        Ok(Self { link, relay, sender_key: X25519PrivateKey::generate(rng).into() })
     }
 
     /// Under which ID the relay has the data.

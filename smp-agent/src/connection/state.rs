@@ -4,7 +4,7 @@
 //! when it differs from what was written last. Both are CBOR maps by field names after a byte of version, so that a field that is
 //! added with `#[serde(default)]` needs no migration.
 
-use super::{ChainEnd, Connection, Waiting};
+use super::{ChainEnd, Connection, State, Waiting};
 use crate::id::{ConnectionId, MessageId};
 use crate::stored::{NotStored, from_bytes, to_bytes};
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,16 @@ struct Position {
 }
 
 impl Connection {
+    /// What lasts, if it may be another than what was stored when this was asked last. Secret.
+    pub(crate) fn changed_state_bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, NotStored> {
+        let bytes = self.changed.then(|| self.state_bytes()).transpose()?;
+        self.changed = false;
+        Ok(bytes)
+    }
+
     /// What lasts. Secret.
     pub(crate) fn state_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotStored> {
-        to_bytes(self, CAPACITY)
+        to_bytes(&self.state, CAPACITY)
     }
 
     /// What each message changes. Secret.
@@ -55,18 +62,23 @@ impl Connection {
         state: &[u8],
         position: &[u8],
     ) -> Result<(Self, usize), NotStored> {
-        let mut connection: Self = from_bytes(state)?;
+        let mut state: State = from_bytes(state)?;
         let position: Position = from_bytes(position)?;
-        connection.id = id;
-        connection.sent = position.sent;
-        connection.received = position.received;
-        connection.last_message = position.last_message;
-        connection.undelivered = position.undelivered;
-        connection.waiting = position.waiting;
-        connection.ratchet = match (connection.ratchet.take(), position.ratchet) {
+        state.ratchet = match (state.ratchet.take(), position.ratchet) {
             (None, None) => None,
             (Some(ratchet), Some(position)) => Some(ratchet.at(position).map_err(|_| NotStored)?),
             _ => return Err(NotStored),
+        };
+        let connection = Self {
+            id,
+            state,
+            changed: false,
+            skipped: Vec::new().into(),
+            sent: position.sent,
+            received: position.received,
+            last_message: position.last_message,
+            undelivered: position.undelivered,
+            waiting: position.waiting,
         };
         Ok((connection, position.skipped))
     }

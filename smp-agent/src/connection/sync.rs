@@ -304,7 +304,10 @@ impl Connection {
 
     /// The peer may announce a greater version; the agreed one never falls.
     pub(super) fn announced(&mut self, version: AgentVersion, config: &AgentConfig) {
-        self.agent_version = self.agent_version.max(version.min(config.versions.agent.max()));
+        let version = version.min(config.versions.agent.max());
+        if version > self.agent_version {
+            self.agent_version = version;
+        }
     }
 }
 

@@ -35,11 +35,7 @@ pub(crate) async fn done(
         return requests::done(engine, connection, sequence).await;
     }
     let Event::Message { origin, .. } = event else {
-        let step = engine.steps.step(connection, |_, request| {
-            request.done.push(sequence);
-            Ok(())
-        });
-        return Ok(step.await?.1);
+        return engine.steps.done(sequence);
     };
     let config = &engine.config;
     let step = engine.steps.step(connection, |connection, request| {

@@ -62,7 +62,7 @@ impl Sending {
         let delivered = engine.steps.step(id, |connection, request| {
             request.sent.push(stored.row);
             if connection.phase != Phase::Failed {
-                connection.condition.sent();
+                connection.queue_took();
                 connection.delivered(&stored.outgoing, &mut request.effects);
             }
             Ok(())

@@ -136,12 +136,9 @@ impl Steps {
     }
 
     /// Adds a connection. Returns its number.
-    pub(crate) async fn create(
-        &self,
-        mut connection: Connection,
-    ) -> Result<(ConnectionId, Commit), AgentError> {
+    pub(crate) async fn create(&self, connection: Connection) -> Result<(ConnectionId, Commit), AgentError> {
         let id = ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
-        connection.id = id;
+        let connection = connection.numbered(id);
         let slot = self.slot(id);
         let mut state = slot.state.lock().await;
         let mut present =
@@ -195,6 +192,11 @@ impl Steps {
         let changes = self.changes(&mut present, Request::default())?;
         let changes = Changes { remove: true, deleted: [changes.deleted, deleted].concat(), ..changes };
         self.put(&slot, &present, changes)
+    }
+
+    /// The application is done with an event that changes nothing of its connection.
+    pub(crate) fn done(&self, event: i64) -> Result<Commit, AgentError> {
+        self.upkeep(Upkeep::Done(event))
     }
 
     /// Runs something on the database that concerns no connection, after all steps before it.
@@ -272,20 +274,21 @@ impl Steps {
     /// The rows that a step changes.
     fn changes(&self, present: &mut Present, request: Request) -> Result<Changes, AgentError> {
         let Request { effects, sent, done, received, give_up } = request;
+        let state = present.connection.changed_state_bytes().map_err(crate::store::Fault::from)?;
+        let changed = state.filter(|state| *state != present.state);
+        let lasts = changed.is_none();
         let connection = &present.connection;
         let id = connection.id;
-        let state = connection.state_bytes().map_err(crate::store::Fault::from)?;
-        let lasts = state == present.state;
         let failed = connection.phase == Phase::Failed && !lasts;
         let give_up = give_up.or(failed.then_some(SendError::ConnectionFailed));
-        let lasting = (!lasts).then(|| Lasting {
+        let lasting = changed.as_ref().map(|state| Lasting {
             state: state.clone(),
             busy: connection.command().is_some() || connection.errand().is_some(),
             joined: connection.waits_for_acceptance(),
             unfinished: connection.is_unfinished_invitation(),
             request_of: connection.request_of(),
         });
-        let queues = if lasts { None } else { changed_queues(&present.queues, QueueRow::all(connection)) };
+        let queues = if lasts { None } else { Some(QueueRow::all(connection)) };
         let position = connection.position_bytes().map_err(crate::store::Fault::from)?;
         let requested = effects.requested.into_iter().map(|request| self.request_row(id, request));
         let requested = requested.collect::<Result<_, _>>()?;
@@ -301,15 +304,19 @@ impl Steps {
             present.outgoing.clear();
             present.more = false;
         }
-        present.state = state;
-        if let Some(queues) = &queues {
-            present.queues.clone_from(queues);
+        if let Some(state) = changed {
+            present.state = state;
         }
+        let before = queues.map(|queues| std::mem::replace(&mut present.queues, queues));
+        let before = before.as_ref().unwrap_or(&present.queues);
+        let (new_queues, gone_queues) = (not_in(&present.queues, before), not_in(before, &present.queues));
+        let received = received.map(|hash| (present.connection.received.number, hash));
         Ok(Changes {
             connection: id,
             lasting,
             position,
-            queues,
+            new_queues: new_queues.cloned().collect(),
+            gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
             outgoing,
             sent_outgoing: sent,
             give_up,
@@ -365,8 +372,8 @@ pub(crate) fn or_fail(
     }
 }
 
-fn changed_queues(before: &[QueueRow], now: Vec<QueueRow>) -> Option<Vec<QueueRow>> {
-    let same = before.len() == now.len()
-        && before.iter().zip(&now).all(|(before, now)| before.recipient_id == now.recipient_id);
-    (!same).then_some(now)
+/// The queues of one list that are not in another.
+fn not_in<'q>(queues: &'q [QueueRow], others: &'q [QueueRow]) -> impl Iterator<Item = &'q QueueRow> {
+    let is_in = |queue: &QueueRow| others.iter().any(|other| other.recipient_id == queue.recipient_id);
+    queues.iter().filter(move |queue| !is_in(queue))
 }

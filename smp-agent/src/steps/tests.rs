@@ -323,7 +323,7 @@ async fn short_link_is_kept_until_it_is_fetched() {
     let (agent, _events) = Agent::open(config).await.unwrap();
     let engine = agent.engine().clone();
     let after = load(&engine.steps, id).await;
-    let [before, after] = [before, after].map(|connection| connection.link_fetch.unwrap());
+    let [before, after] = [before, after].map(|connection| connection.link_fetch.clone().unwrap());
     assert_eq!((&before.link, &before.relay), (&after.link, &after.relay));
     assert_eq!(before.sender_key.to_der(), after.sender_key.to_der());
     assert!(engine.steps.store.busy_connections().await.unwrap().contains(&id));
@@ -403,7 +403,7 @@ async fn queue_that_is_made_elsewhere_has_other_keys() {
     for (before, after) in before.iter().zip(&keys(&read)) {
         assert_ne!(before, after);
     }
-    assert_eq!(Some(read.receive.unwrap().relay), relay);
+    assert_eq!(Some(read.receive.clone().unwrap().relay), relay);
     // Its queue is not made yet.
     let at = relay.unwrap();
     assert!(!engine.steps.store.receives_at(&at).await.unwrap());

@@ -185,10 +185,11 @@ impl Writer {
             match item {
                 Item::Step { changes, .. } => writing.steps.push(changes),
                 Item::Upkeep { upkeep: Upkeep::Nothing, .. } => {}
+                Item::Upkeep { upkeep: Upkeep::Done(event), .. } => writing.done.push(*event),
                 Item::Upkeep { upkeep, .. } => writing.upkeep.push(upkeep),
             }
         }
-        if writing.steps.is_empty() && writing.upkeep.is_empty() {
+        if writing.steps.is_empty() && writing.upkeep.is_empty() && writing.done.is_empty() {
             return Ok(());
         }
         let events = writing.commit(&mut self.db).await?;

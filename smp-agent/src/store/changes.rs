@@ -21,8 +21,10 @@ pub(crate) struct Changes {
     pub(crate) lasting: Option<Lasting>,
     /// What each message changes.
     pub(crate) position: Zeroizing<Vec<u8>>,
-    /// All queues in which the connection receives, if they change.
-    pub(crate) queues: Option<Vec<QueueRow>>,
+    /// Queues in which the connection receives from now on.
+    pub(crate) new_queues: Vec<QueueRow>,
+    /// Recipient IDs of those in which it does not any more.
+    pub(crate) gone_queues: Vec<Vec<u8>>,
     /// Bodies to be sent, with their numbers, in order.
     pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
     /// Bodies that need not be sent any more.
@@ -34,8 +36,8 @@ pub(crate) struct Changes {
     /// All keys of skipped messages are forgotten, before the changes below.
     pub(crate) forget_skipped: bool,
     pub(crate) skipped: Vec<SkippedChange>,
-    /// The hash of the encrypted message that was received.
-    pub(crate) received: Option<[u8; 32]>,
+    /// The hash of the encrypted message that was received, after the last number of its chain: near it in time is near it in the file.
+    pub(crate) received: Option<(i64, [u8; 32])>,
     pub(crate) events: Vec<Event>,
     /// Events that the application is done with.
     pub(crate) done: Vec<i64>,
@@ -43,6 +45,19 @@ pub(crate) struct Changes {
     pub(crate) deleted: Vec<QueueRow>,
     /// Requests that came to this contact address.
     pub(crate) requested: Vec<RequestRow>,
+}
+
+impl Changes {
+    /// Whether what is written depends on what is in the database.
+    pub(super) fn needs_answers(&self) -> bool {
+        let skips = self.skipped.iter().any(|change| !matches!(change, SkippedChange::None));
+        self.remove
+            || self.forget_skipped
+            || skips
+            || self.give_up.is_some()
+            || !self.receipts.is_empty()
+            || !self.requested.is_empty()
+    }
 }
 
 /// A connection that somebody has asked for. It is added unless the request has come before.
@@ -103,6 +118,8 @@ pub(crate) enum Upkeep {
     Forget { hashes: i64, deleted: i64 },
     /// A queue to delete is gone.
     Deleted(i64),
+    /// The application is done with an event that changes nothing of its connection.
+    Done(i64),
     /// A trouble begins or ends.
     Trouble(TroubleChange),
     /// Nothing: who waits for it knows that all before it is done.

@@ -10,6 +10,7 @@ mod columns;
 mod fault;
 mod read;
 mod rows;
+mod schema;
 mod troubles;
 mod write;
 
@@ -27,12 +28,6 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, SqliteConnection};
 use std::path::Path;
 
-/// The version of the tables, in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
-const SCHEMA: &str = include_str!("schema.sql");
-/// From version 1: requests to contact addresses.
-const UPGRADE_1: &str = "ALTER TABLE connections ADD COLUMN request_of INTEGER;
-    CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;";
 /// Connections that read.
 const READERS: u32 = 2;
 /// Statements that are kept prepared: several sizes of each.
@@ -63,7 +58,7 @@ impl Store {
             // Keys and messages that were deleted are overwritten.
             .pragma("secure_delete", "ON");
         let mut writer = options.connect().await?;
-        make_tables(&mut writer).await?;
+        schema::make_tables(&mut writer).await?;
         sqlx::raw_sql(troubles::TABLES).execute(&mut writer).await?;
         write::remove_unfinished(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
@@ -88,20 +83,4 @@ impl Store {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         sqlx::Connection::close(connection).await.unwrap();
     }
-}
-
-/// Makes the tables in an empty file, or those of an earlier version into those of this one; refuses those of others.
-async fn make_tables(db: &mut SqliteConnection) -> Result<(), Fault> {
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *db).await?;
-    let statements = match (version, tables) {
-        (SCHEMA_VERSION, _) => return Ok(()),
-        (0, 0) => SCHEMA,
-        (1, _) => UPGRADE_1,
-        _ => return Err(StorageError::OtherVersion.into()),
-    };
-    let mut transaction = sqlx::Connection::begin(db).await?;
-    sqlx::raw_sql(statements).execute(&mut *transaction).await?;
-    sqlx::query("PRAGMA user_version = 2").execute(&mut *transaction).await?;
-    Ok(transaction.commit().await?)
 }

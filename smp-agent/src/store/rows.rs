@@ -1,34 +1,140 @@
-//! Statements that change many rows at once. They come in a few sizes, so that all are kept prepared.
+//! Rows for a statement that takes any number of them: their numbers and texts in a JSON array, their bytes in one blob.
+//!
+//! So a statement has the same text however many rows it writes, stays prepared, and shares its turn of SQLite's thread with the others of its
+//! transaction: `INSERT … SELECT value ->> 0, substr(?, value ->> 1, value ->> 2) FROM json_each(?)`.
 
-use super::Fault;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{AssertSqlSafe, Sqlite};
+use sqlx::Sqlite;
+use sqlx::sqlite::SqliteArguments;
+use std::fmt::Write as _;
 
 pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// Rows of one statement.
-const SIZES: [usize; 3] = [32, 8, 1];
-
-/// Runs `head (?, …), (?, …) tail` for all rows; `row` is the part for one row.
-pub(super) async fn for_rows<'q, T>(
-    db: &mut SqliteConnection,
-    (head, row, tail): (&str, &str, &str),
-    mut rows: &'q [T],
-    bind: impl Fn(Query<'q>, &'q T) -> Query<'q>,
-) -> Result<(), Fault> {
-    for size in SIZES {
-        while rows.len() >= size {
-            let (now, later) = rows.split_at(size);
-            let sql = format!("{head} {} {tail}", vec![row; size].join(", "));
-            let query = now.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind);
-            query.execute(&mut *db).await?;
-            rows = later;
-        }
-    }
-    Ok(())
+#[derive(Default)]
+pub(super) struct Rows {
+    json: String,
+    blob: Vec<u8>,
 }
 
-/// Deletes the rows with these numbers.
-pub(super) async fn delete(db: &mut SqliteConnection, head: &str, numbers: &[i64]) -> Result<(), Fault> {
-    for_rows(db, (&format!("{head} IN ("), "?", ")"), numbers, |query, number| query.bind(*number)).await
+/// A row that is being added.
+pub(super) struct Row<'r>(&'r mut Rows);
+
+impl Rows {
+    /// Adds a row. Its values are those that are added to it, in this order: bytes are two, where they begin and how many they are.
+    pub(super) fn row(&mut self) -> Row<'_> {
+        self.separate();
+        self.json.push('[');
+        Row(self)
+    }
+
+    /// Adds a row of one number, which is `value` itself.
+    pub(super) fn number(&mut self, number: i64) {
+        self.separate();
+        self.write(number);
+    }
+
+    fn separate(&mut self) {
+        self.json.push(if self.json.is_empty() { '[' } else { ',' });
+    }
+
+    fn write(&mut self, value: impl std::fmt::Display) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.json, "{value}");
+    }
+
+    /// Binds them to a statement that takes bytes.
+    pub(super) fn bind<'q>(self, query: Query<'q>) -> Query<'q> {
+        let blob = (!self.blob.is_empty()).then_some(self.blob);
+        bind_json(self.json, query.bind(blob))
+    }
+
+    /// Binds them to a statement that takes none.
+    pub(super) fn bind_numbers<'q>(self, query: Query<'q>) -> Query<'q> {
+        bind_json(self.json, query)
+    }
+}
+
+/// Of NULL there are no rows.
+fn bind_json(mut json: String, query: Query<'_>) -> Query<'_> {
+    if !json.is_empty() {
+        json.push(']');
+    }
+    query.bind((!json.is_empty()).then_some(json))
+}
+
+impl Row<'_> {
+    fn separated(self) -> Self {
+        if !self.0.json.ends_with('[') {
+            self.0.json.push(',');
+        }
+        self
+    }
+
+    pub(super) fn number(self, number: impl Into<Option<i64>>) -> Self {
+        let row = self.separated();
+        match number.into() {
+            Some(number) => row.0.write(number),
+            None => row.0.json.push_str("null"),
+        }
+        row
+    }
+
+    pub(super) fn flag(self, flag: bool) -> Self {
+        self.number(i64::from(flag))
+    }
+
+    /// Bytes, for `substr`, which counts from 1 and makes NULL of what is cut out of nothing.
+    pub(super) fn bytes(self, bytes: &[u8]) -> Self {
+        if self.0.blob.is_empty() {
+            self.0.blob.push(0);
+        }
+        let begin = self.0.blob.len() + 1;
+        self.0.blob.extend_from_slice(bytes);
+        let row = self.separated();
+        row.0.write(format_args!("{begin},{}", bytes.len()));
+        row
+    }
+
+    /// A few bytes, for `unhex`; None is NULL.
+    pub(super) fn hex<'b>(self, bytes: impl Into<Option<&'b [u8]>>) -> Self {
+        let row = self.separated();
+        match bytes.into() {
+            Some(bytes) => {
+                row.0.json.push('"');
+                bytes.iter().for_each(|byte| row.0.write(format_args!("{byte:02x}")));
+                row.0.json.push('"');
+            }
+            None => row.0.json.push_str("null"),
+        }
+        row
+    }
+
+    /// A text in JSON, quoted.
+    pub(super) fn json_text(self, quoted: &str) -> Self {
+        let row = self.separated();
+        row.0.json.push_str(quoted);
+        row
+    }
+
+    pub(super) fn end(self) {
+        self.0.json.push(']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_written_as_sqlite_reads_them() {
+        let mut rows = Rows::default();
+        rows.row().number(-1).number(None).bytes(b"ab").hex(&[0x0a, 0xff][..]).hex(None).end();
+        rows.row().flag(true).bytes(b"").bytes(b"c").json_text("\"t\"").end();
+        assert_eq!(rows.json, "[[-1,null,2,2,\"0aff\",null],[1,4,0,4,1,\"t\"]");
+        assert_eq!(rows.blob, b"\0abc");
+        let mut numbers = Rows::default();
+        numbers.number(i64::MIN);
+        numbers.number(7);
+        assert_eq!(numbers.json, "[-9223372036854775808,7");
+    }
 }

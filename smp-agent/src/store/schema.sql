@@ -72,11 +72,13 @@ CREATE TABLE sent_messages (
 ) STRICT, WITHOUT ROWID;
 
 -- The beginning of the SHA-256 of the encrypted messages that were received: a relay repeats a message whose ACK it did not see.
+-- By the number of the message before it in its chain, so that those that come one after the other are on the same page.
 CREATE TABLE received_messages (
     connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    number        INTEGER NOT NULL,
     hash          BLOB    NOT NULL,
     received_on   INTEGER NOT NULL,             -- day
-    PRIMARY KEY (connection_id, hash)
+    PRIMARY KEY (connection_id, number, hash)
 ) STRICT, WITHOUT ROWID;
 
 -- What the application has yet to acknowledge, in the order in which it happened.

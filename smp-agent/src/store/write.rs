@@ -1,23 +1,67 @@
 //! A transaction with the changes of many steps. All run on the one connection that writes.
+//!
+//! Most need no answer of the database on the way: those are one query, whose text is always the same.
 
 use super::Fault;
 use super::changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 use super::columns::damaged;
 use super::read::{HASH_LENGTH, StoredEvent};
-use super::rows::{delete, for_rows};
+use super::rows::{Query, Rows};
 use crate::connection::Receipt;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
-use smp_ratchet::{SkippedChange, SkippedKey};
+use smp_ratchet::SkippedChange;
 use sqlx::SqliteConnection;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+
+/// Everything but events. See `rows.rs` for how the rows are given.
+macro_rules! write_rows {
+    () => {
+        "INSERT INTO connections (id, state, busy, joined, unfinished, made_on)
+            SELECT value ->> 0, x'', 0, 0, 0, value ->> 1 FROM json_each(?);
+        UPDATE connections SET state = substr(?, value ->> 1, value ->> 2), busy = value ->> 3, joined = value ->> 4,
+            unfinished = value ->> 5, request_of = value ->> 6 FROM json_each(?) WHERE connections.id = value ->> 0;
+        INSERT INTO positions (connection_id, position)
+            SELECT value ->> 0, substr(?, value ->> 1, value ->> 2) FROM json_each(?) WHERE true
+            ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position;
+        INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id, link_id)
+            SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), unhex(value ->> 4),
+            unhex(value ->> 5) FROM json_each(?);
+        DELETE FROM receive_queues WHERE (recipient_id, connection_id) IN
+            (SELECT unhex(value ->> 1), value ->> 0 FROM json_each(?));
+        INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_on)
+            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(?);
+        INSERT INTO outgoing (id, connection_id, message_id, content)
+            SELECT value ->> 0, value ->> 1, value ->> 2, substr(?, value ->> 3, value ->> 4) FROM json_each(?);
+        DELETE FROM outgoing WHERE id IN (SELECT value FROM json_each(?));
+        INSERT INTO sent_messages (connection_id, number, message_id, hash, sent_on, mismatch_told)
+            SELECT value ->> 0, value ->> 1, value ->> 2, substr(?, value ->> 3, value ->> 4), value ->> 5, 0 FROM json_each(?);
+        INSERT INTO received_messages (connection_id, number, hash, received_on)
+            SELECT value ->> 0, value ->> 1, substr(?, value ->> 2, value ->> 3), value ->> 4 FROM json_each(?) WHERE true
+            ON CONFLICT DO NOTHING;"
+    };
+}
+
+/// The events that are new, and those that the application is done with.
+macro_rules! write_events {
+    () => {
+        "INSERT INTO events (sequence, connection_id, message_id, content, body)
+            SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 5, substr(?, value ->> 3, value ->> 4) FROM json_each(?);
+        DELETE FROM events WHERE sequence IN (SELECT value FROM json_each(?));"
+    };
+}
+
+/// A transaction that needs no answers.
+const WHOLE: &str = concat!("BEGIN IMMEDIATE;", write_rows!(), write_events!(), "COMMIT");
 
 /// What a transaction writes.
 #[derive(Default)]
 pub(crate) struct Writing<'a> {
     pub(crate) steps: Vec<&'a Changes>,
     pub(crate) upkeep: Vec<&'a Upkeep>,
+    /// Events that the application is done with, besides those of the steps.
+    pub(crate) done: Vec<i64>,
     /// The day, for what is forgotten after some.
     pub(crate) day: i64,
     /// The last event that was stored.
@@ -27,10 +71,9 @@ pub(crate) struct Writing<'a> {
 impl Writing<'_> {
     /// All or nothing. Returns the events that were stored, in order.
     pub(crate) async fn commit(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await?;
-        let result = match self.write(db).await {
-            Ok(events) => sqlx::query("COMMIT").execute(&mut *db).await.map(|_| events).map_err(Fault::from),
-            Err(fault) => Err(fault),
+        let result = match self.needs_answers() {
+            false => self.write(db).await,
+            true => self.write_in_parts(db).await,
         };
         if result.is_err() {
             // SQLite may have rolled back already; then this is an error without meaning.
@@ -39,10 +82,20 @@ impl Writing<'_> {
         result
     }
 
+    fn needs_answers(&self) -> bool {
+        !self.upkeep.is_empty() || self.steps.iter().any(|step| step.needs_answers())
+    }
+
     async fn write(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
-        self.write_connections(db).await?;
-        self.write_queues(db).await?;
-        self.write_messages(db).await?;
+        let events = self.numbered(self.steps.iter().flat_map(|step| step.events.iter().cloned()));
+        let query = self.bind_rows(sqlx::query(WHOLE));
+        self.bind_events(query, &events)?.execute(db).await?;
+        Ok(events)
+    }
+
+    async fn write_in_parts(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await?;
+        self.bind_rows(sqlx::query(write_rows!())).execute(&mut *db).await?;
         for step in &self.steps {
             if step.forget_skipped {
                 let sql = "DELETE FROM skipped_keys WHERE connection_id = ?";
@@ -52,89 +105,6 @@ impl Writing<'_> {
                 change_skipped_keys(db, step.connection, change).await?;
             }
         }
-        let events = self.write_events(db).await?;
-        let removed: Vec<_> =
-            self.steps.iter().filter(|step| step.remove).map(|step| step.connection.number()).collect();
-        delete(db, "DELETE FROM connections WHERE id", &removed).await?;
-        for upkeep in &self.upkeep {
-            upkeep.run(db).await?;
-        }
-        Ok(events)
-    }
-
-    /// The states, of each connection the last one only.
-    async fn write_connections(&self, db: &mut SqliteConnection) -> Result<(), Fault> {
-        let mut lasting: HashMap<ConnectionId, &Lasting> = HashMap::new();
-        let mut positions: HashMap<ConnectionId, &[u8]> = HashMap::new();
-        for step in &self.steps {
-            if step.insert {
-                insert_connection(db, step.connection, self.day).await?;
-            }
-            if let Some(state) = &step.lasting {
-                lasting.insert(step.connection, state);
-            }
-            positions.insert(step.connection, &step.position);
-        }
-        for (id, Lasting { state, busy, joined, unfinished, request_of }) in lasting {
-            let sql = "UPDATE connections SET state = ?, busy = ?, joined = ?, unfinished = ?, request_of = ? WHERE id = ?";
-            let query = sqlx::query(sql).bind(state.as_slice()).bind(busy).bind(joined).bind(unfinished);
-            query.bind(request_of.map(ConnectionId::number)).bind(id.number()).execute(&mut *db).await?;
-        }
-        let positions: Vec<_> = positions.into_iter().collect();
-        let tail = "ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position";
-        let sql = ("INSERT INTO positions (connection_id, position) VALUES", "(?, ?)", tail);
-        for_rows(db, sql, &positions, |query, (id, position)| query.bind(id.number()).bind(*position)).await
-    }
-
-    async fn write_queues(&self, db: &mut SqliteConnection) -> Result<(), Fault> {
-        for step in &self.steps {
-            if let Some(queues) = &step.queues {
-                save_queues(db, step.connection, queues).await?;
-            }
-            for queue in &step.deleted {
-                let sql = "INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_on) VALUES (?, ?, ?, ?)";
-                let query = sqlx::query(sql).bind(queue.relay.as_slice()).bind(queue.recipient_id.as_slice());
-                query.bind(queue.recipient_key.as_slice()).bind(self.day).execute(&mut *db).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_messages(&self, db: &mut SqliteConnection) -> Result<(), Fault> {
-        let steps = &self.steps;
-        let outgoing: Vec<_> =
-            steps.iter().flat_map(|step| step.outgoing.iter().map(|row| (step.connection, row))).collect();
-        let sql =
-            ("INSERT INTO outgoing (id, connection_id, message_id, content) VALUES", "(?, ?, ?, ?)", "");
-        for_rows(db, sql, &outgoing, |query, (connection, (row, message, content))| {
-            let query = query.bind(*row).bind(connection.number());
-            query.bind(message.map(MessageId::number)).bind(content.as_slice())
-        })
-        .await?;
-        let gone: Vec<_> = steps.iter().flat_map(|step| step.sent_outgoing.iter().copied()).collect();
-        delete(db, "DELETE FROM outgoing WHERE id", &gone).await?;
-        let sent: Vec<_> =
-            steps.iter().flat_map(|step| step.sent.iter().map(|sent| (step.connection, sent))).collect();
-        let head = "INSERT INTO sent_messages (connection_id, number, message_id, hash, sent_on, mismatch_told) VALUES";
-        for_rows(db, (head, "(?, ?, ?, ?, ?, 0)", ""), &sent, |query, (connection, sent)| {
-            let query = query.bind(connection.number()).bind(sent.number).bind(sent.message.number());
-            query.bind(sent.hash.as_slice()).bind(self.day)
-        })
-        .await?;
-        let received: Vec<_> =
-            steps.iter().filter_map(|step| Some((step.connection, step.received.as_ref()?))).collect();
-        let sql = (
-            "INSERT INTO received_messages (connection_id, hash, received_on) VALUES",
-            "(?, ?, ?)",
-            "ON CONFLICT DO NOTHING",
-        );
-        for_rows(db, sql, &received, |query, (connection, hash)| {
-            query.bind(connection.number()).bind(&hash[..HASH_LENGTH]).bind(self.day)
-        })
-        .await
-    }
-
-    async fn write_events(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
         let mut events = Vec::new();
         for step in &self.steps {
             events.extend(step.events.iter().cloned());
@@ -150,38 +120,107 @@ impl Writing<'_> {
                 events.extend(give_up_outgoing(db, step.connection, error).await?);
             }
         }
-        let events: Vec<_> = (self.last_event + 1..)
-            .zip(events)
-            .map(|(sequence, event)| StoredEvent { sequence, event })
-            .collect();
-        let mut rows = Vec::with_capacity(events.len());
-        for stored in &events {
-            let content = serde_json::to_string(&stored.event).map_err(|_| damaged("content"))?;
-            rows.push((stored, content));
+        let events = self.numbered(events);
+        self.bind_events(sqlx::query(write_events!()), &events)?.execute(&mut *db).await?;
+        for step in self.steps.iter().filter(|step| step.remove) {
+            let sql = "DELETE FROM connections WHERE id = ?";
+            sqlx::query(sql).bind(step.connection.number()).execute(&mut *db).await?;
         }
-        let head = "INSERT INTO events (sequence, connection_id, message_id, content, body) VALUES";
-        for_rows(
-            db,
-            (head, "(?, ?, ?, ?, ?)", ""),
-            &rows,
-            |query, (StoredEvent { sequence, event }, content)| {
-                let query = query.bind(*sequence).bind(event.connection().map(ConnectionId::number));
-                let message = event.received_message().map(MessageId::number);
-                query.bind(message).bind(content.as_str()).bind(event.body())
-            },
-        )
-        .await?;
-        let done: Vec<_> = self.steps.iter().flat_map(|step| step.done.iter().copied()).collect();
-        delete(db, "DELETE FROM events WHERE sequence", &done).await?;
+        for upkeep in &self.upkeep {
+            upkeep.run(db).await?;
+        }
+        sqlx::query("COMMIT").execute(&mut *db).await?;
         Ok(events)
     }
-}
 
-async fn insert_connection(db: &mut SqliteConnection, id: ConnectionId, day: i64) -> Result<(), Fault> {
-    let sql =
-        "INSERT INTO connections (id, state, busy, joined, unfinished, made_on) VALUES (?, x'', 0, 0, 0, ?)";
-    sqlx::query(sql).bind(id.number()).bind(day).execute(db).await?;
-    Ok(())
+    fn numbered(&self, events: impl IntoIterator<Item = Event>) -> Vec<StoredEvent> {
+        let events = (self.last_event + 1..).zip(events);
+        events.map(|(sequence, event)| StoredEvent { sequence, event }).collect()
+    }
+
+    /// In the order of the statements.
+    fn bind_rows<'q>(&self, query: Query<'q>) -> Query<'q> {
+        let query = self.bind_queues(self.bind_connections(query));
+        let (mut outgoing, mut gone) = (Rows::default(), Rows::default());
+        let (mut sent, mut received) = (Rows::default(), Rows::default());
+        for step in &self.steps {
+            let id = step.connection.number();
+            for (row, message, content) in &step.outgoing {
+                outgoing
+                    .row()
+                    .number(*row)
+                    .number(id)
+                    .number(message.map(MessageId::number))
+                    .bytes(content)
+                    .end();
+            }
+            step.sent_outgoing.iter().for_each(|row| gone.number(*row));
+            for message in &step.sent {
+                let row = sent.row().number(id).number(message.number).number(message.message.number());
+                row.bytes(&message.hash).number(self.day).end();
+            }
+            if let Some((number, hash)) = &step.received {
+                received.row().number(id).number(*number).bytes(&hash[..HASH_LENGTH]).number(self.day).end();
+            }
+        }
+        received.bind(sent.bind(gone.bind_numbers(outgoing.bind(query))))
+    }
+
+    /// The states, of each connection the last one only.
+    fn bind_connections<'q>(&self, query: Query<'q>) -> Query<'q> {
+        let mut lasting: BTreeMap<i64, &Lasting> = BTreeMap::new();
+        let mut last_positions: BTreeMap<i64, &[u8]> = BTreeMap::new();
+        let (mut new, mut states, mut positions) = (Rows::default(), Rows::default(), Rows::default());
+        for step in &self.steps {
+            let id = step.connection.number();
+            if step.insert {
+                new.row().number(id).number(self.day).end();
+            }
+            lasting.extend(step.lasting.iter().map(|state| (id, state)));
+            last_positions.insert(id, &step.position);
+        }
+        for (id, Lasting { state, busy, joined, unfinished, request_of }) in lasting {
+            let row = states.row().number(id).bytes(state).flag(*busy).flag(*joined).flag(*unfinished);
+            row.number(request_of.map(ConnectionId::number)).end();
+        }
+        for (id, position) in last_positions {
+            positions.row().number(id).bytes(position).end();
+        }
+        positions.bind(states.bind(new.bind_numbers(query)))
+    }
+
+    fn bind_queues<'q>(&self, query: Query<'q>) -> Query<'q> {
+        let (mut new, mut gone, mut deleted) = (Rows::default(), Rows::default(), Rows::default());
+        for step in &self.steps {
+            let id = step.connection.number();
+            for queue in &step.new_queues {
+                let row = new.row().number(id).hex(queue.relay.as_slice()).hex(queue.recipient_id.as_slice());
+                let row = row.hex(queue.recipient_key.as_slice()).hex(queue.sender_id.as_slice());
+                row.hex(queue.link_id.as_deref()).end();
+            }
+            for recipient_id in &step.gone_queues {
+                gone.row().number(id).hex(recipient_id.as_slice()).end();
+            }
+            for QueueRow { relay, recipient_id, recipient_key, .. } in &step.deleted {
+                let row = deleted.row().hex(relay.as_slice()).hex(recipient_id.as_slice());
+                row.hex(recipient_key.as_slice()).number(self.day).end();
+            }
+        }
+        deleted.bind_numbers(gone.bind_numbers(new.bind_numbers(query)))
+    }
+
+    fn bind_events<'q>(&self, query: Query<'q>, stored: &[StoredEvent]) -> Result<Query<'q>, Fault> {
+        let (mut events, mut done) = (Rows::default(), Rows::default());
+        for StoredEvent { sequence, event } in stored {
+            let content = serde_json::to_string(event).and_then(|content| serde_json::to_string(&content));
+            let row = events.row().number(*sequence).number(event.connection().map(ConnectionId::number));
+            let row = row.number(event.received_message().map(MessageId::number)).bytes(event.body());
+            row.json_text(&content.map_err(|_| damaged("content"))?).end();
+        }
+        let of_steps = self.steps.iter().flat_map(|step| &step.done);
+        of_steps.chain(&self.done).for_each(|sequence| done.number(*sequence));
+        Ok(done.bind_numbers(events.bind(query)))
+    }
 }
 
 /// Adds a connection that somebody has asked for. False if the same request has come to the address before.
@@ -191,7 +230,7 @@ async fn insert_request(
     request: &RequestRow,
     day: i64,
 ) -> Result<bool, Fault> {
-    let sql = "INSERT INTO received_messages (connection_id, hash, received_on) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO received_messages (connection_id, number, hash, received_on) VALUES (?, 0, ?, ?) ON CONFLICT DO NOTHING";
     let query = sqlx::query(sql).bind(address.number()).bind(&request.hash[..HASH_LENGTH]).bind(day);
     if query.execute(&mut *db).await?.rows_affected() == 0 {
         return Ok(false);
@@ -203,35 +242,6 @@ async fn insert_request(
     let sql = "INSERT INTO positions (connection_id, position) VALUES (?, ?)";
     sqlx::query(sql).bind(id).bind(request.position.as_slice()).execute(db).await?;
     Ok(true)
-}
-
-/// Makes the rows of a connection's queues these. Those that stay keep their places among the subscriptions.
-async fn save_queues(
-    db: &mut SqliteConnection,
-    connection: ConnectionId,
-    queues: &[QueueRow],
-) -> Result<(), Fault> {
-    let sql = "SELECT recipient_id FROM receive_queues WHERE connection_id = ?";
-    let before: Vec<Vec<u8>> = sqlx::query_scalar(sql).bind(connection.number()).fetch_all(&mut *db).await?;
-    for gone in before.iter().filter(|id| !queues.iter().any(|queue| queue.recipient_id == **id)) {
-        let sql = "DELETE FROM receive_queues WHERE connection_id = ? AND recipient_id = ?";
-        sqlx::query(sql).bind(connection.number()).bind(gone.as_slice()).execute(&mut *db).await?;
-    }
-    for queue in queues.iter().filter(|queue| !before.contains(&queue.recipient_id)) {
-        sqlx::query(
-            "INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id, link_id)
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(connection.number())
-        .bind(queue.relay.as_slice())
-        .bind(queue.recipient_id.as_slice())
-        .bind(queue.recipient_key.as_slice())
-        .bind(queue.sender_id.as_slice())
-        .bind(queue.link_id.as_deref())
-        .execute(&mut *db)
-        .await?;
-    }
-    Ok(())
 }
 
 async fn change_skipped_keys(
@@ -248,12 +258,15 @@ async fn change_skipped_keys(
             Ok(())
         }
         SkippedChange::Added(keys) => {
-            let head = "INSERT INTO skipped_keys (connection_id, header_key, number, message_key) VALUES";
-            for_rows(db, (head, "(?, ?, ?, ?)", ""), keys, |query, SkippedKey { id, key }| {
-                let query = query.bind(connection.number()).bind(id.header_key.as_bytes().as_slice());
-                query.bind(i64::from(id.number)).bind(key.to_bytes().to_vec())
-            })
-            .await
+            let mut rows = Rows::default();
+            for key in keys {
+                let row = rows.row().number(connection.number()).hex(&key.id.header_key.as_bytes()[..]);
+                row.number(i64::from(key.id.number)).bytes(&key.key.to_bytes()[..]).end();
+            }
+            let sql = "INSERT INTO skipped_keys (message_key, connection_id, header_key, number)
+                SELECT substr(?, value ->> 3, value ->> 4), value ->> 0, unhex(value ->> 1), value ->> 2 FROM json_each(?)";
+            rows.bind(sqlx::query(sql)).execute(db).await?;
+            Ok(())
         }
     }
 }
@@ -320,7 +333,8 @@ impl Upkeep {
                 sqlx::query("DELETE FROM deleted_queues WHERE id = ?").bind(row).execute(db).await?;
             }
             Self::Trouble(change) => change.write(db).await?,
-            Self::Nothing => {}
+            // They are written with those of the steps.
+            Self::Done(_) | Self::Nothing => {}
         }
         Ok(())
     }

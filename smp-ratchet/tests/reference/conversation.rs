@@ -31,8 +31,10 @@ pub struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     pub fn new(file: &str, cases: &'a [Value]) -> Self {
         let states = cases.iter().filter_map(|case| case.get("ratchet"));
-        let mut kem_keys: Vec<_> =
-            states.filter_map(|state| state_from_json(state).kem).map(|kem| kem.private_key).collect();
+        let mut kem_keys: Vec<_> = states
+            .filter_map(|state| state_from_json(state).kem)
+            .map(|kem| kem.private_key.clone())
+            .collect();
         let proposed = cases.iter().filter_map(|case| case["alice_kem"]["key_pair"].get("secret"));
         kem_keys.extend(proposed.map(|key| KemPrivateKey::from_slice(&bytes(key)).unwrap()));
         Self {

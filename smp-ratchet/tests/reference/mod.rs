@@ -107,7 +107,7 @@ pub fn state_from_json(json: &Value) -> RatchetState {
         ratchet_key: RatchetPrivateKey::new(
             X448PrivateKey::from_der(&URL_SAFE.decode(from_base64(&json["rcDHRs"])).unwrap()).unwrap(),
         ),
-        kem: present("rcKEM").map(kem_from_json),
+        kem: present("rcKEM").map(kem_from_json).map(std::sync::Arc::new),
         pq_supported: json["rcSupportKEM"].as_bool().unwrap(),
         pq_enabled: json["rcEnableKEM"].as_bool().unwrap(),
         pq_sending: json["rcSndKEM"].as_bool().unwrap(),

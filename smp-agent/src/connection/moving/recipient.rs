@@ -37,7 +37,8 @@ impl Connection {
 
     /// Gives up a move of the own queue, which is possible until the peer was told to use the new one.
     pub(crate) fn abort_rotation(&mut self, effects: &mut Effects) -> Result<(), AgentError> {
-        let refused = |status, advice| AgentError::NotNow { connection: self.id, status, advice };
+        let connection = self.id;
+        let refused = |status, advice| AgentError::NotNow { connection, status, advice };
         let Some(moving) = self.moving.receive.take_if(|moving| moving.stage < ReceiveStage::Used) else {
             return Err(match self.moving.receive {
                 Some(_) => refused("about to use the new queue", "wait until that is done"),
@@ -118,8 +119,9 @@ impl Connection {
             _ => return Ok(()),
         };
         self.send_agent_message(&message, kind, config, effects)?;
+        let said = self.sent.number;
         if let Some(moving) = &mut self.moving.receive {
-            (moving.stage, moving.said) = (stage, self.sent.number);
+            (moving.stage, moving.said) = (stage, said);
         }
         Ok(())
     }

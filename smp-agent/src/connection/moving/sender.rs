@@ -91,8 +91,9 @@ impl Connection {
             SendStage::Keyed | SendStage::Testing => return Ok(()),
         };
         self.send_agent_message(&message, kind, config, effects)?;
+        let said = self.sent.number;
         if let Some(moving) = &mut self.moving.send {
-            (moving.stage, moving.said) = (stage, self.sent.number);
+            (moving.stage, moving.said) = (stage, said);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::super::{
     Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, OldQueue, Opened, Origin, Outgoing,
-    OutgoingKind, Phase, Place,
+    OutgoingKind, Phase, Place, State,
 };
 use super::pair::{config, relay};
 use super::world::seeds;
@@ -160,7 +160,7 @@ impl Town {
     }
 
     fn link(&self, short: bool) -> String {
-        let Connection { link, short_link, .. } = &self.peers[ADDRESS].connection;
+        let State { link, short_link, .. } = &*self.peers[ADDRESS].connection;
         if short { short_link.clone().unwrap() } else { link.clone().unwrap() }
     }
 
@@ -183,7 +183,7 @@ impl Town {
 
     fn command(&mut self, peer: usize) -> bool {
         let Some(command) = self.peers[peer].connection.command() else { return false };
-        let Connection { receive, send, .. } = &self.peers[peer].connection;
+        let State { receive, send, .. } = &*self.peers[peer].connection;
         let own = receive.as_ref().and_then(|queue| queue.created.clone());
         let theirs = receive.as_ref().and_then(|queue| queue.sender_key).map(|key| key.to_der());
         let secured =

@@ -3,7 +3,7 @@
 use super::super::confirmation::Confirmation;
 use super::super::{
     Command, Connection, CreatedQueue, Effects, JoinLink, LinkFetch, LinkOffer, OldQueue, Opened, Origin,
-    Outgoing, Phase, Place, ReceiveQueue, SendQueue,
+    Outgoing, Phase, Place, ReceiveQueue, SendQueue, State,
 };
 use crate::config::AgentConfig;
 use crate::error::AgentError;
@@ -158,7 +158,7 @@ impl Pair {
         alice.created_with(modes[0], offer.as_ref());
         let stored = offer.as_ref().map(|offer| offer.data.clone());
         offer.into_iter().for_each(|offer| alice.connection.offer_stored(offer));
-        let Connection { link, short_link, .. } = &alice.connection;
+        let State { link, short_link, .. } = &*alice.connection;
         let link = if joined { short_link } else { link };
         let joined = match JoinLink::read(link.as_ref().unwrap(), &bob_config).unwrap() {
             JoinLink::Full(invitation) => {
