@@ -2,10 +2,10 @@
 
 use super::application::remove;
 use super::engine::Engine;
-use super::session::creation_error;
+use super::session::{Session, creation_error};
 use super::subscribing::subscribe_new;
 use crate::config::AgentConfig;
-use crate::connection::{Connection, StateError};
+use crate::connection::{Connection, CreatedQueue, Effects, ReceiveQueue, StateError};
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
 use crate::relay_set::{RelayRole, ranked};
@@ -60,6 +60,8 @@ async fn try_relays(
     Err(failure)
 }
 
+/// The queue is made first: if the agent ends before the invitation is stored, nobody has its link, and a queue that nobody knows is left
+/// on the relay, as it is when the relay's answer is lost.
 async fn invite_at(
     engine: &Arc<Engine>,
     relay: &RelayAddress,
@@ -67,60 +69,64 @@ async fn invite_at(
     shown: Option<UserData>,
     deadline: Instant,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
-    let connection = made.keys(&engine.config, relay, shown.is_some(), &mut engine.rng());
-    let (id, commit) = engine.steps.create(connection).await?;
-    commit.durable().await?;
-    let result = match timeout_at(deadline, make_queue(engine, id, relay, made.mode(), shown)).await {
-        Ok(result) => result,
-        Err(_) => Err(AgentError::of_relay(relay, RelayError::Timeout)),
-    };
-    match result {
-        Ok(invitation) => Ok((id, invitation)),
+    let config = &engine.config;
+    let mut connection = made.keys(config, relay, shown.is_some(), &mut engine.rng());
+    let making = make_queue(engine, &mut connection, relay, made.mode(), shown);
+    let late = |_| Err(AgentError::of_relay(relay, RelayError::Timeout));
+    let MadeQueue { session, queue, created, invitation } =
+        timeout_at(deadline, making).await.unwrap_or_else(late)?;
+    match store(engine, connection).await {
+        Ok(id) => {
+            subscribe_new(engine, &engine.relay(relay), &session, &queue, &created);
+            Ok((id, invitation))
+        }
         Err(error) => {
-            // The queue may have been made.
-            remove(engine, id).await?;
+            // If the relay does not answer, it is left there.
+            let _ = session.delete(&created.recipient_id, &queue.recipient_key).await;
             Err(error)
         }
     }
 }
 
-/// NEW on the connection's relay. If the answer is lost the queue stays unused on the relay.
+async fn store(engine: &Engine, connection: Connection) -> Result<ConnectionId, AgentError> {
+    let (id, commit) = engine.steps.create(connection).await?;
+    commit.durable().await?;
+    Ok(id)
+}
+
+/// A queue that a relay has made, and the invitation to it.
+struct MadeQueue {
+    session: Arc<Session>,
+    queue: ReceiveQueue,
+    created: CreatedQueue,
+    invitation: Invitation,
+}
+
+/// NEW on the connection's relay.
 async fn make_queue(
-    engine: &Arc<Engine>,
-    id: ConnectionId,
+    engine: &Engine,
+    connection: &mut Connection,
     relay: &RelayAddress,
     mode: QueueMode,
     shown: Option<UserData>,
-) -> Result<Invitation, AgentError> {
-    let damaged = |StateError| AgentError::Encryption(id);
-    let relay = engine.relay(relay);
-    let failed = |error| AgentError::of_relay(&relay.address, error);
-    let session = relay.session_now().await.map_err(failed)?;
-    let config = &engine.config;
+) -> Result<MadeQueue, AgentError> {
+    let damaged = |StateError| AgentError::Encryption(ConnectionId::new(0));
+    let (config, rng) = (&engine.config, &mut engine.rng());
+    let failed = |error| AgentError::of_relay(relay, error);
+    let session = engine.relay(relay).session_now().await.map_err(failed)?;
     let shown = shown.filter(|_| session.has_short_links());
-    let prepared = engine.steps.look(id, |connection| {
-        let offer = shown.map(|shown| connection.offer_short_link(shown, config, &mut engine.rng()));
-        let queue = connection.receive.clone().ok_or(StateError)?;
-        Ok((queue, offer.transpose()?.flatten()))
-    });
-    let (queue, offer) = prepared.await?.map_err(damaged)?;
-    let password = engine.password(&queue.relay);
-    let created = session.create_queue(&queue, mode, password, offer.as_ref()).await;
+    let offer = shown.map(|shown| connection.offer_short_link(shown, config, rng)).transpose();
+    let offer = offer.map_err(damaged)?.flatten();
+    let queue = connection.receive.clone().ok_or(StateError).map_err(damaged)?;
+    let created = session.create_queue(&queue, mode, engine.password(relay), offer.as_ref()).await;
     let created = created.map_err(|error| failed(creation_error(error)))?;
-    let step = engine.steps.step(id, |connection, request| {
-        connection
-            .queue_created(created.clone(), config, &mut engine.rng(), &mut request.effects)
-            .map_err(damaged)?;
-        if let Some(offer) = offer {
-            connection.offer_stored(offer);
-        }
-        let full = connection_link(connection).ok_or(AgentError::Encryption(id))?;
-        Ok(Invitation { full, short: connection_short_link(connection) })
-    });
-    let (invitation, commit) = step.await?;
-    commit.durable().await?;
-    subscribe_new(engine, &relay, &session, &queue, &created);
-    Ok(invitation)
+    connection.queue_created(created.clone(), config, rng, &mut Effects::default()).map_err(damaged)?;
+    if let Some(offer) = offer {
+        connection.offer_stored(offer);
+    }
+    let full = connection_link(connection).ok_or(StateError).map_err(damaged)?;
+    let invitation = Invitation { full, short: connection_short_link(connection) };
+    Ok(MadeQueue { session, queue, created, invitation })
 }
 
 impl Made {
