@@ -206,6 +206,11 @@ impl Connection {
                 self.phase = Phase::Creating;
                 Ok(())
             }
+            // The confirmation waits for this; an earlier version made it only then.
+            (Phase::SecuringPeer, Role::Initiator) if self.waiting.others > 0 => {
+                self.phase = Phase::Replying;
+                Ok(())
+            }
             (Phase::SecuringPeer, Role::Initiator) => self.send_confirmation(config, rng, effects),
             _ => Ok(()),
         }
@@ -217,12 +222,13 @@ impl Connection {
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
-        if self.send.as_ref().ok_or(StateError)?.sender_can_secure() {
+        let secures = self.send.as_ref().ok_or(StateError)?.sender_can_secure();
+        self.send_confirmation(config, rng, effects)?;
+        if secures {
+            // SKEY comes first. With the confirmation stored already, nothing has to be on the disk between the two.
             self.phase = Phase::SecuringPeer;
-            Ok(())
-        } else {
-            self.send_confirmation(config, rng, effects)
         }
+        Ok(())
     }
 
     /// Encrypts the own confirmation: the joiner's with its reply queue and ratchet keys, the initiator's without.

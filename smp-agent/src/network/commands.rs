@@ -5,11 +5,12 @@ use super::engine::Engine;
 use super::route::route;
 use super::session::{CommandError, creation_error};
 use super::subscribing::subscribe_new;
-use super::update::update;
-use crate::connection::{Command, Connection, LinkFetch, ReceiveQueue, SendQueue};
+use super::update::{update, update_soon};
+use crate::connection::{Command, Connection, Effects, LinkFetch, ReceiveQueue, SendQueue};
 use crate::error::ConnectionError;
 use crate::id::ConnectionId;
 use crate::relay_set::{RelayRole, ranked};
+use crate::steps::Commit;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
@@ -41,19 +42,21 @@ impl Task {
     }
 }
 
-/// Does a command once. `refused` are the relays that will not make the queue.
+/// Does a command once. `refused` are the relays that will not make the queue. Returns the step that follows from it if that need not
+/// be durable before the next command.
 pub(super) async fn run(
     engine: &Arc<Engine>,
     id: ConnectionId,
     task: &Task,
     refused: &mut Vec<RelayAddress>,
-) -> Result<(), Later> {
+) -> Result<Option<Commit>, Later> {
     match task {
-        Task::FetchLink(fetch) => fetch_link(engine, id, fetch).await,
-        Task::CreateQueue(queue, theirs) => create_queue(engine, id, queue, theirs.as_ref(), refused).await,
-        Task::SecureOwn(queue) => secure_own(engine, id, queue).await,
-        Task::SecurePeer(queue) => secure_peer(engine, id, queue).await,
+        Task::FetchLink(fetch) => fetch_link(engine, id, fetch).await?,
+        Task::CreateQueue(queue, theirs) => create_queue(engine, id, queue, theirs.as_ref(), refused).await?,
+        Task::SecureOwn(queue) => secure_own(engine, id, queue).await?,
+        Task::SecurePeer(queue) => return secure_peer(engine, id, queue).await,
     }
+    Ok(None)
 }
 
 async fn fail(engine: &Engine, id: ConnectionId, error: ConnectionError) -> Result<(), Later> {
@@ -176,19 +179,22 @@ async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue
     }
 }
 
-/// SKEY. Repeated with the same key it is answered by OK again.
-async fn secure_peer(engine: &Arc<Engine>, id: ConnectionId, queue: &SendQueue) -> Result<(), Later> {
+/// SKEY. Repeated with the same key it is answered by OK again, and what comes next, NEW or the confirmation, was stored before it.
+async fn secure_peer(
+    engine: &Arc<Engine>,
+    id: ConnectionId,
+    queue: &SendQueue,
+) -> Result<Option<Commit>, Later> {
     let route = route(engine, &queue.relay).await.map_err(|_| Later::Again)?;
     match route.secure_by_sender(queue).await {
         Ok(()) => {
-            update(engine, id, &|connection, effects| {
+            let secured = |connection: &mut Connection, effects: &mut Effects| {
                 connection.peer_queue_secured(&engine.config, &mut engine.rng(), effects)
-            })
-            .await;
-            Ok(())
+            };
+            Ok(update_soon(engine, id, &secured).await)
         }
         Err(CommandError::Again(_)) => Err(Later::Again),
-        Err(CommandError::Auth) => fail_as_gone(engine, id).await,
-        Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await,
+        Err(CommandError::Auth) => fail_as_gone(engine, id).await.map(|()| None),
+        Err(error) => fail(engine, id, ConnectionError::Refused(error.to_string())).await.map(|()| None),
     }
 }

@@ -6,7 +6,7 @@ use crate::connection::{Connection, Effects, StateError};
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::steps::or_fail;
+use crate::steps::{Commit, or_fail};
 use std::time::Duration;
 
 /// Between the first two attempts; doubled after each.
@@ -45,6 +45,19 @@ impl StorageRetry {
 /// Changes a connection, durably. Does nothing if it is gone.
 pub(super) async fn update(engine: &Engine, id: ConnectionId, change: &Change<'_>) {
     until_stored!(engine, try_update(engine, id, change).await);
+}
+
+/// Changes a connection, and returns when that is durable. If it is undone, what was done on the network has to be done again. Does nothing
+/// if the connection is gone.
+pub(super) async fn update_soon(engine: &Engine, id: ConnectionId, change: &Change<'_>) -> Option<Commit> {
+    until_stored!(
+        engine,
+        match engine.steps.step(id, or_fail(change)).await {
+            Ok(((), commit)) => Ok(Some(commit)),
+            Err(AgentError::UnknownConnection(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    )
 }
 
 async fn try_update(engine: &Engine, id: ConnectionId, change: &Change<'_>) -> Result<(), AgentError> {

@@ -11,7 +11,9 @@ use super::update::until_stored;
 use super::workers::Signals;
 use crate::connection::{Phase, SendQueue};
 use crate::error::AgentError;
+use crate::event::Event;
 use crate::id::ConnectionId;
+use crate::steps::Commit;
 use crate::store::StoredOutgoing;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +40,14 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
     let mut space = Space::new(timeouts);
     let mut sending = Sending::default();
     let mut refused = Vec::new();
+    // Of a command, on its way to the disk.
+    let mut unstored = None;
     loop {
         signals.begin();
         let work = until_stored!(&engine, next_work(&engine, id).await);
         let result = match work {
             Work::Gone => return engine.workers().forget(id, &signals),
+            Work::Nothing if unstored.is_some() => stored(&engine, unstored.take()).await,
             Work::Nothing => {
                 if tokio::time::timeout(LINGER, signals.work.notified()).await.is_err()
                     && engine.workers().retire(id, &signals)
@@ -51,7 +56,13 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 }
                 Ok(())
             }
-            Work::Command(task) => commands::run(&engine, id, &task, &mut refused).await,
+            Work::Command(task) => match commands::run(&engine, id, &task, &mut refused).await {
+                Ok(commit) => {
+                    unstored = commit.or(unstored.take());
+                    Ok(())
+                }
+                Err(later) => Err(later),
+            },
             Work::Send(stored, queue) => sending.send(&engine, id, &stored, &queue).await,
         };
         match result {
@@ -64,6 +75,15 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
             Err(Later::Refused) => space.wait_refused(&engine, &signals).await,
         }
     }
+}
+
+/// Waits until the step of a command is durable. If it is undone, the command is done again.
+async fn stored(engine: &Engine, commit: Option<Commit>) -> Result<(), Later> {
+    let Some(commit) = commit else { return Ok(()) };
+    commit.durable().await.map_err(|error| {
+        engine.tell(Event::StorageFailed { reason: error.to_string() });
+        Later::Again
+    })
 }
 
 async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, AgentError> {
