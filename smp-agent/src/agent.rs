@@ -8,7 +8,7 @@ pub use handle::ConnectionHandle;
 
 use crate::config::AgentConfig;
 use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
-use crate::error::{AgentError, LinkError};
+use crate::error::{AgentError, LinkError, StorageError};
 use crate::events::Events;
 use crate::id::ConnectionId;
 use crate::network;
@@ -119,9 +119,31 @@ impl Agent {
     /// # Cancel safety
     /// When it is dropped the connection is stored or not: [`connections`](Self::connections) tells.
     pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
+        self.join_or_ask(link, own_info, None).await
+    }
+
+    /// As [`join`](Self::join), but the owner of a contact address gets `request` with the request to connect, and `own_info` when they
+    /// have accepted it. SimpleX applications send `x.contact` and `x.info` (section 9.4 of the specification).
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    ///
+    /// # Cancel safety
+    /// As [`join`](Self::join).
+    pub async fn ask(&self, link: &str, own_info: &[u8], request: &[u8]) -> Result<ConnectionId, AgentError> {
+        self.join_or_ask(link, own_info, Some(request)).await
+    }
+
+    async fn join_or_ask(
+        &self,
+        link: &str,
+        own_info: &[u8],
+        request: Option<&[u8]>,
+    ) -> Result<ConnectionId, AgentError> {
         let config = &self.engine.config;
         let steps = &self.engine.steps;
-        let connection = match JoinLink::read(link, config)? {
+        steps.reserve.check()?;
+        let mut connection = match JoinLink::read(link, config)? {
             JoinLink::Full(invitation) => {
                 if steps.store.receives_from(invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
@@ -147,6 +169,10 @@ impl Agent {
             }
         };
         check_info(&connection, own_info)?;
+        if let Some(request) = request {
+            check_info(&connection, request)?;
+            connection.request_info = Some(request.to_vec());
+        }
         let (id, commit) = steps.create(connection).await?;
         commit.durable().await?;
         Ok(id)
@@ -182,6 +208,23 @@ impl Agent {
     #[must_use]
     pub fn relays(&self) -> watch::Receiver<RelayStates> {
         self.engine.relay_states()
+    }
+
+    /// Why nothing new is begun: [`StorageError::NoSpace`] while the disk is full. Receiving, acknowledging and deleting go on.
+    #[must_use]
+    pub fn no_space(&self) -> Option<StorageError> {
+        self.engine.steps.reserve.check().err()
+    }
+
+    /// For an application with files of its own on the same disk, one of which has met that it is full: gives the agent's reserve
+    /// up ([`Limits::reserve`](crate::Limits::reserve)), as the agent does itself. Whether there is space now that was not there before.
+    ///
+    /// # Cancel safety
+    /// When it is dropped the reserve may be given up; it is made again as soon as there is space.
+    pub async fn met_full_disk(&self) -> bool {
+        let reserve = self.engine.steps.reserve.clone();
+        let met = self.engine.surroundings().spawner.spawn_blocking(move || reserve.met_full()).await;
+        met.unwrap_or(false)
     }
 
     /// The machine is on another network, or was asleep: all sessions with relays are made anew at once, and what waits to be tried

@@ -65,6 +65,9 @@ pub struct Limits {
     /// Messages of a connection that the application has not [taken](crate::Delivery::done) yet, above which its relay is told nothing
     /// more of what came: it keeps the rest, up to its own limit. So a contact cannot fill this disk.
     pub undelivered: u32,
+    /// Size in bytes of a file in the data directory that is given up when the disk is full, so that receiving, acknowledging and deleting go
+    /// on; of a small disk an eighth at most. 0: none.
+    pub reserve: u64,
     /// Messages of a connection that wait to be sent, above which [`ConnectionHandle::send`](crate::ConnectionHandle::send) refuses more.
     pub waiting: u32,
     /// Requests to a contact address that are neither accepted nor rejected, above which its relay is told nothing more of what came.
@@ -74,7 +77,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { undelivered: 256, waiting: 10_000, requests: 256 }
+        Self { undelivered: 256, reserve: 8 << 20, waiting: 10_000, requests: 256 }
     }
 }
 
@@ -102,6 +105,8 @@ pub struct Timeouts {
     /// For a relay that cannot be reached: from then on it is a trouble of the connections that need it
     /// ([`Trouble::RelayDown`](crate::Trouble::RelayDown)). A session that ends and comes back before is none.
     pub relay_down: Duration,
+    /// Between two looks whether a full disk has space again.
+    pub disk: Duration,
     /// Between keep-alive messages to an idle relay.
     pub ping: Duration,
     /// For the inviting side to accept somebody who joined, from then on. Looked at once a day.
@@ -120,6 +125,7 @@ impl Default for Timeouts {
             quota_longest: Duration::from_secs(300),
             refused: Duration::from_secs(24 * 60 * 60),
             relay_down: Duration::from_secs(10),
+            disk: Duration::from_secs(10),
             ping: Duration::from_secs(60),
             accept: Duration::from_secs(30 * 24 * 60 * 60),
         }

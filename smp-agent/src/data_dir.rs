@@ -59,6 +59,10 @@ impl DataDir {
         made.map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
     }

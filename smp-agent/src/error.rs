@@ -110,6 +110,17 @@ pub enum StorageError {
     /// The disk (or its quota) is full. What comes from the network is tried again until there is space.
     #[error("the disk is full; free some space, nothing was lost")]
     DiskFull,
+    /// The disk is full, and what was asked for is not begun on what is left: that is for receiving, acknowledging and deleting, which go on.
+    #[error(
+        "the disk is full: what comes is received, but nothing new is sent or begun; free at least {} MB in {}",
+        megabytes(*.needed), directory.display()
+    )]
+    NoSpace {
+        /// Free bytes that are needed so that everything goes on.
+        needed: u64,
+        /// Where.
+        directory: PathBuf,
+    },
     /// A row does not hold what this version writes.
     #[error("the database is damaged or from a newer version ({0}); restore a backup or update the program")]
     Damaged(&'static str),
@@ -127,6 +138,12 @@ pub enum StorageError {
     /// Anything else that SQLite reports.
     #[error("the database cannot be used: {0}")]
     Database(String),
+}
+
+/// Rounded up to a tenth.
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.div_ceil(100_000);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Why a text is not an invitation that can be joined.

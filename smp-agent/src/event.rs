@@ -168,6 +168,8 @@ pub enum Event {
         /// One sentence.
         reason: String,
     },
+    /// A full disk has space again: everything goes on.
+    StorageRecovered,
 }
 
 /// When a message passed, in seconds since 1970 (UTC).
@@ -230,7 +232,8 @@ impl Event {
             Self::RelayUp { .. }
             | Self::RelayDown { .. }
             | Self::Missed { .. }
-            | Self::StorageFailed { .. } => None,
+            | Self::StorageFailed { .. }
+            | Self::StorageRecovered => None,
         }
     }
 

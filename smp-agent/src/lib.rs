@@ -110,6 +110,7 @@ mod id;
 mod network;
 mod network_settings;
 mod relay_set;
+mod reserve;
 mod send_handle;
 mod stages;
 mod steps;

@@ -34,9 +34,9 @@ pub enum SyncState {
     Ok,
     /// A message could not be opened, but others may be. A person may decide to renegotiate.
     Allowed,
-    /// Nothing more can be opened. Nothing is sent until a new ratchet is agreed.
+    /// Nothing more can be opened. Messages wait until a new ratchet is agreed.
     Required,
-    /// Keys for a new ratchet were sent to the other side. Nothing else is sent until it answers.
+    /// Keys for a new ratchet were sent to the other side. Messages wait until it answers.
     Started,
     /// Both sides have each other's keys. It is over when a message of the other side opens.
     Agreed,

@@ -108,7 +108,7 @@ impl ConnectionSummary {
             troubles: troubles(connection),
             sync: connection.resync.state,
             rotations: connection.moving.rotations(),
-            waiting: connection.waiting.messages,
+            waiting: connection.waiting.messages.saturating_add(connection.deferred),
             undelivered: connection.undelivered,
         })
     }

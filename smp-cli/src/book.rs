@@ -15,6 +15,9 @@ use sqlx::{SqliteConnection, SqlitePool};
 use crate::conversation::{Kind, Shown};
 use crate::names::{MAX_NAME, printable};
 
+/// Pages of the log, of 4096 bytes, after which they are moved into the file.
+const LOG_PAGES: &str = "64";
+
 /// How many names are offered instead of one that is not known.
 const SUGGESTED_NAMES: usize = 10;
 
@@ -119,7 +122,9 @@ impl Book {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             // What was deleted is overwritten.
-            .pragma("secure_delete", "ON");
+            .pragma("secure_delete", "ON")
+            // So that the agent's reserve for a full disk is enough for both.
+            .pragma("wal_autocheckpoint", LOG_PAGES);
         make_private(path)?;
         let pool =
             SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(|error| {

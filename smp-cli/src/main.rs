@@ -10,6 +10,7 @@ mod data_dir;
 mod demo;
 mod exit;
 mod files;
+mod full_disk;
 mod names;
 mod output;
 mod qr;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Delivery, Event,
-    Events, Integrity, MessageId, RotationSide, RotationStage, SecurityCode, ShortLinkScheme, SyncState,
+    Events, Integrity, MessageId, RotationSide, RotationStage, SecurityCode, ShortLinkScheme, StorageError,
+    SyncState,
 };
 use smp_protocol::address::RelayAddress;
 use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId, decode_messages};
@@ -16,9 +17,10 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::book::{Book, Contact, Introduction, NewText, Status, TextOrigin};
-use crate::conversation::{Incoming, bodies, own_profile, read, shown_with_link};
+use crate::conversation::{Incoming, bodies, contact_request, own_profile, read, shown_with_link};
 use crate::data_dir::{DataDir, Settings};
 use crate::files::{Files, Missing};
+use crate::full_disk;
 use crate::trouble::Trouble;
 
 /// Something that happened, after the book was brought up to date with it.
@@ -61,6 +63,8 @@ pub(crate) enum Notice {
     RelayUp(String),
     /// The disk does not take what arrives; the agent goes on trying.
     StorageFailed(String),
+    /// The disk has space again.
+    StorageRecovered,
 }
 
 /// Notices that wait for a command which follows them and is slow; older ones are dropped.
@@ -93,6 +97,8 @@ struct EventSource {
     current: Option<Delivery>,
     /// What the events that were applied mean, and was not told yet.
     notices: VecDeque<Notice>,
+    /// Whether it was told that there is no space to apply it.
+    told_full_disk: bool,
     /// For the sessions that follow.
     told: broadcast::Sender<Notice>,
 }
@@ -142,7 +148,8 @@ impl Session {
         let identity = Identity { agent, book, settings };
         identity.enter_unknown_connections().await?;
         let told = broadcast::Sender::new(FOLLOWED_NOTICES);
-        let source = EventSource { events, current: None, notices: VecDeque::new(), told };
+        let source =
+            EventSource { events, current: None, notices: VecDeque::new(), told_full_disk: false, told };
         Ok(Self { identity: Arc::new(identity), source: Source::Events(Box::new(source)) })
     }
 
@@ -196,13 +203,40 @@ impl EventSource {
                 self.current = self.events.next().await?;
             }
             let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
-            let notices = identity.apply(&delivery.event).await?;
-            // Only now: what the book does not have yet comes again after a crash.
-            delivery.done().await?;
-            self.current = None;
-            self.notices = notices.into();
+            match take(identity, delivery).await {
+                Ok(notices) => {
+                    self.current = None;
+                    self.told_full_disk = false;
+                    self.notices = notices.into();
+                }
+                Err(error) if full_disk::is_cause(&error) => self.wait_for_space(identity, &error).await,
+                Err(error) => return Err(error),
+            }
         }
     }
+
+    /// What came stays with the agent, or with its relay, until this can store it.
+    async fn wait_for_space(&mut self, identity: &Identity, error: &anyhow::Error) {
+        // The reserve may be enough for it.
+        if identity.agent.met_full_disk().await {
+            return;
+        }
+        if std::mem::replace(&mut self.told_full_disk, true) {
+            tokio::time::sleep(full_disk::RETRY).await;
+        } else {
+            let reason =
+                identity.agent.no_space().map_or_else(|| error.to_string(), |error| error.to_string());
+            self.notices.push_back(Notice::StorageFailed(reason));
+        }
+    }
+}
+
+/// Brings the book up to date with an event, and gives it back to the agent.
+async fn take(identity: &Identity, delivery: &Delivery) -> anyhow::Result<Vec<Notice>> {
+    let notices = identity.apply(&delivery.event).await?;
+    // Only now: what the book does not have yet comes again after a crash.
+    delivery.done().await?;
+    Ok(notices)
 }
 
 impl Identity {
@@ -241,6 +275,11 @@ impl Identity {
         own_profile(&self.settings.name)
     }
 
+    /// What the owner of a contact address gets with our request to connect.
+    pub(crate) fn contact_request(&self) -> Vec<u8> {
+        contact_request(&self.settings.name, &mut rand::rng())
+    }
+
     /// What a person sees who opens our short link.
     pub(crate) fn shown_with_link(&self) -> Vec<u8> {
         shown_with_link(&self.settings.name)
@@ -261,6 +300,7 @@ impl Identity {
     pub(crate) async fn send_goodbye(&self, contact: &Contact) -> anyhow::Result<Option<MessageId>> {
         match self.send_event(contact, ChatEvent::DirectDelete).await {
             Ok(number) => Ok(Some(number)),
+            Err(AgentError::Storage(StorageError::NoSpace { .. })) => Ok(None),
             Err(AgentError::Storage(error)) => Err(error.into()),
             Err(_) => Ok(None),
         }
@@ -312,6 +352,7 @@ impl Identity {
             Event::RelayUp { relay } => Notice::RelayUp(relay.clone()),
             Event::RelayDown { relay, error } => Notice::RelayDown(relay.clone(), error.to_string()),
             Event::StorageFailed { reason } => Notice::StorageFailed(reason.clone()),
+            Event::StorageRecovered => Notice::StorageRecovered,
             _ => match event.connection() {
                 Some(connection) => return self.apply_to(connection, event).await,
                 None => return Ok(Vec::new()),
@@ -400,9 +441,12 @@ impl Identity {
 
     async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {
         for message in decode_messages(info).into_iter().flatten() {
-            if let ChatEvent::Info(profile) = message.event {
-                return self.book.set_profile(contact, &profile.display_name).await;
-            }
+            let profile = match message.event {
+                ChatEvent::Info(profile) => profile,
+                ChatEvent::Contact(request) => request.profile,
+                _ => continue,
+            };
+            return self.book.set_profile(contact, &profile.display_name).await;
         }
         Ok(Introduction { contact: contact.clone(), renamed: None })
     }
@@ -464,7 +508,12 @@ impl Identity {
     /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.
     async fn answer(&self, contact: &Contact, answer: ChatEvent) -> anyhow::Result<()> {
         match self.send_event(contact, answer).await {
-            Ok(_) | Err(AgentError::NotNow { .. } | AgentError::UnknownConnection(_)) => Ok(()),
+            Ok(_)
+            | Err(
+                AgentError::NotNow { .. }
+                | AgentError::UnknownConnection(_)
+                | AgentError::Storage(StorageError::NoSpace { .. }),
+            ) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

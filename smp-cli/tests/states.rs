@@ -98,3 +98,42 @@ fn a_relay_that_is_down_is_a_state_of_its_contacts() {
     assert_eq!(sent.status.code(), Some(0), "{sent:?}");
     assert_eq!(bob.ok(&["listen", "--count", "2", "--for", "60"]).lines().count(), 2);
 }
+
+#[test]
+fn a_text_that_is_sent_while_the_encryption_is_renewed_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, bob) = connected(folder.path(), &relay);
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+        assert!(copied.success());
+    };
+    let backup = folder.path().join("backup");
+    copy(alice.dir(), &backup);
+    for number in 0..3 {
+        alice.ok(&["send", "bob", &format!("before {number}")]);
+    }
+    assert_eq!(bob.ok(&["listen", "--count", "3", "--for", "60"]).lines().count(), 3);
+    std::fs::remove_dir_all(alice.dir()).unwrap();
+    copy(&backup, alice.dir());
+    // Her old copy uses numbers again: his side proposes new keys.
+    alice.ok(&["send", "bob", "from the past"]);
+    while kinds(&bob).iter().all(|kind| kind != "renewing") {
+        bob.run(&["listen", "--for", "1"]);
+    }
+    for text in ["one", "two"] {
+        let output = bob.run(&["send", "--timeout", "3600", "alice", text]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("kept") && said.contains("renewed"), "{said}");
+    }
+    assert_eq!(listed(&bob)["waiting"], 2);
+    let mut hers = alice.listen();
+    let mut his = bob.listen();
+    for text in ["one", "two"] {
+        assert_eq!(hers.until("message")["text"], text);
+    }
+    drop(his.until("relay_up"));
+    bob.ok(&["send", "alice", "three"]);
+    assert_eq!(hers.until("message")["text"], "three");
+}

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::owner;
 
+pub mod space;
+
 /// Behind the name of a file until it is complete.
 pub(crate) const UNFINISHED: &str = ".new";
 

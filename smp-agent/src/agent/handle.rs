@@ -75,7 +75,8 @@ impl ConnectionHandle {
         step.await?.1.durable().await
     }
 
-    /// Stores a message and sends it as soon as possible, after those before it. [`SendHandle::outcome`] waits until that is done;
+    /// Stores a message and sends it as soon as possible, after those before it; while the encryption is renewed it waits until both sides
+    /// have agreed. [`SendHandle::outcome`] waits until that is done;
     /// [`Event::Sent`](crate::Event::Sent) or [`Event::SendFailed`](crate::Event::SendFailed) follows in any case, possibly after a
     /// restart.
     ///
@@ -89,8 +90,9 @@ impl ConnectionHandle {
         let engine = self.engine();
         let config = &engine.config;
         let step = engine.steps.step(self.id, |connection, request| {
+            engine.steps.reserve.check()?;
             let limit = config.limits.waiting;
-            if connection.waiting.messages >= limit {
+            if connection.waiting.messages.saturating_add(connection.deferred) >= limit {
                 return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
             }
             let message = connection.send_message(body, config, &mut request.effects)?;
@@ -119,7 +121,7 @@ impl ConnectionHandle {
                     advice: "messages can be given up once it is connected",
                 });
             }
-            connection.waiting = Default::default();
+            connection.nothing_waits();
             request.give_up = Some(SendError::GivenUp);
             Ok(())
         });

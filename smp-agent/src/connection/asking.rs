@@ -43,7 +43,8 @@ impl Contact {
 }
 
 impl Connection {
-    /// New keys to ask the owner of a contact address, with an own queue to be made on `relay`. `own_info` goes with the request.
+    /// New keys to ask the owner of a contact address, with an own queue to be made on `relay`. `own_info` goes with the request, unless
+    /// there is something else for that, and with what follows when they have accepted.
     pub(crate) fn ask(
         contact: Contact,
         own_info: &[u8],
@@ -82,12 +83,13 @@ impl Connection {
             let envelope = AgentEnvelope::Invitation {
                 version: self.agent_version,
                 request: Box::new(request),
-                info: self.own_info.as_slice().into(),
+                info: self.request_info.as_deref().unwrap_or(&self.own_info).into(),
             };
             envelope::seal_confirmation(queue, PrivateHeader::Empty, &envelope, rng)
         };
         // With very many hosts of the relay there may be no room for the key. Then the next messages agree on one.
         let body = seal(self.pq_support, rng).or_else(|StateError| seal(false, rng))?;
+        self.request_info = None;
         let kind = OutgoingKind::Request;
         let content = Content::Body(body);
         self.push(

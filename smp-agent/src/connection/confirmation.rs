@@ -239,6 +239,7 @@ impl Connection {
         effects: &mut Effects,
     ) -> Result<(), StateError> {
         let info = std::mem::take(&mut self.own_info);
+        self.request_info = None;
         let (message, ratchet) = match (self.role, self.initial_keys.take()) {
             (Role::Joiner, Some(InitialKeys::Joining(keys))) => {
                 let own = self.receive.as_ref().ok_or(StateError)?;

@@ -18,6 +18,8 @@ pub(crate) struct Effects {
     pub(crate) events: Vec<Event>,
     /// For the peer's queue.
     pub(crate) outgoing: Vec<Outgoing>,
+    /// Messages of the application that wait for the encryption to be renewed.
+    pub(crate) deferred: Vec<Deferred>,
     /// Application messages among the outgoing ones, for later receipts.
     pub(crate) sent: Vec<SentMessage>,
     /// Receipts that came, for sent messages that only the database still knows.
@@ -41,6 +43,14 @@ pub(crate) struct NewRequest {
     pub(crate) hash: [u8; 32],
     /// What the other side tells about itself.
     pub(crate) info: Vec<u8>,
+}
+
+/// A message of the application that waits for the encryption to be renewed.
+#[derive(Clone, derive_more::Debug)]
+pub(crate) struct Deferred {
+    pub(crate) message: MessageId,
+    #[debug("{} bytes", body.len())]
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 /// A receipt of the peer's application.

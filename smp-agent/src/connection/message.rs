@@ -25,7 +25,7 @@ const RECEIPTS: AgentVersion = AgentVersion(4);
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
 
 impl Connection {
-    /// Encrypts a message of the application.
+    /// Encrypts a message of the application, or keeps it until the encryption is renewed.
     pub(crate) fn send_message(
         &mut self,
         body: &[u8],
@@ -39,21 +39,22 @@ impl Connection {
                 advice: "messages can be sent once it is connected",
             });
         }
-        if !self.in_sync() {
-            return Err(AgentError::NotNow {
-                connection: self.id,
-                status: "renewing its encryption",
-                advice: "messages can be sent once the other side has answered",
-            });
-        }
-        let limit = message_length(self.agent_version, self.pq_support) - OVERHEAD;
+        let limit = self.message_limit();
         if body.len() > limit {
             return Err(AgentError::TooLarge { size: body.len(), limit });
         }
-        let message = AMessage::Message(body.into());
-        self.send_agent_message(&message, OutgoingKind::Message, config, effects)
+        if self.defers() {
+            return Ok(self.defer(body, effects));
+        }
+        let (content, message) = (AMessage::Message(body.into()), self.next_message());
+        self.send_as(&content, OutgoingKind::Message, Some(message), config, effects)
             .map_err(|StateError| AgentError::Encryption(self.id))?;
-        Ok(self.last_message)
+        Ok(message)
+    }
+
+    /// How many bytes fit into a message of the application.
+    pub(super) fn message_limit(&self) -> usize {
+        message_length(self.agent_version, self.pq_support) - OVERHEAD
     }
 
     fn can_send(&self) -> bool {
@@ -105,6 +106,7 @@ impl Connection {
         self.send_agent_message(&message, OutgoingKind::Continue, config, effects)
     }
 
+    /// Encrypts what the agents say to each other.
     pub(super) fn send_agent_message(
         &mut self,
         message: &AMessage<'_>,
@@ -112,17 +114,28 @@ impl Connection {
         config: &AgentConfig,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
+        self.send_as(message, kind, None, config, effects)
+    }
+
+    /// Encrypts a message, which has the application's number if it is one of the application.
+    pub(super) fn send_as(
+        &mut self,
+        content: &AMessage<'_>,
+        kind: OutgoingKind,
+        message: Option<MessageId>,
+        config: &AgentConfig,
+        effects: &mut Effects,
+    ) -> Result<(), StateError> {
         let number = self.sent.next_number();
         let previous_hash = ShortString::new(self.sent.hash.clone()).map_err(|_| StateError)?;
         let header = MessageHeader { message_id: AgentMessageId(number), previous_hash };
-        let encoded = Zeroizing::new(to_bytes(&AgentMessage::Message { header, message: message.clone() }));
+        let encoded = Zeroizing::new(to_bytes(&AgentMessage::Message { header, message: content.clone() }));
         let length = message_length(self.agent_version, self.pq_support);
         let pq = (kind == OutgoingKind::Message).then_some(self.pq_support);
         let seal = self.prepare(encoded.len(), length, pq, config)?;
         let agent_version = config.versions.agent.max();
         let hash = message_hash(&encoded);
         self.sent.append(number, hash);
-        let message = (kind == OutgoingKind::Message).then(|| self.next_message());
         if self.agent_version >= RECEIPTS {
             effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
         }

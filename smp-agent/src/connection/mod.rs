@@ -10,6 +10,7 @@ mod asking;
 mod chain;
 mod condition;
 mod confirmation;
+mod deferred;
 mod effects;
 mod envelope;
 mod incoming;
@@ -35,7 +36,7 @@ pub(crate) use asking::Contact;
 pub(crate) use chain::ChainEnd;
 pub(crate) use condition::Condition;
 pub(crate) use effects::{
-    Content, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
+    Content, Deferred, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
 };
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
@@ -96,6 +97,9 @@ pub(crate) struct State {
     /// What the peer gets to know, until it is sent.
     #[serde(with = "crate::stored")]
     pub(crate) own_info: Vec<u8>,
+    /// What the owner of a contact address gets to know with the request, if that is something else; until it is sent.
+    #[serde(default, with = "crate::stored")]
+    pub(crate) request_info: Option<Vec<u8>>,
     /// Of the initiator: the invitation.
     pub(crate) link: Option<String>,
     /// Of the initiator: its short form, if the relay knows short links.
@@ -130,6 +134,9 @@ pub(crate) struct State {
     /// What is wrong, until it ends.
     #[serde(default)]
     pub(crate) condition: Condition,
+    /// Messages that wait until the encryption is renewed. The store keeps them.
+    #[serde(default)]
+    pub(crate) deferred: u32,
 }
 
 impl Deref for Connection {
@@ -170,6 +177,7 @@ impl Connection {
             agent_version,
             pq_support,
             own_info: Vec::new(),
+            request_info: None,
             link: None,
             short_link: None,
             link_fetch: None,
@@ -184,6 +192,7 @@ impl Connection {
             send: None,
             moving: Moving::default(),
             condition: Condition::default(),
+            deferred: 0,
         };
         Self {
             id: ConnectionId::new(0),
@@ -285,10 +294,15 @@ impl Connection {
             self.phase = Phase::Failed;
             self.link_fetch = None;
             self.asking = None;
-            // The store gives up what waits to be sent.
-            self.waiting = Waiting::default();
+            self.nothing_waits();
             effects.events.push(Event::ConnectionFailed { connection: self.id, error });
         }
+    }
+
+    /// The store gives up what waits to be sent.
+    pub(crate) fn nothing_waits(&mut self) {
+        self.waiting = Waiting::default();
+        self.deferred = 0;
     }
 
     fn connected(&mut self, effects: &mut Effects) {

@@ -103,7 +103,7 @@ impl Resync {
 }
 
 impl Connection {
-    /// Whether messages may be sent: the ratchets are not known to differ.
+    /// Whether messages can be encrypted: the ratchets are not known to differ.
     pub(crate) fn in_sync(&self) -> bool {
         matches!(self.resync.state, SyncState::Ok | SyncState::Allowed)
     }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Receipts of a connection that wait to be sent. A peer that takes none gets no more: they fill the disk.
 const MAX_WAITING_RECEIPTS: u32 = 256;
+/// The same with a full disk.
+const RECEIPTS_ON_FULL_DISK: u32 = 8;
 
 /// Removes a connection. Its queues are deleted at their relays as soon as possible.
 pub(crate) async fn remove(engine: &Arc<Engine>, id: ConnectionId) -> Result<(), AgentError> {
@@ -38,15 +40,17 @@ pub(crate) async fn done(
         return engine.steps.done(sequence);
     };
     let config = &engine.config;
+    let is_full = engine.steps.reserve.is_given_up();
+    let waiting_receipts = if is_full { RECEIPTS_ON_FULL_DISK } else { MAX_WAITING_RECEIPTS };
     let step = engine.steps.step(connection, |connection, request| {
         request.done.push(sequence);
         connection.undelivered = connection.undelivered.saturating_sub(1);
-        if config.receipts && connection.waiting.receipts < MAX_WAITING_RECEIPTS {
+        if config.receipts && connection.waiting.receipts < waiting_receipts {
             connection
                 .send_receipt(origin, config, &mut request.effects)
                 .map_err(|StateError| AgentError::Encryption(connection.id))?;
         }
-        Ok(connection.undelivered < config.limits.undelivered)
+        Ok(connection.undelivered < engine.undelivered_limit())
     });
     let (room, commit) = step.await?;
     if room {

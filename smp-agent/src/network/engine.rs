@@ -14,6 +14,7 @@ use crate::data_dir::DataDir;
 use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
 use crate::id::ConnectionId;
+use crate::reserve::Reserve;
 use crate::steps::Steps;
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
@@ -64,7 +65,8 @@ impl Engine {
     ) -> Result<(Arc<Self>, Wanted), AgentError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let (changes, changed) = mpsc::unbounded_channel();
-        let (steps, writer) = Steps::open(&data_dir.database(), changes).await?;
+        let reserve = prepare_reserve(&config, &data_dir, &surroundings).await?;
+        let (steps, writer) = Steps::open(&data_dir.database(), changes, reserve).await?;
         data_dir.opened()?;
         let troubles = Troubles::load(&steps).await?;
         let (relays, new_relays) = Relays::new();
@@ -172,7 +174,7 @@ impl Engine {
     }
 
     /// What the agent runs on.
-    pub(super) fn surroundings(&self) -> &Surroundings {
+    pub(crate) fn surroundings(&self) -> &Surroundings {
         &self.surroundings
     }
 
@@ -233,7 +235,7 @@ impl Engine {
     /// is no trouble; nor is a relay for which nothing waits.
     fn relays_down(&self, connection: &Connection) -> Vec<Trouble> {
         let own = connection.receive_queues().map(|(queue, _)| (&queue.relay, true));
-        let sends = connection.waiting.total() > 0 || connection.command().is_some();
+        let sends = connection.waiting.total() > 0 || connection.releases() || connection.command().is_some();
         let theirs = connection.send_queue().filter(|_| sends).map(|queue| (&queue.relay, false));
         let (now, grace) = (self.now(), self.config.timeouts.relay_down.as_secs());
         let mut down: Vec<Trouble> = Vec::new();
@@ -250,6 +252,16 @@ impl Engine {
         down
     }
 
+    /// How many messages of a connection the application may have before more is taken: with a full disk, what it takes at once.
+    pub(super) fn undelivered_limit(&self) -> u32 {
+        if self.steps.reserve.is_given_up() { 1 } else { self.config.limits.undelivered }
+    }
+
+    /// How many requests to a contact address may wait for an answer before more is taken.
+    fn requests_limit(&self) -> u32 {
+        if self.steps.reserve.is_given_up() { 1 } else { self.config.limits.requests }
+    }
+
     /// There may be queues to delete at their relays.
     pub(crate) fn look_for_deleted_queues(&self) {
         self.queues_to_delete.notify_one();
@@ -264,11 +276,24 @@ impl Engine {
         let look = |connection: &Connection| (connection.role, connection.undelivered);
         Ok(match self.steps.look(id, look).await {
             Ok((Role::Address, _)) => {
-                self.steps.store.count_requests(id).await? < i64::from(self.config.limits.requests)
+                self.steps.store.count_requests(id).await? < i64::from(self.requests_limit())
             }
-            Ok((Role::Initiator | Role::Joiner, undelivered)) => undelivered < self.config.limits.undelivered,
+            Ok((Role::Initiator | Role::Joiner, undelivered)) => undelivered < self.undelivered_limit(),
             Err(AgentError::UnknownConnection(_)) => true,
             Err(error) => return Err(error),
         })
     }
+}
+
+/// Has the reserve for a full disk made, or given up.
+async fn prepare_reserve(
+    config: &AgentConfig,
+    data_dir: &DataDir,
+    surroundings: &Surroundings,
+) -> Result<Arc<Reserve>, AgentError> {
+    let (directory, bytes) = (data_dir.path().to_owned(), config.limits.reserve);
+    let randomness = surroundings.randomness.clone();
+    let prepare = move || Reserve::prepare(&directory, bytes, randomness);
+    let reserve = surroundings.spawner.spawn_blocking(prepare).await;
+    Ok(Arc::new(reserve.map_err(|_| AgentError::ShutDown)?))
 }

@@ -35,6 +35,11 @@ impl HeldMessages {
         messages.push(held);
     }
 
+    /// Those of which something is held.
+    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+        self.lock().keys().copied().collect()
+    }
+
     pub(super) fn forget(&self, connection: ConnectionId) {
         self.lock().remove(&connection);
     }

@@ -48,6 +48,7 @@ async fn try_relays(
     made: &Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
+    engine.steps.reserve.check()?;
     let relays = ranked(&engine.config.relays, RelayRole::Storage, &[], &mut engine.rng());
     let mut failure = AgentError::NoRelay;
     let deadline = engine.surroundings().time.monotonic() + engine.config.timeouts.create;

@@ -8,6 +8,7 @@ mod backoff;
 mod commands;
 mod connecting;
 mod deletion;
+mod disk;
 mod early;
 mod engine;
 mod errands;

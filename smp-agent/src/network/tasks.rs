@@ -3,6 +3,7 @@
 use super::age::give_up_what_is_old;
 use super::connecting::{DownAtEnd, keep_connected};
 use super::deletion::delete_queues;
+use super::disk::watch_disk;
 use super::engine::{Engine, Wanted};
 use super::worker;
 use crate::error::AgentError;
@@ -17,6 +18,7 @@ const DROP_UNUSED: Duration = Duration::from_secs(10);
 pub(crate) async fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<(), AgentError> {
     engine.spawn(start_wanted(engine.clone(), wanted));
     engine.spawn(drop_unused(engine.clone()));
+    engine.spawn(watch_disk(engine.clone()));
     for relay in engine.steps.store.receiving_relays().await? {
         engine.relay(&relay);
     }

@@ -9,7 +9,7 @@ use super::sending::Sending;
 use super::space::Space;
 use super::update::until_stored;
 use super::workers::Signals;
-use crate::connection::{Phase, SendQueue};
+use crate::connection::{Connection, Deferred, Effects, Phase, SendQueue};
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::id::ConnectionId;
@@ -29,6 +29,8 @@ enum Work {
     Gone,
     /// A command that its phase needs.
     Command(Box<Task>),
+    /// Messages that wait to be encrypted.
+    Release,
     /// A body for the peer's queue.
     Send(Arc<StoredOutgoing>, Arc<SendQueue>),
 }
@@ -63,6 +65,10 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 }
                 Err(later) => Err(later),
             },
+            Work::Release => {
+                until_stored!(&engine, release(&engine, id).await);
+                Ok(())
+            }
             Work::Send(stored, queue) => sending.send(&engine, id, &stored, &queue).await,
         };
         match result {
@@ -91,13 +97,12 @@ async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, Agent
         if connection.phase == Phase::Failed {
             return (None, None, false);
         }
-        let task = Task::of(connection);
-        let waits = task.is_none() && connection.waiting.total() > 0;
-        (
-            task.map(Box::new),
-            connection.send_queue().filter(|_| waits).cloned(),
-            connection.errand().is_some(),
-        )
+        let work = match Task::of(connection) {
+            Some(task) => Some(Work::Command(Box::new(task))),
+            None => connection.releases().then_some(Work::Release),
+        };
+        let waits = work.is_none() && connection.waiting.total() > 0;
+        (work, connection.send_queue().filter(|_| waits).cloned(), connection.errand().is_some())
     });
     let looked = looked.await;
     if let Ok((.., true)) = &looked {
@@ -105,13 +110,25 @@ async fn next_work(engine: &Arc<Engine>, id: ConnectionId) -> Result<Work, Agent
         errands::wake(engine, id);
     }
     match looked {
-        Ok((Some(task), ..)) => Ok(Work::Command(task)),
+        Ok((Some(work), ..)) => Ok(work),
         Ok((None, Some(queue), _)) => Ok(match engine.steps.next_outgoing(id).await? {
             Some(stored) => Work::Send(stored, Arc::new(queue)),
             None => Work::Nothing,
         }),
         Ok((None, None, _)) => Ok(Work::Nothing),
         Err(AgentError::UnknownConnection(_)) => Ok(Work::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has messages encrypted that waited for the encryption to be renewed.
+async fn release(engine: &Engine, id: ConnectionId) -> Result<(), AgentError> {
+    let release = |connection: &mut Connection, oldest: &[Deferred], effects: &mut Effects| {
+        connection.release(oldest, &engine.config, effects)
+    };
+    match engine.steps.release(id, release).await {
+        Ok(commit) => commit.durable().await,
+        Err(AgentError::UnknownConnection(_)) => Ok(()),
         Err(error) => Err(error),
     }
 }

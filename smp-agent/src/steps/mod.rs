@@ -16,10 +16,11 @@ mod writer;
 
 pub(crate) use event_log::EventLog;
 
-use crate::connection::{Connection, Effects, NewRequest, Phase, StateError};
+use crate::connection::{Connection, Deferred, Effects, NewRequest, Phase, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
 use crate::event::Event;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, MessageId};
+use crate::reserve::Reserve;
 use crate::store::{Changes, Lasting, Loaded, QueueRow, RequestRow, Store, StoredOutgoing, Upkeep};
 use crate::stored::to_bytes;
 use slot::{Present, Slot};
@@ -36,11 +37,14 @@ const MAX_SLOTS: usize = 1024;
 const CONTENT_CAPACITY: usize = 4096;
 /// Bodies of a connection that wait in memory; more wait in the database.
 const OUTGOING_IN_MEMORY: usize = 32;
+/// Messages that are encrypted in one step after the encryption was renewed.
+const RELEASED_AT_ONCE: u32 = 64;
 
 /// All steps of an agent.
 pub(crate) struct Steps {
     pub(crate) store: Store,
     pub(crate) events: EventLog,
+    pub(crate) reserve: Arc<Reserve>,
     queue: Arc<Queue>,
     slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
     last_connection: AtomicI64,
@@ -63,6 +67,8 @@ pub(crate) struct Request {
     pub(crate) received: Option<[u8; 32]>,
     /// Everything that waits to be sent is given up.
     pub(crate) give_up: Option<SendError>,
+    /// Messages that do not wait for the encryption any more.
+    pub(crate) released: Vec<MessageId>,
 }
 
 /// When a step is durable.
@@ -84,16 +90,24 @@ impl Steps {
     pub(crate) async fn open(
         path: &Path,
         changed: mpsc::UnboundedSender<ConnectionId>,
+        reserve: Arc<Reserve>,
     ) -> Result<(Self, Writer), AgentError> {
-        let (store, db) = Store::open(path).await?;
+        let (store, db) = match Store::open(path, reserve.log_pages()).await {
+            Err(StorageError::DiskFull) if reserve.met_full() => {
+                Store::open(path, reserve.log_pages()).await?
+            }
+            opened => opened?,
+        };
         let last = store.last().await?;
         let queue = Arc::new(Queue::default());
         let day = Arc::new(AtomicI64::new(last.day));
         let events = EventLog::new(last.event);
-        let writer = Writer::new(db, queue.clone(), events.clone(), changed, day.clone(), last.event);
+        let writer =
+            Writer::new(db, queue.clone(), events.clone(), changed, day.clone(), last.event, reserve.clone());
         let steps = Self {
             store,
             events,
+            reserve,
             queue,
             slots: Mutex::default(),
             last_connection: AtomicI64::new(last.connection),
@@ -169,6 +183,35 @@ impl Steps {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Encrypts messages that waited for that, the oldest ones, in one step.
+    pub(crate) async fn release(
+        &self,
+        id: ConnectionId,
+        release: impl FnOnce(&mut Connection, &[Deferred], &mut Effects) -> Result<(), StateError>,
+    ) -> Result<Commit, AgentError> {
+        let slot = self.slot(id);
+        let mut state = slot.state.lock().await;
+        // Nobody else takes a step meanwhile, so those that are read are those that wait.
+        self.flush().await?;
+        let mut present = self.present(&slot, state.take(), id).await?;
+        let oldest = self.store.deferred(id, RELEASED_AT_ONCE).await?;
+        let (connection, mut request) = (&mut present.connection, Request::default());
+        if connection.releases() {
+            match release(connection, &oldest, &mut request.effects) {
+                Ok(()) if oldest.is_empty() => connection.deferred = 0,
+                Ok(()) => request.released = oldest.iter().map(|deferred| deferred.message).collect(),
+                Err(StateError) => {
+                    request.effects = Effects::default();
+                    connection.fail(ConnectionError::Encryption, &mut request.effects);
+                }
+            }
+        }
+        let changes = self.changes(&mut present, request)?;
+        let commit = self.put(&slot, &present, changes)?;
+        *state = Some(present);
+        Ok(commit)
     }
 
     /// Looks at a connection, whose last steps may not be durable yet.
@@ -273,7 +316,7 @@ impl Steps {
 
     /// The rows that a step changes.
     fn changes(&self, present: &mut Present, request: Request) -> Result<Changes, AgentError> {
-        let Request { effects, sent, done, received, give_up } = request;
+        let Request { effects, sent, done, received, give_up, released } = request;
         let state = present.connection.changed_state_bytes().map_err(crate::store::Fault::from)?;
         let changed = state.filter(|state| *state != present.state);
         let lasts = changed.is_none();
@@ -283,7 +326,7 @@ impl Steps {
         let give_up = give_up.or(failed.then_some(SendError::ConnectionFailed));
         let lasting = changed.as_ref().map(|state| Lasting {
             state: state.clone(),
-            busy: connection.command().is_some() || connection.errand().is_some(),
+            busy: connection.command().is_some() || connection.errand().is_some() || connection.releases(),
             joined: connection.waits_for_acceptance(),
             unfinished: connection.is_unfinished_invitation(),
             request_of: connection.request_of(),
@@ -319,6 +362,8 @@ impl Steps {
             gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
             outgoing,
             sent_outgoing: sent,
+            deferred: effects.deferred,
+            released,
             give_up,
             sent: effects.sent,
             receipts: effects.receipts,

@@ -8,6 +8,7 @@ use super::event_log::EventLog;
 use super::slot::Slot;
 use crate::error::StorageError;
 use crate::id::ConnectionId;
+use crate::reserve::Reserve;
 use crate::store::{Changes, Fault, Upkeep, Writing};
 use sqlx::{Connection as _, SqliteConnection};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -100,6 +101,7 @@ pub(crate) struct Writer {
     changed: mpsc::UnboundedSender<ConnectionId>,
     day: Arc<AtomicI64>,
     last_event: i64,
+    reserve: Arc<Reserve>,
     #[cfg(test)]
     pub(super) max_pages: Arc<AtomicI64>,
 }
@@ -112,6 +114,7 @@ impl Writer {
         changed: mpsc::UnboundedSender<ConnectionId>,
         day: Arc<AtomicI64>,
         last_event: i64,
+        reserve: Arc<Reserve>,
     ) -> Self {
         Self {
             db,
@@ -120,6 +123,7 @@ impl Writer {
             changed,
             day,
             last_event,
+            reserve,
             #[cfg(test)]
             max_pages: Arc::default(),
         }
@@ -145,6 +149,7 @@ impl Writer {
             }
             Err(Fault(error)) => {
                 if error == StorageError::DiskFull {
+                    self.reserve.met_full();
                     self.empty_log().await;
                 }
                 self.write_singly(items).await;
@@ -154,8 +159,8 @@ impl Writer {
 
     /// Moves the log into the database, which may have free pages when the disk has no space left: what frees space needs some.
     async fn empty_log(&mut self) {
-        // If it cannot be done, the steps will tell why.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.db).await;
+        // If it cannot be done, the steps will tell why. The space of the log is kept: others would take it.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(&mut self.db).await;
     }
 
     async fn write_singly(&mut self, items: Vec<Item>) {

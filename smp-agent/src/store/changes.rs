@@ -1,7 +1,7 @@
 //! What one step changes in the database.
 
 use super::TroubleChange;
-use crate::connection::{Connection, CreatedQueue, Receipt, ReceiveQueue, SentMessage};
+use crate::connection::{Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
@@ -29,6 +29,10 @@ pub(crate) struct Changes {
     pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
     /// Bodies that need not be sent any more.
     pub(crate) sent_outgoing: Vec<i64>,
+    /// Messages that wait for the encryption to be renewed.
+    pub(crate) deferred: Vec<Deferred>,
+    /// Those that do not wait any more.
+    pub(crate) released: Vec<MessageId>,
     /// Nothing more is sent: what waits is given up, and the application learns of its messages.
     pub(crate) give_up: Option<SendError>,
     pub(crate) sent: Vec<SentMessage>,
@@ -48,13 +52,15 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Whether what is written depends on what is in the database.
+    /// Whether what is written depends on what is in the database, or happens too rarely to be among what is written each time.
     pub(super) fn needs_answers(&self) -> bool {
         let skips = self.skipped.iter().any(|change| !matches!(change, SkippedChange::None));
         self.remove
             || self.forget_skipped
             || skips
             || self.give_up.is_some()
+            || !self.deferred.is_empty()
+            || !self.released.is_empty()
             || !self.receipts.is_empty()
             || !self.requested.is_empty()
     }

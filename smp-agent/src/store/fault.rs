@@ -9,11 +9,15 @@ pub(crate) struct Fault(pub(crate) StorageError);
 
 /// SQLite's primary result code for a full disk.
 const SQLITE_FULL: &str = "13";
+/// The index of the log cannot grow, for which there is no other reason.
+const SQLITE_IOERR_SHMSIZE: &str = "4874";
 
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
         Self(match &error {
-            sqlx::Error::Database(database) if database.code().as_deref() == Some(SQLITE_FULL) => {
+            sqlx::Error::Database(database)
+                if matches!(database.code().as_deref(), Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE)) =>
+            {
                 StorageError::DiskFull
             }
             sqlx::Error::PoolClosed => StorageError::Closed,

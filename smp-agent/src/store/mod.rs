@@ -7,6 +7,7 @@
 
 mod changes;
 mod columns;
+mod deferred;
 mod fault;
 mod read;
 mod rows;
@@ -41,12 +42,13 @@ pub(crate) struct Store {
 
 impl Store {
     /// Opens the database file, which must exist, and makes the tables if it is empty. Returns the connection that writes, too.
-    pub(crate) async fn open(path: &Path) -> Result<(Self, SqliteConnection), StorageError> {
-        let (store, writer) = Self::try_open(path).await.map_err(StorageError::from)?;
+    /// The log is moved into the database when it has `log_pages` pages.
+    pub(crate) async fn open(path: &Path, log_pages: u64) -> Result<(Self, SqliteConnection), StorageError> {
+        let (store, writer) = Self::try_open(path, log_pages).await.map_err(StorageError::from)?;
         Ok((store, writer))
     }
 
-    async fn try_open(path: &Path) -> Result<(Self, SqliteConnection), Fault> {
+    async fn try_open(path: &Path, log_pages: u64) -> Result<(Self, SqliteConnection), Fault> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .statement_cache_capacity(PREPARED)
@@ -56,10 +58,13 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             // Keys and messages that were deleted are overwritten.
-            .pragma("secure_delete", "ON");
+            .pragma("secure_delete", "ON")
+            .pragma("wal_autocheckpoint", log_pages.to_string());
         let mut writer = options.connect().await?;
         schema::make_tables(&mut writer).await?;
-        sqlx::raw_sql(troubles::TABLES).execute(&mut writer).await?;
+        for tables in [troubles::TABLES, deferred::TABLE] {
+            sqlx::raw_sql(tables).execute(&mut writer).await?;
+        }
         write::remove_unfinished(&mut writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)

@@ -5,6 +5,7 @@
 use super::Fault;
 use super::changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 use super::columns::damaged;
+use super::deferred;
 use super::read::{HASH_LENGTH, StoredEvent};
 use super::rows::{Query, Rows};
 use crate::connection::Receipt;
@@ -116,6 +117,7 @@ impl Writing<'_> {
             for receipt in &step.receipts {
                 events.extend(take_receipt(db, step.connection, receipt).await?);
             }
+            deferred::write(db, step).await?;
             if let Some(error) = &step.give_up {
                 events.extend(give_up_outgoing(db, step.connection, error).await?);
             }
@@ -300,9 +302,11 @@ async fn give_up_outgoing(
 ) -> Result<Vec<Event>, Fault> {
     let sql =
         "SELECT message_id FROM outgoing WHERE connection_id = ? AND message_id IS NOT NULL ORDER BY id";
-    let messages: Vec<i64> = sqlx::query_scalar(sql).bind(connection.number()).fetch_all(&mut *db).await?;
+    let mut messages: Vec<i64> =
+        sqlx::query_scalar(sql).bind(connection.number()).fetch_all(&mut *db).await?;
     let sql = "DELETE FROM outgoing WHERE connection_id = ?";
-    sqlx::query(sql).bind(connection.number()).execute(db).await?;
+    sqlx::query(sql).bind(connection.number()).execute(&mut *db).await?;
+    messages.extend(deferred::give_up(db, connection).await?);
     let failed = |id| Event::SendFailed { connection, id: MessageId::new(id), error: error.clone() };
     Ok(messages.into_iter().map(failed).collect())
 }

@@ -23,6 +23,9 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         output.hint("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
     }
     let connections = look_again(session, output).await?;
+    if let Some(error) = session.agent().no_space() {
+        explain(&Notice::StorageFailed(error.to_string()), output);
+    }
     let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
     for contact in &contacts {
@@ -68,6 +71,8 @@ async fn look_again(session: &mut Session, output: &Output) -> anyhow::Result<Ve
             Ok(Ok(Notice::RelayUp(relay) | Notice::RelayDown(relay, _))) => {
                 answered.insert(relay);
             }
+            // It is said beside the list.
+            Ok(Ok(Notice::StorageFailed(_))) => {}
             Ok(notice) => explain(&notice?, output),
             Err(_) => return session.connections().await,
         }

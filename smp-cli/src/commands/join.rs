@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
-use smp_protocol::link::{ConnectionLink, ConnectionRequest, ShortLink};
+use serde_json::{Value, json};
+use smp_protocol::link::{ConnectionLink, ConnectionRequest, ContactKind, ShortLink};
 use smp_protocol::pasted;
 use tokio::time::Instant;
 
@@ -34,6 +34,7 @@ fn read_input() -> anyhow::Result<String> {
 }
 
 pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+    refuse_groups(&args.link)?;
     let invitation = invitation_id(&args.link);
     if let Some(invitation) = &invitation {
         refuse_joined(invitation, session).await?;
@@ -41,8 +42,8 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     if let Some(name) = &args.contact {
         session.book().refuse_known_name(name).await?;
     }
-    let own_info = session.own_info();
-    let connection = session.agent().join(&args.link, &own_info).await?;
+    let (own_info, request) = (session.own_info(), session.contact_request());
+    let connection = session.agent().ask(&args.link, &own_info, &request).await?;
     let contact =
         session.book().add(connection.number(), args.contact.as_deref(), Status::Joining, None).await?;
     if let Some(invitation) = &invitation {
@@ -80,6 +81,33 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
 
 /// How much of standard input is read: what is longer is no link.
 const MAX_INPUT: u64 = smp_protocol::pasted::MAX_PASTED as u64 + 1;
+
+/// Groups and channels take requests as people do, and would answer in ways that mean nothing here.
+fn refuse_groups(link: &str) -> anyhow::Result<()> {
+    let what = match pasted::link(link) {
+        Ok(ConnectionLink::Short(ShortLink::Contact(link))) => match link.kind {
+            ContactKind::Contact => return Ok(()),
+            ContactKind::Group => "a group",
+            ContactKind::Channel => "a channel",
+            ContactKind::Relay => "a relay of groups",
+        },
+        Ok(ConnectionLink::Full(ConnectionRequest::Contact(request)))
+            if is_group(request.client_data.as_deref()) =>
+        {
+            "a group"
+        }
+        _ => return Ok(()),
+    };
+    bail!(
+        "This is the link of {what}. Groups and channels are not there yet: join it in a SimpleX app, or ask for a link to a person."
+    );
+}
+
+/// What SimpleX apps put into the full link of a group.
+fn is_group(client_data: Option<&str>) -> bool {
+    let data: Option<Value> = client_data.and_then(|data| serde_json::from_str(data).ok());
+    data.is_some_and(|data| data["type"] == "group" || !data["groupLinkId"].is_null())
+}
 
 /// What two writings of one link have in common. None if it is no link of an invitation.
 fn invitation_id(link: &str) -> Option<Vec<u8>> {

@@ -33,7 +33,7 @@ fn encryption(contact: &Contact, state: SyncState, is_other: bool) -> (&'static 
             format!("What {name} sends cannot be read any more: the encryption has to be renewed.")
         }
         SyncState::Started => {
-            format!("The encryption with {name} is being renewed; nothing can be sent until they answer.")
+            format!("The encryption with {name} is being renewed; texts wait until they answer.")
         }
         SyncState::Ok => format!("The encryption with {name} is in order again."),
         // The next message tells.
@@ -147,6 +147,9 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
         Notice::RelayUp(relay) => ("relay_up", json!({ "relay": relay }), String::new()),
         Notice::StorageFailed(reason) => {
             ("storage_failed", json!({ "reason": reason }), format!("Your disk: {reason}."))
+        }
+        Notice::StorageRecovered => {
+            ("storage_recovered", json!({}), "Your disk has space again: everything goes on.".to_owned())
         }
         // People see it in `smp chat`.
         Notice::Received(contact, _) => ("received", json!({ "contact": contact.name }), String::new()),

@@ -6,4 +6,4 @@ mod profile;
 
 pub(crate) use self::incoming::{Incoming, Kind, Shown, read};
 pub(crate) use self::outgoing::{MAX_TEXT, bodies};
-pub(crate) use self::profile::{own_profile, shown_with_link};
+pub(crate) use self::profile::{contact_request, own_profile, shown_with_link};

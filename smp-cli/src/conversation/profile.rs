@@ -1,7 +1,8 @@
 //! Our profile: a name, and what we can do.
 
+use rand::CryptoRng;
 use serde_json::{Value, json};
-use smp_protocol::chat::{ChatEvent, ChatMessage, Profile};
+use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
 
 /// What an app offers to its user depends on this: nobody shall call, speak or send files into the void.
 fn preferences() -> Value {
@@ -21,6 +22,13 @@ fn profile(name: &str) -> Profile {
 /// `x.info`, as contacts get it while connecting.
 pub(crate) fn own_profile(name: &str) -> Vec<u8> {
     ChatMessage::new(None, ChatEvent::Info(profile(name))).encode()
+}
+
+/// `x.contact`, as the owner of a contact address gets it with our request to connect.
+pub(crate) fn contact_request(name: &str, rng: &mut impl CryptoRng) -> Vec<u8> {
+    let mut request = ContactRequest::new(profile(name));
+    request.request_id = Some(SharedMessageId::generate(rng));
+    ChatMessage::new(None, ChatEvent::Contact(request)).encode()
 }
 
 /// What a person sees who opens our short link, in the form that SimpleX apps put there.
@@ -46,6 +54,11 @@ mod tests {
             assert_eq!(profile.other["preferences"][what]["allow"], "no", "{what}");
         }
         assert_eq!(profile.other["preferences"]["commands"], json!([]));
+        let requests = decode_messages(&contact_request("alice", &mut rand::rng()));
+        let Ok(ChatMessage { event: ChatEvent::Contact(request), .. }) = &requests[0] else {
+            panic!("{requests:?}")
+        };
+        assert!(request.profile == *profile && request.request_id.is_some());
         let shown: Value = serde_json::from_slice(&shown_with_link("alice")).unwrap();
         assert_eq!(shown["profile"]["preferences"], profile.other["preferences"]);
     }

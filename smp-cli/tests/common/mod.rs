@@ -142,6 +142,15 @@ impl Listener {
         }
     }
 
+    /// The next object, whatever it is about.
+    pub fn next(&mut self) -> serde_json::Value {
+        if !self.passed_over.is_empty() {
+            return self.passed_over.remove(0);
+        }
+        let line = self.lines.next().expect("the listener ended").unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// SIGKILL. Returns the texts that it printed and that nobody asked for.
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();

@@ -9,6 +9,7 @@
 mod address;
 mod chaos;
 mod failures;
+mod full_disk;
 mod harness;
 mod network;
 mod resync;

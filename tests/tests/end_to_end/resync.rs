@@ -62,7 +62,6 @@ async fn either_side_asks_for_new_keys() {
     talk(&mut alice, a, &mut bob, b).await;
     assert!(alice.agent.connection(a).resynchronize(false).await.is_err(), "nothing is wrong");
     alice.agent.connection(a).resynchronize(true).await.unwrap();
-    assert!(alice.agent.connection(a).send(b"too early").await.is_err());
     in_sync(&mut alice, a).await;
     in_sync(&mut bob, b).await;
     talk(&mut alice, a, &mut bob, b).await;
@@ -79,6 +78,45 @@ async fn either_side_asks_for_new_keys() {
             .map(|code| code.unwrap().unwrap());
     assert_eq!(codes[0].to_string(), codes[1].to_string());
     assert_ne!(codes[0].to_string(), code, "people compare it again");
+}
+
+#[tokio::test]
+async fn what_is_sent_while_the_encryption_is_renewed_waits_and_arrives_in_order() {
+    let relay = TestRelay::start().await;
+    let mut alice = Peer::open(&[&relay]).await;
+    let mut bob = Peer::open(&[&relay]).await;
+    let (a, b) = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, a, &mut bob, b).await;
+    let bob_off = bob.stop().await;
+    alice.agent.connection(a).resynchronize(true).await.unwrap();
+    // More than is encrypted in one step, and over a restart.
+    for number in 0..100 {
+        alice.agent.connection(a).send(number.to_string().as_bytes()).await.unwrap();
+        if number == 50 {
+            alice = alice.crash().await;
+        }
+    }
+    let summary = alice.agent.connection(a).summary().await.unwrap().unwrap();
+    assert_eq!((summary.sync, summary.waiting), (SyncState::Started, 100));
+    let mut bob = Peer::reopen(bob_off).await;
+    let sending = alice.agent.connection(a);
+    // While those go out.
+    let last = sending.send(b"100").await.unwrap().id();
+    assert_eq!(bob.texts(101).await, super::numbers(0..101));
+    alice.sent(last).await;
+    talk(&mut alice, a, &mut bob, b).await;
+    assert_eq!(alice.agent.connection(a).summary().await.unwrap().unwrap().waiting, 0);
+
+    // What is given up is not sent later.
+    let bob_off = bob.stop().await;
+    alice.agent.connection(a).resynchronize(true).await.unwrap();
+    let lost = alice.agent.connection(a).send(b"given up").await.unwrap().id();
+    alice.agent.connection(a).give_up().await.unwrap();
+    alice.until(|event| matches!(event, Event::SendFailed { id, .. } if *id == lost)).await;
+    alice.agent.connection(a).resynchronize(true).await.unwrap();
+    alice.agent.connection(a).send(b"kept").await.unwrap();
+    let mut bob = Peer::reopen(bob_off).await;
+    assert_eq!(bob.texts(1).await, ["kept"]);
 }
 
 /// `talks` is how often both sides have written since the copy was made.

@@ -115,11 +115,12 @@ const AGENT: &[(&str, &[&str])] = &[
     ("relay_set", &[]),
     ("config", &["network_settings", "relay_set"]),
     ("data_dir", &["error"]),
+    ("reserve", &["error"]),
     // From the rules up to the network.
     ("stored", &[]),
     ("connection", &["config", "error", "event", "id", "stages", "stored"]),
     ("store", &["connection", "error", "event", "id", "stored"]),
-    ("steps", &["connection", "error", "event", "id", "send_handle", "store", "stored"]),
+    ("steps", &["connection", "error", "event", "id", "reserve", "send_handle", "store", "stored"]),
     ("summary", &["connection", "error", "id", "stages"]),
     (
         "network",
@@ -131,6 +132,7 @@ const AGENT: &[(&str, &[&str])] = &[
             "event",
             "id",
             "relay_set",
+            "reserve",
             "steps",
             "store",
             "summary",

@@ -1,7 +1,7 @@
 //! Two connected sides and any number of queues, stepped in any order: with crashes, repetitions and old copies.
 
 use super::super::{
-    Connection, Content, CreatedQueue, Effects, Errand, OldQueue, Opened, Origin, Outgoing, Place,
+    Connection, Content, CreatedQueue, Deferred, Effects, Errand, OldQueue, Opened, Origin, Outgoing, Place,
     ReceiveQueue, Received,
 };
 use super::pair::{config, relay};
@@ -36,6 +36,7 @@ pub(super) struct Peer {
     pub(super) connection: Connection,
     config: AgentConfig,
     outgoing: VecDeque<Outgoing>,
+    deferred: Vec<Deferred>,
     pub(super) events: Vec<Event>,
     seen: HashSet<[u8; 32]>,
 }
@@ -53,6 +54,7 @@ pub(super) struct World {
 impl Peer {
     fn take(&mut self, effects: Effects) {
         self.outgoing.extend(effects.outgoing);
+        self.deferred.extend(effects.deferred);
         self.events.extend(effects.events);
     }
 
@@ -107,6 +109,7 @@ impl World {
             connection,
             config: AgentConfig { pq: seed % 8 == 1, ..config() },
             outgoing: VecDeque::new(),
+            deferred: Vec::new(),
             events: Vec::new(),
             seen: HashSet::new(),
         });
@@ -124,7 +127,10 @@ impl World {
     /// One action of one side, any of those that are possible.
     pub(super) fn act(&mut self) {
         let side = self.rng.random_range(0..2);
-        match self.rng.random_range(0..9) {
+        match self.rng.random_range(0..10) {
+            9 => {
+                self.release(side);
+            }
             8 => self.sides[side].restart(),
             0 => {
                 self.send(side);
@@ -149,6 +155,7 @@ impl World {
             let mut moved = false;
             for side in 0..2 {
                 moved |= self.errand(side, u32::MAX);
+                moved |= self.release(side);
                 moved |= self.deliver(side, u32::MAX);
                 for queue in self.receiving(side) {
                     moved |= self.receive(side, &queue, u32::MAX);
@@ -171,6 +178,20 @@ impl World {
             peer.take(effects);
         }
         sent.is_ok()
+    }
+
+    /// Encrypts some of what waits for that.
+    fn release(&mut self, side: usize) -> bool {
+        let count = self.rng.random_range(1..4);
+        let Peer { connection, config, deferred, .. } = &mut self.sides[side];
+        if !connection.releases() {
+            return false;
+        }
+        let oldest: Vec<_> = deferred.drain(..count.min(deferred.len())).collect();
+        let mut effects = Effects::default();
+        connection.release(&oldest, config, &mut effects).unwrap();
+        self.commit(side, effects);
+        true
     }
 
     /// SEND of what waits longest.

@@ -8,7 +8,6 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -17,8 +16,11 @@ use std::{
     time::Duration,
 };
 
-use rand::Rng as _;
-use smp_transport::durable::{self, Access, with_end};
+use smp_transport::durable::{
+    self,
+    space::{set_aside, space},
+    with_end,
+};
 use smp_transport::surroundings::Surroundings;
 use tokio::time::Instant;
 
@@ -195,32 +197,11 @@ impl Disk {
         if fs::metadata(&self.reserve).is_ok_and(|file| file.len() >= self.reserve_bytes) {
             return Ok(());
         }
-        let _ = fs::remove_file(&self.reserve);
+        durable::remove(&self.reserve)?;
         if self.free().is_some_and(|free| free < self.needed()) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let made = self.fill();
-        if made.is_err() {
-            let _ = fs::remove_file(&self.reserve);
-        }
-        made
-    }
-
-    /// Where space cannot be set aside: with what no file system can compress.
-    fn fill(&self) -> io::Result<()> {
-        let mut file = durable::create_new(&self.reserve, Access::Owner)?;
-        if allocate(&file, self.reserve_bytes) {
-            return file.sync_all();
-        }
-        let mut bytes = vec![0; 64 << 10];
-        let mut left = self.reserve_bytes;
-        while left > 0 {
-            let length = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-            self.surroundings.randomness.rng().fill_bytes(&mut bytes[..length]);
-            file.write_all(&bytes[..length])?;
-            left -= length as u64;
-        }
-        file.sync_all()
+        set_aside(&self.reserve, self.reserve_bytes, &mut self.surroundings.randomness.rng())
     }
 
     /// Keeps a removal in memory that cannot be written. Whether there is room for it.
@@ -255,29 +236,4 @@ impl Disk {
             deferred.remove(message);
         }
     }
-}
-
-/// Has the file system set the space aside, which not all can.
-#[cfg(target_os = "linux")]
-fn allocate(file: &fs::File, bytes: u64) -> bool {
-    i64::try_from(bytes).is_ok_and(|bytes| nix::fcntl::posix_fallocate(file, 0, bytes).is_ok())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allocate(_: &fs::File, _: u64) -> bool {
-    false
-}
-
-struct Space {
-    total: u64,
-    free: u64,
-}
-
-/// Of the file system that a directory is on.
-#[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // The types differ between systems.
-fn space(directory: &Path) -> Option<Space> {
-    let found = nix::sys::statvfs::statvfs(directory).ok()?;
-    let unit = found.fragment_size() as u64;
-    let bytes = |blocks: u64| blocks.saturating_mul(unit);
-    Some(Space { total: bytes(found.blocks() as u64), free: bytes(found.blocks_available() as u64) })
 }
