@@ -4,21 +4,10 @@
 
 use base64::Engine;
 use serde_json::Value;
-use smp_crypto::hash::sha256;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
+use smp_vectors::{bytes, list, named, run_cases};
 
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/sntrup761.json");
-const SUMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors/SHA256SUMS");
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/sntrup761_published.json");
-
-fn cases(path: &str) -> Vec<Value> {
-    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    file["cases"].as_array().unwrap().clone()
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
 
 /// The key pair of a case, after checking that its two halves belong together.
 fn key_pair(case: &Value) -> (KemPrivateKey, KemPublicKey) {
@@ -74,39 +63,24 @@ fn large(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn reference_vectors() {
-    let line = format!("{}  sntrup761.json", hex::encode(sha256(&std::fs::read(VECTORS).unwrap())));
-    assert!(
-        std::fs::read_to_string(SUMS).unwrap().lines().any(|known| known == line),
-        "the file has changed"
-    );
-    let cases = cases(VECTORS);
-    let intact = cases.iter().find(|case| case["name"] == "decapsulation_damaged_none").unwrap();
-    for case in &cases {
-        match case["kind"].as_str().unwrap() {
-            "encapsulation" => encapsulation(case),
-            "decapsulation" => decapsulation(case, intact),
-            "encoding" => encoding(case),
-            kind => panic!("unknown kind {kind}"),
-        }
-    }
-    report(&format!("sntrup761.json: {} cases", cases.len()));
-    assert_eq!(cases.len(), 12);
+    let cases = smp_vectors::cases("sntrup761.json");
+    let intact = named(&cases, "decapsulation_damaged_none");
+    run_cases("sntrup761.json", &cases, |kind, case| match kind {
+        "encapsulation" => encapsulation(case),
+        "decapsulation" => decapsulation(case, intact),
+        "encoding" => encoding(case),
+        kind => panic!("unknown kind {kind}"),
+    });
 }
 
+/// A file of the same form that is not the reference's.
 #[test]
 fn published_known_answers() {
-    let cases = cases(PUBLISHED);
-    for case in &cases {
+    let file: Value = serde_json::from_slice(&std::fs::read(PUBLISHED).unwrap()).unwrap();
+    let cases = list(&file["cases"]);
+    for case in cases {
         let private = KemPrivateKey::from_slice(&bytes(&case["secret"])).unwrap();
         assert_eq!(decapsulated(&private, case), bytes(&case["shared"]), "{}", case["name"]);
     }
-    println!("sntrup761_published.json: {} cases", cases.len());
     assert_eq!(cases.len(), 2);
-}
-
-/// Prints how much ran, also where the test harness captures what tests print.
-fn report(line: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}").unwrap();
 }

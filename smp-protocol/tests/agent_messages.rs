@@ -10,7 +10,7 @@ use agent_support::values::{
     auth_key, connection_request, non_empty, queue_info, queue_uri, ratchet, sender_queue, version,
 };
 use agent_support::{
-    array, assert_same_error, bytes, check_fields, fields, number, option, result, run_all, text,
+    array, assert_same_error, bytes, check_fields, fields, number, optional, result, run, text,
 };
 use serde_json::Value;
 use smp_protocol::agent::{
@@ -30,7 +30,7 @@ const REFUSED_BY_US: [(&str, DecodeError); 1] =
 
 #[test]
 fn agent_messages() {
-    run_all("agent_messages.json", |kind, case| match kind {
+    run("agent_messages.json", |kind, case| match kind {
         "envelope" => encoding(case, envelope, read_envelope),
         "agent_message" => encoding(case, agent_message, read_agent_message),
         "a_message" => encoding(case, a_message, |bytes| from_bytes(bytes).map(AMessage::into_owned)),
@@ -154,7 +154,7 @@ fn envelope(value: &Value) -> AgentEnvelope<'static> {
             let [_, version_, e2e, info] = fields(value, ["kind", "agent_version", "e2e", "encrypted_info"]);
             AgentEnvelope::Confirmation {
                 version: version(version_),
-                ratchet: option(e2e, |e2e| Box::new(ratchet(e2e))),
+                ratchet: optional(e2e, |e2e| Box::new(ratchet(e2e))),
                 encrypted_info: body(info),
             }
         }
@@ -218,7 +218,7 @@ fn a_message(value: &Value) -> AMessage<'static> {
         "A_QCONT" => AMessage::QueueContinue(sender_queue(second("address"))),
         "QADD" => AMessage::QueueAdd(non_empty(second("queues"), |item| {
             let [queue, replaced] = fields(item, ["queue", "replaced"]);
-            QueueReplacement { queue: queue_uri(queue), replaced: option(replaced, sender_queue) }
+            QueueReplacement { queue: queue_uri(queue), replaced: optional(replaced, sender_queue) }
         })),
         "QKEY" => AMessage::QueueKey(non_empty(second("queues"), |item| {
             let [queue, key] = fields(item, ["queue", "sender_key"]);

@@ -17,7 +17,7 @@ use smp_protocol::session::SessionParameters;
 use smp_protocol::transmission::{BlockContent, read_commands};
 use smp_protocol::version::SmpVersion;
 
-/// What we refuse and the reference implementation accepts (see `smp_protocol::encoding`): a port that is no number and a
+/// Inputs that we refuse and the reference implementation accepts (see `smp_protocol::encoding`): a port that is no number and a
 /// fingerprint that is empty.
 const REFUSED_HERE: &[&str] = &["server_reads_prxy_text_port"];
 

@@ -379,7 +379,7 @@ fn failure(result: Option<&Result<Session, TransportError>>) -> &'static str {
     }
 }
 
-/// What a client makes of a hello with this chain, signed by this key.
+/// A client's result for a hello with this chain, signed by this key.
 fn client_result(
     credentials: &Credentials,
     signer: &PrivateSignatureKey,

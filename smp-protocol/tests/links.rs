@@ -5,11 +5,11 @@
 mod agent_support;
 mod link_vectors;
 
-use agent_support::run_all;
+use agent_support::run;
 
 #[test]
 fn links() {
-    run_all("links.json", |kind, case| match kind {
+    run("links.json", |kind, case| match kind {
         "server_address" => link_vectors::address::written(case),
         "server_address_read" => link_vectors::address::read(case),
         "e2e_params_uri" => link_vectors::full::ratchet_parameters(case),

@@ -1,4 +1,4 @@
-//! What people paste, and what comes of it.
+//! Pasted texts, as people paste them, and the link or refusal that comes of each.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -18,7 +18,7 @@ use smp_protocol::encoding::{
 use smp_protocol::error::ErrorType;
 use smp_protocol::version::{SmpVersion, VersionRange};
 
-/// What we refuse and the reference implementation does not: see the table in `smp_protocol::encoding`.
+/// Inputs that we refuse and the reference implementation does not: see the table in `smp_protocol::encoding`.
 const DIFFERENT: &[&str] = &[
     "short_string_256_bytes",
     "large_string_65536_bytes",

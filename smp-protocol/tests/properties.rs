@@ -29,7 +29,7 @@ use smp_protocol::transmission::{
 };
 use smp_protocol::version::{SmpClientVersion, SmpVersion, VersionRange};
 
-/// What is left of a command in a version: the other half of the rules of the encoder.
+/// A command without the parts that a version does not have: the other half of the rules of the encoder.
 fn command_in(command: Command<'static>, version: SmpVersion) -> Command<'static> {
     let v = version.0;
     match command {
@@ -52,7 +52,7 @@ fn command_in(command: Command<'static>, version: SmpVersion) -> Command<'static
     }
 }
 
-/// What is left of a message in a version.
+/// A message without the parts that a version does not have.
 fn message_in(message: BrokerMessage<'static>, version: SmpVersion) -> BrokerMessage<'static> {
     let v = version.0;
     let counted = |queues: ServiceQueues| {

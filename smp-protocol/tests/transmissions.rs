@@ -203,7 +203,7 @@ fn check_messages(case: &Value, content: &Value, expected: &Value) {
     }
 }
 
-/// What goes into a batch: a transmission, or the error with which it was not even made.
+/// A part of a batch: a transmission, or the error with which it was not even made.
 enum Item {
     Transmission(Vec<u8>),
     Error(String),
@@ -249,7 +249,7 @@ fn ramp_batch(case: &Value) {
     check_blocks(&divide(&items), case, true);
 }
 
-/// Contents of blocks, or errors. What could not be made ends the block before it.
+/// Contents of blocks, or errors. One that could not be made ends the block before it.
 fn divide(items: &[Item]) -> Vec<Result<Vec<u8>, String>> {
     let mut blocks = Vec::new();
     let mut batch = Batch::new();

@@ -20,7 +20,7 @@ use smp_ratchet::{
 
 const PADDED_LENGTH: usize = 64;
 
-/// What happens next. Indexes choose among what there is.
+/// The next event. Indexes choose among what there is.
 #[derive(Debug, Clone)]
 enum Event {
     Send { alice: bool, pq: Option<bool> },

@@ -9,7 +9,7 @@
 #[allow(dead_code, unreachable_pub)]
 mod reference;
 
-use reference::{agreement, bytes, cases, mutation, number, private_key, text, version};
+use reference::{agreement, bytes, cases, mutation, number, private_key, run_cases, text, version};
 use serde_json::Value;
 use smp_crypto::sntrup761::{KemCiphertext, KemPublicKey};
 use smp_crypto::x448::X448PublicKey;
@@ -98,18 +98,6 @@ fn run(case: &Value, bob: &RatchetState) {
 fn ratchet_x3dh() {
     let cases = cases("ratchet_x3dh.json");
     let bob = reference::state_from_json(&cases[0]["bob_ratchet"]);
-    for case in &cases {
-        println!("{}", text(&case["name"]));
-        run(case, &bob);
-    }
-    report(&format!("ratchet_x3dh.json: {} cases", cases.len()));
-    assert_eq!(cases.len(), 18);
-    mutation::every_change_is_noticed("ratchet_x3dh.json", &cases, |changed| run(&changed, &bob));
-}
-
-/// Prints how much ran, also where the test harness captures what tests print.
-fn report(line: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}").unwrap();
+    run_cases("ratchet_x3dh.json", &cases, |_, case| run(case, &bob));
+    mutation::every_change_is_noticed("ratchet_x3dh.json", &cases, |changed| run(changed, &bob));
 }

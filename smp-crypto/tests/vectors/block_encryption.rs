@@ -6,15 +6,13 @@ use smp_crypto::block_chain::{
     SealingChain, UnreadableBlock, pad_block, unpad_block,
 };
 use smp_crypto::{Nonce, SecretBoxKey};
+use smp_vectors::{array, assert_bytes, bytes, cases, named, size, text};
 
-use crate::support::{
-    array, assert_bytes, bytes, bytes_or_ramp, every_change_is_noticed, load, named, run, size, text,
-    x25519_pair,
-};
+use crate::support::{bytes_or_ramp, every_change_is_noticed, run, x25519_pair};
 
 #[test]
 fn vectors() {
-    run("block_encryption.json", 20, check);
+    run("block_encryption.json", check);
 }
 
 #[test]
@@ -22,13 +20,13 @@ fn no_field_is_ignored() {
     every_change_is_noticed("block_encryption.json", check);
 }
 
-fn check(case: &Value, file: &Value) {
+fn check(case: &Value, cases: &[Value]) {
     match text(&case["kind"]) {
         "chain_init" => chain_init(case),
-        "chain_steps" => chain_steps(case, file),
-        "encrypted_block" => encrypted_block(case, file),
+        "chain_steps" => chain_steps(case, cases),
+        "encrypted_block" => encrypted_block(case, cases),
         "padded_block" => padded_block(case),
-        "receive_failure" => receive_failure(case, file),
+        "receive_failure" => receive_failure(case, cases),
         kind => panic!("unknown kind {kind}"),
     }
 }
@@ -38,8 +36,8 @@ fn chain_key(value: &Value) -> ChainKey {
 }
 
 /// The first chain key of a direction.
-fn first_chain_key(file: &Value, direction: &str) -> ChainKey {
-    chain_key(&named(file, "chain_init")[format!("{direction}_chain_key")])
+fn first_chain_key(cases: &[Value], direction: &str) -> ChainKey {
+    chain_key(&named(cases, "chain_init")[format!("{direction}_chain_key")])
 }
 
 fn chain_init(case: &Value) {
@@ -51,7 +49,7 @@ fn chain_init(case: &Value) {
     });
     let secret = server.0.agree(&client.1);
     assert_eq!(secret, client.0.agree(&server.1));
-    assert_bytes(&case["dh_secret"], secret.as_bytes());
+    assert_bytes(secret.as_bytes(), &case["dh_secret"]);
     let keys = ChainKeys::new(&bytes(&case["session_id"]), &secret);
     assert_eq!(keys.relay_to_client, chain_key(&case["server_to_client_chain_key"]));
     assert_eq!(keys.client_to_relay, chain_key(&case["client_to_server_chain_key"]));
@@ -71,10 +69,10 @@ fn assert_step(chain: &mut ChainKey, recorded: &Value) {
     assert_eq!(*chain, chain_key(&recorded["next_chain_key"]));
 }
 
-fn chain_steps(case: &Value, file: &Value) {
+fn chain_steps(case: &Value, cases: &[Value]) {
     let direction = text(&case["name"]).strip_prefix("steps_").unwrap();
     let mut chain = chain_key(&case["chain_key"]);
-    assert_eq!(chain, first_chain_key(file, direction));
+    assert_eq!(chain, first_chain_key(cases, direction));
     let steps = case["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 10);
     for (index, step) in steps.iter().enumerate() {
@@ -83,7 +81,7 @@ fn chain_steps(case: &Value, file: &Value) {
     }
 }
 
-fn encrypted_block(case: &Value, file: &Value) {
+fn encrypted_block(case: &Value, cases: &[Value]) {
     let start = match text(&case["direction"]) {
         "server_to_client" => "server_block",
         "client_to_server" => "client_block",
@@ -103,18 +101,18 @@ fn encrypted_block(case: &Value, file: &Value) {
         return;
     }
     sealed.unwrap();
-    assert_bytes(&case["block"], &block);
-    assert_received(case, file, &content, &mut block);
+    assert_bytes(&block, &case["block"]);
+    assert_received(case, cases, &content, &mut block);
 }
 
-fn assert_received(case: &Value, file: &Value, content: &[u8], block: &mut Block) {
+fn assert_received(case: &Value, cases: &[Value], content: &[u8], block: &mut Block) {
     if case["received"] == "same content" {
         let mut chain = OpeningChain::new(chain_key(&case["chain_key"]));
         assert_eq!(chain.open(block).unwrap(), content);
         assert_eq!(chain.chain_key(), &chain_key(&case["next_chain_key"]));
     } else {
         // The block before this one was never sent, so the receiver is one step behind.
-        let refused = named(file, "client_block_4_over_max");
+        let refused = named(cases, "client_block_4_over_max");
         assert_eq!(refused["next_chain_key"], case["chain_key"]);
         let mut chain = OpeningChain::new(chain_key(&refused["chain_key"]));
         assert_eq!(chain.open(block), Err(UnreadableBlock));
@@ -132,18 +130,18 @@ fn padded_block(case: &Value) {
         assert_eq!((padded.unwrap_err().limit, text(error)), (MAX_PLAIN_CONTENT, "TELargeMsg"));
     } else {
         padded.unwrap();
-        assert_bytes(&case["block"], &block);
+        assert_bytes(&block, &case["block"]);
         assert_eq!(unpad_block(&block).unwrap(), content);
     }
 }
 
-fn receive_failure(case: &Value, file: &Value) {
+fn receive_failure(case: &Value, cases: &[Value]) {
     let mut sender = SealingChain::new(chain_key(&case["sending_chain_key"]));
-    assert_eq!(sender.chain_key(), &first_chain_key(file, "server_to_client"));
+    assert_eq!(sender.chain_key(), &first_chain_key(cases, "server_to_client"));
     let mut receiver = OpeningChain::new(chain_key(&case["receiving_chain_key"]));
     let other_direction = text(&case["name"]) == "receive_from_other_direction";
     let received = if other_direction { "client_to_server" } else { "server_to_client" };
-    assert_eq!(receiver.chain_key(), &first_chain_key(file, received));
+    assert_eq!(receiver.chain_key(), &first_chain_key(cases, received));
 
     let contents = [bytes(&case["first_content"]), bytes(&case["second_content"])];
     assert_eq!(contents, [b"first".to_vec(), b"second".to_vec()]);
@@ -159,7 +157,7 @@ fn receive_failure(case: &Value, file: &Value) {
         change => panic!("unknown change {change}"),
     }
     for (block, name) in blocks.iter_mut().zip(["first", "second"]) {
-        assert_bytes(&case[format!("{name}_block")], block);
+        assert_bytes(block, &case[format!("{name}_block")]);
         let result = match receiver.open(block) {
             Ok(content) => json!({"ok": hex::encode(content)}),
             Err(UnreadableBlock) => json!({"error": "TELargeMsg"}),
@@ -171,19 +169,19 @@ fn receive_failure(case: &Value, file: &Value) {
 /// All recorded blocks of a direction, one after the other with the same two chains.
 #[test]
 fn chains_go_on_through_all_blocks() {
-    let file = load("block_encryption.json");
+    let cases = cases("block_encryption.json");
     for direction in ["server_to_client", "client_to_server"] {
-        let mut sealing = SealingChain::new(first_chain_key(&file, direction));
-        let mut opening = OpeningChain::new(first_chain_key(&file, direction));
+        let mut sealing = SealingChain::new(first_chain_key(&cases, direction));
+        let mut opening = OpeningChain::new(first_chain_key(&cases, direction));
         let mut in_step = true;
-        for case in file["cases"].as_array().unwrap().iter().filter(|case| case["direction"] == direction) {
+        for case in cases.iter().filter(|case| case["direction"] == direction) {
             let content = bytes_or_ramp(case, "content");
             let mut block = [0; BLOCK_SIZE];
             if sealing.seal(&content, &mut block).is_err() {
                 in_step = false;
                 continue;
             }
-            assert_bytes(&case["block"], &block);
+            assert_bytes(&block, &case["block"]);
             assert_eq!(opening.open(&mut block) == Ok(&content), in_step);
         }
         assert_eq!(in_step, direction == "server_to_client");

@@ -8,14 +8,13 @@ use smp_crypto::hybrid_box::HybridSecret;
 use smp_crypto::link_kdf::{self, LinkKey};
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey};
 use smp_crypto::{BoxKey, DhSecret, Nonce, OpenError, SecretBoxKey, hash, padding};
+use smp_vectors::{array, assert_bytes, bytes, named, size, text};
 
-use crate::support::{
-    array, assert_bytes, bytes, bytes_or_ramp, every_change_is_noticed, named, run, size, text, x25519_pair,
-};
+use crate::support::{bytes_or_ramp, every_change_is_noticed, run, x25519_pair};
 
 #[test]
 fn vectors() {
-    run("boxes.json", 116, check);
+    run("boxes.json", check);
 }
 
 #[test]
@@ -23,19 +22,19 @@ fn no_field_is_ignored() {
     every_change_is_noticed("boxes.json", check);
 }
 
-fn check(case: &Value, file: &Value) {
+fn check(case: &Value, cases: &[Value]) {
     match text(&case["kind"]) {
         "crypto_box_unpadded" => crypto_box_unpadded(case),
         "crypto_box_padded" => crypto_box_padded(case),
-        "crypto_box_padded_refused" => crypto_box_padded_refused(case, file),
+        "crypto_box_padded_refused" => crypto_box_padded_refused(case, cases),
         "secret_box" => secret_box(case),
-        "crypto_box_decrypt" => crypto_box_decrypt(case, file),
+        "crypto_box_decrypt" => crypto_box_decrypt(case, cases),
         "authenticator" => authenticator(case),
         "nonce_from_bytes" => nonce_from_bytes(case),
         "reverse_nonce" => reverse_nonce(case),
         "hybrid_box" => hybrid_box(case),
         "aes_gcm" => aes_gcm(case),
-        "aes_gcm_decrypt" => aes_gcm_decrypt(case, file),
+        "aes_gcm_decrypt" => aes_gcm_decrypt(case, cases),
         "aes_gcm_12_byte_iv_unpadded" => aes_gcm_12_byte_iv(case),
         "hkdf_sha512" => hkdf(case),
         "hash" => hashes(case),
@@ -62,7 +61,7 @@ fn nonce(case: &Value) -> Nonce {
 /// Asserts that every way of sealing and opening agrees with a recorded box.
 fn assert_box(key: &BoxKey, nonce: &Nonce, plaintext: &[u8], recorded: &Value) {
     let boxed = key.seal(nonce, plaintext);
-    assert_bytes(recorded, &boxed);
+    assert_bytes(&boxed, recorded);
     assert_eq!(key.open(nonce, &boxed).unwrap(), plaintext);
 
     let mut in_place = [&[0; 16], plaintext].concat();
@@ -80,7 +79,7 @@ fn assert_box(key: &BoxKey, nonce: &Nonce, plaintext: &[u8], recorded: &Value) {
 fn assert_padded_box(key: &BoxKey, nonce: &Nonce, content: &[u8], padded_length: usize, recorded: &Value) {
     assert_box(key, nonce, &padding::pad(content, padded_length).unwrap(), recorded);
     let boxed = key.seal_padded(nonce, content, padded_length).unwrap();
-    assert_bytes(recorded, &boxed);
+    assert_bytes(&boxed, recorded);
     assert_eq!(key.open_padded(nonce, &boxed).unwrap(), content);
 }
 
@@ -94,8 +93,8 @@ fn crypto_box_padded(case: &Value) {
 }
 
 /// One byte less room than the plaintext, which is that of other cases, would need.
-fn crypto_box_padded_refused(case: &Value, file: &Value) {
-    let accepted = named(file, "dh_secret_used_as_secret_box_key");
+fn crypto_box_padded_refused(case: &Value, cases: &[Value]) {
+    let accepted = named(cases, "dh_secret_used_as_secret_box_key");
     assert_eq!((&case["nonce"], &case["plaintext"]), (&accepted["nonce"], &accepted["plaintext"]));
     let refused = dh_secret(case).box_key().seal_padded(
         &nonce(case),
@@ -122,8 +121,8 @@ fn open_result(result: Result<Vec<u8>, OpenError>) -> Value {
 }
 
 /// The damaged boxes are all made from one sound box, or from unusual content.
-fn crypto_box_decrypt(case: &Value, file: &Value) {
-    let origin = named(file, "dh_secret_used_as_secret_box_key");
+fn crypto_box_decrypt(case: &Value, cases: &[Value]) {
+    let origin = named(cases, "dh_secret_used_as_secret_box_key");
     let (good_key, good_nonce) = (dh_secret(origin).box_key(), nonce(origin));
     let mut good = good_key.seal_padded(&good_nonce, &bytes(&origin["plaintext"]), 100).unwrap();
     let key = match text(&case["name"]) {
@@ -177,7 +176,7 @@ fn nonce_from_bytes(case: &Value) {
     let input = bytes(&case["input"]);
     assert_eq!(text(&case["name"]), format!("nonce_from_{}_bytes", input.len()));
     assert_eq!(Nonce::from_slice_padded(&input), nonce(case));
-    // What is cut off has no influence, but is the same in the file as elsewhere.
+    // The part that is cut off has no influence, but is the same in the file as elsewhere.
     if input.len() > Nonce::SIZE {
         let rest = hex::encode(&input[Nonce::SIZE..]);
         assert!(["7a", "5529656efa01ed22"].contains(&rest.as_str()));
@@ -226,8 +225,8 @@ fn aes_gcm(case: &Value) {
     let padded = padding::pad(&bytes(&case["plaintext"]), size(&case["padded_length"])).unwrap();
     let mut text = padded.clone();
     let tag = key.seal_in_place(&iv, &associated_data, &mut text).unwrap();
-    assert_bytes(&case["tag"], &tag.0);
-    assert_bytes(&case["ciphertext"], &text);
+    assert_bytes(&tag.0, &case["tag"]);
+    assert_bytes(&text, &case["ciphertext"]);
     key.open_in_place(&iv, &associated_data, &mut text, &tag).unwrap();
     assert_eq!(text, padded);
 }
@@ -247,8 +246,8 @@ fn aes_gcm_open(case: &Value) -> Result<Vec<u8>, &'static str> {
 }
 
 /// All cases are made from the sound one, which is last.
-fn aes_gcm_decrypt(case: &Value, file: &Value) {
-    let good = named(file, "aes_gcm_decrypt_right");
+fn aes_gcm_decrypt(case: &Value, cases: &[Value]) {
+    let good = named(cases, "aes_gcm_decrypt_right");
     let reversed = |bytes: Vec<u8>| bytes.into_iter().rev().collect::<Vec<u8>>();
     let mut expected = good.clone();
     match text(&case["name"]) {
@@ -284,8 +283,8 @@ fn aes_gcm_12_byte_iv(case: &Value) {
     let plaintext = bytes(&case["plaintext"]);
     let mut text = plaintext.clone();
     let tag = key.seal_in_place_short_iv(&iv, &[], &mut text).unwrap();
-    assert_bytes(&case["tag"], &tag.0);
-    assert_bytes(&case["ciphertext"], &text);
+    assert_bytes(&tag.0, &case["tag"]);
+    assert_bytes(&text, &case["ciphertext"]);
     key.open_in_place_short_iv(&iv, &[], &mut text, &tag).unwrap();
     assert_eq!(text, plaintext);
 }
@@ -302,28 +301,28 @@ fn hkdf(case: &Value) {
         300 => hkdf_sha512::<300>(&salt, &ikm, info).to_vec(),
         other => panic!("no derivation has {other} bytes"),
     };
-    assert_bytes(&case["output"], &output);
+    assert_bytes(&output, &case["output"]);
 }
 
 fn hashes(case: &Value) {
     let input = bytes(&case["input"]);
-    assert_bytes(&case["sha256"], &hash::sha256(&input));
-    assert_bytes(&case["sha512"], &hash::sha512(&input));
-    assert_bytes(&case["sha3_256"], &hash::sha3_256(&input));
-    assert_bytes(&case["sha3_384"], &hash::sha3_384(&input));
+    assert_bytes(&hash::sha256(&input), &case["sha256"]);
+    assert_bytes(&hash::sha512(&input), &case["sha512"]);
+    assert_bytes(&hash::sha3_256(&input), &case["sha3_256"]);
+    assert_bytes(&hash::sha3_384(&input), &case["sha3_384"]);
     let (first, second) = input.split_at(input.len() / 2);
     assert_eq!(hash::sha3_256_of_parts([first, second]), hash::sha3_256(&input));
 }
 
 fn sender_id(case: &Value) {
     let corr_id = Nonce::from_bytes(array(&case["corr_id"]));
-    assert_bytes(&case["sender_id"], &link_kdf::sender_id(&corr_id));
+    assert_bytes(&link_kdf::sender_id(&corr_id), &case["sender_id"]);
 }
 
 fn link_kdf(case: &Value) {
     let link_key = LinkKey::from_bytes(array(&case["link_key"]));
     let contact = link_key.contact_link();
-    assert_bytes(&case["contact_link_id"], &contact.link_id);
+    assert_bytes(&contact.link_id, &case["contact_link_id"]);
     assert_eq!(contact.key, SecretBoxKey::from_bytes(array(&case["contact_key"])));
     assert_eq!(link_key.invitation_key(), SecretBoxKey::from_bytes(array(&case["invitation_key"])));
 }

@@ -7,12 +7,13 @@ use smp_crypto::{
     PrivateAuthKey, PrivateSignatureKey, PublicAuthKey, PublicSignatureKey, Signature, SignatureError,
     X25519PrivateKey, X25519PublicKey, base64url, hash,
 };
+use smp_vectors::{array, bytes, named, size, text};
 
-use crate::support::{array, bytes, every_change_is_noticed, named, run, size, text, x25519_pair};
+use crate::support::{every_change_is_noticed, run, x25519_pair};
 
 #[test]
 fn vectors() {
-    run("keys.json", 50, check);
+    run("keys.json", check);
 }
 
 #[test]
@@ -20,12 +21,12 @@ fn no_field_is_ignored() {
     every_change_is_noticed("keys.json", check);
 }
 
-fn check(case: &Value, file: &Value) {
+fn check(case: &Value, cases: &[Value]) {
     match text(&case["kind"]) {
         "key" => key(case),
         "signature" => signature(case),
-        "dh" => dh(case, file),
-        "public_der_refused" => public_der_refused(case, file),
+        "dh" => dh(case, cases),
+        "public_der_refused" => public_der_refused(case, cases),
         "signature_decode" => signature_decode(case),
         "key_hash" => key_hash(case),
         kind => panic!("unknown kind {kind}"),
@@ -146,10 +147,10 @@ fn signature(case: &Value) {
     assert_eq!(signature.to_text(), text(&case["signature_str_encoded"]));
 }
 
-fn dh(case: &Value, file: &Value) {
+fn dh(case: &Value, cases: &[Value]) {
     let secret = match text(&case["algorithm"]) {
         "X25519" => x25519_dh(case),
-        "X448" => x448_dh(case, file),
+        "X448" => x448_dh(case, cases),
         other => panic!("unknown algorithm {other}"),
     };
     assert_eq!(secret, bytes(&case["shared_secret"]));
@@ -174,12 +175,12 @@ fn x25519_dh(case: &Value) -> Vec<u8> {
 }
 
 /// The private keys are those of other cases: the bits of them that X448 ignores are compared there.
-fn x448_dh(case: &Value, file: &Value) -> Vec<u8> {
+fn x448_dh(case: &Value, cases: &[Value]) -> Vec<u8> {
     let keys = ["first", "second"].map(|side| {
         let key = &case[side];
         assert_eq!(key["algorithm"], "X448");
         let is_this = |case: &&Value| case["kind"] == "key" && case["private_raw"] == key["private"];
-        let recorded = file["cases"].as_array().unwrap().iter().find(is_this).unwrap();
+        let recorded = cases.iter().find(is_this).unwrap();
         assert_eq!((&key["public"], &key["public_der"]), (&recorded["public_raw"], &recorded["public_der"]));
         X448PrivateKey::from_bytes(array(&key["private"]))
     });
@@ -189,9 +190,9 @@ fn x448_dh(case: &Value, file: &Value) -> Vec<u8> {
     secret.as_bytes().to_vec()
 }
 
-/// What each refused input is made of, the reference's words for it, and ours.
-fn refusal(case: &Value, file: &Value) -> (Vec<u8>, &'static str, KeyError) {
-    let key = |name: &str, form: &str| bytes(&named(file, name)[form]);
+/// The bytes of each refused input, the reference's words for it, and ours.
+fn refusal(case: &Value, cases: &[Value]) -> (Vec<u8>, &'static str, KeyError) {
+    let key = |name: &str, form: &str| bytes(&named(cases, name)[form]);
     let (ed25519, x25519) = (key("ed25519_1", "public_der"), key("x25519_1", "public_der"));
     match text(&case["name"]) {
         "refused_ed25519_for_x25519" => (ed25519, "bad algorithm", KeyError::Algorithm(Algorithm::Ed25519)),
@@ -229,8 +230,8 @@ fn refusal(case: &Value, file: &Value) -> (Vec<u8>, &'static str, KeyError) {
     }
 }
 
-fn public_der_refused(case: &Value, file: &Value) {
-    let (input, words, error) = refusal(case, file);
+fn public_der_refused(case: &Value, cases: &[Value]) {
+    let (input, words, error) = refusal(case, cases);
     assert_eq!((bytes(&case["input"]), text(&case["error"])), (input.clone(), words));
     let x25519 = X25519PublicKey::from_der(&input).err();
     let auth = PublicAuthKey::from_der(&input).err();

@@ -14,7 +14,7 @@ use smp_protocol::id::SenderId;
 use smp_protocol::link::{ConnectionRequest, ContactRequest, InvitationRequest, LinkScheme, WebServer};
 use smp_protocol::version::{AgentVersion, Version, VersionRange};
 
-use super::{array, bytes, fields, list, number, option, text};
+use super::{array, bytes, fields, list, number, optional, text};
 
 pub fn version<V: Version>(value: &Value) -> V {
     V::from(u16::try_from(number(value)).unwrap())
@@ -91,7 +91,7 @@ fn queue_address(relay_: &Value, id: &Value, key: &Value, mode: &Value) -> Queue
         relay: relay(relay_),
         sender_id: sender_id(id),
         dh_key: x25519(key),
-        mode: option(mode, queue_mode),
+        mode: optional(mode, queue_mode),
     }
 }
 
@@ -120,7 +120,7 @@ pub fn ratchet<K: KemParameters>(value: &Value) -> RatchetParameters<K> {
         version: version(version_),
         key_1: x448(key_1),
         key_2: x448(key_2),
-        kem: option(kem_, kem),
+        kem: optional(kem_, kem),
     }
 }
 
@@ -130,7 +130,7 @@ pub fn ratchet_uri<K: KemParameters>(value: &Value) -> RatchetParametersUri<K> {
         versions: range(versions),
         key_1: x448(key_1),
         key_2: x448(key_2),
-        kem: option(kem_, kem),
+        kem: optional(kem_, kem),
     }
 }
 
@@ -155,7 +155,7 @@ pub fn connection_request(value: &Value) -> (LinkScheme, ConnectionRequest) {
             let request = InvitationRequest {
                 versions,
                 queues: non_empty(queues, queue_uri),
-                client_data: option(data, owned),
+                client_data: optional(data, owned),
                 ratchet: ratchet_uri(ratchet),
             };
             (scheme(scheme_), ConnectionRequest::Invitation(Box::new(request)))
@@ -165,7 +165,7 @@ pub fn connection_request(value: &Value) -> (LinkScheme, ConnectionRequest) {
             let request = ContactRequest {
                 versions: range(versions),
                 queues: non_empty(queues, queue_uri),
-                client_data: option(data, owned),
+                client_data: optional(data, owned),
             };
             (scheme(scheme_), ConnectionRequest::Contact(request))
         }

@@ -1,13 +1,12 @@
-//! Reading the vectors: bytes, keys, commands and messages as they stand in the JSON files.
+//! Keys, commands, messages and errors as they stand in the vectors.
 
 // Each test file uses a part of this.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unused_imports, unreachable_pub)]
 
 pub mod commands;
 pub mod errors;
 
 use serde_json::Value;
-use smp_crypto::hash::sha256;
 use smp_crypto::{
     Ed448PrivateKey, Ed25519PrivateKey, PrivateAuthKey, PrivateSignatureKey, PublicAuthKey, X25519PrivateKey,
     X25519PublicKey,
@@ -17,82 +16,7 @@ use smp_protocol::id::{CorrelationId, EntityId, SessionId};
 use smp_protocol::session::SessionParameters;
 use smp_protocol::version::{SmpVersion, VersionRange};
 
-/// The cases of a file.
-///
-/// The file must be as it was made: some fields cannot be compared with anything, as which versions were tried or the exact
-/// bytes of what must be refused; they must not change unnoticed either.
-pub fn cases(file: &str) -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors");
-    let path = format!("{folder}/{file}");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = format!("{}  {file}", hex::encode(sha256(text.as_bytes())));
-    let sums = std::fs::read_to_string(format!("{folder}/SHA256SUMS")).unwrap();
-    assert!(sums.lines().any(|known| known == line), "{path} has changed");
-    let mut vectors: Value = serde_json::from_str(&text).unwrap();
-    let Value::Array(cases) = vectors["cases"].take() else { panic!("{path}: no cases") };
-    assert!(!cases.is_empty());
-    cases
-}
-
-/// Runs `check` for each case of a file and prints how many there were.
-pub fn run(file: &str, mut check: impl FnMut(&str, &Value)) {
-    let cases = cases(file);
-    for case in &cases {
-        check(text(&case["kind"]), case);
-    }
-    report(&format!("{file}: {} cases", cases.len()));
-}
-
-/// The bytes 00 01 .. fa 00 01 ..
-pub fn ramp(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i % 251) as u8).collect()
-}
-
-/// An input: hexadecimal, or the digest of a ramp.
-pub fn bytes(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) => hex::decode(text).unwrap(),
-        Value::Object(digest) => {
-            let bytes = ramp(digest["length"].as_u64().unwrap() as usize);
-            assert_bytes(&bytes, value);
-            bytes
-        }
-        other => panic!("not a byte string: {other}"),
-    }
-}
-
-/// Compares with hexadecimal text or a digest, all of it.
-#[track_caller]
-pub fn assert_bytes(actual: &[u8], expected: &Value) {
-    match expected {
-        Value::String(text) => assert_eq!(hex::encode(actual), *text),
-        Value::Object(digest) => {
-            assert_eq!(actual.len() as u64, digest["length"].as_u64().unwrap());
-            let edge = actual.len().min(64);
-            assert_eq!(hex::encode(&actual[..edge]), digest["first64"].as_str().unwrap());
-            assert_eq!(hex::encode(&actual[actual.len() - edge..]), digest["last64"].as_str().unwrap());
-            assert_eq!(hex::encode(sha256(actual)), digest["sha256"].as_str().unwrap());
-        }
-        other => panic!("not a byte string: {other}"),
-    }
-}
-
-pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
-}
-
-pub fn number(value: &Value) -> i64 {
-    value.as_i64().unwrap_or_else(|| panic!("not a number: {value}"))
-}
-
-pub fn flag(value: &Value) -> bool {
-    value.as_bool().unwrap_or_else(|| panic!("not a flag: {value}"))
-}
-
-/// `None` for null.
-pub fn optional<T>(value: &Value, read: impl FnOnce(&Value) -> T) -> Option<T> {
-    (!value.is_null()).then(|| read(value))
-}
+pub use smp_vectors::{assert_bytes, bytes, cases, flag, integer as number, optional, ramp, run, text};
 
 pub fn version(value: &Value) -> SmpVersion {
     SmpVersion(u16::try_from(number(value)).unwrap())
@@ -184,11 +108,4 @@ pub fn read_result<'c, 'a, T: smp_protocol::encoding::Decode<'a>>(
         (Ok(_), None) => panic!("accepted, but {result} is expected"),
         (Err(error), Some(_)) => panic!("refused: {error}, but {result} is expected"),
     }
-}
-
-/// Prints how much ran, also where the test harness captures what tests print.
-fn report(line: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}").unwrap();
 }

@@ -5,7 +5,7 @@ use smp_protocol::address::{Password, RelayAddress};
 use smp_protocol::encoding::{DecodeError, from_bytes, from_text, to_bytes, to_text};
 
 use crate::agent_support::values::{hosts, port, relay};
-use crate::agent_support::{array, bytes, check_fields, fields, option, result, text};
+use crate::agent_support::{array, bytes, check_fields, fields, optional, result, text};
 
 /// Where we refuse what the reference reads; the reasons are in chapter `1-primitives.md`.
 const REFUSED_BY_US: [(&str, DecodeError); 5] = [
@@ -17,7 +17,7 @@ const REFUSED_BY_US: [(&str, DecodeError); 5] = [
 ];
 
 fn with_password(server: &Value, password: &Value) -> RelayAddress {
-    let password = option(password, |password| Password::new(&latin1(&bytes(password))).unwrap());
+    let password = optional(password, |password| Password::new(&latin1(&bytes(password))).unwrap());
     RelayAddress { password, ..relay(server) }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn read(case: &Value) {
     }
 }
 
-/// What the reference says to a refused address, and what we say.
+/// The reference's words for a refused address, and our error.
 fn expected_refusal(name: &str) -> (&'static str, DecodeError) {
     const TRAILING: (&str, DecodeError) = ("endOfInput", DecodeError::TrailingBytes);
     match name.strip_prefix("server_read_").unwrap() {

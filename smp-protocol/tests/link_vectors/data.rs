@@ -18,7 +18,7 @@ use smp_protocol::link::{
 use super::short::short_link;
 use crate::agent_support::values::{connection_request, ed25519, range};
 use crate::agent_support::{
-    array, assert_bytes, bytes, check_fields, fields, list, number, option, ramp, result, text,
+    array, assert_bytes, bytes, check_fields, fields, list, number, optional, ramp, result, text,
 };
 
 /// Gives the recorded bytes, once.
@@ -112,7 +112,7 @@ pub(crate) fn user_data_read(case: &Value) {
 
 /// The application's data: hex, or a ramp of which the digest is given.
 fn user_data(value: &Value, ramp_length: &Value) -> UserData {
-    let content = match option(ramp_length, number) {
+    let content = match optional(ramp_length, number) {
         Some(length) => ramp(length as usize),
         None => bytes(value),
     };
@@ -169,7 +169,7 @@ pub(crate) fn link_data(case: &Value) {
 
     let link_key = fixed.link_key();
     assert_eq!(link_key.as_bytes(), &array(&case["link_key"]));
-    let key = match (&fixed.request, option(&case["link_id"], bytes)) {
+    let key = match (&fixed.request, optional(&case["link_id"], bytes)) {
         (ConnectionRequest::Contact(_), Some(link_id)) => {
             let derived = link_key.contact_link();
             assert_eq!(derived.link_id.as_slice(), link_id);
@@ -225,7 +225,7 @@ fn fixed_data(case: &Value, root: &Ed25519PrivateKey) -> FixedLinkData {
 }
 
 fn entity_id(value: &Value) -> Option<ShortString<'static>> {
-    option(value, |id| ShortString::new(bytes(id)).unwrap())
+    optional(value, |id| ShortString::new(bytes(id)).unwrap())
 }
 
 fn user_link_data(case: &Value, request: &ConnectionRequest) -> UserLinkData {

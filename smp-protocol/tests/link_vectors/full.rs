@@ -75,7 +75,7 @@ pub(crate) fn connection_request_read(case: &Value) {
     }
 }
 
-/// What the reference says to a refused link, and what we say.
+/// The reference's words for a refused link, and our error.
 fn expected_refusal(name: &str) -> (&'static str, LinkError) {
     let damaged = |part, error| LinkError::Damaged { part, error };
     let queue = |error| damaged("queue address", error);

@@ -91,7 +91,7 @@ pub(crate) fn read(case: &Value) {
     }
 }
 
-/// What the reference says to a refused link, and what we say.
+/// The reference's words for a refused link, and our error.
 fn expected_refusal(name: &str) -> (&'static str, LinkError) {
     let damaged = |part, error| LinkError::Damaged { part, error };
     let base64url = DecodeError::Invalid("base64url text");

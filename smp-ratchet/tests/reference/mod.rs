@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Map, Value, json};
 use smp_crypto::aes_gcm::{AesIv, AesKey};
-use smp_crypto::hash::sha256;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};
 use smp_crypto::x448::{X448PrivateKey, X448PublicKey};
 use smp_protocol::version::RatchetVersion;
@@ -20,26 +19,7 @@ use smp_ratchet::{
     RootKey, SendingChain, SendingChainKey, SendingHeaderKey, SkippedKey, SkippedKeyId, SkippedKeys,
 };
 
-/// The cases of a file, which must be as it was made.
-pub fn cases(file: &str) -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol-spec/vectors");
-    let content = std::fs::read(format!("{folder}/{file}")).unwrap();
-    let line = format!("{}  {file}", hex::encode(sha256(&content)));
-    let sums = std::fs::read_to_string(format!("{folder}/SHA256SUMS")).unwrap();
-    assert!(sums.lines().any(|known| known == line), "{file} has changed");
-    let file: Value = serde_json::from_slice(&content).unwrap();
-    file["cases"].as_array().unwrap().clone()
-}
-
-/// A text field.
-pub fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
-}
-
-/// An unsigned number.
-pub fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("not a number: {value}"))
-}
+pub use smp_vectors::{array, bytes, cases, number, run_cases, text};
 
 /// A version, of those that the vectors are about.
 pub fn version(value: &Value) -> RatchetVersion {
@@ -47,39 +27,12 @@ pub fn version(value: &Value) -> RatchetVersion {
     RatchetVersion(number(value).try_into().unwrap())
 }
 
-/// Bytes in hexadecimal, or, where an input is given by its digest, the ramp that it is.
-pub fn bytes(value: &Value) -> Vec<u8> {
-    if value.is_string() {
-        let bytes = hex::decode(text(value)).unwrap();
-        assert_eq!(hex::encode(&bytes), text(value), "lower case");
-        return bytes;
-    }
-    let ramp: Vec<u8> = (0..number(&value["length"])).map(|i| (i % 251) as u8).collect();
-    assert_eq!(*value, digest(&ramp));
-    ramp
-}
-
-/// The form of long byte strings.
-fn digest(bytes: &[u8]) -> Value {
-    json!({
-        "length": bytes.len(),
-        "sha256": hex::encode(sha256(bytes)),
-        "first64": hex::encode(&bytes[..64]),
-        "last64": hex::encode(&bytes[bytes.len() - 64..]),
-    })
-}
-
-/// Bytes of a known size.
-pub fn array<const N: usize>(value: &Value) -> [u8; N] {
-    bytes(value).try_into().unwrap_or_else(|_| panic!("not {N} bytes: {value}"))
-}
-
 /// A private key given in hexadecimal.
 pub fn private_key(value: &Value) -> X448PrivateKey {
     X448PrivateKey::from_bytes(array(value))
 }
 
-/// What to compare with a `version` of the ratchet.
+/// The versions to compare with a `version` of the ratchet.
 pub fn versions(value: &Value) -> RatchetVersions {
     assert_eq!(value.as_array().unwrap().len(), 2);
     RatchetVersions { current: version(&value[0]), max_supported: version(&value[1]) }
