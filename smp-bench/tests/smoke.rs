@@ -6,11 +6,12 @@
 )]
 #![allow(clippy::unwrap_used)]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use smp_server::init;
+use smp_server::init::local;
+use smp_transport::surroundings::Surroundings;
 
 /// Runs the program with these arguments and returns the JSON that it prints.
 fn run(arguments: &[&str]) -> serde_json::Value {
@@ -80,14 +81,13 @@ struct Foreign {
 impl Foreign {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let hosts = vec!["127.0.0.1".parse().unwrap()];
-        let options = init::Options { dir: dir.path().join("relay"), hosts, port, password: None };
-        let created = init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
+        let relay = dir.path().join("relay");
+        let created = local::standalone(&relay, &Surroundings::machine()).unwrap();
+        let port = created.address.port.unwrap();
         let start = format!(
             "{} relay --dir {} --listen 127.0.0.1:{port} >/dev/null 2>&1 & echo $! >{}",
             env!("CARGO_BIN_EXE_smp-bench"),
-            options.dir.display(),
+            relay.display(),
             Self::pid_file(dir.path()).display(),
         );
         let relay = Self { dir, address: created.address.to_string(), start };

@@ -1,17 +1,14 @@
-//! Setting up a relay: its identity and its configuration file in a directory of their own.
+//! The set-up of a relay: its identity and its configuration file in a directory of their own.
 
-use std::{
-    io,
-    net::Ipv4Addr,
-    path::{Path, PathBuf},
-};
+pub mod local;
+
+use std::{io, path::PathBuf};
 
 use rand::{CryptoRng, RngExt as _};
 use smp_protocol::address::{Host, RelayAddress};
 use smp_transport::{
     durable,
     identity::{CertificateAuthority, IdentityError, KeyAlgorithm, files},
-    surroundings::Surroundings,
 };
 use time::OffsetDateTime;
 
@@ -67,6 +64,9 @@ pub enum InitError {
     /// A file or directory cannot be written: check who may write there, or choose another with `--dir`.
     #[error("cannot write {0}: {1}; choose another directory with --dir")]
     Write(PathBuf, #[source] io::Error),
+    /// No port of this machine is free.
+    #[error("no port of this machine is free: {0}")]
+    Port(#[source] io::Error),
     /// The values asked for cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -116,23 +116,6 @@ pub fn create(
     })
 }
 
-/// Makes a relay for tests and demonstrations in this directory: an identity, and settings with which it listens on a free port of
-/// loopback.
-///
-/// # Errors
-///
-/// As [`create`].
-pub fn for_tests(dir: &Path, surroundings: &Surroundings) -> Result<Config, InitError> {
-    let options = Options {
-        dir: dir.to_path_buf(),
-        hosts: vec![Host::Ipv4(Ipv4Addr::LOCALHOST)],
-        port: 0,
-        password: None,
-    };
-    create(&options, surroundings.time.date(), &mut surroundings.randomness.rng())?;
-    Ok(Config::for_tests(dir))
-}
-
 /// The name that a certificate for this host gets. Clients do not check it, but it has 1 to 64 bytes.
 #[must_use]
 pub fn certificate_name(host: &str) -> String {
@@ -141,7 +124,7 @@ pub fn certificate_name(host: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, path::Path};
 
     use super::*;
     use crate::config::{Overrides, load};

@@ -34,18 +34,12 @@
 //! The program `smp-server` is a thin shell around this library, which can be embedded:
 //!
 //! ```
-//! use smp_server::{Relay, config::{Config, StoreKind}, init};
+//! use smp_server::{Relay, config::StoreKind, init};
+//! use smp_transport::surroundings::Surroundings;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = tempfile::tempdir()?;
-//! let options = init::Options {
-//!     dir: dir.path().to_path_buf(),
-//!     hosts: vec!["127.0.0.1".parse()?],
-//!     port: 5223,
-//!     password: None,
-//! };
-//! init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng())?;
-//! let mut config = Config::for_tests(dir.path());
+//! let mut config = init::local::embedded(dir.path(), &Surroundings::machine())?;
 //! config.store.kind = StoreKind::Memory;
 //! let relay = Relay::start(config).await?;
 //! println!("{}", relay.address());

@@ -25,7 +25,10 @@ use smp_server::{
     control::{CertificateState, ask_status},
     init,
 };
-use smp_transport::client::{self, RelayClient};
+use smp_transport::{
+    client::{self, RelayClient},
+    surroundings::Surroundings,
+};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::{
@@ -38,17 +41,10 @@ use tokio_rustls::TlsConnector;
 const SOON: Duration = Duration::from_secs(10);
 
 /// A browser that takes longer hangs.
-const BROWSER_PATIENCE: Duration = Duration::from_secs(120);
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn config(dir: &Path) -> Config {
-    let options = init::Options {
-        dir: dir.to_path_buf(),
-        hosts: vec!["127.0.0.1".parse().unwrap()],
-        port: 0,
-        password: None,
-    };
-    init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-    let mut config = Config::for_tests(dir);
+    let mut config = init::local::embedded(dir, &Surroundings::machine()).unwrap();
     config.store.kind = StoreKind::Memory;
     config.page.listen = Some("127.0.0.1:0".parse().unwrap());
     config.page.operator = "Example <b>Operators</b> & Co".to_owned();
@@ -433,7 +429,7 @@ fn browse(browser: &str, url: &str, more: &[String]) -> (String, String) {
     let status = loop {
         match process.try_wait().unwrap() {
             Some(status) => break Some(status),
-            None if started.elapsed() > BROWSER_PATIENCE => {
+            None if started.elapsed() > BROWSER_TIMEOUT => {
                 process.kill().unwrap();
                 process.wait().unwrap();
                 break None;

@@ -3,17 +3,14 @@
 //! The process is the test program itself, started again: such a test binary has a test called [`CHILD_TEST`] that calls
 //! [`serve_if_child`], which does nothing in an ordinary run.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
-use rand::CryptoRng;
-use smp_protocol::address::{Host, RelayAddress};
+use smp_protocol::address::RelayAddress;
 use smp_server::Relay;
-use smp_server::config::{CONFIG_FILE, Overrides, load};
-use smp_server::init::{Options, create};
-use time::OffsetDateTime;
+use smp_server::init::local;
+use smp_transport::surroundings::Surroundings;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -23,7 +20,7 @@ pub const CHILD_TEST: &str = "relay_process";
 /// Tells the child where the relay's directory is.
 const DIR_VARIABLE: &str = "SMP_TEST_RELAY_DIR";
 
-/// What the child prints once it listens.
+/// Printed by the child once it listens.
 const READY: &str = "the relay listens";
 
 /// A relay that keeps its directory, port and identity over restarts.
@@ -40,11 +37,8 @@ impl RelayProcess {
     ///
     /// # Errors
     /// If a file or process cannot be made.
-    pub async fn create(dir: &Path, rng: &mut impl CryptoRng) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let hosts = vec![Host::Ipv4(Ipv4Addr::LOCALHOST)];
-        let options = Options { dir: dir.to_owned(), hosts, port, password: None };
-        let created = create(&options, OffsetDateTime::now_utc(), rng)?;
+    pub async fn create(dir: &Path) -> anyhow::Result<Self> {
+        let created = local::standalone(dir, &Surroundings::machine())?;
         let mut relay = Self { dir: dir.to_owned(), address: created.address, child: None, output: None };
         relay.start().await?;
         Ok(relay)
@@ -99,10 +93,7 @@ impl RelayProcess {
 /// If the relay cannot be started.
 pub async fn serve_if_child() -> anyhow::Result<()> {
     let Some(dir) = std::env::var_os(DIR_VARIABLE) else { return Ok(()) };
-    let mut config = load(&Path::new(&dir).join(CONFIG_FILE), &Overrides::default())?;
-    config.server.listen.truncate(1);
-    config.server.listen.iter_mut().for_each(|address| address.set_ip(Ipv4Addr::LOCALHOST.into()));
-    let relay = Relay::start(config).await?;
+    let relay = Relay::start(local::settings(Path::new(&dir))?).await?;
     println!("{READY}");
     let mut byte = [0_u8];
     while tokio::io::stdin().read(&mut byte).await.is_ok_and(|length| length > 0) {}

@@ -4,8 +4,8 @@ use anyhow::Result;
 use smp_protocol::address::Password;
 use smp_server::config::{Config, StoreKind};
 use smp_server::{Relay, RunningRelay, init};
+use smp_transport::surroundings::Surroundings;
 use tempfile::TempDir;
-use time::OffsetDateTime;
 
 use crate::conformance::Target;
 
@@ -36,14 +36,7 @@ impl TestRelay {
         change: impl FnOnce(&mut Config),
     ) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let options = init::Options {
-            dir: dir.path().to_path_buf(),
-            hosts: vec!["127.0.0.1".parse()?],
-            port: 0,
-            password: None,
-        };
-        init::create(&options, OffsetDateTime::now_utc(), &mut rand::rng())?;
-        let mut config = Config::for_tests(dir.path());
+        let mut config = init::local::embedded(dir.path(), &Surroundings::machine())?;
         config.store.kind = store;
         config.queues.create_password = password.map(Password::new).transpose()?;
         // The suites do nothing else than what these shall prevent.
@@ -64,7 +57,7 @@ impl TestRelay {
         Ok(Self { running: Relay::start(config.clone()).await?, config, dir })
     }
 
-    /// What the conformance suite needs to know of it.
+    /// The relay as the conformance suite's target.
     #[must_use]
     pub fn target(&self) -> Target {
         Target::new(self.running.address().clone())

@@ -34,7 +34,7 @@ const WINDOW: usize = 8;
 const LIFETIME: std::ops::Range<u64> = 5..400;
 
 /// Longest time for what was sent to arrive after the last restart.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn relay_process() -> anyhow::Result<()> {
@@ -48,7 +48,7 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
     println!("SMP_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir()?;
-    let mut relay = RelayProcess::create(&folder.path().join("relay"), &mut rng).await?;
+    let mut relay = RelayProcess::create(&folder.path().join("relay")).await?;
 
     let alice = open(folder.path().join("alice"), &relay).await?;
     let bob = open(folder.path().join("bob"), &relay).await?;
@@ -72,7 +72,7 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    // What Alice sent, Bob receives.
+    // Bob receives Alice's texts, and Alice Bob's.
     for (mut receiver, sent) in receivers.into_iter().zip([sent[1], sent[0]]) {
         receiver.until_received(sent).await?;
     }
@@ -84,7 +84,7 @@ async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, all_answered).await.context("not every message got OK")?;
+    tokio::time::timeout(TIMEOUT, all_answered).await.context("not every message got OK")?;
     let ok = alice.ok.load(Ordering::Relaxed) + bob.ok.load(Ordering::Relaxed);
     println!(
         "{kills} kills: {total} messages sent, {ok} got OK, {total} delivered; 0 lost, 0 repeated, 0 out of order"
@@ -101,7 +101,7 @@ async fn all_sent(senders: [Vec<Sender>; 2]) -> anyhow::Result<[[u64; LANES]; 2]
     let mut sent = [[0; LANES]; 2];
     for (side, tasks) in senders.into_iter().enumerate() {
         for (lane, task) in tasks.into_iter().enumerate() {
-            let sender = tokio::time::timeout(PATIENCE, task).await;
+            let sender = tokio::time::timeout(TIMEOUT, task).await;
             sent[side][lane] = sender.context("a sender waits for OK for too long")???;
         }
     }
@@ -241,14 +241,14 @@ impl Receiver {
     async fn until_received(&mut self, expected: [u64; LANES]) -> anyhow::Result<()> {
         let mut last = [0; LANES];
         while last != expected {
-            match tokio::time::timeout(PATIENCE, self.received.recv()).await {
+            match tokio::time::timeout(TIMEOUT, self.received.recv()).await {
                 Ok(Some(received)) => last = received,
                 Ok(None) => {
                     let task = self.task.take().context("the receiver ended")?;
                     return task.await?.context("after the receiver ended");
                 }
                 Err(_) => {
-                    bail!("{last:?} of {expected:?} arrived, then nothing for {} s", PATIENCE.as_secs())
+                    bail!("{last:?} of {expected:?} arrived, then nothing for {} s", TIMEOUT.as_secs())
                 }
             }
         }

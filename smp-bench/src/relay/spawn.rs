@@ -1,18 +1,19 @@
-//! Starting, killing and starting again.
+//! `Spawned`: a relay in a process of its own, which can be killed and started again.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use smp_protocol::address::{Host, RelayAddress};
-use smp_server::init;
+use smp_protocol::address::RelayAddress;
+use smp_server::init::local;
+use smp_transport::surroundings::Surroundings;
 use tempfile::TempDir;
 
 use super::Mode;
 
-/// What is started.
+/// Program to start.
 #[derive(Debug, Clone)]
 pub enum Program {
     /// The relay that is built into this program, or the named one that behaves like it: `PROGRAM relay --dir ...`.
@@ -67,16 +68,10 @@ impl Spawned {
     /// If it cannot be set up or started.
     pub fn start(program: Program, mode: Mode, cpus: Option<String>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("smp-bench").tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let options = init::Options {
-            dir: dir.path().join("relay"),
-            hosts: vec![Host::Ipv4(Ipv4Addr::LOCALHOST)],
-            port,
-            password: None,
-        };
-        let created = init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng())?;
-        let mut child = command(&program, mode, cpus.as_deref(), &options.dir, listen)?
+        let relay = dir.path().join("relay");
+        let created = local::standalone(&relay, &Surroundings::machine())?;
+        let listen = *local::settings(&relay)?.server.listen.first().context("no listener is set up")?;
+        let mut child = command(&program, mode, cpus.as_deref(), &relay, listen)?
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {program:?}"))?;

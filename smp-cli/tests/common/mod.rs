@@ -5,9 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use smp_server::config::{CONFIG_FILE, Config, Overrides, load};
-use smp_server::init::{Options, create};
+use smp_server::init::local;
 use smp_server::{Relay, RunningRelay};
+use smp_transport::surroundings::Surroundings;
 
 /// A relay in this process, on a port that it keeps over restarts.
 pub struct TestRelay {
@@ -20,10 +20,7 @@ pub struct TestRelay {
 impl TestRelay {
     pub fn start(dir: &Path) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let hosts = vec!["127.0.0.1".parse().unwrap()];
-        let options = Options { dir: dir.to_owned(), hosts, port, password: None };
-        let created = create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
+        let created = local::standalone(dir, &Surroundings::machine()).unwrap();
         let address = created.address.to_string();
         let mut relay = Self { runtime, dir: dir.to_owned(), running: None, address };
         relay.up();
@@ -31,9 +28,7 @@ impl TestRelay {
     }
 
     pub fn up(&mut self) {
-        let mut config: Config = load(&self.dir.join(CONFIG_FILE), &Overrides::default()).unwrap();
-        config.server.listen.truncate(1);
-        config.server.listen.iter_mut().for_each(|address| address.set_ip([127, 0, 0, 1].into()));
+        let config = local::settings(&self.dir).unwrap();
         self.running = Some(self.runtime.block_on(Relay::start(config)).unwrap());
     }
 

@@ -148,7 +148,7 @@ mod tests {
         let start = Time::machine().unix_seconds();
         let hands = Hands::at(start);
         let surroundings = Surroundings { time: Time::new(hands.clone()), ..Surroundings::machine() };
-        let config = init::for_tests(dir.path(), &surroundings).unwrap();
+        let config = init::local::embedded(dir.path(), &surroundings).unwrap();
         let relay = Relay::start_with(config, surroundings).await.unwrap();
         let node = relay.node.clone();
         let (client, events) = RelayClient::connect(relay.address(), ClientConfig::default()).await.unwrap();

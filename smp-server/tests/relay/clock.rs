@@ -56,7 +56,7 @@ async fn received(client: &mut Client, queue: &Queue) -> usize {
 }
 
 fn config(dir: &tempfile::TempDir) -> Config {
-    let mut config = init::for_tests(dir.path(), &Surroundings::machine()).unwrap();
+    let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
     config.store.kind = crate::STORE;
     // A sweep comes between any two commands.
     config.queues.expiry_interval = Duration::from_millis(1);

@@ -39,7 +39,7 @@ pub(crate) async fn relay() -> TestRelay {
 /// A relay with these changes to its settings.
 pub(crate) async fn relay_with(change: impl FnOnce(&mut Config)) -> TestRelay {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = init::for_tests(dir.path(), &Surroundings::machine()).unwrap();
+    let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
     config.store.kind = crate::STORE;
     change(&mut config);
     TestRelay { running: Relay::start(config.clone()).await.unwrap(), config, _dir: dir }
@@ -119,7 +119,7 @@ pub(crate) fn contact() -> Option<QueueRequest<'static>> {
     Some(QueueRequest::Contact(None))
 }
 
-/// What a test expects to be refused.
+/// The error of an answer that a test expects to be one.
 #[track_caller]
 pub(crate) fn refused(answer: Result<BrokerMessage<'static>, ClientError>) -> ErrorType {
     match answer {

@@ -5,18 +5,19 @@ use smp_agent::{
 };
 use smp_server::config::{Config, StoreKind};
 use smp_server::{Relay, RunningRelay, init};
+use smp_transport::surroundings::Surroundings;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 /// Nothing here takes that long, unless something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for something that must happen.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match timeout(PATIENCE, future).await {
+    match timeout(TIMEOUT, future).await {
         Ok(value) => value,
-        Err(_) => panic!("{what} did not happen in {PATIENCE:?}"),
+        Err(_) => panic!("{what} did not happen in {TIMEOUT:?}"),
     }
 }
 
@@ -40,14 +41,7 @@ impl TestRelay {
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = init::Options {
-            dir: dir.path().to_path_buf(),
-            hosts: vec!["127.0.0.1".parse().unwrap()],
-            port: 0,
-            password: None,
-        };
-        init::create(&options, time::OffsetDateTime::now_utc(), &mut rand::rng()).unwrap();
-        let mut config = Config::for_tests(dir.path());
+        let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
         config.store.kind = StoreKind::Sqlite;
         change(&mut config);
         let running = Relay::start(config.clone()).await.unwrap();
