@@ -1,4 +1,4 @@
-//! Starting and stopping a relay.
+//! `Relay`: the start and the stop of a relay, put together from its parts.
 
 use std::{
     net::SocketAddr,
@@ -480,15 +480,16 @@ mod tests {
     use crate::{
         control::{QueueId, QueueOrder},
         store::{self, QueueStatus},
-        testing::{self, Faulty},
+        testing,
     };
 
     /// The operator is told that it goes on, and it does.
     #[tokio::test(start_paused = true)]
     async fn an_order_is_carried_out_whole_however_long_the_store_takes() {
-        let store = Faulty::new();
+        let store = testing::memory();
         let node = testing::node_on(store.clone());
         let queue = testing::queue(&node).await;
+        store.seam.hold_changes();
         let (places, started) = (Places::new(bounds(&node.config())), node.now());
         let page_tls = PageTls::new(None);
         let observer = Observer { node: node.clone(), places, listens_on: Vec::new(), started, page_tls };
@@ -497,7 +498,7 @@ mod tests {
         let told = answer(&observer, Question::Queue(id, QueueOrder::Block(info))).await.unwrap();
         assert_eq!(told, serde_json::to_string(&QueueAnswer::GoesOn).unwrap());
         assert_eq!(node.metrics.queues_blocked.get(), 0);
-        store.changes.add_permits(1);
+        store.seam.release_change();
         while node.metrics.queues_blocked.get() == 0 {
             tokio::task::yield_now().await;
         }

@@ -1,7 +1,5 @@
 //! Relays, clients and sessions without connections, and queues, for unit tests.
 
-mod store;
-
 use std::{path::Path, sync::Arc};
 
 use smp_crypto::{DhSecret, Ed25519PrivateKey, PublicAuthKey, X25519PrivateKey};
@@ -19,7 +17,6 @@ use smp_transport::{
 };
 use time::OffsetDateTime;
 
-pub(crate) use self::store::Faulty;
 use crate::{
     admission::{Bounds, Guest, Origin, Places},
     client::Client,
@@ -48,7 +45,12 @@ pub(crate) fn node_on(store: Arc<dyn Store>) -> Arc<Node> {
 pub(crate) fn node_with(change: impl FnOnce(&mut Config)) -> Arc<Node> {
     let mut config = config();
     change(&mut config);
-    node_in(config, Arc::new(MemoryStore::new(4)))
+    node_in(config, memory())
+}
+
+/// A store in memory whose queues take four messages.
+pub(crate) fn memory() -> Arc<MemoryStore> {
+    Arc::new(MemoryStore::new(4))
 }
 
 fn node_in(config: Config, store: Arc<dyn Store>) -> Arc<Node> {

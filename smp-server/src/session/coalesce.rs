@@ -3,7 +3,7 @@
 //! A block waits if the relay is busy, it has at most 2 KiB, and the last one was sent less than `server.coalesce` ago; it is
 //! sent when that time is over. Messages are sent at once, and take along what waits.
 //!
-//! Whatever is in a block, encrypting 16 KiB twice and sending them costs the same, and costs the client as much
+//! A block costs the same whether full or nearly empty, as 16 KiB are encrypted twice and sent, and costs the client as much
 //! (docs/decisions/coalescing.md).
 
 use std::time::Duration;

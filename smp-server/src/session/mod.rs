@@ -1,10 +1,9 @@
-//! One connected client: a task that reads its commands, and one that writes what is on its way to it.
+//! A session: one connected client, with a task that reads its commands, and one that writes to it.
 //!
 //! ```text
 //! reader ─► receive (out of the block, and out of a proxy's boxes) ─► run ─► commands ─► mailbox ─► writer
 //! ```
 
-mod acceptor;
 mod coalesce;
 mod entity_queues;
 mod forwarded;
@@ -16,10 +15,9 @@ mod serve;
 mod service;
 mod state;
 mod time_slice;
-mod weight;
 mod writer;
 
-pub(crate) use self::{acceptor::Acceptor, serve::serve};
+pub(crate) use self::serve::{Acceptor, serve};
 #[cfg(test)]
 pub(crate) use self::{
     serve::id_of_new_service,

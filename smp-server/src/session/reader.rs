@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    request::{Weight, weight},
     state::Session,
     time_slice::TimeSlice,
-    weight::{Weight, weight},
 };
 use crate::{node::Node, sync::lock};
 

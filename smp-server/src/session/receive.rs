@@ -1,4 +1,4 @@
-//! From a transmission to a request: out of the block, and for `RFWD` out of the boxes of a proxy.
+//! Requests out of transmissions: out of the block, and for `RFWD` out of the boxes of a proxy.
 
 use smp_protocol::{
     command::Command,

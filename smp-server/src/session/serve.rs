@@ -1,6 +1,6 @@
 //! A connection from its first byte to its last: handshake, the two tasks, and the end of its subscriptions.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use smp_crypto::hash;
 use smp_protocol::{
@@ -8,17 +8,36 @@ use smp_protocol::{
     handshake::{self, relay::VerifiedService},
     id::{ID_BYTES, ServiceId},
 };
-use smp_transport::connection::{Connection, RelaySide};
+use smp_transport::connection::{Connection, RelayAcceptor, RelaySide};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    acceptor::Acceptor,
     reader::read,
     state::{Agreed, Session},
     writer::Writer,
 };
-use crate::{admission::Guest, client::Client, commands::Service, node::Node, store::ServiceRole};
+use crate::{admission::Guest, client::Client, commands::Service, node::Node, store::ServiceRole, sync};
+
+/// The certificate and the versions that are offered to the next connection; can be replaced while the relay runs.
+#[derive(Clone)]
+pub(crate) struct Acceptor(Arc<RwLock<RelayAcceptor>>);
+
+impl Acceptor {
+    pub(crate) fn new(acceptor: RelayAcceptor) -> Self {
+        Self(Arc::new(RwLock::new(acceptor)))
+    }
+
+    /// That for the next connection.
+    fn current(&self) -> RelayAcceptor {
+        sync::read(&self.0).clone()
+    }
+
+    /// Connections from now on are made by this one.
+    pub(crate) fn replace(&self, acceptor: RelayAcceptor) {
+        *sync::write(&self.0) = acceptor;
+    }
+}
 
 /// Serves a client until it disconnects or `stop` is cancelled; then what it has asked is still answered.
 pub(crate) async fn serve(
@@ -121,7 +140,7 @@ pub(crate) fn id_of_new_service(fingerprint: &[u8; 32]) -> ServiceId {
 
 #[cfg(test)]
 mod tests {
-    use std::{borrow::Cow, sync::atomic::Ordering};
+    use std::borrow::Cow;
 
     use smp_protocol::{
         command::{Command, MessageFlags},
@@ -130,14 +149,12 @@ mod tests {
     };
 
     use super::*;
-    use crate::testing::{self, Faulty};
+    use crate::testing;
 
-    /// What waited behind it would wait for ever otherwise. Nobody else notices.
+    /// Commands behind it would wait for ever otherwise. Nobody else notices.
     #[tokio::test]
     async fn a_command_that_dies_ends_its_session() {
-        let store = Faulty::new();
-        // Sending notes the day of use.
-        store.changes.add_permits(8);
+        let store = testing::memory();
         let node = testing::node_on(store.clone());
         let queue = testing::queue(&node).await;
         let (mut client, relay) = testing::connected().await;
@@ -151,7 +168,7 @@ mod tests {
             let send = prepare(parameters, &id, &entity, &command);
             block.push(|out| send.write(None, parameters, out)).unwrap();
         }
-        store.is_deadly.store(true, Ordering::Relaxed);
+        store.seam.die_at_next_append();
         client.writer.write_block(block.as_bytes()).await.unwrap();
         client.writer.flush().await.unwrap();
         assert!(client.reader.read_block().await.is_err(), "no answer comes, but the connection is closed");

@@ -1,4 +1,4 @@
-//! `Session`: what the tasks of one connection share.
+//! `Session`: the state that the tasks of one connection share.
 
 use std::sync::{Arc, Mutex};
 

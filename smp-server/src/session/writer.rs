@@ -257,7 +257,7 @@ mod tests {
         assert!(matches!(writing.await.unwrap(), Err(WriteError::NotRead)));
     }
 
-    /// What a client got, after the writer was told to stop: the numbers of the transmissions in each block.
+    /// The blocks that a client got after the writer was told to stop: the numbers of the transmissions in each.
     async fn blocks(session: &Arc<Session>, node: &Arc<Node>, fill: impl AsyncFnOnce()) -> Vec<usize> {
         let (mut client, relay) = testing::connected().await;
         let stop = CancellationToken::new();

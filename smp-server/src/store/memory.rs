@@ -5,6 +5,8 @@
 
 mod index;
 mod queue;
+#[cfg(test)]
+mod seam;
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,6 +32,9 @@ pub struct MemoryStore {
     messages: AtomicU64,
     closed: AtomicBool,
     quota: usize,
+    /// Where tests hold it up.
+    #[cfg(test)]
+    pub(crate) seam: seam::Seam,
 }
 
 impl MemoryStore {
@@ -41,6 +46,8 @@ impl MemoryStore {
             messages: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             quota,
+            #[cfg(test)]
+            seam: seam::Seam::default(),
         }
     }
 
@@ -256,7 +263,11 @@ impl Store for MemoryStore {
     }
 
     fn update_queue<'a>(&'a self, queue: &'a RecipientId, change: QueueChange) -> StoreFuture<'a, Updated> {
-        ready(move || self.update(queue, change))
+        Box::pin(async move {
+            #[cfg(test)]
+            self.seam.before_change().await;
+            self.update(queue, change)
+        })
     }
 
     fn delete_queue<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, (Arc<QueueRecord>, usize)> {
@@ -269,7 +280,11 @@ impl Store for MemoryStore {
         message: NewMessage,
         expire_before: Option<u64>,
     ) -> StoreFuture<'a, Appended> {
-        ready(move || self.append_now(queue, message, expire_before))
+        Box::pin(async move {
+            #[cfg(test)]
+            self.seam.before_append().await;
+            self.append_now(queue, message, expire_before)
+        })
     }
 
     fn first_message<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<Arc<Message>>> {

@@ -1,4 +1,4 @@
-//! Which queues and services there are, under which IDs.
+//! `Index`: queues and services, under all of their IDs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
