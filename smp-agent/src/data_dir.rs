@@ -1,9 +1,12 @@
 //! The data directory: private to its user, and held by one agent at a time.
 
-use crate::error::AgentError;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use smp_transport::durable::{self, Access};
+
+use crate::error::AgentError;
 
 /// Name of the database inside the data directory.
 pub(crate) const DATABASE: &str = "agent.sqlite3";
@@ -27,36 +30,30 @@ impl DataDir {
     /// the permissions are narrowed if it is empty or has these files; another one is refused if others may use it.
     pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
         let unusable = |source: io::Error| AgentError::DataDirectory { path: path.to_path_buf(), source };
-        if !create_private_dir(path).map_err(unusable)? {
+        durable::make_dir(path).map_err(unusable)?;
+        if !is_ours(path).map_err(unusable)? {
             return Err(AgentError::OpenToOthers { path: path.to_path_buf() });
         }
-        let lock = open_private(&path.join(LOCK)).map_err(unusable)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(AgentError::InUse { path: path.to_path_buf() }),
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
-        }
+        durable::restrict_to_owner(path).map_err(unusable)?;
+        let lock = durable::lock(&path.join(LOCK)).map_err(unusable)?;
+        let lock = lock.ok_or_else(|| AgentError::InUse { path: path.to_path_buf() })?;
         let (database, mark) = (path.join(DATABASE), path.join(MARK));
-        let is_missing = std::fs::metadata(&database).map_or(true, |file| file.len() == 0);
-        if is_missing && mark.try_exists().map_err(unusable)? {
+        if !has_content(&database) && mark.try_exists().map_err(unusable)? {
             return Err(AgentError::DatabaseMissing { database, mark });
         }
         // SQLite gives its write-ahead log the permissions of the database.
-        open_private(&path.join(DATABASE)).map_err(unusable)?;
+        durable::open(&database).map_err(unusable)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
     /// The database is there: from now on it must not be missing.
     pub(crate) fn opened(&self) -> Result<(), AgentError> {
         let mark = self.path.join(MARK);
-        let made = open_private(&mark).and_then(|mut file| {
-            if file.metadata()?.len() == 0 {
-                file.write_all(MARK_TEXT.as_bytes())?;
-                file.sync_all()?;
-            }
-            Ok(())
-        });
-        made.map_err(|source| AgentError::DataDirectory { path: mark, source })
+        if has_content(&mark) {
+            return Ok(());
+        }
+        durable::replace(&mark, MARK_TEXT.as_bytes(), Access::Owner)
+            .map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -68,38 +65,24 @@ impl DataDir {
     }
 }
 
+fn has_content(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
+}
+
 /// False for a directory that others may use, and that is not ours to change: a shared one, or a home directory.
 #[cfg(unix)]
-fn create_private_dir(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+fn is_ours(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
     let dir = std::fs::metadata(path)?;
-    if dir.mode() & 0o077 == 0 {
-        return Ok(true);
-    }
     // Anybody could have put a file of this name into a shared directory.
-    let has_database = std::fs::metadata(path.join(DATABASE)).is_ok_and(|file| file.uid() == dir.uid());
-    let ours = has_database || std::fs::read_dir(path)?.next().is_none();
-    if ours {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(ours)
+    let has_database = || std::fs::metadata(path.join(DATABASE)).is_ok_and(|file| file.uid() == dir.uid());
+    let is_empty = || Ok(std::fs::read_dir(path)?.next().is_none());
+    if dir.mode() & 0o077 == 0 || has_database() { Ok(true) } else { is_empty() }
 }
 
 #[cfg(not(unix))]
-fn create_private_dir(path: &Path) -> io::Result<bool> {
-    std::fs::create_dir_all(path).map(|()| true)
-}
-
-fn open_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
+fn is_ours(_: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -4,21 +4,14 @@ mod cli;
 
 use std::process::ExitCode;
 
+use smp_transport::causes::with_causes;
+
 fn main() -> ExitCode {
     match cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+            eprintln!("error: {}", with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
-}
-
-/// The error with its causes; those that it names itself are not repeated.
-fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.is_empty() {
-        true => cause,
-        false if said.contains(&cause) => said,
-        false => format!("{said}: {cause}"),
-    })
 }

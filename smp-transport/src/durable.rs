@@ -12,7 +12,10 @@ use crate::owner;
 pub mod space;
 
 /// Behind the name of a file until it is complete.
-pub(crate) const UNFINISHED: &str = ".new";
+pub const UNFINISHED: &str = ".new";
+/// Permissions of everybody but the owner.
+#[cfg(unix)]
+const OTHERS: u32 = 0o077;
 
 /// The readers of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,32 @@ pub fn create_new(path: &Path, access: Access) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a private file to be read and written, as it is; creates it if there is none, and makes its name durable.
+/// Takes from everybody but its owner what they may do with a file or directory.
+///
+/// # Errors
+/// Of the system: if there is none, or if it is somebody else's.
+#[cfg(unix)]
+pub fn restrict_to_owner(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & OTHERS == 0 {
+        Ok(())
+    } else {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & !OTHERS))
+    }
+}
+
+/// Takes from everybody but its owner what they may do with a file or directory.
+///
+/// # Errors
+/// None here: permissions are a matter of Unix.
+#[cfg(not(unix))]
+pub fn restrict_to_owner(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Opens a private file to be read and written, with the content that it has; creates it if there is none, and makes its name durable.
+/// One that others may use is theirs no more.
 ///
 /// # Errors
 /// Of the system.
@@ -69,7 +97,9 @@ pub fn open(path: &Path) -> io::Result<File> {
     restrict(&mut options, Access::Owner);
     let existed = path.exists();
     let file = options.open(path)?;
-    if !existed {
+    if existed {
+        restrict_to_owner(path)?;
+    } else {
         owner::give_to_owner_of_directory(path)?;
         sync_name(path)?;
     }
@@ -257,6 +287,14 @@ mod tests {
         assert_eq!(write_new(&path, b"other").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         open(&inner.join("opened")).unwrap();
         assert_eq!(mode(&inner.join("opened")), 0o600);
+        fs::set_permissions(inner.join("opened"), fs::Permissions::from_mode(0o664)).unwrap();
+        open(&inner.join("opened")).unwrap();
+        assert_eq!(mode(&inner.join("opened")), 0o600, "it was made by something else");
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+        make_dir(&inner).unwrap();
+        assert_eq!(mode(&inner), 0o755, "a directory may be for others too");
+        restrict_to_owner(&inner).unwrap();
+        assert_eq!(mode(&inner), 0o700);
         replace(&inner.join("public"), b"", Access::Everybody).unwrap();
         assert_eq!(mode(&inner.join("public")) & 0o600, 0o600);
     }

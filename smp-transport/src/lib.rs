@@ -19,6 +19,7 @@
     )
 )]
 
+pub mod causes;
 pub mod client;
 pub mod connection;
 pub mod dial;

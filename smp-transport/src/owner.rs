@@ -31,12 +31,12 @@ pub fn give_to_owner_of_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whose a file is that may not be used, who this process is, and what mends it. Nothing where that is not known.
+/// The owner of a file that may not be used, the user of this process, and the way to mend it. Empty where that is not known.
 #[cfg(unix)]
 #[must_use]
 pub fn explain_denied(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
-    // What cannot be looked at, or is not there, is kept from us by a directory above it.
+    // A file that cannot be looked at, or is not there, is kept from us by a directory above it.
     let Some((found, owner)) = path.ancestors().find_map(|path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         path.metadata().ok().map(|metadata| (path, metadata))
@@ -62,7 +62,7 @@ pub fn explain_denied(path: &Path) -> String {
     )
 }
 
-/// Whose a file is that may not be used, who this process is, and what mends it. Nothing where that is not known.
+/// The owner of a file that may not be used, the user of this process, and the way to mend it. Empty where that is not known.
 #[cfg(not(unix))]
 #[must_use]
 pub fn explain_denied(_: &Path) -> String {

@@ -1,4 +1,4 @@
-//! What to do about a relay that cannot be reached: each cause has its own advice.
+//! Advice about a relay that cannot be reached: each cause has its own.
 
 use std::io;
 
@@ -16,7 +16,7 @@ const NAMES: &str = "check the name for mistypings, and whether this machine can
 const NETWORK: &str = "check the network of this machine";
 
 impl ClientError {
-    /// What can be done about it; empty if there is nothing but to try again.
+    /// The advice; empty if there is nothing but to try again.
     #[must_use]
     pub fn advice(&self) -> String {
         match self {
@@ -148,7 +148,7 @@ fn of_tls(error: &TlsError) -> &'static str {
     }
 }
 
-/// What the other side's refusal says.
+/// The meaning of the other side's refusal.
 fn of_alert(alert: AlertDescription) -> &'static str {
     match alert {
         AlertDescription::ProtocolVersion

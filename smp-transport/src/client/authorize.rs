@@ -1,4 +1,4 @@
-//! Making transmissions of requests.
+//! Requests as authorized transmissions.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Finding a way to a relay.
+//! The way to a relay: through a proxy, or to one of its hosts.
 
 use smp_protocol::address::{Host, RelayAddress};
 use tokio::time::timeout;

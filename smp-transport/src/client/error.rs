@@ -1,4 +1,4 @@
-//! Why a client cannot connect, or a request has no answer.
+//! `ClientError`: failures of a client to connect, and of requests to be answered.
 
 use std::time::Duration;
 use std::{fmt, io};

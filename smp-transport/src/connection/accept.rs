@@ -1,4 +1,4 @@
-//! The relay's side of making a connection.
+//! The relay's side of the handshake of a connection.
 
 use std::future::Future;
 use std::sync::Arc;

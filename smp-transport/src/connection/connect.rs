@@ -1,4 +1,4 @@
-//! The client's side of making a connection.
+//! The client's side of the handshake of a connection.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why connections fail.
+//! `ConnectionError`: failures of connections.
 
 use std::io;
 use std::sync::Arc;

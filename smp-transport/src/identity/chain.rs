@@ -114,7 +114,7 @@ fn check_signature(
 ) -> Result<(), ChainError> {
     let key = key_of(issuer, position)?;
     let named = certificate.issuer().as_raw() == issuer.subject().as_raw();
-    // What the signature does not cover has one form only. (The parser is less strict.)
+    // The part that the signature does not cover has one form only. (The parser is less strict.)
     let signature = certificate.signature_value.data.as_ref();
     let content = certificate.tbs_certificate.as_ref();
     let algorithm = KeyAlgorithm::of(&key).identifier();

@@ -251,7 +251,7 @@ mod tests {
     /// Key, certificate, and what is beside them; which pair is in force.
     type State<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, &'a RelayIdentity);
 
-    /// What a directory holds when the machine stops after each step of a rotation. Renames that were not made durable can be
+    /// Content of a directory when the machine stops after each step of a rotation. Renames that were not made durable can be
     /// there in any order.
     #[test]
     fn a_rotation_that_is_cut_off_leaves_a_pair_that_fits() {

@@ -1,4 +1,4 @@
-//! Why a TLS handshake fails.
+//! `TlsError`: failures of a TLS handshake.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Certificate keys as rustls wants them.
+//! Keys of certificates in the form that rustls wants.
 
 use std::sync::Arc;
 

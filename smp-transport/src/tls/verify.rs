@@ -1,4 +1,4 @@
-//! Which certificates of a peer are accepted.
+//! Verification of a peer's certificates.
 
 use std::sync::Arc;
 

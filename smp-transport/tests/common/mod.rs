@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Identities, pipes and connected pairs for the tests of this crate.
 
 #![allow(clippy::unwrap_used, dead_code)]
 
