@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and the help that explains it.
+//! The command line of `smp`: arguments, and the help that explains them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create an identity: a name that contacts see, and the relays that hold your incoming messages.
@@ -94,14 +94,14 @@ pub(crate) struct InitArgs {
 /// `smp invite`
 #[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct InviteArgs {
-    /// What to call this contact here; their own name is used if left out.
+    /// Name of this contact here; their own name is used if left out.
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: Option<String>,
     /// Also write the QR code to this file (.png or .svg).
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub(crate) qr: Option<PathBuf>,
-    /// Give the full link, with everything in it: three times as long, for apps that do not know short ones. What a short link stands
+    /// Give the full link, with everything in it: three times as long, for apps that do not know short ones. The part that a short link stands
     /// for is kept by the relay, encrypted, until it is used.
     #[arg(long)]
     pub(crate) full: bool,
@@ -120,7 +120,7 @@ pub(crate) struct JoinArgs {
     /// came in, or a picture (.png, .jpg) of its QR code; `-` reads standard input.
     #[arg(value_name = "LINK")]
     pub(crate) link: String,
-    /// What to call this contact here; their own name is used if left out.
+    /// Name of this contact here; their own name is used if left out.
     #[arg(value_name = "CONTACT")]
     pub(crate) contact: Option<String>,
     /// How long to wait for the other person, who may be away; `smp listen` completes the connection later.

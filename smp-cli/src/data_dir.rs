@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
+use smp_transport::durable::{self, Access, UNFINISHED, with_end};
 
-/// What `smp init` wrote: who this identity is and where it receives.
+/// Settings that `smp init` wrote: name and relays of this identity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -64,26 +65,25 @@ impl DataDir {
             );
         }
         self.refuse_existing()?;
-        // A draft of the settings is what a kill of `smp init` left.
-        let draft = draft_of(&self.settings_file());
-        // Contacts whose settings were lost get new ones.
-        let kept = [draft, self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
-        let logs = ["-wal", "-shm"].map(|end| format!("{}{end}", self.book_file().display()));
-        let is_ours =
-            |path: &Path| kept.iter().any(|own| own == path) || logs.iter().any(|own| Path::new(own) == path);
-        let is_foreign =
-            |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !is_ours(&entry.path()));
+        // Unfinished files are what a kill left. Contacts whose settings were lost get new ones.
+        let unfinished = [self.settings_file(), self.running_file()].map(|file| with_end(&file, UNFINISHED));
+        let logs = ["-wal", "-shm"].map(|end| with_end(&self.book_file(), end));
+        let kept = [self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
+        let is_ours = |path: PathBuf| unfinished.iter().chain(&logs).chain(&kept).any(|own| *own == path);
+        let is_foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !is_ours(entry.path()));
         if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.any(is_foreign)) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
                 self.0.display()
             );
         }
-        create_private_dir(&self.0)
+        durable::make_dir(&self.0)
+            .and_then(|()| durable::restrict_to_owner(&self.0))
             .with_context(|| format!("The directory {} cannot be made", self.0.display()))?;
         let text = toml::to_string(settings)?;
         let header = "# Who you are and where you receive. Edit freely; new contacts use the new values.\n";
-        write_private(&self.settings_file(), &format!("{header}{text}"))
+        let settings = format!("{header}{text}");
+        durable::replace(&self.settings_file(), settings.as_bytes(), Access::Owner)
             .with_context(|| format!("{} cannot be written", self.settings_file().display()))
     }
 
@@ -157,43 +157,6 @@ impl DataDir {
     }
 }
 
-#[cfg(unix)]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    // An existing empty directory keeps the mode it had: narrow that too.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-/// Where a file is written before it gets its name.
-fn draft_of(path: &Path) -> PathBuf {
-    path.with_extension("draft")
-}
-
-/// Writes a file that only its owner can read, and that is whole or absent after a crash.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    let draft = draft_of(path);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    // The new name is on disk with its directory only.
-    match path.parent() {
-        Some(folder) => fs::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,11 +183,11 @@ mod tests {
     #[test]
     fn an_init_that_was_killed_can_be_repeated() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("settings.draft"), "name = \"al").unwrap();
+        std::fs::write(folder.path().join("settings.toml.new"), "name = \"al").unwrap();
         let dir = DataDir::locate(Some(folder.path())).unwrap();
         dir.create(&settings()).unwrap();
         assert_eq!(dir.settings().unwrap().name, "alice");
-        assert!(!folder.path().join("settings.draft").exists());
+        assert!(!folder.path().join("settings.toml.new").exists());
     }
 
     #[test]

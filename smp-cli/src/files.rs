@@ -1,4 +1,4 @@
-//! Files of an identity that were there before and are not now: what is missing must not be taken for new.
+//! The files of an identity that were there before and are not now: a missing one must not be taken for new.
 //!
 //! Names and verification marks are in the book, connections in the agent's database. If one of both is lost, or cut to nothing, the other
 //! goes on as if nothing had been: contacts without names, or names without connections.
@@ -11,7 +11,7 @@ use smp_agent::Agent;
 use crate::book::Book;
 use crate::data_dir::DataDir;
 
-/// What to do about files that are missing.
+/// The way to treat files that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// Say so, and change nothing.
@@ -20,7 +20,7 @@ pub(crate) enum Missing {
     NewBook,
 }
 
-/// What there was before anything was opened: to open makes what is missing.
+/// The files that there were before anything was opened: to open makes the missing ones.
 pub(crate) struct Files {
     book: PathBuf,
     has_book: bool,

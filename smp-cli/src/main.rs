@@ -8,16 +8,19 @@ mod commands;
 mod conversation;
 mod data_dir;
 mod demo;
+mod dispatch;
 mod exit;
 mod files;
 mod full_disk;
 mod names;
 mod output;
 mod qr;
+mod relays;
 mod scan;
-mod screen;
 mod session;
 mod shared;
+mod terminal;
+mod text;
 mod trouble;
 
 use std::process::ExitCode;
@@ -27,7 +30,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::Cli;
 use crate::output::Output;
-use crate::screen::Screen;
+use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,11 +39,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             let error = anyhow::Error::new(error).context("The program cannot start its threads");
-            Output::new(Screen::new(cli.json, None)).error(&error);
+            Output::new(cli.json, Terminal::new(cli.json, None)).error(&error);
             return ExitCode::FAILURE;
         }
     };
-    let exit = runtime.block_on(commands::run(cli));
+    let exit = runtime.block_on(dispatch::run(cli));
     // A thread may still wait for the keyboard; it must not hold the program up.
     runtime.shutdown_background();
     exit.into()

@@ -1,6 +1,6 @@
 //! Names of contacts: a peer chooses them, a person tells them apart by eye, and types them into a shell.
 
-use crate::output::is_visible;
+use crate::text::is_visible;
 
 /// Longest name of a contact that is kept, in characters: a peer chooses it, and it is printed.
 pub(crate) const MAX_NAME: usize = 60;
@@ -30,7 +30,7 @@ pub(crate) fn is_addressable(name: &str) -> bool {
 
 /// Whether a character of a name leaves something on the screen, or is a space.
 fn is_seen(character: char) -> bool {
-    // What texts may have and names may not: joiners and selectors of emoji, signs in front of numbers, blank letters.
+    // Characters that texts may have and names may not: joiners and selectors of emoji, signs in front of numbers, blank letters.
     let unseen_or_blank = matches!(character,
         '\u{34f}' | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
         | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200d}' | '\u{2800}'

@@ -25,7 +25,7 @@ pub(crate) fn is_picture(argument: &str) -> bool {
     matches!(extension.to_ascii_lowercase().as_str(), "png" | "jpg" | "jpeg") && path.is_file()
 }
 
-/// The link in the QR code of a picture. What a decoder reads from a bad picture may be wrong: only what is a whole link counts.
+/// The link in the QR code of a picture. A decoder may read nonsense from a bad picture: only a whole link counts.
 pub(crate) fn link_in(path: &Path) -> anyhow::Result<String> {
     let picture = open(path).with_context(|| format!("{} cannot be read as a picture", path.display()))?;
     let mut other_text = false;

@@ -1,16 +1,16 @@
-//! Something that is wrong with a contact now: what the agent says of the connection, in the words of the list.
+//! A trouble with a contact: the agent's word for the connection, in the words of the list.
 
 use serde::Serialize;
 use smp_agent::{ConnectionSummary, ReceiveError, SyncState, Trouble as Cause};
 use time::OffsetDateTime;
 
-use crate::output::clock;
+use crate::text::clock;
 
-/// What can be wrong with a contact.
+/// Kind of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// What comes from them cannot be decrypted, so they can hardly read what we send. Ends with a message that can.
+    /// Their messages cannot be decrypted, so they can hardly read ours. Ends with a message that can.
     Unreadable,
     /// New keys are being agreed: texts wait until the other side has answered.
     Renewing,

@@ -1,4 +1,4 @@
-//! What two apps tell each other besides texts, and what is done about lost files.
+//! Messages of apps besides texts, and lost files.
 
 #![allow(
     clippy::disallowed_methods,

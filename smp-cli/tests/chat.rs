@@ -22,7 +22,7 @@ use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// `smp chat` in a terminal.
 struct Chat {
@@ -64,7 +64,7 @@ impl Chat {
                 self.seen.drain(..index + text.len());
                 return;
             }
-            let more = self.screen.recv_timeout(PATIENCE);
+            let more = self.screen.recv_timeout(TIMEOUT);
             let more = more.unwrap_or_else(|_| panic!("“{text}” does not come: {:?}", self.seen));
             self.seen.push_str(&String::from_utf8_lossy(&more));
         }
@@ -80,7 +80,7 @@ impl Chat {
 
     /// The exit code. The terminal must be as it was.
     fn ended(mut self) -> i32 {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let code = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status.code().unwrap(),
@@ -166,7 +166,7 @@ fn what_begins_with_a_slash_stays_here() {
     assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("from beside"));
 }
 
-/// What `smp invite bob` writes to a terminal of this size.
+/// The output of `smp invite bob` on a terminal of this size.
 fn invited(person: &Person, size: nix::pty::Winsize) -> String {
     let pty = openpty(Some(&size), None).unwrap();
     let stdio = || Stdio::from(pty.slave.try_clone().unwrap());

@@ -1,4 +1,4 @@
-//! What is wrong with a contact is shown as long as it is, and `smp send` says so.
+//! Troubles of a contact are shown as long as they last, and `smp send` says so.
 
 #![allow(
     clippy::disallowed_methods,

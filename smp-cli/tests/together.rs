@@ -71,7 +71,7 @@ fn nobody_else_can_ask_and_a_killed_one_is_in_nobodys_way() {
             file.display()
         );
     }
-    // What is no request ends that connection only.
+    // Bytes that are no request end that connection only.
     for bytes in [b"".as_slice(), b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x03abc", b"\xff\xff\xff\xff"] {
         let mut stream = std::os::unix::net::UnixStream::connect(&socket).unwrap();
         std::io::Write::write_all(&mut stream, bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Whatever is wrong gets one sentence that says what to do, an exit code, and loses nothing.
+//! Wrong input: each gets one sentence that says what to do, and an exit code, and loses nothing.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::conversation::{Kind, Shown};
 
 fn words(text: &str) -> Shown {
     Shown { kind: Kind::Text, text: text.to_owned() }
@@ -166,7 +167,7 @@ async fn what_is_being_typed_is_shown_once_and_whole() {
     assert_eq!(shown().await, ["typing done"]);
     let both = (&words("typed"), &words("(edited) typed"));
     book.change(&bob, origin(4), 0, b"id", both).await.unwrap();
-    // What is never completed is not lost.
+    // A text that is never completed is not lost.
     book.set_live(&bob, origin(5), 0, b"other", &words("half")).await.unwrap();
     assert!(book.set_live(&bob, origin(6), 0, b"third", &words("a")).await.unwrap());
     for _ in 0..2 {

@@ -55,7 +55,7 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
     Ok(Exit::DONE)
 }
 
-/// What the agent says of connections. A relay that could not be reached when the agent ran last gets a moment.
+/// The agent's view of all connections. A relay that could not be reached when the agent ran last gets a moment.
 async fn look_again(session: &mut Session, output: &Output) -> anyhow::Result<Vec<ConnectionSummary>> {
     let deadline = Instant::now() + RELAYS;
     let mut answered = HashSet::new();
@@ -89,7 +89,7 @@ fn describe(contact: &Contact) -> &'static str {
     }
 }
 
-/// What is wrong, behind the rest of the line.
+/// The troubles in words, to stand behind the rest of the line.
 fn in_words(troubles: &[Trouble]) -> String {
     troubles.iter().map(|trouble| format!("; {}: {}", trouble.kind.describe(), trouble.reason)).collect()
 }

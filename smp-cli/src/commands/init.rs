@@ -10,12 +10,12 @@ use crate::data_dir::{DataDir, Settings};
 use crate::exit::Exit;
 use crate::names::{MAX_NAME, is_addressable, printable};
 use crate::output::Output;
-use crate::session::parse_relays;
+use crate::relays::parse_relays;
 
 /// How often a question is asked again.
 const ATTEMPTS: usize = 5;
 
-pub(super) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     // Nobody shall answer questions for nothing.
     dir.refuse_existing()?;
     let asks = !output.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();

@@ -4,8 +4,8 @@ use serde_json::json;
 use smp_agent::{ConnectionId, ShortLinkScheme};
 
 use super::notices::explain;
-use super::show_new_texts;
 use super::stop::Stop;
+use super::texts::show_new_texts;
 use crate::args::InviteArgs;
 use crate::book::Status;
 use crate::exit::Exit;

@@ -9,7 +9,7 @@ use smp_protocol::link::{ConnectionLink, ConnectionRequest, ContactKind, ShortLi
 use smp_protocol::pasted;
 use tokio::time::Instant;
 
-use super::next_before;
+use super::notices::next_before;
 use crate::args::JoinArgs;
 use crate::book::{Contact, Status};
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ use crate::scan;
 use crate::session::{Notice, Session};
 
 /// Takes the invitation from where it is.
-pub(super) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
+pub(crate) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
     if args.link == "-" {
         args.link = read_input()?;
     } else if scan::is_picture(&args.link) {
@@ -103,13 +103,13 @@ fn refuse_groups(link: &str) -> anyhow::Result<()> {
     );
 }
 
-/// What SimpleX apps put into the full link of a group.
+/// Whether SimpleX apps marked a full link as that of a group.
 fn is_group(client_data: Option<&str>) -> bool {
     let data: Option<Value> = client_data.and_then(|data| serde_json::from_str(data).ok());
     data.is_some_and(|data| data["type"] == "group" || !data["groupLinkId"].is_null())
 }
 
-/// What two writings of one link have in common. None if it is no link of an invitation.
+/// The part that two writings of one link have in common. None if it is no link of an invitation.
 fn invitation_id(link: &str) -> Option<Vec<u8>> {
     match pasted::link(link).ok()? {
         ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {

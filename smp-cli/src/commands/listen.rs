@@ -3,14 +3,14 @@
 use tokio::time::Instant;
 
 use super::notices::explain;
-use super::stop::Stop;
-use super::{never, show_new_texts};
+use super::stop::{Stop, never};
+use super::texts::show_new_texts;
 use crate::args::ListenArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 
-pub(super) async fn run(args: &ListenArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &ListenArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let deadline = args.duration.map_or_else(never, |duration| Instant::now() + duration);
     let wanted = args.count.unwrap_or(u64::MAX);
     let mut stop = Stop::new()?;

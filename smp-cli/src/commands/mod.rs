@@ -1,207 +1,37 @@
-//! One file per command.
+//! Commands, one file each: they work with an open session and say what comes of it to an output.
 
-mod chat;
+pub(crate) mod chat;
 mod contacts;
-mod init;
+pub(crate) mod init;
 mod invite;
-mod join;
-mod listen;
+pub(crate) mod join;
+pub(crate) mod listen;
 mod notices;
-mod papers;
+pub(crate) mod papers;
 mod remove;
-mod send;
+pub(crate) mod send;
 mod stop;
+mod texts;
 mod verify;
-mod welcome;
+pub(crate) mod welcome;
 
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
-use anyhow::bail;
-use serde_json::json;
-use smp_agent::AgentError;
-use time::OffsetDateTime;
-use tokio::time::Instant;
-
-use self::notices::explain;
-pub(crate) use self::send::TextToSend;
-use crate::args::{ChatArgs, Cli, Command, ContactsArgs, LONGEST_WAIT, ListenArgs};
-use crate::book::NewText;
-use crate::data_dir::DataDir;
-use crate::demo;
+use self::send::TextToSend;
+use crate::args::{InviteArgs, JoinArgs, RemoveArgs, VerifyArgs};
 use crate::exit::Exit;
-use crate::files::Missing;
-use crate::output::{Output, clock, visible};
-use crate::qr::Picture;
-use crate::screen::Screen;
-use crate::session::{Ending, Notice, Session};
-use crate::shared::{Answer, Holder, Running, Server, Task, ask};
+use crate::output::Output;
+use crate::session::Session;
 
-/// How long a command waits for another one that holds the directory and will soon have ended.
-const HELD_PATIENCE: Duration = Duration::from_secs(20);
-/// Pause between two attempts to hold it.
-const HELD_PAUSE: Duration = Duration::from_millis(50);
-
-/// What is said of a message that the contact's relay does not have yet.
-const QUEUED: &str =
-    "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
-
-/// Runs the command. Whatever goes wrong is on the screen when it returns.
-pub(crate) async fn run(cli: Cli) -> Exit {
-    let json = cli.json;
-    let picture = match &cli.command {
-        // Before the invitation is made, so that a wrong name of a file costs none.
-        Some(Command::Invite(args)) => args.qr.as_deref().map(Picture::create).transpose(),
-        _ => Ok(None),
-    };
-    let (picture, failure) = match picture {
-        Ok(picture) => (picture, None),
-        Err(error) => (None, Some(error)),
-    };
-    let output = Output::new(Screen::new(json, picture));
-    let result = match failure {
-        Some(error) => Err(error),
-        None => start(cli, &output).await,
-    };
-    result.unwrap_or_else(|error| {
-        output.error(&error);
-        Exit::FAILED
-    })
-}
-
-/// A command that needs an identity.
-enum Work {
-    /// One that another process can do.
-    Task(Task),
-    Listen(ListenArgs),
-    Chat(ChatArgs),
-}
-
-impl Work {
-    /// As people know it, without what they typed behind it.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Task(Task::Contacts) => "smp contacts",
-            Self::Task(Task::Invite(_)) => "smp invite",
-            Self::Task(Task::Join(_)) => "smp join",
-            Self::Task(Task::Send(_)) => "smp send",
-            Self::Task(Task::Verify(_)) => "smp verify",
-            Self::Task(Task::Remove(_)) => "smp remove",
-            Self::Listen(_) => "smp listen",
-            Self::Chat(_) => "smp chat",
-        }
-    }
-
-    /// Whether it lasts until somebody ends it, so that others are served meanwhile.
-    fn is_long(&self) -> bool {
-        match self {
-            Self::Listen(_) | Self::Chat(_) => true,
-            Self::Task(Task::Invite(args)) => args.wait,
-            Self::Task(_) => false,
-        }
-    }
-}
-
-async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
-    let dir = || DataDir::locate(cli.data_dir.as_deref());
-    let missing = match &cli.command {
-        Some(Command::Contacts(ContactsArgs { new_book: true })) => Missing::NewBook,
-        _ => Missing::Refuse,
-    };
-    let Some(command) = cli.command else { return welcome::run(&dir()?, output) };
-    let work = match command {
-        Command::Completions { shell } => return papers::completions(shell, output),
-        Command::Man { dir } => return papers::man(&dir, output),
-        Command::Demo(args) => return demo::run(&args, output).await,
-        Command::DemoRelay(args) => return demo::run_relay(&args).await,
-        Command::Init(args) => return init::run(args, &dir()?, output),
-        Command::Contacts(_) => Work::Task(Task::Contacts),
-        Command::Invite(args) => Work::Task(Task::Invite(args)),
-        Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
-        Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
-        Command::Verify(args) => Work::Task(Task::Verify(args)),
-        Command::Remove(args) => Work::Task(Task::Remove(args)),
-        Command::Listen(args) => Work::Listen(args),
-        Command::Chat(args) => {
-            chat::refuse_programs(output)?;
-            Work::Chat(args)
-        }
-    };
-    work_in(&dir()?, work, missing, output).await
-}
-
-/// Does the work: here, or in the process that holds the directory.
-async fn work_in(dir: &DataDir, mut work: Work, missing: Missing, output: &Output) -> anyhow::Result<Exit> {
-    let deadline = Instant::now() + HELD_PATIENCE;
-    loop {
-        match Session::open(dir, missing).await {
-            Ok(session) => return hold(dir, work, session, output).await,
-            Err(error) if is_held(&error) => {}
-            Err(error) => return Err(error),
-        }
-        let running = Running::read(dir);
-        if let Some(running) = &running {
-            work = match work {
-                Work::Task(task) => match ask(running, task, output).await? {
-                    Answer::Done(exit) => return Ok(exit),
-                    Answer::NotTaken(task) => Work::Task(task),
-                },
-                _ if running.socket.is_some() => bail!(
-                    "`{}` (process {}) receives in {} already; stop it first. `smp send`, `contacts` and others work meanwhile",
-                    running.command,
-                    running.process,
-                    dir.path().display()
-                ),
-                work => work,
-            };
-        }
-        if Instant::now() >= deadline {
-            return Err(held(dir, running));
-        }
-        tokio::time::sleep(HELD_PAUSE).await;
-    }
-}
-
-fn is_held(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(AgentError::InUse { .. }))
-}
-
-fn held(dir: &DataDir, running: Option<Running>) -> anyhow::Error {
-    let directory = dir.path().display();
-    match running {
-        Some(Running { process, command, .. }) => anyhow::anyhow!(
-            "{directory} is in use: `{command}` (process {process}) works in it; try again when it has ended, or stop it"
-        ),
-        None => anyhow::anyhow!(
-            "{directory} is in use by another process; stop that one, or choose another directory"
-        ),
-    }
-}
-
-/// Does the work with a directory that this process holds, and serves others if it takes long.
-async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) -> anyhow::Result<Exit> {
-    let mut holder = Holder::new(dir, work.name());
-    let server = match session.follow().filter(|_| work.is_long()) {
-        Some(follow) => match Server::start(dir, &mut holder, follow) {
-            Ok(server) => Some(server),
-            Err(error) => {
-                let sentence = format!("Other commands have to wait until this one ends: {error:#}.");
-                output.note("not_shared", json!({ "reason": format!("{error:#}") }), &sentence);
-                None
-            }
-        },
-        None => None,
-    };
-    let result = match work {
-        Work::Task(task) => run_task(task, &mut session, output).await,
-        Work::Listen(args) => listen::run(&args, &mut session, output).await,
-        Work::Chat(args) => chat::run(&args, &mut session, output).await,
-    };
-    if let Some(server) = server {
-        server.stop(&mut holder).await;
-    }
-    drop(holder);
-    session.close().await;
-    result
+/// A command that another process can run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Task {
+    Contacts,
+    Invite(InviteArgs),
+    Join(JoinArgs),
+    Send(TextToSend),
+    Verify(VerifyArgs),
+    Remove(RemoveArgs),
 }
 
 /// Runs a command, for this process or for another one.
@@ -214,54 +44,4 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
         Task::Verify(args) => verify::run(&args, session, output).await,
         Task::Remove(args) => remove::run(&args, session, output).await,
     }
-}
-
-/// Shows texts that arrived and were not shown yet; returns how many. A text is forgotten only after it is on the screen: if
-/// this program is killed in between it is shown again, with the same `id`. A session that follows another one leaves them to it.
-async fn show_new_texts(session: &Session, output: &Output) -> anyhow::Result<u64> {
-    if !session.shows_texts() {
-        return Ok(0);
-    }
-    let texts = session.new_texts().await?;
-    for text in &texts {
-        let sentence = text_line(text);
-        output.result(
-            "message",
-            json!({ "id": text.key(), "contact": text.contact, "at": text.at, "kind": text.kind, "text": text.text }),
-            &sentence,
-        );
-        session.book().shown(text).await?;
-    }
-    if !texts.is_empty() {
-        session.book().clean().await?;
-    }
-    Ok(texts.len() as u64)
-}
-
-/// One line per text; further lines of a text are set in, so that none can pass for a message of its own.
-fn text_line(text: &NewText) -> String {
-    let clock = clock(text.at, OffsetDateTime::now_utc());
-    format!("{clock} {}: {}", text.contact, visible(&text.text).replace('\n', "\n         "))
-}
-
-/// The next notice, explained, or none if the time is over or there will be no more.
-async fn next_before(
-    session: &mut Session,
-    deadline: Instant,
-    output: &Output,
-) -> anyhow::Result<Option<Notice>> {
-    match tokio::time::timeout_at(deadline, session.next()).await {
-        Ok(Ok(notice)) => {
-            explain(&notice, output);
-            Ok(Some(notice))
-        }
-        Ok(Err(error)) if error.is::<Ending>() => Ok(None),
-        Ok(Err(error)) => Err(error),
-        Err(_) => Ok(None),
-    }
-}
-
-/// Far enough away to be never.
-fn never() -> Instant {
-    Instant::now() + LONGEST_WAIT
 }

@@ -1,12 +1,17 @@
-//! What happened, in the words for people and in the fields for programs.
+//! Notices in words for people and in fields for programs.
 
 use serde_json::{Value, json};
 use smp_agent::SyncState;
+use tokio::time::Instant;
 
 use crate::book::Contact;
 use crate::names::argument;
 use crate::output::Output;
-use crate::session::Notice;
+use crate::session::{Ending, Notice, Session};
+
+/// Said of a message that the contact's relay does not have yet.
+pub(super) const QUEUED: &str =
+    "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
 
 /// Something that happened, as it is told.
 pub(super) struct Told {
@@ -23,6 +28,23 @@ pub(super) fn explain(notice: &Notice, output: &Output) {
             output.note(told.event, told.fields, &told.sentence);
         }
         _ => {}
+    }
+}
+
+/// The next notice, explained, or none if the time is over or there will be no more.
+pub(super) async fn next_before(
+    session: &mut Session,
+    deadline: Instant,
+    output: &Output,
+) -> anyhow::Result<Option<Notice>> {
+    match tokio::time::timeout_at(deadline, session.next()).await {
+        Ok(Ok(notice)) => {
+            explain(&notice, output);
+            Ok(Some(notice))
+        }
+        Ok(Err(error)) if error.is::<Ending>() => Ok(None),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -69,7 +91,7 @@ fn object(contact: &Contact) -> &str {
     if contact.is_named() { &contact.name } else { "the other side" }
 }
 
-/// What there is to say about it, if anything.
+/// The notice as it is told, if there is anything to say.
 pub(super) fn told(notice: &Notice) -> Option<Told> {
     let (event, fields, sentence) = match notice {
         Notice::Joined(contact) => {
@@ -115,7 +137,7 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
                 format!("{} is gone: {reason}.", subject(contact)),
             )
         }
-        Notice::Deaf(contact, reason) => {
+        Notice::ReceivingStopped(contact, reason) => {
             let name = &contact.name;
             let sentence = format!("Nothing comes from {} now: {reason}.", object(contact));
             ("receiving_stopped", json!({ "contact": name, "reason": reason }), sentence)

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 /// Prints a script that completes commands in this shell.
-pub(super) fn completions(shell: Shell, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) fn completions(shell: Shell, output: &Output) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "smp", &mut script);
     output.out(String::from_utf8(script).context("The script is not text")?.trim_end());
@@ -21,7 +21,7 @@ pub(super) fn completions(shell: Shell, output: &Output) -> anyhow::Result<Exit>
 }
 
 /// Writes a page for each command.
-pub(super) fn man(dir: &Path, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) fn man(dir: &Path, output: &Output) -> anyhow::Result<Exit> {
     let write = || -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
         clap_mangen::generate_to(Cli::command(), dir)

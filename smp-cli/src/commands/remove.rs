@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::next_before;
+use super::notices::next_before;
 
 use crate::args::RemoveArgs;
 use crate::book::{Contact, Status};

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use smp_agent::MessageId;
 use tokio::time::Instant;
 
-use super::{QUEUED, next_before};
+use super::notices::{QUEUED, next_before};
 use crate::args::SendArgs;
 use crate::book::{Contact, Status};
 use crate::conversation::MAX_TEXT;
@@ -26,7 +26,7 @@ const MAX_AHEAD: usize = 1000;
 /// How long a text may take to go out that something is known to keep here; it goes out later.
 const HELD: Duration = Duration::from_secs(3);
 
-/// What `smp send` was asked to send, wherever it came from.
+/// Texts that `smp send` was given, from arguments or input.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TextToSend {
     contact: String,
@@ -38,7 +38,7 @@ pub(crate) struct TextToSend {
 }
 
 /// Takes the texts from where they are.
-pub(super) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
+pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
         texts: if args.lines { lines()? } else { vec![text(&args.text)?] },
         contact: args.contact,
@@ -100,7 +100,7 @@ enum End {
 impl Sending<'_> {
     /// Leaves a text to the agent, which keeps it until the contact's relay has it.
     async fn hand_over(&mut self, text: &str, session: &mut Session, output: &Output) -> anyhow::Result<()> {
-        // What does not go out now is handed over all the same: it is kept.
+        // A text that does not go out now is handed over all the same: it is kept.
         while self.end.is_none() && self.unsent() >= MAX_AHEAD {
             self.step(session, output).await?;
         }
@@ -191,7 +191,7 @@ impl Sending<'_> {
         fields
     }
 
-    /// What was not done is kept, and goes out by itself.
+    /// The rest is kept, and goes out by itself.
     async fn not_yet(&self, session: &Session, output: &Output) -> anyhow::Result<Exit> {
         let troubles: Vec<Trouble> = keeping(session, self.contact).await?.collect();
         let why =
@@ -210,7 +210,7 @@ impl Sending<'_> {
     }
 }
 
-/// What keeps texts from going out to the contact now.
+/// Troubles that keep texts from going out to the contact now.
 async fn keeping(session: &Session, contact: &Contact) -> anyhow::Result<impl Iterator<Item = Trouble>> {
     let troubles = session.troubles(contact).await?;
     Ok(troubles.into_iter().filter(|trouble| trouble.kind.keeps_texts()))

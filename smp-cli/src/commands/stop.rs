@@ -1,7 +1,10 @@
-//! Being told to stop.
+//! The end of a command that goes on until it is told to stop.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::args::LONGEST_WAIT;
 
 /// Ctrl-C, or a request to terminate. From its making on they do not end the program by themselves, and what comes between two
 /// waits is not missed.
@@ -23,6 +26,11 @@ impl Stop {
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// Far enough away to be never.
+pub(super) fn never() -> Instant {
+    Instant::now() + LONGEST_WAIT
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use crate::args::VerifyArgs;
 use crate::book::Contact;
 use crate::exit::Exit;
 use crate::names::argument;
-use crate::output::{Output, is_visible};
+use crate::output::Output;
 use crate::session::Session;
+use crate::text::is_visible;
 
 /// Digits of the shortest security code that ever occurs: a number of 256 bits has fewer once in ten million.
 const SHORTEST_CODE: usize = 70;
@@ -37,7 +38,7 @@ pub(super) async fn compare(
     typed: &str,
 ) -> anyhow::Result<String> {
     let code = security_code.to_string();
-    // What people put around a code when they pass it on.
+    // Signs that people put around a code when they pass it on.
     let typed = typed.replace(is_around_codes, "");
     if !security_code.matches(&typed) {
         if !is_whole(&typed, &code) {

@@ -6,7 +6,7 @@ use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 
-pub(super) fn run(dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) fn run(dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     let directory = dir.path().display().to_string();
     if !dir.is_identity() {
         let sentence = format!(

@@ -23,7 +23,7 @@ const SILENT: [&str; 7] = [
     "x.grp.acpt",
 ];
 
-/// What a line shows, for programs.
+/// Kind of a shown line, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Words of the contact.
@@ -67,7 +67,7 @@ pub(crate) struct Shown {
     pub(crate) text: String,
 }
 
-/// What to do with a message.
+/// A received message, by how it is to be treated.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Incoming {
     /// Show it.
@@ -78,7 +78,7 @@ pub(crate) enum Incoming {
     Live { message: SharedMessageId, shown: Shown },
     /// Other words for an earlier text, or the last ones of a text that was typed.
     Changed { message: SharedMessageId, complete: Shown, edited: Shown },
-    /// Who the contact is now.
+    /// The contact's new profile.
     Profile(Box<Profile>),
     /// The contact has deleted us.
     Ended,

@@ -1,4 +1,4 @@
-//! What chat messages mean to a person, and which messages a person's words become. Pure: no store, no network, no clock.
+//! Chat messages in words, and the messages that a person's words become. Pure: no store, no network, no clock.
 
 mod incoming;
 mod outgoing;

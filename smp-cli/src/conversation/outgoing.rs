@@ -156,7 +156,7 @@ mod tests {
             let kept: String = parts.concat();
             assert_eq!(kept.trim(), text.trim());
         }
-        // What does not get smaller goes in two.
+        // A text that does not get smaller goes in two.
         let noise: String = (0..15_300_u32)
             .map(|n| char::from(33 + (n.wrapping_mul(2_654_435_761) >> 25) as u8 % 90))
             .collect();

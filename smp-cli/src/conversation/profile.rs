@@ -4,7 +4,7 @@ use rand::CryptoRng;
 use serde_json::{Value, json};
 use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
 
-/// What an app offers to its user depends on this: nobody shall call, speak or send files into the void.
+/// Preferences by which an app decides what to offer to its user: nobody shall call, speak or send files into the void.
 fn preferences() -> Value {
     let no = json!({ "allow": "no" });
     json!({
@@ -31,7 +31,7 @@ pub(crate) fn contact_request(name: &str, rng: &mut impl CryptoRng) -> Vec<u8> {
     ChatMessage::new(None, ChatEvent::Contact(request)).encode()
 }
 
-/// What a person sees who opens our short link, in the form that SimpleX apps put there.
+/// The content of our short link, in the form that SimpleX apps put there.
 pub(crate) fn shown_with_link(name: &str) -> Vec<u8> {
     let profile = json!({ "displayName": name, "fullName": "", "preferences": preferences() });
     json!({ "profile": profile, "business": false }).to_string().into_bytes()

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 
 /// How long any one step may take; all together take a few seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs the demonstration. The directory and the relay go away with it, also when it fails or is interrupted.
 pub(crate) async fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit
 }
 
 async fn story(args: &DemoArgs, folder: &std::path::Path, output: &Output) -> anyhow::Result<()> {
-    let mut relay = RelayProcess::create(&folder.join("relay"), PATIENCE).await?;
+    let mut relay = RelayProcess::create(&folder.join("relay"), TIMEOUT).await?;
     let address = relay.address().to_owned();
     let sentence = format!("1. A relay runs on this machine, with an embedded database:\n   {address}");
     output.result("relay", json!({ "address": address }), &sentence);
@@ -69,7 +69,7 @@ async fn connect(alice: &mut Person, bob: &mut Person, output: &Output) -> anyho
 
     let started = Instant::now();
     bob.join(&link).await?;
-    tokio::try_join!(alice.until_connected(PATIENCE), bob.until_connected(PATIENCE))?;
+    tokio::try_join!(alice.until_connected(TIMEOUT), bob.until_connected(TIMEOUT))?;
     let millis = started.elapsed().as_secs_f64() * 1000.0;
     let (ours, theirs) = (alice.security_code().await?, bob.security_code().await?);
     let sentence = format!(
@@ -85,7 +85,7 @@ async fn connect(alice: &mut Person, bob: &mut Person, output: &Output) -> anyho
 async fn say(from: &Person, to: &mut Person, text: &str, output: &Output) -> anyhow::Result<()> {
     let started = Instant::now();
     from.send(text).await?;
-    let received = to.receive(PATIENCE).await?;
+    let received = to.receive(TIMEOUT).await?;
     let millis = started.elapsed().as_secs_f64() * 1000.0;
     ensure!(received == text, "another text arrived than was sent");
     let sentence = format!("   {:>5} → {:<5} {millis:6.1} ms  {text}", from.name(), to.name());
@@ -94,7 +94,7 @@ async fn say(from: &Person, to: &mut Person, text: &str, output: &Output) -> any
     Ok(())
 }
 
-/// Step 5: the relay dies with messages on their way. What it took is there afterwards, what it did not take waits with
+/// Step 5: the relay dies with messages on their way. Messages that it took are there afterwards, the others wait with
 /// the senders.
 async fn crash(
     args: &DemoArgs,
@@ -115,9 +115,9 @@ async fn crash(
             relay.kill().await?;
         }
     }
-    relay.start(PATIENCE).await?;
-    let at_bob = bob.receive_all(from_alice.len(), PATIENCE).await?;
-    let at_alice = alice.receive_all(from_bob.len(), PATIENCE).await?;
+    relay.start(TIMEOUT).await?;
+    let at_bob = bob.receive_all(from_alice.len(), TIMEOUT).await?;
+    let at_alice = alice.receive_all(from_bob.len(), TIMEOUT).await?;
     if at_bob != from_alice || at_alice != from_bob {
         bail!("messages were lost, repeated or reordered: {at_bob:?}, {at_alice:?}");
     }

@@ -9,7 +9,7 @@ use smp_protocol::chat::{
     ChatEvent, ChatMessage, MessageContainer, Profile, SharedMessageId, decode_messages,
 };
 
-use crate::session::parse_relays;
+use crate::relays::parse_relays;
 
 /// First pause before reconnecting: the demonstration's relay is back soon.
 const RETRY: Duration = Duration::from_millis(100);
@@ -44,9 +44,9 @@ impl Person {
         Ok(())
     }
 
-    pub(super) async fn until_connected(&mut self, patience: Duration) -> anyhow::Result<()> {
+    pub(super) async fn until_connected(&mut self, timeout: Duration) -> anyhow::Result<()> {
         loop {
-            match self.event(patience).await.context("They did not connect")? {
+            match self.event(timeout).await.context("They did not connect")? {
                 Event::Confirmation { connection, .. } => {
                     self.agent.connection(connection).accept(&self.profile()).await?
                 }
@@ -69,10 +69,10 @@ impl Person {
     }
 
     /// The next text.
-    pub(super) async fn receive(&mut self, patience: Duration) -> anyhow::Result<String> {
+    pub(super) async fn receive(&mut self, timeout: Duration) -> anyhow::Result<String> {
         loop {
             let Event::Message { body, .. } =
-                self.event(patience).await.context("A message did not arrive")?
+                self.event(timeout).await.context("A message did not arrive")?
             else {
                 continue;
             };
@@ -88,11 +88,11 @@ impl Person {
     pub(super) async fn receive_all(
         &mut self,
         count: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<Vec<String>> {
         let mut texts = Vec::with_capacity(count);
         while texts.len() < count {
-            texts.push(self.receive(patience).await?);
+            texts.push(self.receive(timeout).await?);
         }
         Ok(texts)
     }
@@ -101,9 +101,9 @@ impl Person {
         self.agent.shutdown().await;
     }
 
-    async fn event(&mut self, patience: Duration) -> anyhow::Result<Event> {
-        let Ok(delivery) = tokio::time::timeout(patience, self.events.next()).await else {
-            bail!("{} saw nothing for {} s", self.name, patience.as_secs());
+    async fn event(&mut self, timeout: Duration) -> anyhow::Result<Event> {
+        let Ok(delivery) = tokio::time::timeout(timeout, self.events.next()).await else {
+            bail!("{} saw nothing for {} s", self.name, timeout.as_secs());
         };
         let delivery = delivery?.context("the agent stopped")?;
         delivery.done().await?;

@@ -2,12 +2,13 @@
 
 use tokio::net::UnixStream;
 
-use super::frames::{self, Frame, Request, Task};
+use super::frames::{self, Frame, Request};
 use super::place::Running;
+use crate::commands::Task;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// What became of a request.
+/// Outcome of a request.
 pub(crate) enum Answer {
     /// It was done, or refused; the reason is on the screen.
     Done(Exit),

@@ -1,4 +1,4 @@
-//! What is said over the socket: frames of CBOR, each behind its length in four bytes.
+//! Frames: what is said over the socket, in CBOR, each behind its length in four bytes.
 
 use std::io;
 use std::sync::Arc;
@@ -9,26 +9,15 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::args::{InviteArgs, JoinArgs, RemoveArgs, VerifyArgs};
-use crate::commands::TextToSend;
+use crate::commands::Task;
+use crate::output::Screen;
 
 /// Longest frame in bytes: a text of a megabyte fits.
 const MAX_FRAME: usize = 2 * 1024 * 1024;
 /// How many bytes may wait for a client that does not read; then it gets no more.
 const MAX_WAITING: usize = 8 * 1024 * 1024;
 
-/// A command that another process can run.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Task {
-    Contacts,
-    Invite(InviteArgs),
-    Join(JoinArgs),
-    Send(TextToSend),
-    Verify(VerifyArgs),
-    Remove(RemoveArgs),
-}
-
-/// What a client asks for.
+/// The first frame of a client: its request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request {
     /// Both sides must be the same program.
@@ -37,7 +26,7 @@ pub(super) struct Request {
     pub(super) task: Task,
 }
 
-/// What it gets.
+/// A frame of the answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Frame {
     /// The request was read. Before this nothing was done.
@@ -86,9 +75,9 @@ pub(super) async fn read<T: DeserializeOwned>(stream: &mut (impl AsyncRead + Unp
     ciborium::from_reader(bytes.as_slice()).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The screen of a client, as the process that serves it has it. What does not fit is dropped with the client.
+/// The screen of a client, as the process that serves it has it. Lines that do not fit are dropped with the client.
 #[derive(Clone)]
-pub(crate) struct ClientScreen {
+pub(super) struct ClientScreen {
     frames: UnboundedSender<Frame>,
     waiting: Arc<AtomicUsize>,
 }
@@ -100,18 +89,6 @@ impl ClientScreen {
         (Self { frames, waiting: waiting.clone() }, FrameQueue { receiver, waiting })
     }
 
-    pub(crate) fn out(&self, line: &str) {
-        self.send(Frame::Out(line.to_owned()));
-    }
-
-    pub(crate) fn err(&self, line: &str) {
-        self.send(Frame::Err(line.to_owned()));
-    }
-
-    pub(crate) fn code(&self, link: &str, again: Option<&str>) {
-        self.send(Frame::Code { link: link.to_owned(), again: again.map(str::to_owned) });
-    }
-
     pub(super) fn send(&self, frame: Frame) {
         let size = frame.size();
         if self.waiting.fetch_add(size, Ordering::Relaxed) + size > MAX_WAITING {
@@ -120,6 +97,21 @@ impl ClientScreen {
         }
         // A client that is gone needs nothing.
         let _ = self.frames.send(frame);
+    }
+}
+
+impl Screen for ClientScreen {
+    fn out(&self, line: &str) {
+        self.send(Frame::Out(line.to_owned()));
+    }
+
+    fn err(&self, line: &str) {
+        self.send(Frame::Err(line.to_owned()));
+    }
+
+    fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
+        self.send(Frame::Code { link: link.to_owned(), again: again.map(str::to_owned) });
+        Ok(())
     }
 }
 

@@ -11,6 +11,5 @@ mod place;
 mod server;
 
 pub(crate) use self::client::{Answer, ask};
-pub(crate) use self::frames::{ClientScreen, Task};
 pub(crate) use self::place::{Holder, Running};
 pub(crate) use self::server::Server;

@@ -1,29 +1,28 @@
-//! Which process holds a data directory, and where it can be asked.
+//! The note of the process that holds a data directory: its command, and where it can be asked.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use smp_transport::durable;
+use smp_transport::durable::{self, Access};
 
 use crate::data_dir::DataDir;
 
 /// Longest path of a socket in bytes that every system takes.
 const MAX_SOCKET_PATH: usize = 100;
 
-/// What the process that holds the directory says of itself. It may have been killed: only the agent's lock is certain.
+/// The note of the process that holds the directory. It may have been killed: only the agent's lock is certain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Running {
     /// Its process ID.
     pub(crate) process: u32,
-    /// What it does, as it was typed.
+    /// Its command, as it was typed.
     pub(crate) command: String,
     /// Where it can be asked, if it can.
     pub(crate) socket: Option<PathBuf>,
 }
 
 impl Running {
-    /// What the holder of the directory wrote. None if there is none, or it is just beginning or ending.
+    /// The note of the directory's holder. None if there is none, or it is just beginning or ending.
     pub(crate) fn read(dir: &DataDir) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(dir.running_file()).ok()?).ok()
     }
@@ -69,18 +68,9 @@ impl Holder {
 
     /// Only for a better sentence and for those who ask: that it cannot be written is no error.
     fn write(&self) {
-        let draft = self.file.with_extension("draft");
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = serde_json::to_vec(&self.running)
+        let _ = serde_json::to_vec(&self.running)
             .map_err(std::io::Error::other)
-            .and_then(|bytes| options.open(&draft)?.write_all(&bytes))
-            .and_then(|()| std::fs::rename(&draft, &self.file));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&draft);
-        }
+            .and_then(|bytes| durable::replace(&self.file, &bytes, Access::Owner));
     }
 }
 

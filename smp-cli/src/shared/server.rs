@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::frames::{self, ClientScreen, Frame, Request};
 use super::place::Holder;
-use crate::commands;
+use crate::commands::run_task;
 use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -23,9 +23,9 @@ use crate::session::{Follow, Session};
 /// Commands that run at once; further ones wait.
 const MAX_CLIENTS: usize = 16;
 /// How long a client may take to say what it wants.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end waits for commands that are about to end.
-const END_PATIENCE: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after a failure to accept: the process may have too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -85,7 +85,7 @@ async fn accept(listener: UnixListener, owner: u32, follow: Follow, stop: Cancel
         while clients.try_join_next().is_some() {}
     }
     let all = async { while clients.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(END_PATIENCE, all).await;
+    let _ = tokio::time::timeout(END_TIMEOUT, all).await;
 }
 
 async fn serve(mut stream: UnixStream, owner: u32, session: Session) -> anyhow::Result<()> {
@@ -93,7 +93,7 @@ async fn serve(mut stream: UnixStream, owner: u32, session: Session) -> anyhow::
     if stream.peer_cred()?.uid() != owner {
         return Ok(());
     }
-    let request = tokio::time::timeout(REQUEST_PATIENCE, frames::read::<Request>(&mut stream)).await??;
+    let request = tokio::time::timeout(REQUEST_TIMEOUT, frames::read::<Request>(&mut stream)).await??;
     frames::write(&mut stream, &Frame::Taken).await?;
     let (mut reader, mut writer) = stream.split();
     let mut byte = [0];
@@ -111,9 +111,9 @@ async fn run(
 ) -> anyhow::Result<()> {
     let (screen, mut queue) = ClientScreen::new();
     let work = async move {
-        let output = Output::to_client(request.json, screen.clone());
+        let output = Output::new(request.json, screen.clone());
         let exit = if request.version == env!("CARGO_PKG_VERSION") {
-            match commands::run_task(request.task, &mut session, &output).await {
+            match run_task(request.task, &mut session, &output).await {
                 Ok(exit) => exit,
                 Err(error) => {
                     output.error(&error);

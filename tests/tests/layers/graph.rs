@@ -27,7 +27,7 @@ pub(crate) struct Graph {
     pub(crate) edges: Vec<BTreeMap<usize, String>>,
 }
 
-/// What a path leads to.
+/// The end of a path.
 enum Target {
     /// A module itself: says nothing about what is used of it.
     Module(usize),
@@ -153,7 +153,7 @@ impl Graph {
         (0..self.modules.len()).filter(|_| is_root).find(defines)
     }
 
-    /// What a name stands for in a module that has imported it.
+    /// The path that a name stands for in a module that has imported it.
     fn import(&self, module: usize, name: &str) -> Option<&[String]> {
         let imports = &self.modules[module].source.imports;
         imports.iter().find(|import| import.name == name).map(|import| import.path.as_slice())
@@ -177,7 +177,7 @@ impl Graph {
         circles
     }
 
-    /// What is imported from here, directly or not, by way of files of this set.
+    /// The files that this one imports, directly or not, by way of files of this set.
     fn reached(&self, from: usize, among: &BTreeSet<usize>) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
         let mut open = vec![from];

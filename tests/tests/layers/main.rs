@@ -1,5 +1,5 @@
 //! Imports run one way: no file imports, directly or not, a file that imports it, and each layer of a crate imports only the
-//! layers that the table in [`table`] names for it.
+//! layers that the table in [`table`] names for it. And nothing stands twice that is longer than a few lines.
 //!
 //! A module and its private children may know each other. Everything else that is found is printed as the way around, with
 //! what is imported at each step. `SMP_LAYERS_PRINT=1 cargo test -p smp-tests --test layers -- --nocapture` prints who imports
@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod graph;
+mod repetition;
 mod source;
 mod table;
 
@@ -26,16 +27,12 @@ fn read(name: &str) -> Graph {
 #[test]
 fn no_file_imports_a_file_that_imports_it() {
     let mut found = String::new();
-    for Crate { name, known, .. } in CRATES {
+    for Crate { name, .. } in CRATES {
         let graph = read(name);
         for circle in graph.circles() {
             let files: BTreeSet<&str> =
                 circle.iter().map(|file| graph.modules[*file].file.as_str()).collect();
             if graph.is_of_parent(&circle) {
-                continue;
-            }
-            if known.iter().any(|file| files.contains(file)) {
-                println!("{name}: known circle of {} files: {files:?}", files.len());
                 continue;
             }
             found += &format!("{name}: {} files: {files:?}\n{}", files.len(), graph.way_around(&circle));
@@ -94,6 +91,21 @@ fn the_table_runs_one_way() {
             }
         }
     }
+}
+
+#[test]
+fn nothing_stands_twice() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut texts = Vec::new();
+    for Crate { name, .. } in CRATES {
+        for module in read(name).modules {
+            let file = format!("{name}/src/{}", module.file);
+            texts.push((std::fs::read_to_string(workspace.join(&file)).unwrap(), file));
+        }
+    }
+    let files: Vec<_> = texts.iter().map(|(text, file)| (file.clone(), repetition::lines(text))).collect();
+    let found = repetition::repeated(&files);
+    assert!(found.is_empty(), "more than {} lines stand twice:\n{}", repetition::LONGEST, found.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a Rust source file says about modules: its children, its imports, and the paths that it uses.
+//! A Rust source file as modules see it: its children, its imports, and the paths that it uses.
 //!
 //! Read from tokens, without a parser: comments, literals and everything under `#[cfg(test)]` are left out. Macros are not
 //! expanded, so that a path inside a macro's arguments counts, and one that a macro makes does not.

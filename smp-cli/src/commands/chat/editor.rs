@@ -12,17 +12,17 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::typed::{self, Typed};
-use crate::output::visible;
+use crate::text::visible;
 
 /// Lines that were typed and not taken yet.
 const TYPED_AHEAD: usize = 16;
 /// How long the editor may take to give the terminal back; it takes some milliseconds.
-const END_PATIENCE: Duration = Duration::from_secs(2);
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause between two attempts to end it.
 const END_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long the editor may take to print a line; it takes some milliseconds, and does not tell when it has.
-const PRINT_PATIENCE: Duration = Duration::from_millis(200);
+const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
 
 type Printer = Box<dyn ExternalPrinter + Send>;
 
@@ -55,17 +55,17 @@ impl Editor {
     pub(super) fn print(&mut self, line: &str) -> anyhow::Result<()> {
         let line = format!("{}\n", visible(line));
         self.printer.print(line.clone()).context("The terminal is gone")?;
-        self.recent.retain(|(at, _)| at.elapsed() < PRINT_PATIENCE);
+        self.recent.retain(|(at, _)| at.elapsed() < PRINT_TIMEOUT);
         self.recent.push((Instant::now(), line));
         Ok(())
     }
 
-    /// Ends the thread wherever it is: only it knows the mode that the terminal had before. What it may have left unprinted
+    /// Ends the thread wherever it is: only it knows the mode that the terminal had before. The line that it may have left unprinted
     /// is printed here; better twice than not at all.
     pub(super) async fn end(mut self) {
-        self.recent.retain(|(at, _)| at.elapsed() < PRINT_PATIENCE);
+        self.recent.retain(|(at, _)| at.elapsed() < PRINT_TIMEOUT);
         drop(self.lines);
-        let deadline = Instant::now() + END_PATIENCE;
+        let deadline = Instant::now() + END_TIMEOUT;
         while !self.thread.is_finished() && Instant::now() < deadline {
             // While the editor reads it takes this as Ctrl-C. Between two lines it does not learn of it: hence the loop.
             let _ = raise(Signal::SIGINT);

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use self::editor::Editor;
 use self::typed::{HELP, Typed};
-use super::notices::told;
+use super::notices::{QUEUED, next_before, told};
 use super::stop::Stop;
+use super::texts::text_line;
 use super::verify;
-use super::{QUEUED, next_before, text_line};
 use crate::args::ChatArgs;
 use crate::book::Contact;
 use crate::exit::Exit;
@@ -26,14 +26,14 @@ use crate::session::{Notice, Session};
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Before anything else is looked at.
-pub(super) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
+pub(crate) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
     if output.is_json() {
         bail!("`smp chat` is for people; programs use `smp --json listen` and `smp --json send`.");
     }
     Ok(())
 }
 
-pub(super) async fn run(args: &ChatArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: &ChatArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let contact = session.book().require(&args.contact).await?;
     let mut stop = Stop::new()?;
     eprintln!("You talk with {}. /help lists commands, /quit or Ctrl-D ends.", contact.name);

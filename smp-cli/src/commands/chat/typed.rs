@@ -1,4 +1,4 @@
-//! What was typed into a conversation: a text, or a command.
+//! A line that was typed into a conversation: a text, or a command.
 
 /// The commands, as they are listed.
 pub(super) const HELP: &str = "/code shows the security code, /verify CODE compares it with the one that they read to you, /help shows this, \
@@ -19,7 +19,7 @@ pub(super) enum Typed<'a> {
     Unknown(&'a str),
 }
 
-/// Tells texts from commands. What begins with one slash is never a text.
+/// Tells texts from commands. A line that begins with one slash is never a text.
 pub(super) fn read(line: &str) -> Typed<'_> {
     let line = line.trim();
     if line.is_empty() {

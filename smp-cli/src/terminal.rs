@@ -1,43 +1,51 @@
-//! The terminal or pipe in which this process was started.
+//! The terminal, or pipe, in which this process was started.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use crate::output::with_event;
+use crate::output::{Screen, with_event};
 use crate::qr::{Drawing, Picture};
 
-/// Where lines, and codes to be scanned, appear.
-pub(crate) struct Screen {
+/// Standard output and standard error of this process.
+pub(crate) struct Terminal {
     json: bool,
     /// The file that the next code is written to.
     picture: Mutex<Option<Picture>>,
 }
 
-impl Screen {
+impl Terminal {
     pub(crate) fn new(json: bool, picture: Option<Picture>) -> Self {
         Self { json, picture: Mutex::new(picture) }
     }
 
-    /// Whether the reader is a program.
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
+    fn draw(&self, link: &str, again: Option<&str>, has_picture: bool) {
+        // A link that is too long for any code is passed on as text.
+        let Ok(drawing) = Drawing::of(link) else { return };
+        if !io::stdout().is_terminal() {
+            return print(&drawing.plain());
+        }
+        match window().and_then(|window| too_small(&drawing, window, again)) {
+            None => print(&drawing.coloured()),
+            Some(_) if has_picture => {}
+            Some(sentence) => self.err(&sentence),
+        }
     }
+}
 
-    /// A line of standard output.
-    pub(crate) fn out(&self, line: &str) {
+impl Screen for Terminal {
+    fn out(&self, line: &str) {
         print(&format!("{line}\n"));
     }
 
-    /// A line of standard error.
-    pub(crate) fn err(&self, line: &str) {
+    fn err(&self, line: &str) {
         eprintln!("{line}");
     }
 
-    /// Draws a link as a QR code, if it stays whole in the window, and into the file that was asked for. `again` is the command
-    /// that shows it once more; without one a code that is too high is drawn all the same.
-    pub(crate) fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
+    /// Drawn if it stays whole in the window, and into the file that was asked for. Without the command that shows it once more, a
+    /// code that is too high is drawn all the same.
+    fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
         let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).take();
         if !self.json {
             self.draw(link, again, picture.is_some());
@@ -52,19 +60,6 @@ impl Screen {
         }
         Ok(())
     }
-
-    fn draw(&self, link: &str, again: Option<&str>, has_picture: bool) {
-        // What is too long for any code is passed on as text.
-        let Ok(drawing) = Drawing::of(link) else { return };
-        if !io::stdout().is_terminal() {
-            return print(&drawing.plain());
-        }
-        match window().and_then(|window| too_small(&drawing, window, again)) {
-            None => print(&drawing.coloured()),
-            Some(_) if has_picture => {}
-            Some(sentence) => self.err(&sentence),
-        }
-    }
 }
 
 /// Columns and lines of the window, if it tells them.
@@ -73,7 +68,7 @@ fn window() -> Option<(usize, usize)> {
     Some((width.0.into(), height.0.into()))
 }
 
-/// What to do where the code does not fit; none if it does.
+/// Advice where the code does not fit; none if it does.
 fn too_small(drawing: &Drawing, (columns, lines): (usize, usize), again: Option<&str>) -> Option<String> {
     let needed = drawing.window_lines();
     if drawing.columns() <= columns && (needed <= lines || again.is_none()) {
@@ -91,7 +86,7 @@ fn too_small(drawing: &Drawing, (columns, lines): (usize, usize), again: Option<
     })
 }
 
-/// Prints and flushes: a program that reads us must not wait for a full buffer. What cannot be printed ends the program, so
+/// Prints and flushes: a program that reads us must not wait for a full buffer. A line that cannot be printed ends the program, so
 /// that it does not count as shown; quietly if the reader has seen enough.
 fn print(text: &str) {
     let mut out = io::stdout().lock();

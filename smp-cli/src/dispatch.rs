@@ -1,0 +1,184 @@
+//! The process in which a command runs: this one, or the one that holds the data directory already.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use serde_json::json;
+use smp_agent::AgentError;
+use tokio::time::Instant;
+
+use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
+use crate::commands::{Task, chat, init, join, listen, papers, run_task, send, welcome};
+use crate::data_dir::DataDir;
+use crate::demo;
+use crate::exit::Exit;
+use crate::files::Missing;
+use crate::output::Output;
+use crate::qr::Picture;
+use crate::session::Session;
+use crate::shared::{Answer, Holder, Running, Server, ask};
+use crate::terminal::Terminal;
+
+/// How long a command waits for another one that holds the directory and will soon have ended.
+const HELD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pause between two attempts to hold it.
+const HELD_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs what was typed. An error is on the screen when it returns.
+pub(crate) async fn run(cli: Cli) -> Exit {
+    let json = cli.json;
+    let picture = match &cli.command {
+        // Before the invitation is made, so that a wrong name of a file costs none.
+        Some(Command::Invite(args)) => args.qr.as_deref().map(Picture::create).transpose(),
+        _ => Ok(None),
+    };
+    let (picture, failure) = match picture {
+        Ok(picture) => (picture, None),
+        Err(error) => (None, Some(error)),
+    };
+    let output = Output::new(json, Terminal::new(json, picture));
+    let result = match failure {
+        Some(error) => Err(error),
+        None => start(cli, &output).await,
+    };
+    result.unwrap_or_else(|error| {
+        output.error(&error);
+        Exit::FAILED
+    })
+}
+
+/// A command that needs an identity.
+enum Work {
+    /// One that another process can do.
+    Task(Task),
+    Listen(ListenArgs),
+    Chat(ChatArgs),
+}
+
+impl Work {
+    /// As people know it, without what they typed behind it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Task(Task::Contacts) => "smp contacts",
+            Self::Task(Task::Invite(_)) => "smp invite",
+            Self::Task(Task::Join(_)) => "smp join",
+            Self::Task(Task::Send(_)) => "smp send",
+            Self::Task(Task::Verify(_)) => "smp verify",
+            Self::Task(Task::Remove(_)) => "smp remove",
+            Self::Listen(_) => "smp listen",
+            Self::Chat(_) => "smp chat",
+        }
+    }
+
+    /// Whether it lasts until somebody ends it, so that others are served meanwhile.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Listen(_) | Self::Chat(_) => true,
+            Self::Task(Task::Invite(args)) => args.wait,
+            Self::Task(_) => false,
+        }
+    }
+}
+
+async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
+    let dir = || DataDir::locate(cli.data_dir.as_deref());
+    let missing = match &cli.command {
+        Some(Command::Contacts(ContactsArgs { new_book: true })) => Missing::NewBook,
+        _ => Missing::Refuse,
+    };
+    let Some(command) = cli.command else { return welcome::run(&dir()?, output) };
+    let work = match command {
+        Command::Completions { shell } => return papers::completions(shell, output),
+        Command::Man { dir } => return papers::man(&dir, output),
+        Command::Demo(args) => return demo::run(&args, output).await,
+        Command::DemoRelay(args) => return demo::run_relay(&args).await,
+        Command::Init(args) => return init::run(args, &dir()?, output),
+        Command::Contacts(_) => Work::Task(Task::Contacts),
+        Command::Invite(args) => Work::Task(Task::Invite(args)),
+        Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
+        Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
+        Command::Verify(args) => Work::Task(Task::Verify(args)),
+        Command::Remove(args) => Work::Task(Task::Remove(args)),
+        Command::Listen(args) => Work::Listen(args),
+        Command::Chat(args) => {
+            chat::refuse_programs(output)?;
+            Work::Chat(args)
+        }
+    };
+    work_in(&dir()?, work, missing, output).await
+}
+
+/// Does the work: here, or in the process that holds the directory.
+async fn work_in(dir: &DataDir, mut work: Work, missing: Missing, output: &Output) -> anyhow::Result<Exit> {
+    let deadline = Instant::now() + HELD_TIMEOUT;
+    loop {
+        match Session::open(dir, missing).await {
+            Ok(session) => return hold(dir, work, session, output).await,
+            Err(error) if is_held(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let running = Running::read(dir);
+        if let Some(running) = &running {
+            work = match work {
+                Work::Task(task) => match ask(running, task, output).await? {
+                    Answer::Done(exit) => return Ok(exit),
+                    Answer::NotTaken(task) => Work::Task(task),
+                },
+                _ if running.socket.is_some() => bail!(
+                    "`{}` (process {}) receives in {} already; stop it first. `smp send`, `contacts` and others work meanwhile",
+                    running.command,
+                    running.process,
+                    dir.path().display()
+                ),
+                work => work,
+            };
+        }
+        if Instant::now() >= deadline {
+            return Err(held(dir, running));
+        }
+        tokio::time::sleep(HELD_PAUSE).await;
+    }
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(AgentError::InUse { .. }))
+}
+
+fn held(dir: &DataDir, running: Option<Running>) -> anyhow::Error {
+    let directory = dir.path().display();
+    match running {
+        Some(Running { process, command, .. }) => anyhow::anyhow!(
+            "{directory} is in use: `{command}` (process {process}) works in it; try again when it has ended, or stop it"
+        ),
+        None => anyhow::anyhow!(
+            "{directory} is in use by another process; stop that one, or choose another directory"
+        ),
+    }
+}
+
+/// Does the work with a directory that this process holds, and serves others if it takes long.
+async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) -> anyhow::Result<Exit> {
+    let mut holder = Holder::new(dir, work.name());
+    let server = match session.follow().filter(|_| work.is_long()) {
+        Some(follow) => match Server::start(dir, &mut holder, follow) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                let sentence = format!("Other commands have to wait until this one ends: {error:#}.");
+                output.note("not_shared", json!({ "reason": format!("{error:#}") }), &sentence);
+                None
+            }
+        },
+        None => None,
+    };
+    let result = match work {
+        Work::Task(task) => run_task(task, &mut session, output).await,
+        Work::Listen(args) => listen::run(&args, &mut session, output).await,
+        Work::Chat(args) => chat::run(&args, &mut session, output).await,
+    };
+    if let Some(server) = server {
+        server.stop(&mut holder).await;
+    }
+    drop(holder);
+    session.close().await;
+    result
+}

@@ -1,0 +1,185 @@
+//! Events of the agent, applied: the book is brought up to date, and notices say what they mean.
+//!
+//! Applying an event again changes nothing: it comes again if the program ended before it was acknowledged.
+
+use smp_agent::{AgentError, ConnectionId, Event, MessageId, StorageError, SyncState};
+use smp_protocol::chat::{ChatEvent, decode_messages};
+
+use super::identity::{Identity, about, connection};
+use super::notice::Notice;
+use crate::book::{Contact, Introduction, Status, TextOrigin};
+use crate::conversation::{Incoming, read};
+
+impl Identity {
+    /// The notices of an event, once the book says them.
+    pub(super) async fn apply(&self, event: &Event) -> anyhow::Result<Vec<Notice>> {
+        let notice = match event {
+            Event::RelayUp { relay } => Notice::RelayUp(relay.clone()),
+            Event::RelayDown { relay, error } => Notice::RelayDown(relay.clone(), error.to_string()),
+            Event::StorageFailed { reason } => Notice::StorageFailed(reason.clone()),
+            Event::StorageRecovered => Notice::StorageRecovered,
+            _ => match event.connection() {
+                Some(connection) => return self.apply_to(connection, event).await,
+                None => return Ok(Vec::new()),
+            },
+        };
+        Ok(vec![notice])
+    }
+
+    async fn apply_to(&self, connection: ConnectionId, event: &Event) -> anyhow::Result<Vec<Notice>> {
+        let Some(contact) = self.contact_of(connection).await? else { return Ok(Vec::new()) };
+        let notice = match event {
+            Event::Confirmation { info, .. } => {
+                let contact = self.learn_profile(&contact, info).await?.contact;
+                self.book().set_status(&contact, Status::Joining).await?;
+                return self.accept(contact).await;
+            }
+            Event::Info { info, .. } => {
+                let introduction = self.learn_profile(&contact, info).await?;
+                return Ok(Notice::renamed(introduction).into_iter().collect());
+            }
+            Event::Connected { .. } => {
+                self.book().set_status(&contact, Status::Connected).await?;
+                Notice::Connected(contact)
+            }
+            Event::Message { id, body, times, integrity, .. } => {
+                let gap = Notice::gap(&contact, *integrity);
+                let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
+                return Ok(gap.into_iter().chain(notices).collect());
+            }
+            Event::Sent { id, .. } => Notice::Sent(contact, *id),
+            Event::Receipt { id, .. } => Notice::Received(contact, *id),
+            Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
+            Event::QuotaExceeded { .. } => Notice::Waiting(contact),
+            Event::QueueRefused { .. } => Notice::Refused(contact),
+            Event::ReceivingStopped { error, .. } => Notice::ReceivingStopped(contact, error.to_string()),
+            Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
+            Event::RatchetSync { state, .. } => return self.synchronised(contact, *state).await,
+            Event::QueueRotation { side, stage, .. } => Notice::Rotation(contact, *side, *stage),
+            Event::ConnectionFailed { error, .. } => {
+                self.book().set_status(&contact, Status::Ended).await?;
+                Notice::Ended(contact, error.to_string())
+            }
+            _ => return Ok(Vec::new()),
+        };
+        Ok(vec![notice])
+    }
+
+    /// A code that was compared counts for the keys that it was made of, and for no others.
+    async fn synchronised(&self, contact: Contact, state: SyncState) -> anyhow::Result<Vec<Notice>> {
+        let code = match self.agent().connection(connection(&contact)).security_code().await {
+            Ok(code) => code.map(|code| code.to_string()),
+            Err(AgentError::UnknownConnection(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let is_other = contact.verified_code.is_some() && contact.verified_code != code;
+        if is_other {
+            self.book().forget_verified(&contact).await?;
+        }
+        Ok(vec![Notice::Encryption(contact, state, is_other)])
+    }
+
+    /// Lets the contact in. One that cannot be let in is over: the event must not come again before all others for ever.
+    async fn accept(&self, contact: Contact) -> anyhow::Result<Vec<Notice>> {
+        match self.agent().connection(connection(&contact)).accept(&self.own_info()).await {
+            Ok(()) => Ok(vec![Notice::Joined(contact)]),
+            Err(error @ (AgentError::Storage(_) | AgentError::ShutDown)) => Err(error.into()),
+            Err(error) => {
+                self.book().set_status(&contact, Status::Ended).await?;
+                let reason = about(&contact, error).to_string();
+                Ok(vec![Notice::Ended(contact, reason)])
+            }
+        }
+    }
+
+    /// The contact of a connection; one that a crash kept out of the book is entered now. None if the connection was deleted
+    /// after the event.
+    async fn contact_of(&self, id: ConnectionId) -> anyhow::Result<Option<Contact>> {
+        if let Some(contact) = self.book().by_connection(id.number()).await? {
+            return Ok(Some(contact));
+        }
+        if self.summary(id).await?.is_none() {
+            return Ok(None);
+        }
+        self.book().add(id.number(), None, Status::Joining, None).await.map(Some)
+    }
+
+    async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {
+        for message in decode_messages(info).into_iter().flatten() {
+            let profile = match message.event {
+                ChatEvent::Info(profile) => profile,
+                ChatEvent::Contact(request) => request.profile,
+                _ => continue,
+            };
+            return self.book().set_profile(contact, &profile.display_name).await;
+        }
+        Ok(Introduction { contact: contact.clone(), renamed: None })
+    }
+
+    /// Enters what a message says; one part that cannot be read does not cost the others. The notice about texts is the last one.
+    pub(super) async fn record(
+        &self,
+        contact: &Contact,
+        id: MessageId,
+        at: i64,
+        body: &[u8],
+    ) -> anyhow::Result<Vec<Notice>> {
+        let mut unreadable = None;
+        let mut new_name = None;
+        let mut ended = None;
+        let mut has_text = false;
+        for (part, message) in (0..).zip(decode_messages(body)) {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    unreadable.get_or_insert_with(|| Notice::Unreadable(contact.clone(), error.to_string()));
+                    continue;
+                }
+            };
+            let origin = TextOrigin { agent_id: id.number(), part };
+            match read(message) {
+                Incoming::Silent => {}
+                Incoming::Show(shown) => {
+                    self.book().add_incoming(contact, origin, at, &shown).await?;
+                    has_text = true;
+                }
+                Incoming::Answer(shown, answer) => {
+                    self.book().add_incoming(contact, origin, at, &shown).await?;
+                    self.answer(contact, *answer).await?;
+                    has_text = true;
+                }
+                Incoming::Live { message, shown } => {
+                    has_text |= self.book().set_live(contact, origin, at, message.as_bytes(), &shown).await?;
+                }
+                Incoming::Changed { message, complete, edited } => {
+                    let both = (&complete, &edited);
+                    self.book().change(contact, origin, at, message.as_bytes(), both).await?;
+                    has_text = true;
+                }
+                Incoming::Profile(profile) => {
+                    let introduction = self.book().set_profile(contact, &profile.display_name).await?;
+                    new_name = Notice::renamed(introduction).or(new_name);
+                }
+                Incoming::Ended => {
+                    self.book().set_status(contact, Status::Ended).await?;
+                    ended = Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()));
+                }
+            }
+        }
+        let text = has_text.then_some(Notice::Text);
+        Ok([unreadable, new_name, ended, text].into_iter().flatten().collect())
+    }
+
+    /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.
+    async fn answer(&self, contact: &Contact, answer: ChatEvent) -> anyhow::Result<()> {
+        match self.send_event(contact, answer).await {
+            Ok(_)
+            | Err(
+                AgentError::NotNow { .. }
+                | AgentError::UnknownConnection(_)
+                | AgentError::Storage(StorageError::NoSpace { .. }),
+            ) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

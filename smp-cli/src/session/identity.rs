@@ -1,0 +1,187 @@
+//! An identity: its agent, its book of contacts and new texts, and its settings; what every command does with them.
+
+use anyhow::{Context as _, anyhow};
+use smp_agent::{
+    Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, MessageId,
+    SecurityCode, ShortLinkScheme, StorageError,
+};
+use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId};
+
+use crate::book::{Book, Contact, NewText, Status};
+use crate::conversation::{bodies, contact_request, own_profile, shown_with_link};
+use crate::data_dir::{DataDir, Settings};
+use crate::files::{Files, Missing};
+use crate::relays::parse_relays;
+use crate::trouble::Trouble;
+
+/// The agent, the book, and who we are.
+pub(crate) struct Identity {
+    agent: Agent,
+    book: Book,
+    settings: Settings,
+}
+
+impl Identity {
+    /// Opens the files, alone: a second process is refused. So is an identity whose files have gone, unless they are to be made anew.
+    pub(super) async fn open(dir: &DataDir, how: Missing) -> anyhow::Result<(Self, Events)> {
+        let settings = dir.settings()?;
+        let relays = parse_relays(&settings.relays)?;
+        let files = Files::look(dir).await?;
+        let mut config = AgentConfig::new(dir.agent_dir(), relays);
+        config.receipts = settings.receipts;
+        let (agent, events) = Agent::open(config).await?;
+        if let Err(error) = files.check(&agent, how).await {
+            agent.shutdown().await;
+            return Err(error);
+        }
+        let book = Book::open(&dir.book_file()).await?;
+        let identity = Self { agent, book, settings };
+        identity.enter_unknown_connections().await?;
+        Ok((identity, events))
+    }
+
+    /// Closes everything. Messages in flight go on at the next start.
+    pub(super) async fn close(&self) {
+        self.agent.shutdown().await;
+        self.book.close().await;
+    }
+
+    /// Enters connections that a kill kept out of the book: nobody could list or remove them.
+    async fn enter_unknown_connections(&self) -> anyhow::Result<()> {
+        for connection in self.agent.connections().await? {
+            let number = connection.id.number();
+            if self.book.by_connection(number).await?.is_some() {
+                continue;
+            }
+            let status = match connection.status {
+                ConnectionStatus::Invited => Status::Invited,
+                ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
+                ConnectionStatus::Connected => Status::Connected,
+                ConnectionStatus::Failed => Status::Ended,
+                // Statuses of connections that this program does not make.
+                _ => continue,
+            };
+            let short = connection.short_invitation.map(|link| link.to_uri(ShortLinkScheme::Simplex));
+            let link = short.or_else(|| connection.invitation.map(|link| link.to_string()));
+            self.book.add(number, None, status, link.as_deref()).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// Our profile, as contacts get it while connecting.
+    pub(crate) fn own_info(&self) -> Vec<u8> {
+        own_profile(&self.settings.name)
+    }
+
+    /// Our request to connect, for the owner of a contact address.
+    pub(crate) fn contact_request(&self) -> Vec<u8> {
+        contact_request(&self.settings.name, &mut rand::rng())
+    }
+
+    /// The content of our short link.
+    pub(crate) fn shown_with_link(&self) -> Vec<u8> {
+        shown_with_link(&self.settings.name)
+    }
+
+    /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages.
+    pub(crate) async fn send_text(&self, contact: &Contact, text: &str) -> anyhow::Result<Vec<MessageId>> {
+        let mut numbers = Vec::new();
+        let bodies = bodies(text, &mut rand::rng())?;
+        for body in bodies {
+            let sent = self.agent.connection(connection(contact)).send(&body).await;
+            numbers.push(sent.map_err(|error| about(contact, error))?.id());
+        }
+        Ok(numbers)
+    }
+
+    /// Tells the contact that we delete them. None if they cannot be told.
+    pub(crate) async fn send_goodbye(&self, contact: &Contact) -> anyhow::Result<Option<MessageId>> {
+        match self.send_event(contact, ChatEvent::DirectDelete).await {
+            Ok(number) => Ok(Some(number)),
+            Err(AgentError::Storage(StorageError::NoSpace { .. })) => Ok(None),
+            Err(AgentError::Storage(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Ends the connection and forgets the contact.
+    pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
+        match self.agent.connection(connection(contact)).delete().await {
+            // A crash came between the two halves of an earlier removal.
+            Ok(()) | Err(AgentError::UnknownConnection(_)) => self.book.remove(contact).await,
+            Err(error) => Err(about(contact, error)),
+        }
+    }
+
+    /// The code that this side and the contact compare.
+    pub(crate) async fn security_code(&self, contact: &Contact) -> anyhow::Result<SecurityCode> {
+        let code = self.agent.connection(connection(contact)).security_code().await;
+        let code = code.map_err(|error| about(contact, error))?;
+        let missing =
+            || format!("There is no security code before {} is connected; try again then", contact.name);
+        code.with_context(missing)
+    }
+
+    /// The agent's view of all connections.
+    pub(crate) async fn connections(&self) -> anyhow::Result<Vec<ConnectionSummary>> {
+        Ok(self.agent.connections().await?)
+    }
+
+    /// The agent's view of a connection; None if there is none.
+    pub(super) async fn summary(&self, id: ConnectionId) -> anyhow::Result<Option<ConnectionSummary>> {
+        match self.agent.connection(id).summary().await {
+            Err(AgentError::UnknownConnection(_)) => Ok(None),
+            summary => Ok(summary?),
+        }
+    }
+
+    /// The troubles of a contact now.
+    pub(crate) async fn troubles(&self, contact: &Contact) -> anyhow::Result<Vec<Trouble>> {
+        Ok(self.summary(connection(contact)).await?.as_ref().map(Trouble::all).unwrap_or_default())
+    }
+
+    /// Texts that were recorded and not yet shown.
+    pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
+        self.book.new_texts().await
+    }
+    /// Sends a message that is no text of the user.
+    pub(super) async fn send_event(
+        &self,
+        contact: &Contact,
+        event: ChatEvent,
+    ) -> Result<MessageId, AgentError> {
+        let id = SharedMessageId::generate(&mut rand::rng());
+        let message = ChatMessage::new(Some(id), event).encode();
+        Ok(self.agent.connection(connection(contact)).send(&message).await?.id())
+    }
+}
+
+/// The agent's name for a contact.
+pub(super) fn connection(contact: &Contact) -> ConnectionId {
+    ConnectionId::new(contact.connection)
+}
+
+/// An error about this contact in words of the user: the agent names it by a number that nobody else sees.
+pub(super) fn about(contact: &Contact, error: AgentError) -> anyhow::Error {
+    let name = &contact.name;
+    match error {
+        AgentError::NotNow { status, advice, .. } => {
+            anyhow!("the connection with {name} is {status}; {advice}")
+        }
+        AgentError::UnknownConnection(_) => {
+            anyhow!("there is no connection with {name} any more; remove the contact and connect again")
+        }
+        AgentError::Encryption(_) => anyhow!(
+            "the encryption state of the connection with {name} is damaged; remove the contact and connect again"
+        ),
+        error => error.into(),
+    }
+}

@@ -1,0 +1,175 @@
+//! A session: an open identity together with what happens to it, in the process that holds it or in one that follows.
+
+mod events;
+mod identity;
+mod notice;
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use smp_agent::{Delivery, Events};
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio_util::sync::CancellationToken;
+
+use self::identity::Identity;
+pub(crate) use self::notice::Notice;
+use crate::data_dir::DataDir;
+use crate::files::Missing;
+use crate::full_disk;
+
+/// Notices that wait for a command which follows them and is slow; older ones are dropped.
+const FOLLOWED_NOTICES: usize = 1024;
+
+/// An open identity, with what happens to it.
+pub(crate) struct Session {
+    identity: Arc<Identity>,
+    source: Source,
+}
+
+/// Where notices come from.
+enum Source {
+    /// This session applies the agent's events.
+    Events(Box<EventSource>),
+    /// Another session of this process does.
+    Follow { notices: broadcast::Receiver<Notice>, ending: CancellationToken },
+}
+
+struct EventSource {
+    events: Events,
+    /// The event that is being applied: kept here so that [`Session::next`] may be dropped at any time.
+    current: Option<Delivery>,
+    /// Notices of the events that were applied, not told yet.
+    notices: VecDeque<Notice>,
+    /// Whether it was told that there is no space to apply it.
+    told_full_disk: bool,
+    /// For the sessions that follow.
+    told: broadcast::Sender<Notice>,
+}
+
+/// Makes sessions that follow another one of this process: they do everything but apply events and show texts.
+#[derive(Clone)]
+pub(crate) struct Follow {
+    identity: Arc<Identity>,
+    told: broadcast::Sender<Notice>,
+}
+
+impl Follow {
+    /// A session that gets no more notices when `ending` says so.
+    pub(crate) fn session(&self, ending: CancellationToken) -> Session {
+        let source = Source::Follow { notices: self.told.subscribe(), ending };
+        Session { identity: self.identity.clone(), source }
+    }
+}
+
+/// The session that this one follows ends: nothing more is learned here. Texts that were handed over are kept.
+#[derive(Debug, thiserror::Error)]
+#[error("the program that serves this one ends")]
+pub(crate) struct Ending;
+
+impl Deref for Session {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.identity
+    }
+}
+
+impl Session {
+    /// Opens the identity and receives its events, alone: see [`Identity::open`].
+    pub(crate) async fn open(dir: &DataDir, how: Missing) -> anyhow::Result<Self> {
+        let (identity, events) = Identity::open(dir, how).await?;
+        let told = broadcast::Sender::new(FOLLOWED_NOTICES);
+        let source =
+            EventSource { events, current: None, notices: VecDeque::new(), told_full_disk: false, told };
+        Ok(Self { identity: Arc::new(identity), source: Source::Events(Box::new(source)) })
+    }
+
+    /// For other commands that are to run in this process. None if this session follows another one.
+    pub(crate) fn follow(&self) -> Option<Follow> {
+        match &self.source {
+            Source::Events(source) => {
+                Some(Follow { identity: self.identity.clone(), told: source.told.clone() })
+            }
+            Source::Follow { .. } => None,
+        }
+    }
+
+    /// Whether texts that arrive are shown here.
+    pub(crate) fn shows_texts(&self) -> bool {
+        matches!(self.source, Source::Events(_))
+    }
+
+    /// Closes everything. Messages in flight go on at the next start.
+    pub(crate) async fn close(self) {
+        self.identity.close().await;
+    }
+
+    /// The next thing that happens. May be dropped while it waits; applying an event again changes nothing.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Notice> {
+        match &mut self.source {
+            Source::Events(source) => source.next(&self.identity).await,
+            Source::Follow { notices, ending } => loop {
+                let notice = ending.run_until_cancelled(notices.recv()).await;
+                match notice {
+                    Some(Ok(notice)) => return Ok(notice),
+                    // Their effects are in the book.
+                    Some(Err(RecvError::Lagged(_))) => {}
+                    None | Some(Err(RecvError::Closed)) => return Err(Ending.into()),
+                }
+            },
+        }
+    }
+}
+
+impl EventSource {
+    async fn next(&mut self, identity: &Identity) -> anyhow::Result<Notice> {
+        loop {
+            if let Some(notice) = self.notices.pop_front() {
+                // Nobody may follow.
+                let _ = self.told.send(notice.clone());
+                return Ok(notice);
+            }
+            if self.current.is_none() {
+                self.current = self.events.next().await?;
+            }
+            let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
+            match take(identity, delivery).await {
+                Ok(notices) => {
+                    self.current = None;
+                    self.told_full_disk = false;
+                    self.notices = notices.into();
+                }
+                Err(error) if full_disk::is_cause(&error) => self.wait_for_space(identity, &error).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The event stays with the agent, or with its relay, until this can store it.
+    async fn wait_for_space(&mut self, identity: &Identity, error: &anyhow::Error) {
+        // The reserve may be enough for it.
+        if identity.agent().met_full_disk().await {
+            return;
+        }
+        if std::mem::replace(&mut self.told_full_disk, true) {
+            tokio::time::sleep(full_disk::RETRY).await;
+        } else {
+            let reason =
+                identity.agent().no_space().map_or_else(|| error.to_string(), |error| error.to_string());
+            self.notices.push_back(Notice::StorageFailed(reason));
+        }
+    }
+}
+
+/// Brings the book up to date with an event, and gives it back to the agent.
+async fn take(identity: &Identity, delivery: &Delivery) -> anyhow::Result<Vec<Notice>> {
+    let notices = identity.apply(&delivery.event).await?;
+    // Only now: what the book does not have yet comes again after a crash.
+    delivery.done().await?;
+    Ok(notices)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! A notice: something that happened, after the book was brought up to date with it.
+
+use smp_agent::{Integrity, MessageId, RotationSide, RotationStage, SyncState};
+
+use crate::book::{Contact, Introduction};
+
+/// Something that happened, after the book was brought up to date with it.
+#[derive(Debug, Clone)]
+pub(crate) enum Notice {
+    /// The other person used our invitation.
+    Joined(Contact),
+    /// Messages can be exchanged.
+    Connected(Contact),
+    /// The contact calls themselves this now; here they keep their name.
+    Renamed(Contact, String),
+    /// A text was recorded; the book has it until it is shown.
+    Text,
+    /// The chain of the contact's messages is broken before the one that came, in this way.
+    Gap(Contact, String),
+    /// The recipient's relay keeps our message.
+    Sent(Contact, MessageId),
+    /// The contact's app has our message.
+    Received(Contact, MessageId),
+    /// Our message was given up, with the reason.
+    SendFailed(Contact, MessageId, String),
+    /// The contact's queue is full: messages wait until they take some.
+    Waiting(Contact),
+    /// The contact's relay refuses what it took before: messages wait.
+    Refused(Contact),
+    /// The connection is over, with the reason.
+    Ended(Contact, String),
+    /// Nothing comes from the contact for this reason; the agent goes on trying.
+    ReceivingStopped(Contact, String),
+    /// Something was received that could not be read.
+    Unreadable(Contact, String),
+    /// The encryption of the connection is out of step, is being renewed, or was; and whether the code that was compared does
+    /// not count any more.
+    Encryption(Contact, SyncState, bool),
+    /// A queue of the connection moves to another relay.
+    Rotation(Contact, RotationSide, RotationStage),
+    /// A relay cannot be reached; the agent goes on trying.
+    RelayDown(String, String),
+    /// A relay is connected.
+    RelayUp(String),
+    /// The disk does not take what arrives; the agent goes on trying.
+    StorageFailed(String),
+    /// The disk has space again.
+    StorageRecovered,
+}
+
+impl Notice {
+    /// The notice of a profile, if the contact has another name for themselves now.
+    pub(super) fn renamed(Introduction { contact, renamed }: Introduction) -> Option<Self> {
+        renamed.map(|name| Self::Renamed(contact, name))
+    }
+
+    /// The notice of a broken chain of messages; none if it is whole.
+    pub(super) fn gap(contact: &Contact, integrity: Integrity) -> Option<Self> {
+        let gap = match integrity {
+            Integrity::Ok => return None,
+            Integrity::Skipped { first, last } if first == last => {
+                "one message before the next one is missing".to_owned()
+            }
+            Integrity::Skipped { first, last } => format!(
+                "{} messages before the next one are missing",
+                last.saturating_sub(first).saturating_add(1)
+            ),
+            Integrity::BadNumber => "the next message is older than the ones before it".to_owned(),
+            Integrity::BadHash => "a message before the next one was replaced or lost".to_owned(),
+        };
+        Some(Self::Gap(contact.clone(), gap))
+    }
+}
