@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `smp-bench`.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ struct Common {
     /// The relay: smp://FINGERPRINT[:PASSWORD]@HOST[:PORT], or a mode
     #[arg(short, long, global = true, default_value = "memory")]
     relay: String,
-    /// What is started for a mode: a program smp-server, or `self` for the relay that is built in
+    /// Program to start for a mode: an smp-server, or `self` for the relay that is built in
     #[arg(long, global = true, value_name = "PROGRAM", default_value = "self")]
     spawn: String,
     /// Cores that a relay which is started may use, as taskset has them
@@ -62,7 +62,7 @@ enum Command {
     Scenario(Scenario),
     /// All scenarios; without --relay in all modes. The limit comes first
     Run(RunOptions),
-    /// What this machine could do at best
+    /// Measure the most that this machine could do
     Limit(limit::Options),
     /// Two relays in turn: medians, spread, ratio
     Compare(CompareOptions),
@@ -130,7 +130,7 @@ fn versions(text: &str) -> Result<VersionRange<SmpVersion>, String> {
 /// Says what went wrong in one sentence.
 pub fn run() -> Result<()> {
     let Cli { common, command } = Cli::parse();
-    // Relays that are started here get the same. What is still too little is said by who needs more.
+    // Relays that are started here get the same. If that is still too little, the scenario says so.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = common.threads {

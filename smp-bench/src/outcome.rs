@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-/// What a scenario has measured.
+/// Result of a scenario.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// Which scenario.
@@ -13,7 +13,7 @@ pub struct Outcome {
     pub relay: String,
     /// The SMP version that was agreed; 0 if none was needed.
     pub version: u16,
-    /// What was done: how many queues, connections and so on.
+    /// Size of the run: how many queues, connections and so on.
     pub setting: String,
     /// The numbers.
     pub figures: Vec<Figure>,
@@ -22,7 +22,7 @@ pub struct Outcome {
 /// A number with its name and unit.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     /// How much.
     pub value: f64,

@@ -1,4 +1,4 @@
-//! What `/proc` says about a process: CPU time and memory.
+//! CPU time and memory of a process, from `/proc`.
 
 use std::fs;
 use std::time::Duration;

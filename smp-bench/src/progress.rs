@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What is being done now, on the terminal's standard error. Silent if that is not a terminal.
+/// The present step, on the terminal's standard error. Silent if that is not a terminal.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 

@@ -1,13 +1,13 @@
-//! When messages of an open loop are due. It does not depend on how fast the relay is: whoever is late is measured from when
+//! `Schedule`: the times at which messages of an open loop are due. It does not depend on how fast the relay is: a late one is measured from when
 //! it was due, so that a relay that stalls cannot hide what would have been sent meanwhile.
 
 use std::time::{Duration, Instant};
 
-/// Messages at a fixed rate, handed to lanes in turn.
+/// Messages at a fixed rate, handed to queues in turn.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     rate: f64,
-    lanes: u32,
+    queues: u32,
     total: u64,
     next: u64,
 }
@@ -17,16 +17,16 @@ pub struct Schedule {
 pub struct Due {
     /// When, from the beginning.
     pub at: Duration,
-    /// In which lane.
-    pub lane: u32,
+    /// To which queue.
+    pub queue: u32,
 }
 
 impl Schedule {
     /// `rate` messages a second for so long. A rate that is not positive gives none.
     #[must_use]
-    pub fn new(rate: f64, lanes: u32, duration: Duration) -> Self {
+    pub fn new(rate: f64, queues: u32, duration: Duration) -> Self {
         let total = if rate > 0.0 { (rate * duration.as_secs_f64()).floor() as u64 } else { 0 };
-        Self { rate, lanes: lanes.max(1), total, next: 0 }
+        Self { rate, queues: queues.max(1), total, next: 0 }
     }
 
     /// How many messages there are in all.
@@ -45,9 +45,9 @@ impl Iterator for Schedule {
             return None;
         }
         self.next += 1;
-        let lane = (number % u64::from(self.lanes)) as u32;
+        let queue = (number % u64::from(self.queues)) as u32;
         // from the number and not by adding intervals: errors of rounding would add up
-        Some(Due { at: Duration::from_secs_f64(number as f64 / self.rate), lane })
+        Some(Due { at: Duration::from_secs_f64(number as f64 / self.rate), queue })
     }
 }
 
@@ -67,7 +67,7 @@ pub fn pace<E>(
         if at > now {
             std::thread::sleep(at - now);
         }
-        send(due.lane, at)?;
+        send(due.queue, at)?;
     }
     Ok(())
 }
@@ -77,10 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rate_and_lanes() {
+    fn rate_and_queues() {
         let schedule = Schedule::new(4.0, 3, Duration::from_secs(1));
         assert_eq!(schedule.total(), 4);
-        let due: Vec<_> = schedule.map(|due| (due.at.as_millis(), due.lane)).collect();
+        let due: Vec<_> = schedule.map(|due| (due.at.as_millis(), due.queue)).collect();
         assert_eq!(due, [(0, 0), (250, 1), (500, 2), (750, 0)]);
     }
 

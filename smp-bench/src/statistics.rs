@@ -1,6 +1,6 @@
 //! Median, spread and ratio of a few runs.
 
-/// What several runs of the same thing gave.
+/// Results of several runs of the same thing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
     /// The middle one; the mean of the two middle ones of an even number.

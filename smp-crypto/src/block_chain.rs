@@ -5,8 +5,8 @@
 //! the key and nonce of this block. A block is [sealed](crate::crypto_box) padded content: tag (16 bytes), then
 //! 2 bytes of length, content and filling.
 //!
-//! The two directions are different types, so that neither side can open with the chain that it seals with. Whatever
-//! happens to a block, sending or receiving it moves the chain: after content that was too long, or a block that was
+//! The two directions are different types, so that neither side can open with the chain that it seals with. Sending or
+//! receiving a block always moves the chain: after content that was too long, or a block that was
 //! lost, the two sides do not understand each other any more, and the connection must be closed.
 
 use crate::crypto_box::TAG_SIZE;

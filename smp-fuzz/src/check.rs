@@ -30,7 +30,7 @@ pub(crate) fn join_parts(first: &[u8], second: &[u8]) -> Vec<u8> {
 
 /// Whether the mode of this queue is written if it was read.
 ///
-/// Readers take a letter behind any address for its mode, but addresses for old versions are written without it. What stands
+/// Readers take a letter behind any address for its mode, but addresses for old versions are written without it. Text
 /// behind such an address then loses its first byte if that is one of these letters, which is how the protocol is
 /// (chapter `6-agent.md`), so encodings with such queues need not settle.
 pub(crate) fn mode_is_written(version: SmpClientVersion, mode: Option<QueueMode>) -> bool {

@@ -38,7 +38,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// What an input of this length may take.
+    /// Bytes of memory that an input of this length may take.
     pub fn of(self, length: usize) -> usize {
         self.fixed.saturating_add(self.per_byte.saturating_mul(length))
     }
@@ -73,7 +73,7 @@ macro_rules! targets {
 const BLOCKS: usize = 8 * 16_384;
 /// Keys of skipped messages, as many as one message can leave out, and some copies of them.
 const SKIPPED: usize = 5 * 2 * MAX_SKIPPED as usize * size_of::<SkippedKey>();
-/// What a compressed message becomes, as JSON: the smallest object, `{"":0},`, takes 7 bytes of text and 700 of memory. Three
+/// Size of a decompressed message as JSON: the smallest object, `{"":0},`, takes 7 bytes of text and 700 of memory. Three
 /// times that, because the check writes and reads it again.
 const DECOMPRESSED: usize = 3 * 100 * MAX_DECOMPRESSED_LENGTH;
 /// Keys, IDs and short strings.

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::seeds::Vectors;
 use crate::{Bound, Target, mutate};
 
-/// What a run of one target has shown.
+/// Findings of a run of one target.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The target.
@@ -28,14 +28,14 @@ pub struct Report {
     pub slowest: Slowest,
 }
 
-/// What an input took, and what it may take.
+/// Memory that an input took, and that it may take.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Memory {
     /// Length of the input.
     pub length: usize,
     /// The most bytes that were allocated at a time.
     pub taken: usize,
-    /// What the [`Bound`] of the target allows.
+    /// Bytes that the [`Bound`] of the target allows.
     pub allowed: usize,
 }
 
@@ -67,7 +67,7 @@ pub fn replay(target: &Target, vectors: &Vectors, inputs: u64, seed: u64, memory
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(crate::TARGETS.iter().position(|other| other.name == target.name).unwrap_or(0) as u64);
     let mut run = Run { target, memory, report: Report::new(target, seeds.len()) };
-    // What is made once and kept is not counted for the first input.
+    // Memory that is taken once and kept is not counted for the first input.
     (target.run)(&seeds[0]);
     let start = Instant::now();
     seeds.iter().take(usize::try_from(inputs).unwrap_or(usize::MAX)).for_each(|input| run.one(input));

@@ -1,4 +1,4 @@
-//! What the codec costs for a full block of 16 KiB, beside what encrypting the same block costs.
+//! Cost of the codec for a full block of 16 KiB, beside that of encrypting the same block.
 //!
 //! `cargo bench -p smp-protocol --bench block`. The codec should stay under 3 % of the encryption: see `BENCHMARKS.md`.
 

@@ -9,7 +9,7 @@
 //! | 5 | proxy | [`ForwardedResponse::open`] | `PRES` |
 //! | 6 | client | [`open_answer`] | |
 //!
-//! What the client and the destination exchange is the content of a block with one transmission, made for the session of
+//! Client and destination exchange the content of a block with one transmission, made for the session of
 //! proxy and destination ([`crate::session::SessionParameters`] with the session ID and version of `PKEY` and `PFWD`).
 //! Nonces are correlation IDs: on the way back with their bytes in reverse order.
 
@@ -82,7 +82,7 @@ fn response_nonce(correlation_id: &CorrelationId) -> Nonce {
     request_nonce(correlation_id).reversed()
 }
 
-/// What a proxy makes of `PFWD`.
+/// `PFWD` as a proxy passes it on.
 ///
 /// Source: section 5.4 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub struct ForwardedTransmission<'a> {
     pub transmission: Cow<'a, [u8]>,
 }
 
-/// What a destination relay answers to a proxy.
+/// The answer of a destination relay to a proxy.
 ///
 /// Source: section 5.4 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What both sides of a connection know after the handshake (chapter `2-transport.md`).
+//! Session parameters: agreed in the handshake by both sides of a connection (chapter `2-transport.md`).
 
 use smp_crypto::block_chain::ChainKeys;
 use smp_crypto::{DhSecret, X25519PublicKey};
@@ -6,7 +6,7 @@ use smp_crypto::{DhSecret, X25519PublicKey};
 use crate::id::SessionId;
 use crate::version::{SmpVersion, VersionRange};
 
-/// What reading and writing transmissions depends on. Also that of a session between proxy and destination relay, for
+/// Parameters on which reading and writing transmissions depends. Also those of a session between proxy and destination relay, for
 /// commands that are forwarded in it.
 ///
 /// Source: section 2.7 (`protocol-spec/2-transport.md`).

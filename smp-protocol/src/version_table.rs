@@ -1,4 +1,4 @@
-//! Since when each command and answer exists, and in which versions its form changes (chapter `10-versions.md`, 10.2).
+//! The versions in which each command and answer exists, and in which its form changes (chapter `10-versions.md`, 10.2).
 //!
 //! "Since" is the version in which peers began to send it. Readers are more generous: names and parameters are read in every
 //! version, and only what is listed under "changes" depends on it.

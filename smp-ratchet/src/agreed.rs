@@ -22,7 +22,7 @@ impl SharedHeaderKey {
     }
 }
 
-/// What both sides know once they have each other's keys.
+/// Secrets that both sides have once they have each other's keys.
 ///
 /// Source: section 7.1 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

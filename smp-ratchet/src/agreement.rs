@@ -1,4 +1,4 @@
-//! How two sides agree on a ratchet: X3DH with an optional KEM.
+//! The agreement on a ratchet by two sides: X3DH with an optional KEM.
 //!
 //! The side that invites offers two X448 keys ([`OfferedKeys`]), in a link or, to agree anew, in a message. The side
 //! that joins makes two of its own ([`JoiningKeys`]) and sends them in its confirmation. Both compute the same
@@ -47,7 +47,7 @@ pub struct JoiningKeys {
     pub key_1: X448PrivateKey,
     /// Second key. It is not the first ratchet key, which is a third one.
     pub key_2: X448PrivateKey,
-    /// What to answer to the offered encapsulation key.
+    /// The answer to the offered encapsulation key.
     pub kem: Option<JoiningKem>,
 }
 
@@ -80,7 +80,7 @@ impl OfferedKeys {
         }
     }
 
-    /// What to send: one version.
+    /// The parameters to send: of one version.
     #[must_use]
     pub fn parameters(&self, version: RatchetVersion) -> RatchetParameters<ProposedKem> {
         RatchetParameters {
@@ -91,7 +91,7 @@ impl OfferedKeys {
         }
     }
 
-    /// What to write into a link: a range of versions.
+    /// The parameters to write into a link: of a range of versions.
     #[must_use]
     pub fn uri_parameters(
         &self,
@@ -173,7 +173,7 @@ impl JoiningKeys {
         }
     }
 
-    /// What to send.
+    /// The parameters to send.
     #[must_use]
     pub fn parameters(&self, version: RatchetVersion) -> RatchetParameters<AnyKem> {
         let kem = self.kem.as_ref().map(|kem| match kem {

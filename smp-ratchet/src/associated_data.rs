@@ -1,4 +1,4 @@
-//! What both sides authenticate with every message: the keys that the connection began with.
+//! Associated data: the keys that the connection began with, authenticated with every message.
 
 use smp_crypto::x448::X448PublicKey;
 

@@ -31,7 +31,7 @@ enum Chain {
     Past,
 }
 
-/// What decryption leaves behind. It has happened, also if the text could not be read.
+/// Outcome of a decryption. The ratchet has moved, also if the text could not be read.
 ///
 /// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug)]
@@ -39,7 +39,7 @@ enum Chain {
 pub struct Decrypted {
     /// The ratchet that replaces the one that decrypted.
     pub ratchet: Ratchet,
-    /// What to change in the stored skipped keys.
+    /// Change of the stored skipped keys.
     pub skipped: SkippedChange,
     /// The message without its padding, or why there is none.
     pub plaintext: Result<Zeroizing<Vec<u8>>, DecryptError>,

@@ -58,7 +58,7 @@ pub struct MessageSeal {
     pub(crate) header: Vec<u8>,
 }
 
-/// What a message takes from its ratchet before it is encrypted.
+/// A message before its encryption: the key and header that it takes from its ratchet.
 ///
 /// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub struct MessageSeal {
 pub struct Prepared {
     /// The ratchet that replaces the one that prepared.
     pub ratchet: Ratchet,
-    /// What encrypts the message.
+    /// Encrypts the message.
     pub seal: MessageSeal,
 }
 

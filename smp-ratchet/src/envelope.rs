@@ -21,7 +21,7 @@ pub(crate) fn padded_header_length(version: RatchetVersion, pq_supported: bool) 
     if pq_supported && version >= POST_QUANTUM_VERSION { PADDED_PQ_HEADER } else { PADDED_HEADER }
 }
 
-/// What a message says about the ratchet of its sender: 79 bytes or more, always sent encrypted.
+/// Header of a message: the state of its sender's ratchet in 79 bytes or more, always sent encrypted.
 ///
 /// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl MessageHeader {
         out
     }
 
-    /// Reads a header of a message that has the version `current`. What follows it is ignored: room for later.
+    /// Reads a header of a message that has the version `current`. Bytes behind it are ignored: room for later.
     ///
     /// # Errors
     /// [`DecodeError`]; unlike the reference, KEM values of a wrong size are refused.

@@ -1,4 +1,4 @@
-//! Why a message was not encrypted or decrypted, or a ratchet not agreed. No error holds key material or content.
+//! Errors of encryption, decryption and agreement. None holds key material or content.
 
 use thiserror::Error;
 

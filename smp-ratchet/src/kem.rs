@@ -10,7 +10,7 @@ use smp_protocol::agent::AnyKem;
 pub struct RatchetKem {
     /// `PQRs`: the key that our headers offer.
     pub private_key: KemPrivateKey,
-    /// What we encapsulated for the other side, if it had offered a key.
+    /// The secret that we encapsulated for the other side, if it had offered a key.
     pub accepted: Option<AcceptedKem>,
 }
 
@@ -28,7 +28,7 @@ pub struct AcceptedKem {
 }
 
 impl RatchetKem {
-    /// What headers say of it.
+    /// The KEM parameters of our headers.
     pub(crate) fn parameters(&self) -> AnyKem {
         let public_key = self.private_key.public_key();
         match &self.accepted {

@@ -1,4 +1,4 @@
-//! Where new keys come from.
+//! `KeySource`: the source of new keys.
 
 use rand::CryptoRng;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemSharedSecret};

@@ -19,9 +19,9 @@ use crate::security_code::SecurityCode;
 /// Source: section 7.3 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RatchetVersions {
-    /// What messages are sent in. Receiving can raise it.
+    /// The version of sent messages. Receiving can raise it.
     pub current: RatchetVersion,
-    /// What is announced in headers, and up to what `current` may rise.
+    /// The version that headers announce, up to which `current` may rise.
     pub max_supported: RatchetVersion,
 }
 
@@ -189,7 +189,7 @@ impl Ratchet {
         self.state.versions
     }
 
-    /// What two people compare to see that nobody is between them.
+    /// The code that two people compare to see that nobody is between them.
     #[must_use]
     pub fn security_code(&self) -> SecurityCode {
         SecurityCode::of(&self.state.associated_data)

@@ -1,6 +1,6 @@
 //! Agreeing a new ratchet when the old one does not work any more (`agentRatchetKey`).
 //!
-//! Both sides send [`OfferedKeys`](crate::OfferedKeys), possibly at once. Whoever has the keys of both compares
+//! Both sides send [`OfferedKeys`](crate::OfferedKeys), possibly at once. The side that has the keys of both compares
 //! their hashes: one side then acts as the one that had invited, the other as the one that joins.
 
 use smp_protocol::agent::RatchetParameters;

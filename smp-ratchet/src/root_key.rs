@@ -1,4 +1,4 @@
-//! The root key: where both sides' new secrets go in and new chains come out.
+//! The root key: it takes in both sides' new secrets, and new chains come out.
 
 use smp_crypto::hkdf::hkdf_sha512;
 use smp_crypto::sntrup761::KemSharedSecret;

@@ -28,7 +28,7 @@ pub struct SkippedKey {
     pub key: MessageKey,
 }
 
-/// What to change in the stored skipped keys, together with the ratchet.
+/// Change of the stored skipped keys, to be stored together with the ratchet.
 ///
 /// Source: section 7.5 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

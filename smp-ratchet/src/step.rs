@@ -12,11 +12,11 @@ use crate::key_source::KeySource;
 use crate::ratchet::{RatchetState, ReceivingChain, SendingChain};
 use crate::ratchet_key::RemoteRatchetKey;
 
-/// What the KEM adds to one step.
+/// The KEM's part in one step.
 struct KemStep {
     /// The secret that the other side encapsulated for us: goes into the receiving chain.
     received: Option<KemSharedSecret>,
-    /// What our headers will offer and accept. Its secret goes into the sending chain.
+    /// The KEM state that our headers will offer and accept. Its secret goes into the sending chain.
     next: Option<RatchetKem>,
 }
 

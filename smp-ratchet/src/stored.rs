@@ -74,10 +74,10 @@ macro_rules! stored_api {
 
 stored_api!(Ratchet, "4,521"; OfferedKeys, "1,877"; JoiningKeys, "2,949");
 
-/// What a message changes of a ratchet that stays in its chains: two chain keys and two counters, up to 75 bytes at rest.
+/// The part of a ratchet that a message changes if it stays in its chains: two chain keys and two counters, up to 75 bytes at rest.
 ///
 /// [`Ratchet::chains_to_bytes`] is the rest, two thirds of it KEM keys, which only a ratchet step or a change of settings
-/// changes. Who stores the two apart writes little for most messages.
+/// changes. To store the two apart is to write little for most messages.
 ///
 /// Source: section 7.2 (`protocol-spec/7-ratchet.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

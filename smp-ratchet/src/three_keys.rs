@@ -1,4 +1,4 @@
-//! Cutting what derivations give.
+//! The three keys that a derivation gives.
 
 /// Cuts the 96 bytes that every derivation of the ratchet gives into its three keys.
 pub(crate) fn three_keys(output: &[u8; 96]) -> (&[u8; 32], &[u8; 32], &[u8; 32]) {

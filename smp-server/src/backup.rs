@@ -121,7 +121,7 @@ pub async fn create(
         Err(error) => Err(error),
     };
     if copied.is_err() {
-        // What is left of it is no copy.
+        // A part of a copy is no copy.
         let _ = fs::remove_dir_all(&unfinished);
     }
     copied

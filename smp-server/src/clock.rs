@@ -1,8 +1,8 @@
-//! The relay's clock: what time it is, and how much of it has been seen to pass.
+//! The relay's clock: the time, and how much of it has been seen to pass.
 //!
 //! Invariant: nothing that the relay keeps grows old by more than the time that it has seen pass. The wall clock of a machine
 //! jumps: one without a battery boots in 1970 or at its last shutdown, and is put right a moment later; a wrong server sets it
-//! months ahead. Whatever expires by such a clock is gone for good.
+//! months ahead. Messages and queues that expire by such a clock are gone for good.
 //!
 //! So a wall clock that is ahead of the monotonic one by more than [`BOUND`] is believed for what is stamped from now on, but the jump is
 //! remembered, and subtracted from the age of everything that may have been stamped before: until as much time has been seen to pass as
@@ -102,7 +102,7 @@ impl Clock {
         }
     }
 
-    /// What was stamped before this time (seconds since 1970) has reached this age.
+    /// The time before which stamps (seconds since 1970) have reached this age.
     pub(crate) fn older_than(&self, age: Duration) -> u64 {
         let state = self.read();
         let recent = state.jumps.iter().filter(|jump| state.seen - jump.seen < age.as_secs());
@@ -131,12 +131,12 @@ impl Clock {
         state.advance(wall, 0);
     }
 
-    /// What is to be kept for [`restore`](Self::restore).
+    /// The text to be kept for [`restore`](Self::restore).
     pub(crate) fn to_text(&self) -> String {
         self.read().to_text()
     }
 
-    /// What is to be kept, if that was not asked for lately.
+    /// The text to be kept, if that was not asked for lately.
     pub(crate) fn due_text(&self) -> Option<String> {
         let state = self.read();
         let is_due = state.saved.is_none_or(|saved| state.seen - saved >= SAVED_EVERY);

@@ -1,4 +1,4 @@
-//! Taking over new settings and a new certificate while the relay runs.
+//! The reload of settings and certificate while the relay runs.
 
 use smp_protocol::address::RelayAddress;
 use smp_transport::{connection::RelayAcceptor, identity::RelayIdentity};

@@ -216,7 +216,7 @@ async fn a_copy_of_a_running_relay_can_be_restored() {
     assert!(again.contains("exists already"), "{again}");
     let nowhere = error(&run(&["backup", text(&relay.join("smp-server.toml/copy")), "--dir", text(&relay)]));
     assert_eq!(nowhere.matches("os error").count(), 1, "{nowhere}");
-    // What comes after the copy is not in it.
+    // A message that comes after the copy is not in it.
     client.send(None, EntityId::from(&queue.ids.sender_id), message(5)).await.unwrap();
     let occupied = error(&run(&["restore", text(&copy), "--dir", text(&relay)]));
     assert!(occupied.contains("exists already"), "{occupied}");
@@ -299,7 +299,7 @@ fn status_shows_how_a_running_relay_is_and_says_when_there_is_none() {
         assert!(shown.lines().any(|line| line.starts_with(name)), "{name} in {shown}");
     }
 
-    // What a killed relay has left does not disturb the next one, which tidies up when it stops.
+    // Remains of a killed relay do not disturb the next one, which tidies up when it stops.
     started.signal("-KILL");
     started.exit_code();
     let none = error(&run(&["status", "--dir", text(dir.path())]));

@@ -1,4 +1,4 @@
-//! What tests that cross crates share: end to end, restart and crash, interoperability.
+//! Shared parts of tests that cross crates: end to end, restart and crash, interoperability.
 //!
 //! [`conformance`] checks any relay by its address, from the outside.
 

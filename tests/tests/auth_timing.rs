@@ -37,7 +37,7 @@ fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
 /// For what does not depend on the kind of key.
 const FAST: &[KeyKind] = &[KeyKind::Ed25519];
 
-/// What is between the creation of the queues and the first command that is timed.
+/// The time between the creation of the queues and the first command that is timed.
 #[derive(Clone, Copy, PartialEq)]
 enum Between {
     Nothing,

@@ -34,7 +34,7 @@ impl BlockCounts {
 /// A connection to a relay.
 #[derive(Debug)]
 pub struct Link {
-    /// What was agreed.
+    /// Agreed parameters and keys.
     pub session: Session,
     /// Reads blocks.
     pub reader: LinkReader,

@@ -1,4 +1,4 @@
-//! A lean client: what a measurement needs, and as little work per message as possible.
+//! A lean client: as little work per message as a measurement allows.
 
 mod exchange;
 mod keys;

@@ -53,7 +53,7 @@ pub enum ReadyKey {
 /// A transmission that is ready to be sent, without its length.
 #[derive(Debug, Clone)]
 pub struct Ready {
-    /// What it is about; may be empty.
+    /// The entity that it is about; may be empty.
     pub entity_id: EntityId,
     /// Its bytes.
     pub bytes: Vec<u8>,

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::link::{BlockCounts, Link};
 
-/// What authorizes the commands of queues.
+/// Kind of key that authorizes the commands of queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthKind {

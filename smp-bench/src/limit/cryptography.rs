@@ -14,14 +14,14 @@ use smp_protocol::version::SmpVersion;
 use crate::driver::AuthKind;
 use crate::outcome::Outcome;
 
-/// What an authorization covers: a full-size `SEND`, and an `ACK`.
+/// Bytes that an authorization covers: of a full-size `SEND`, and of an `ACK`.
 const SEND_BYTES: usize = 16_160;
 const ACK_BYTES: usize = 120;
 
 /// Operations of which the time is taken together.
 const BATCH: u32 = 16;
 
-/// What each cryptographic operation costs.
+/// Cost of each cryptographic operation.
 #[derive(Debug, Clone, Copy)]
 pub struct CryptographyCost {
     tls_seal: Duration,
@@ -67,7 +67,7 @@ impl CryptographyCost {
         })
     }
 
-    /// What a relay cannot avoid for one message, given how many blocks went each way per message: each block in is opened
+    /// The least that a relay needs for one message, given how many blocks went each way per message: each block in is opened
     /// and each block out is sealed, by TLS and from version 11 by the block encryption; the body is sealed for the
     /// recipient; `SEND` and `ACK` are verified.
     #[must_use]

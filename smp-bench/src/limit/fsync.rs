@@ -1,4 +1,4 @@
-//! How often the file system can be told to keep something for good.
+//! The rate at which the file system keeps something for good.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! What this machine could do at best, in the units of the scenarios.
+//! Limits of this machine, in the units of the scenarios.
 
 mod cryptography;
 mod echo;

@@ -1,4 +1,4 @@
-//! Where a relay of ours keeps its queues, and what its `OK` promises.
+//! `Mode`: the store of a relay of ours, and its durability.
 
 use std::str::FromStr;
 

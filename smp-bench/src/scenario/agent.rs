@@ -58,7 +58,7 @@ pub(super) struct Side {
     _dir: TempDir,
 }
 
-/// What came of the messages.
+/// Counts and times of the messages.
 struct Traffic {
     begun: Instant,
     /// Free places of each connection, by the side and number of its recipient.

@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::recipient::{Lane, Observer};
+use super::recipient::{Observer, QueueNumber};
 use super::throughput;
 use super::traffic::{Shape, Traffic};
 use crate::driver::Target;
@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::schedule::{Schedule, pace};
 
 /// How long to wait for the last messages.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Transmissions prepared for each queue.
 const PREPARED: usize = 16;
@@ -57,7 +57,7 @@ pub struct Options {
 /// Notes when messages were due and how long they took.
 struct Clock {
     counted_from: Instant,
-    lanes: Vec<Mutex<Due>>,
+    queues: Vec<Mutex<Due>>,
     sent: Mutex<Histogram<u64>>,
     confirmed: Mutex<Histogram<u64>>,
     received: Mutex<Histogram<u64>>,
@@ -72,12 +72,12 @@ struct Due {
 }
 
 impl Clock {
-    fn new(lanes: usize, counted_from: Instant, total: u64) -> Result<Self> {
+    fn new(queues: usize, counted_from: Instant, total: u64) -> Result<Self> {
         // microseconds, up to a minute, with 3 significant digits
         let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000, 3);
         Ok(Self {
             counted_from,
-            lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            queues: (0..queues).map(|_| Mutex::default()).collect(),
             sent: Mutex::new(histogram()?),
             confirmed: Mutex::new(histogram()?),
             received: Mutex::new(histogram()?),
@@ -85,17 +85,17 @@ impl Clock {
         })
     }
 
-    fn lane(&self, lane: Lane, change: impl FnOnce(&mut Due) -> Option<Instant>) -> Option<Instant> {
-        let lane = self.lanes.get(lane as usize)?;
-        change(&mut lane.lock().unwrap_or_else(PoisonError::into_inner))
+    fn queue(&self, queue: QueueNumber, change: impl FnOnce(&mut Due) -> Option<Instant>) -> Option<Instant> {
+        let queue = self.queues.get(queue as usize)?;
+        change(&mut queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A message is due.
-    fn due(&self, lane: Lane, at: Instant) {
-        self.lane(lane, |lane| {
-            lane.to_send.push_back(at);
-            lane.to_confirm.push_back(at);
-            lane.to_receive.push_back(at);
+    fn due(&self, queue: QueueNumber, at: Instant) {
+        self.queue(queue, |queue| {
+            queue.to_send.push_back(at);
+            queue.to_confirm.push_back(at);
+            queue.to_receive.push_back(at);
             None
         });
     }
@@ -108,16 +108,16 @@ impl Clock {
 }
 
 impl Observer for Clock {
-    fn sent(&self, lane: Lane) {
-        self.note(&self.sent, self.lane(lane, |due| due.to_send.pop_front()));
+    fn sent(&self, queue: QueueNumber) {
+        self.note(&self.sent, self.queue(queue, |due| due.to_send.pop_front()));
     }
 
-    fn confirmed(&self, lane: Lane) {
-        self.note(&self.confirmed, self.lane(lane, |due| due.to_confirm.pop_front()));
+    fn confirmed(&self, queue: QueueNumber) {
+        self.note(&self.confirmed, self.queue(queue, |due| due.to_confirm.pop_front()));
     }
 
-    fn received(&self, lane: Lane) {
-        self.note(&self.received, self.lane(lane, |due| due.to_receive.pop_front()));
+    fn received(&self, queue: QueueNumber) {
+        self.note(&self.received, self.queue(queue, |due| due.to_receive.pop_front()));
         self.left.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -142,11 +142,11 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     let (own_before, relay_before) = (process::own_cpu_time(), target.pid.and_then(process::cpu_time));
     let (pacing, runtime) = (clock.clone(), Handle::current());
     let (ended, paced) = oneshot::channel();
-    // Who keeps the pace also sends: to wake somebody else for it takes time, and the relay's processors.
+    // The thread that keeps the pace also sends: to wake another for it takes time, and the relay's processors.
     std::thread::spawn(move || {
-        let sent = pace(schedule, start, |lane, due| {
-            pacing.due(lane, due);
-            runtime.block_on(senders.send(lane)).map(|()| pacing.sent(lane))
+        let sent = pace(schedule, start, |queue, due| {
+            pacing.due(queue, due);
+            runtime.block_on(senders.send(queue)).map(|()| pacing.sent(queue))
         });
         // Nobody waits for it any more if something else has failed.
         let _ = ended.send(sent);
@@ -202,7 +202,7 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// What the relay carries at most.
+/// The most that the relay carries.
 async fn most(options: &Options, target: &Target) -> Result<f64> {
     let throughput = throughput::Options {
         pairs: options.pairs,
@@ -221,8 +221,8 @@ async fn all_received(clock: &Clock) -> Result<()> {
         if left == 0 {
             return Ok(());
         }
-        if begin.elapsed() > PATIENCE {
-            bail!("{left} messages were not received {} s after the last one was due", PATIENCE.as_secs());
+        if begin.elapsed() > TIMEOUT {
+            bail!("{left} messages were not received {} s after the last one was due", TIMEOUT.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -245,8 +245,8 @@ mod tests {
         let clock = Clock::new(1, now - Duration::from_secs(10), 100).unwrap();
         // a second of silence, with a message due every 10 ms
         for number in 0..100 {
-            clock.lane(0, |lane| {
-                lane.to_receive.push_back(now - Duration::from_millis(1000 - 10 * number));
+            clock.queue(0, |queue| {
+                queue.to_receive.push_back(now - Duration::from_millis(1000 - 10 * number));
                 None
             });
         }
@@ -264,8 +264,8 @@ mod tests {
     fn the_warm_up_does_not_count() {
         let now = Instant::now();
         let clock = Clock::new(1, now, 1).unwrap();
-        clock.lane(0, |lane| {
-            lane.to_receive.push_back(now - Duration::from_secs(1));
+        clock.queue(0, |queue| {
+            queue.to_receive.push_back(now - Duration::from_secs(1));
             None
         });
         clock.received(0);

@@ -1,4 +1,4 @@
-//! Many queues over some connections at once: what several scenarios begin with.
+//! Many queues over some connections at once, with which several scenarios begin.
 
 use std::time::{Duration, Instant};
 

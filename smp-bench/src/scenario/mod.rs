@@ -1,4 +1,4 @@
-//! What can be measured, one file for each.
+//! Scenarios, one file for each.
 
 mod agent;
 mod agent_open;

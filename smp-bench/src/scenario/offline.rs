@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Subject;
 use super::many::{clean_up, connect, create_queues, timed};
-use super::recipient::{Lane, Numbering, Observer, Subscribe, attend};
+use super::recipient::{Numbering, Observer, QueueNumber, Subscribe, attend};
 use super::sending::{body, sends};
 use crate::driver::{BlockCounts, Link, Preparer, Queue, Ready, Target, exchange};
 use crate::outcome::Outcome;
@@ -42,9 +42,9 @@ pub struct Options {
 struct Received(AtomicU64);
 
 impl Observer for Received {
-    fn confirmed(&self, _: Lane) {}
+    fn confirmed(&self, _: QueueNumber) {}
 
-    fn received(&self, _: Lane) {
+    fn received(&self, _: QueueNumber) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -15,36 +15,38 @@ use tokio::task::JoinSet;
 use crate::driver::{Link, LinkReader, LinkWriter, Preparer, Queue, ReadyKey};
 
 /// Number of a queue of this measurement.
-pub(super) type Lane = u32;
+pub(super) type QueueNumber = u32;
 
-/// Hears what happens to messages. In each lane everything happens in the order of sending.
+/// Hears what happens to messages. For each queue everything happens in the order of sending.
 pub(super) trait Observer: Send + Sync + 'static {
     /// The network has taken a message.
-    fn sent(&self, _: Lane) {}
+    fn sent(&self, _: QueueNumber) {}
     /// The relay has answered `OK` to a `SEND`.
-    fn confirmed(&self, lane: Lane);
+    fn confirmed(&self, number: QueueNumber);
     /// The recipient has the message.
-    fn received(&self, lane: Lane);
+    fn received(&self, number: QueueNumber);
 }
 
-/// Which lanes the queues of a connection are: lanes are dealt out to the connections in turn.
+/// Numbers of the queues of a connection: they are dealt out to the connections in turn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbering {
-    /// Lane of the connection's first queue.
+    /// Number of the connection's first queue.
     pub(super) first: usize,
     /// Number of connections.
     pub(super) stride: usize,
 }
 
 impl Numbering {
-    /// The lanes of queues with these IDs, which are in order.
-    pub(super) fn lanes(self, ids: impl Iterator<Item = EntityId>) -> HashMap<EntityId, Lane> {
-        ids.enumerate().map(|(position, id)| (id, (self.first + position * self.stride) as Lane)).collect()
+    /// The numbers of queues with these IDs, which are in order.
+    pub(super) fn numbers(self, ids: impl Iterator<Item = EntityId>) -> HashMap<EntityId, QueueNumber> {
+        ids.enumerate()
+            .map(|(position, id)| (id, (self.first + position * self.stride) as QueueNumber))
+            .collect()
     }
 
     /// Which of the connection's queues it is.
-    pub(super) fn position(self, lane: Lane) -> usize {
-        lane as usize / self.stride.max(1)
+    pub(super) fn position(self, number: QueueNumber) -> usize {
+        number as usize / self.stride.max(1)
     }
 }
 
@@ -67,7 +69,7 @@ pub(super) fn attend(
     observer: &Arc<impl Observer>,
 ) {
     let Link { session, reader, writer } = link;
-    let lanes = numbering.lanes(queues.iter().map(|queue| (&queue.recipient_id).into()));
+    let numbers = numbering.numbers(queues.iter().map(|queue| (&queue.recipient_id).into()));
     let (acknowledge, received) = mpsc::unbounded_channel();
     let acknowledger = Acknowledger::new(&session, queues, numbering, writer);
     tasks.spawn(async move {
@@ -77,23 +79,23 @@ pub(super) fn attend(
         }
         acknowledger.run(received).await
     });
-    tasks.spawn(read(reader, session, lanes, observer.clone(), acknowledge));
+    tasks.spawn(read(reader, session, numbers, observer.clone(), acknowledge));
 }
 
 async fn read(
     mut reader: LinkReader,
     session: Session,
-    lanes: HashMap<EntityId, Lane>,
+    numbers: HashMap<EntityId, QueueNumber>,
     observer: Arc<impl Observer>,
-    acknowledge: UnboundedSender<(Lane, MessageId)>,
+    acknowledge: UnboundedSender<(QueueNumber, MessageId)>,
 ) -> Result<()> {
     loop {
         let block = reader.block().await?;
         for received in read_messages(&block, &session.parameters) {
-            match (lanes.get(&received.entity_id), received.message) {
-                (Some(lane), Ok(BrokerMessage::Message(id, _))) => {
-                    observer.received(*lane);
-                    acknowledge.send((*lane, id))?;
+            match (numbers.get(&received.entity_id), received.message) {
+                (Some(number), Ok(BrokerMessage::Message(id, _))) => {
+                    observer.received(*number);
+                    acknowledge.send((*number, id))?;
                 }
                 (Some(_), Ok(BrokerMessage::Ok | BrokerMessage::Subscribed(_))) => {}
                 (_, Ok(BrokerMessage::Error(error))) => bail!("the relay answers a recipient with {error}"),
@@ -128,11 +130,11 @@ impl Acknowledger {
         self.send().await
     }
 
-    async fn run(mut self, mut received: UnboundedReceiver<(Lane, MessageId)>) -> Result<()> {
+    async fn run(mut self, mut received: UnboundedReceiver<(QueueNumber, MessageId)>) -> Result<()> {
         while let Some(first) = received.recv().await {
             let mut next = Some(first);
-            while let Some((lane, id)) = next {
-                self.put(self.numbering.position(lane), &Command::Acknowledge(id)).await?;
+            while let Some((number, id)) = next {
+                self.put(self.numbering.position(number), &Command::Acknowledge(id)).await?;
                 next = received.try_recv().ok();
             }
             self.send().await?;
@@ -142,7 +144,7 @@ impl Acknowledger {
 
     /// Puts a command into the block; sends the block first if it is full.
     async fn put(&mut self, position: usize, command: &Command<'_>) -> Result<()> {
-        let (entity_id, key) = self.keys.get(position).context("a message of no lane")?;
+        let (entity_id, key) = self.keys.get(position).context("a message of no queue")?;
         let transmission = self.preparer.transmission(Some(key), entity_id, command)?;
         let push = |content: &mut CommandBlock| content.push(entity_id, &transmission.bytes);
         if push(&mut self.content) == Err(DoesNotFit::Full) {
@@ -167,11 +169,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_are_dealt_out_in_turn() {
+    fn numbers_are_dealt_out_in_turn() {
         let numbering = Numbering { first: 1, stride: 3 };
         let ids = [[1; 24], [2; 24]].map(EntityId::from);
-        let lanes = numbering.lanes(ids.iter().cloned());
-        assert_eq!(ids.each_ref().map(|id| lanes[id]), [1, 4]);
-        assert_eq!([1, 4].map(|lane| numbering.position(lane)), [0, 1]);
+        let numbers = numbering.numbers(ids.iter().cloned());
+        assert_eq!(ids.each_ref().map(|id| numbers[id]), [1, 4]);
+        assert_eq!([1, 4].map(|number| numbering.position(number)), [0, 1]);
     }
 }

@@ -18,7 +18,7 @@ use crate::relay::Spawned;
 use crate::statistics::Summary;
 
 /// How long a relay may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long to wait before trying to connect again.
 const RETRY: Duration = Duration::from_micros(500);
@@ -38,7 +38,7 @@ pub struct Options {
     /// How often to kill and start
     #[arg(long, default_value_t = 5)]
     pub times: usize,
-    /// What kills a relay that was given by its address, waits until it is dead, and starts it again in the background: for
+    /// Command that kills a relay that was given by its address, waits until it is dead, and starts it again in the background: for
     /// example 'P=$(pidof smp-server); kill -9 $P; tail --pid=$P -s 0.001 -f /dev/null; smp-server start >/dev/null 2>&1 &'. The
     /// time that this takes counts
     #[arg(long, value_name = "SHELL COMMAND")]
@@ -144,7 +144,7 @@ async fn connect(target: &Target, begin: Instant) -> Result<crate::driver::Link>
     loop {
         match target.connect(&BlockCounts::default()).await {
             Ok(link) => return Ok(link),
-            Err(error) if begin.elapsed() > PATIENCE => {
+            Err(error) if begin.elapsed() > TIMEOUT => {
                 return Err(error).context("the relay does not come back");
             }
             Err(_) => tokio::time::sleep(RETRY).await,

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use crate::driver::Target;
 use crate::relay::Spawned;
 
-/// What is measured.
+/// The relay that is measured.
 #[derive(Debug)]
 pub struct Subject {
     /// How to reach it.

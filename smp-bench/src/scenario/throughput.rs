@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use super::recipient::{Lane, Observer};
+use super::recipient::{Observer, QueueNumber};
 use super::traffic::{Orders, Shape, Traffic};
 use crate::driver::{AuthKind, BlockCounts, Target};
 use crate::limit::CryptographyCost;
@@ -48,13 +48,13 @@ struct Window {
 }
 
 impl Observer for Window {
-    fn confirmed(&self, _: Lane) {
+    fn confirmed(&self, _: QueueNumber) {
         self.confirmed.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn received(&self, lane: Lane) {
+    fn received(&self, queue: QueueNumber) {
         self.received.fetch_add(1, Ordering::Relaxed);
-        self.orders.send(lane);
+        self.orders.send(queue);
     }
 }
 
@@ -100,9 +100,9 @@ pub(super) async fn run(options: &Options, target: &Target) -> Result<Outcome> {
     });
     let (mut running, senders) = traffic.start(&window);
     senders.obey(ordered, &window, &mut running);
-    for lane in 0..options.pairs {
+    for queue in 0..options.pairs {
         for _ in 0..options.window {
-            orders.send(lane as Lane);
+            orders.send(queue as QueueNumber);
         }
     }
     let warm_up = Duration::from_secs_f64(options.warm_up);
@@ -153,7 +153,7 @@ fn report(
     let counted = cost.of_relay(auth, outcome.version, to_relay, from_relay).as_secs_f64() * 1e6;
     outcome.add("cryptography of the relay, counted", counted, "us/msg");
     outcome.add_some("share of cryptography in relay CPU", relay.map(|relay| counted / relay * 100.0), "%");
-    // What the cores that relay and client had in this run could do if the relay did nothing but its cryptography.
+    // The most that the cores of relay and client in this run could do if the relay did nothing but its cryptography.
     if let (Some(own), Some(relay)) = (own, relay) {
         let cores = rate * (own + relay) / 1e6;
         outcome.add("cores in use", cores, "cores");

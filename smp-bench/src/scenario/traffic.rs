@@ -1,4 +1,4 @@
-//! Senders and recipients that are online: what throughput and latency have in common.
+//! Senders and recipients that are online, for throughput and latency.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use smp_protocol::transmission::{BlockContent, read_messages};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::recipient::{Lane, Numbering, Observer, Subscribe, attend};
+use super::recipient::{Numbering, Observer, QueueNumber, Subscribe, attend};
 use super::sending::{body, sends};
 use crate::driver::{
     BlockCounts, KeyPool, Link, LinkReader, LinkWriter, Preparer, Queue, Ready, Target, create, delete,
@@ -36,10 +36,10 @@ pub(super) struct Shape {
 
 /// Where to order messages; clones go to the same senders.
 #[derive(Debug, Clone)]
-pub(super) struct Orders(Arc<Vec<UnboundedSender<Lane>>>);
+pub(super) struct Orders(Arc<Vec<UnboundedSender<QueueNumber>>>);
 
 /// Where the senders take orders, one for each.
-pub(super) struct Ordered(Vec<UnboundedReceiver<Lane>>);
+pub(super) struct Ordered(Vec<UnboundedReceiver<QueueNumber>>);
 
 impl Orders {
     /// For so many senders.
@@ -48,12 +48,12 @@ impl Orders {
         (Self(Arc::new(senders)), Ordered(receivers))
     }
 
-    /// Lets a message be sent in this lane.
-    pub(super) fn send(&self, lane: Lane) {
+    /// Lets a message be sent to the queue with this number.
+    pub(super) fn send(&self, number: QueueNumber) {
         let senders = &self.0;
-        if let Some(sender) = senders.get(lane as usize % senders.len().max(1)) {
-            // Whoever was to send it has failed, and said so.
-            let _ = sender.send(lane);
+        if let Some(sender) = senders.get(number as usize % senders.len().max(1)) {
+            // The task that was to send it has failed, and said so.
+            let _ = sender.send(number);
         }
     }
 }
@@ -86,9 +86,9 @@ impl Traffic {
         let connections = shape.connections();
         let body = Arc::new(body()?);
         let mut tasks = JoinSet::new();
-        for first_lane in 0..connections {
+        for first in 0..connections {
             let (target, counts, body) = (target.clone(), counts.clone(), body.clone());
-            let pairs = (first_lane..shape.pairs).step_by(connections).len();
+            let pairs = (first..shape.pairs).step_by(connections).len();
             tasks.spawn(async move {
                 let mut recipient = target.connect(&counts).await?;
                 let pool = KeyPool::new(target.auth);
@@ -100,7 +100,7 @@ impl Traffic {
                     .iter()
                     .map(|queue| sends(&mut preparer, queue, &body, shape.prepared))
                     .collect::<Result<_>>()?;
-                let numbering = Numbering { first: first_lane, stride: connections };
+                let numbering = Numbering { first, stride: connections };
                 Ok(Sides { numbering, queues, recipient, sender, ring })
             });
         }
@@ -160,8 +160,8 @@ impl Sides {
     fn start<O: Observer>(self, observer: &Arc<O>, tasks: &mut JoinSet<Result<()>>) -> Sender {
         let Self { numbering, queues, recipient, sender, ring } = self;
         let Link { session, reader, writer } = sender;
-        let lanes = numbering.lanes(queues.iter().map(|queue| (&queue.sender_id).into()));
-        tasks.spawn(read_confirmations(reader, session, lanes, observer.clone()));
+        let numbers = numbering.numbers(queues.iter().map(|queue| (&queue.sender_id).into()));
+        tasks.spawn(read_confirmations(reader, session, numbers, observer.clone()));
         attend(tasks, recipient, &queues, numbering, Subscribe::Already, observer);
         let next = vec![0; ring.len()];
         Sender { writer, numbering, ring, next, content: BlockContent::new() }
@@ -172,11 +172,11 @@ impl Sides {
 pub(super) struct Senders(Vec<Sender>);
 
 impl Senders {
-    /// Sends a message in this lane at once.
-    pub(super) async fn send(&mut self, lane: Lane) -> Result<()> {
+    /// Sends a message to the queue with this number at once.
+    pub(super) async fn send(&mut self, number: QueueNumber) -> Result<()> {
         let senders = self.0.len().max(1);
-        let sender = self.0.get_mut(lane as usize % senders).context("there is no connection")?;
-        sender.put(lane).await?;
+        let sender = self.0.get_mut(number as usize % senders).context("there is no connection")?;
+        sender.put(number).await?;
         sender.writer.flush().await
     }
 
@@ -192,17 +192,17 @@ impl Senders {
 struct Sender {
     writer: LinkWriter,
     numbering: Numbering,
-    /// What was prepared for each lane, to be sent in turn.
+    /// Prepared commands of each queue, to be sent in turn.
     ring: Vec<Vec<Ready>>,
     next: Vec<usize>,
     content: BlockContent,
 }
 
 impl Sender {
-    async fn put(&mut self, lane: Lane) -> Result<()> {
-        let position = self.numbering.position(lane);
+    async fn put(&mut self, number: QueueNumber) -> Result<()> {
+        let position = self.numbering.position(number);
         let turn = self.ring.get(position).zip(self.next.get_mut(position));
-        let (prepared, next) = turn.context("nothing was prepared for this lane")?;
+        let (prepared, next) = turn.context("nothing was prepared for this queue")?;
         let transmission = prepared.get(*next % prepared.len().max(1)).context("nothing was prepared")?;
         *next += 1;
         self.content.push(|out| out.extend_from_slice(&transmission.bytes))?;
@@ -211,18 +211,22 @@ impl Sender {
         Ok(())
     }
 
-    async fn obey(mut self, mut orders: UnboundedReceiver<Lane>, observer: Arc<impl Observer>) -> Result<()> {
+    async fn obey(
+        mut self,
+        mut orders: UnboundedReceiver<QueueNumber>,
+        observer: Arc<impl Observer>,
+    ) -> Result<()> {
         let mut written = Vec::new();
         while let Some(first) = orders.recv().await {
             let mut next = Some(first);
             written.clear();
-            while let Some(lane) = next {
-                self.put(lane).await?;
-                written.push(lane);
+            while let Some(number) = next {
+                self.put(number).await?;
+                written.push(number);
                 next = if written.len() < BLOCKS_PER_FLUSH { orders.try_recv().ok() } else { None };
             }
             self.writer.flush().await?;
-            written.iter().for_each(|lane| observer.sent(*lane));
+            written.iter().for_each(|number| observer.sent(*number));
         }
         Ok(())
     }
@@ -231,14 +235,14 @@ impl Sender {
 async fn read_confirmations(
     mut reader: LinkReader,
     session: Session,
-    lanes: HashMap<EntityId, Lane>,
+    numbers: HashMap<EntityId, QueueNumber>,
     observer: Arc<impl Observer>,
 ) -> Result<()> {
     loop {
         let block = reader.block().await?;
         for received in read_messages(&block, &session.parameters) {
-            match (lanes.get(&received.entity_id), received.message) {
-                (Some(lane), Ok(BrokerMessage::Ok)) => observer.confirmed(*lane),
+            match (numbers.get(&received.entity_id), received.message) {
+                (Some(number), Ok(BrokerMessage::Ok)) => observer.confirmed(*number),
                 (_, Ok(BrokerMessage::Error(ErrorType::Quota))) => {
                     bail!("the relay does not keep up with this rate: a queue is full (QUOTA)")
                 }

@@ -1,4 +1,4 @@
-//! What is in a client message: the outermost layer of the agent.
+//! Agent envelopes: the content of a client message.
 
 use smp_protocol::agent::AgentEnvelope;
 

@@ -1,4 +1,4 @@
-//! What the ratchet has decrypted.
+//! Agent messages: the text that the ratchet has decrypted.
 
 use smp_protocol::agent::{AMessage, AgentMessage};
 

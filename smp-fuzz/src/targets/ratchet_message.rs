@@ -119,7 +119,7 @@ fn receive(conversation: &Conversation, message: &[u8]) {
         assert!(plaintext.len() < message.len());
     }
     assert_eq!(Ratchet::from_bytes(&ratchet.to_bytes()), Ok(ratchet.clone()));
-    // What was received is used up.
+    // A key that was used is gone.
     let mut after = conversation.skipped.clone();
     after.apply(skipped);
     if let Ok(again) = ratchet.decrypt(message, &after, &mut rng) {

@@ -14,7 +14,7 @@ use smp_ratchet::{JoiningKeys, OfferedKeys, RatchetVersions};
 use crate::check::settles;
 use crate::seeds::Vectors;
 
-/// What we have offered.
+/// The keys that we have offered.
 fn offered() -> &'static OfferedKeys {
     static KEYS: OnceLock<OfferedKeys> = OnceLock::new();
     KEYS.get_or_init(|| OfferedKeys::generate(RatchetVersion(3), true, &mut ChaCha8Rng::seed_from_u64(1)))

@@ -12,7 +12,7 @@ use crate::encoding::{
 
 /// A name of at most 255 bytes that can stand in an address. Built by reading a [`Host`].
 ///
-/// Names are the same in upper and lower case, with and without a final dot: so they compare and hash. What was read is kept as
+/// Names are the same in upper and lower case, with and without a final dot: so they compare and hash. A name is kept as
 /// it was written, since a peer may compare it letter by letter when it comes back; [`canonical`](Self::canonical) is the form
 /// to look up, to dial and to show.
 ///
@@ -30,7 +30,7 @@ impl HostName {
         self.0.strip_suffix('.').unwrap_or(&self.0)
     }
 
-    /// What is compared.
+    /// The letters that are compared.
     fn letters(&self) -> impl Iterator<Item = u8> + '_ {
         self.without_dot().bytes().map(|letter| letter.to_ascii_lowercase())
     }
@@ -146,7 +146,7 @@ impl Decode<'_> for Host {
 
 impl TextDecode for Host {
     fn text_decode(input: &mut TextReader<'_>) -> Result<Self, DecodeError> {
-        // What begins like one kind and turns out not to be is tried as the next.
+        // A text that begins like one kind and turns out not to be is tried as the next.
         for kind in [ipv4, ipv6, onion, domain] {
             let mut ahead = *input;
             if let Some(host) = kind(&mut ahead) {

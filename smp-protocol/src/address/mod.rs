@@ -32,7 +32,7 @@ pub struct RelayAddress {
     pub hosts: NonEmpty<Host>,
     /// The TCP port; without one it is [`DEFAULT_PORT`].
     pub port: Option<u16>,
-    /// What the relay may want to see before it creates queues. Keep it out of what is shown to others.
+    /// Password that the relay may ask for before it creates queues. Keep it out of texts that are shown to others.
     pub password: Option<Password>,
 }
 

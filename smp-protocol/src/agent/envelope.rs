@@ -1,4 +1,4 @@
-//! The outermost layer of what agents send.
+//! Agent envelopes: the outermost layer of the agent's messages.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What the ratchet encrypts.
+//! Agent messages: the plaintext of the ratchet.
 
 use std::borrow::Cow;
 
@@ -54,7 +54,7 @@ impl<'a> Decode<'a> for MessageHeader<'a> {
     }
 }
 
-/// What is inside of an [`AgentEnvelope`](super::AgentEnvelope).
+/// The plaintext within an [`AgentEnvelope`](super::AgentEnvelope).
 ///
 /// Source: section 6.3 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What two agents say to each other (chapter `6-agent.md`).
+//! Envelopes, messages and queue addresses that two agents exchange (chapter `6-agent.md`).
 //!
 //! Three layers lie in each other inside the body of a client message (see chapter `5-messages.md`):
 //!

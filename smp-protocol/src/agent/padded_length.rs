@@ -1,4 +1,4 @@
-//! To which length messages are padded before the ratchet encrypts them.
+//! Lengths to which messages are padded before the ratchet encrypts them.
 
 use crate::version::AgentVersion;
 

@@ -69,7 +69,7 @@ impl QueueUri {
 /// A queue as agreed: in confirmations and in `QKEY`.
 ///
 /// Versions below 4 cannot write every address: version 1 has one host only, contact mode is not written below
-/// version 4 and messaging mode not below 3. What is not written is read back as absent.
+/// version 4 and messaging mode not below 3. A mode that is not written is read back as absent.
 ///
 /// Source: section 6.4 (`protocol-spec/6-agent.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Encode for QueueUri {
     fn encode(&self, out: &mut Vec<u8>) {
         let QueueAddress { relay, sender_id, dh_key, mode } = &self.address;
         (self.versions, relay, sender_id, dh_key).encode(out);
-        // Whoever only knows the minimum version must be able to read it.
+        // A reader that knows only the minimum version must be able to read it.
         let field = match (self.versions.min(), self.versions.max()) {
             (min, _) if min >= QUEUE_MODES => ModeField::Mode,
             (min, _) if min >= SENDER_CAN_SECURE => ModeField::Flag,

@@ -62,7 +62,7 @@ impl TextDecode for QueueUri {
     }
 }
 
-/// What follows the `#`.
+/// The parameters behind the `#`.
 struct Parameters {
     versions: VersionRange<SmpClientVersion>,
     dh_key: X25519PublicKey,

@@ -12,7 +12,7 @@ use crate::version::{RatchetVersion, VersionRange};
 /// The first ratchet version with a KEM.
 const POST_QUANTUM: RatchetVersion = RatchetVersion(3);
 
-/// What of the KEM may stand in ratchet parameters: [`ProposedKem`] or [`AnyKem`], depending on who sends them.
+/// KEM parameters of ratchet parameters: [`ProposedKem`] or [`AnyKem`], depending on who sends them.
 ///
 /// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub trait KemParameters: Sized + sealed::Sealed {
@@ -124,11 +124,11 @@ pub struct RatchetParametersUri<K> {
     pub kem: Option<K>,
 }
 
-/// What the side that joins sends in its confirmation.
+/// Parameters that the joining side sends in its confirmation.
 ///
 /// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub type SentRatchetParameters = RatchetParameters<AnyKem>;
-/// What either side sends to agree a new ratchet.
+/// Parameters that either side sends to agree a new ratchet.
 ///
 /// Source: section 6.2 (`protocol-spec/6-agent.md`).
 pub type ReceivedRatchetParameters = RatchetParameters<ProposedKem>;

@@ -1,4 +1,4 @@
-//! What senders put into `SEND`.
+//! The body of `SEND`: a client message in the box of its queue.
 
 use std::borrow::Cow;
 
@@ -29,12 +29,12 @@ pub struct ClientEnvelope<'a> {
     pub encrypted: Cow<'a, [u8]>,
 }
 
-/// What is in the box.
+/// The plaintext of the box.
 ///
 /// Source: section 5.1 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientMessage<'a> {
-    /// What else the recipient must know.
+    /// The private header: the sender's key, if the recipient needs it.
     pub header: PrivateHeader,
     /// The message of the agent (chapter `6-agent.md`).
     pub body: Cow<'a, [u8]>,

@@ -39,7 +39,7 @@ pub enum BodyError {
     /// It cannot be decrypted: the key, the nonce or the body is wrong.
     #[error("the body cannot be decrypted")]
     Open(#[from] OpenError),
-    /// What was encrypted is not what it should be: a fault of the peer.
+    /// The plaintext is malformed: a fault of the peer.
     #[error("the decrypted body cannot be read")]
     Decode(#[from] DecodeError),
     /// It is too long to be sent.

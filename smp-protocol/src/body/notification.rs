@@ -49,7 +49,7 @@ impl Encode for NotificationMeta {
 }
 
 impl Decode<'_> for NotificationMeta {
-    /// What follows is of the future: it is dropped.
+    /// Bytes behind the known fields are of the future: they are dropped.
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let meta = NotificationMeta { message_id: input.read()?, time: input.read()? };
         input.rest();

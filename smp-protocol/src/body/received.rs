@@ -19,7 +19,7 @@ pub const RECEIVED_PADDED_LENGTH: usize = 16106;
 /// Bytes in the body of `MSG`.
 pub const RECEIVED_ENCRYPTED_LENGTH: usize = TAG_SIZE + RECEIVED_PADDED_LENGTH;
 
-/// What a relay delivers to the recipient of a queue.
+/// The plaintext of `MSG`, as the relay made it for the recipient of a queue.
 ///
 /// Source: section 5.2 (`protocol-spec/5-messages.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

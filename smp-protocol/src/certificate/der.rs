@@ -66,10 +66,10 @@ pub(super) fn element(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
     der
 }
 
-/// What certificates and signed keys are: `SEQUENCE { signed, algorithm, signature }`.
+/// The form of certificates and signed keys: `SEQUENCE { signed, algorithm, signature }`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SignedObject<'a> {
-    /// What is signed, with its tag and length.
+    /// The signed part, with its tag and length.
     pub(super) signed: Element<'a>,
     /// The contents of the AlgorithmIdentifier.
     pub(super) algorithm: &'a [u8],

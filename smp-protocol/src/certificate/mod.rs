@@ -1,6 +1,6 @@
 //! Certificate chains and keys signed with them (chapter `2-transport.md`, certificates).
 //!
-//! Certificates are kept as the DER that they were received in. What is read from them here is the public key, who signed
+//! Certificates are kept as the DER that they were received in. Read from them here are the public key, who signed
 //! them, and their SHA-256; validity dates, names and extensions are the business of the TLS layer.
 
 mod chain;

@@ -83,7 +83,7 @@ pub(super) fn is_signed_by(object: &SignedObject<'_>, signer: &PublicSignatureKe
 
 impl Encode for SignedKey {
     fn encode(&self, out: &mut Vec<u8>) {
-        // What we sign is short, and what we read had a length of two bytes.
+        // A key that we sign is short, and one that we read had a length of two bytes.
         out.extend_from_slice(&(self.der.len() as u16).to_be_bytes());
         out.extend_from_slice(&self.der);
     }

@@ -12,7 +12,7 @@ use super::{ChatError, MessageContent, SharedMessageId};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageContainer {
-    /// What the message says.
+    /// The content: kind, text, and more for some kinds.
     pub content: MessageContent,
     /// The message that this one answers.
     pub quote: Option<Quote>,
@@ -44,7 +44,7 @@ pub struct Quote {
 pub struct MessageReference {
     /// Its shared ID.
     pub message_id: Option<SharedMessageId>,
-    /// When it was sent.
+    /// Time of sending.
     pub sent_at: OffsetDateTime,
     /// Whether the one who quotes had sent it (else: had received it).
     pub sent: bool,

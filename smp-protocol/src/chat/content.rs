@@ -1,4 +1,4 @@
-//! What a message says: a kind, a text, and for some kinds more.
+//! The content of a message: a kind, a text, and for some kinds more.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a chat message.
+//! Errors of chat messages.
 
 use thiserror::Error;
 

@@ -18,11 +18,11 @@ pub struct ChatMessage {
     pub versions: ChatVersionRange,
     /// The ID under which both sides know the message; absent in messages that are not shown.
     pub message_id: Option<SharedMessageId>,
-    /// What it is about.
+    /// The event that it tells.
     pub event: ChatEvent,
 }
 
-/// What a message is about.
+/// The event of a message: its `event` and `params`.
 ///
 /// Source: section 9.4 (`protocol-spec/9-chat.md`).
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ pub enum ChatEvent {
     MessageUpdate {
         /// The message to change.
         message_id: SharedMessageId,
-        /// What it says now.
+        /// The new content.
         content: MessageContent,
         /// The message disappears this many seconds after it was read.
         ttl: Option<u32>,
@@ -75,7 +75,7 @@ pub enum ChatEvent {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ContactRequest {
-    /// Who asks.
+    /// The profile of the person who asks.
     pub profile: Profile,
     /// The same in repeated requests of one person.
     pub request_id: Option<SharedMessageId>,

@@ -2,7 +2,7 @@
 //! two-person text conversation needs (`protocol-spec/9-chat.md`).
 //!
 //! Everything here is the *body* of [`AMessage::Message`](crate::agent::AMessage) or the connection information of a
-//! confirmation. It is JSON, alone or in a batch, possibly compressed. What we do not know is kept as it came
+//! confirmation. It is JSON, alone or in a batch, possibly compressed. An event that we do not know is kept as it came
 //! ([`ChatEvent::Other`]), never an error: a newer application must not break an older one.
 //!
 //! ```

@@ -20,7 +20,7 @@ pub struct ChatVersionRange {
     max: ChatVersion,
 }
 
-/// What we announce: `1-9`.
+/// Versions that we announce: `1-9`.
 ///
 /// Applications take the lower of both maxima as the version of the conversation. 8 is what makes them turn on
 /// post-quantum encryption and send compressed messages, 9 what makes them send several messages in one, all of which
@@ -29,7 +29,7 @@ pub const SUPPORTED_CHAT_VERSIONS: ChatVersionRange =
     ChatVersionRange { min: ChatVersion(1), max: ChatVersion(9) };
 
 impl ChatVersionRange {
-    /// What a message without `v` means: version 1 only.
+    /// Versions of a message without `v`: version 1 only.
     pub const INITIAL: Self = Self { min: ChatVersion(1), max: ChatVersion(1) };
 
     /// A range, `None` if the minimum is above the maximum.

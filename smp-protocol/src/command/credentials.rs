@@ -1,4 +1,4 @@
-//! Which commands need or forbid an authorization and an entity ID (chapter `3-transmissions.md`, credentials).
+//! Credentials of commands: which need or forbid an authorization and an entity ID (chapter `3-transmissions.md`, credentials).
 
 use super::CommandTag;
 use crate::error::CommandError;

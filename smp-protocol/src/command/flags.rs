@@ -2,7 +2,7 @@
 
 use crate::encoding::{Decode, DecodeError, Encode, Reader};
 
-/// What a sender says about a message to the relay, which passes it on to the recipient.
+/// Flags of `SEND`, which the relay passes on to the recipient.
 ///
 /// Written as `T` or `F`. Further characters up to the next space are flags of the future: they are read and dropped.
 ///

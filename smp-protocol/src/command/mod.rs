@@ -96,7 +96,7 @@ pub enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// Appends the command as it is written in `version`. What older versions cannot say is left out.
+    /// Appends the command as it is written in `version`. Fields that older versions do not have are left out.
     pub fn encode(&self, version: SmpVersion, out: &mut Vec<u8>) {
         out.extend_from_slice(self.tag().name().as_bytes());
         let mut write = |parameters: &dyn Encode| {

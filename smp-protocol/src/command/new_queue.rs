@@ -7,7 +7,7 @@ use crate::id::{LinkId, SenderId};
 use crate::key::{NotifierAuthKey, RecipientAuthKey, RecipientDhKey, RecipientNotificationDhKey};
 use crate::version::SmpVersion;
 
-/// What the recipient says about a new queue.
+/// Parameters of `NEW`.
 ///
 /// | versions | password | what follows the subscription mode |
 /// |---|---|---|
@@ -27,7 +27,7 @@ pub struct NewQueue<'a> {
     pub password: Option<Password>,
     /// Whether to subscribe at once.
     pub subscription: SubscriptionMode,
-    /// What kind of queue it is to be, with the data of its link.
+    /// The wanted kind of queue, with the data of its link.
     pub request: Option<QueueRequest<'a>>,
     /// Allows notifications at once.
     pub notifier: Option<NotifierCredentials>,
@@ -44,7 +44,7 @@ pub enum SubscriptionMode {
     OnlyCreate,
 }
 
-/// What a queue is for.
+/// The kind of a queue: one contact, or many.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +55,7 @@ pub enum QueueMode {
     Contact,
 }
 
-/// What kind of queue is wanted.
+/// The wanted kind of a queue, with the data of its link.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub enum QueueRequest<'a> {
 pub struct LinkRequest<'a> {
     /// The sender ID that the queue must get: the first 24 bytes of the SHA3-384 of the command's correlation ID.
     pub sender_id: SenderId,
-    /// What to store.
+    /// Data to store.
     pub data: LinkData<'a>,
 }
 
@@ -89,7 +89,7 @@ pub struct NotifierCredentials {
 }
 
 impl<'a> NewQueue<'a> {
-    /// Writes the parameters. What the version cannot say is left out.
+    /// Writes the parameters. Fields that the version does not have are left out.
     pub(super) fn encode(&self, version: SmpVersion, out: &mut Vec<u8>) {
         self.auth_key.encode(out);
         self.dh_key.encode(out);

@@ -1,4 +1,4 @@
-//! How a service and a relay compare which queues the service has.
+//! `ServiceQueues`: number and hash by which a service and a relay compare the service's queues.
 
 use std::fmt;
 
@@ -71,7 +71,7 @@ pub struct ServiceQueues {
 }
 
 impl ServiceQueues {
-    /// What a command before version 19 says.
+    /// Stands for the number and hash that commands before version 19 do not have.
     pub const UNKNOWN: ServiceQueues = ServiceQueues { count: -1, ids_hash: IdsHash([0; IDS_HASH_BYTES]) };
 
     /// Reads the parameters of a command.

@@ -1,4 +1,4 @@
-//! How bytes print: release builds show how many there are, so that no identifier gets into a log with what contains it.
+//! Bytes in `Debug`: release builds show how many there are, so that no identifier gets into a log with whatever contains it.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Primitive encodings, binary and text (chapter `1-primitives.md`).
 //!
 //! Binary: [`Encode`] and [`Decode`] with a [`Reader`]; text: [`TextEncode`] and [`TextDecode`] with a [`TextReader`].
-//! Numbers are big endian. What cannot be written cannot be built: strings and lists check their length in their constructors
+//! Numbers are big endian. A value that cannot be written cannot be built: strings and lists check their length in their constructors
 //! ([`ShortString`], [`LargeString`], [`List`], [`NonEmpty`]), so encoding itself never fails.
 //!
 //! # Where we deliberately differ from the reference implementation

@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// What has not been read yet.
+    /// The input that has not been read yet.
     pub fn remaining(&self) -> &'a [u8] {
         self.rest
     }

@@ -1,4 +1,4 @@
-//! Text encodings: what stands in addresses, links and files.
+//! Text encodings, as they stand in addresses, links and files.
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl<'a> TextReader<'a> {
         TextReader { rest: text }
     }
 
-    /// What has not been read yet.
+    /// The input that has not been read yet.
     pub fn remaining(&self) -> &'a [u8] {
         self.rest
     }

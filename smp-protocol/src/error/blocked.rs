@@ -1,4 +1,4 @@
-//! Why a queue or link is blocked, and what clients should do about it.
+//! `BlockingInfo`: the reason for which a queue or link is blocked, and a notice for its user.
 
 use std::fmt;
 

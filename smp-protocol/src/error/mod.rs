@@ -18,7 +18,7 @@ use crate::version::SmpVersion;
 /// How deep errors of destination relays can be nested in one another when they are read.
 pub const MAX_NESTING: usize = 16;
 
-/// What went wrong, as a relay says it.
+/// An error as a relay answers it: the parameters of `ERR`.
 ///
 /// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -70,7 +70,7 @@ pub enum ErrorType {
     Duplicate,
 }
 
-/// What is wrong with a command.
+/// An error of a command: `CMD`.
 ///
 /// Source: section 4.6 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -1,4 +1,4 @@
-//! The client's side.
+//! The client's side of the handshake.
 
 use smp_crypto::{Ed25519PrivateKey, PrivateSignatureKey, X25519PrivateKey, X25519PublicKey};
 
@@ -10,12 +10,12 @@ use crate::id::SessionId;
 use crate::session::{Session, SessionParameters};
 use crate::version::{SmpVersion, VersionRange};
 
-/// What the client knows before the handshake.
+/// A client before its handshake: its versions and keys, and the relay that it expects.
 ///
 /// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone)]
 pub struct Client<'a> {
-    /// What it speaks.
+    /// Versions that it speaks.
     pub versions: VersionRange<SmpVersion>,
     /// `tls-unique` of the connection.
     pub session_id: &'a SessionId,
@@ -31,12 +31,12 @@ pub struct Client<'a> {
     pub service: Option<ServiceCredentials<'a>>,
 }
 
-/// What a service needs to present itself.
+/// Credentials by which a service presents itself.
 ///
 /// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceCredentials<'a> {
-    /// What it does.
+    /// Its role.
     pub role: ServiceRole,
     /// Its certificates, the same as in TLS.
     pub chain: &'a CertificateChain,

@@ -1,4 +1,4 @@
-//! The three messages.
+//! The three messages of the handshake.
 
 use smp_crypto::X25519PublicKey;
 
@@ -13,7 +13,7 @@ use crate::version::{SmpVersion, VersionRange};
 /// Source: section 2.4 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayHello {
-    /// What the relay speaks.
+    /// Versions that the relay speaks.
     pub versions: VersionRange<SmpVersion>,
     /// Must be the `tls-unique` of the connection.
     pub session_id: SessionId,
@@ -44,13 +44,13 @@ pub struct ClientHello {
 /// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientService {
-    /// What it does.
+    /// Its role.
     pub role: ServiceRole,
     /// Its certificates, the same as in TLS, and its Ed25519 key for this session.
     pub key: CertifiedKey,
 }
 
-/// What a service does.
+/// The role of a service.
 ///
 /// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,4 +1,4 @@
-//! The relay's side.
+//! The relay's side of the handshake.
 
 use smp_crypto::{Ed25519PublicKey, PrivateSignatureKey, X25519PrivateKey};
 
@@ -30,7 +30,7 @@ pub fn hello(
     RelayHello { versions, session_id, key: Some(CertifiedKey { chain: chain.clone(), signed_key }) }
 }
 
-/// What the client's answer makes of the connection.
+/// Agrees the parameters of the session from the client's answer.
 ///
 /// `fingerprint` is the relay's own, `key` that of [`hello`], `versions` and `session_id` as in the relay's hello.
 ///
@@ -62,7 +62,7 @@ pub fn agree(
 /// Source: section 2.5 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedService {
-    /// What it does.
+    /// Its role.
     pub role: ServiceRole,
     /// SHA-256 of its identity certificate: this is the service.
     pub fingerprint: [u8; 32],

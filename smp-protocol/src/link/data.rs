@@ -1,4 +1,4 @@
-//! What is stored on a relay for a short link, before encryption.
+//! Link data: stored on a relay for a short link, here before encryption.
 
 use smp_crypto::Ed25519PublicKey;
 use smp_crypto::link_kdf::LinkKey;
@@ -52,12 +52,12 @@ pub enum UserLinkData {
     Contact {
         /// The agent versions of the owner.
         versions: VersionRange<AgentVersion>,
-        /// What else belongs to an address.
+        /// The part that only addresses have.
         contact: UserContactData,
     },
 }
 
-/// What may change of a contact address.
+/// The changeable part of a contact address.
 ///
 /// Source: section 8.3 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

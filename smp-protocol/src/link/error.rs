@@ -1,4 +1,4 @@
-//! Why a text is not a link.
+//! Errors of texts that are no links.
 
 use thiserror::Error;
 
@@ -27,7 +27,7 @@ pub enum LinkError {
     Damaged {
         /// Which part.
         part: &'static str,
-        /// What is wrong with it.
+        /// The error of the decoder.
         error: DecodeError,
     },
     /// Something follows the link, a space or a line break for instance.

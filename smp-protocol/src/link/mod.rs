@@ -1,4 +1,4 @@
-//! Links: how people who do not know each other's queues yet get to them (chapter `8-links.md`).
+//! Links, by which people get to each other's queues (chapter `8-links.md`).
 //!
 //! - A full link is a [`ConnectionRequest`]: queues, keys and versions in one long URI.
 //! - A [`ShortLink`] names data on a relay and holds the secret that decrypts it. The data, [`OpenedLinkData`], contains the

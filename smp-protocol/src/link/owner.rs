@@ -131,7 +131,7 @@ impl Decode<'_> for OwnerAuth {
         let record: ShortString<'_> = input.read()?;
         let mut record = Reader::new(record.as_bytes());
         let (owner_id, owner_key, signature): (ShortString<'_>, _, ShortString<'_>) = record.read()?;
-        // What follows in the record is for later versions.
+        // Further bytes of the record are for later versions.
         let signature = signature.as_bytes().try_into().map_err(|_| DecodeError::Invalid("signature"))?;
         Self::new(owner_id.as_bytes(), owner_key, signature).map_err(|_| DecodeError::Invalid("owner ID"))
     }

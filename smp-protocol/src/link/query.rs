@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_
 
 use crate::encoding::{DecodeError, TextDecode, TextReader, from_text_bytes};
 
-/// What is escaped: everything but the unreserved characters of RFC 3986.
+/// Escaped characters: all but the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A query string, searched without taking it apart first.

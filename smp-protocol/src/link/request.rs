@@ -13,7 +13,7 @@ use crate::version::{AgentVersion, VersionRange};
 /// as if they had this one.
 const MIN_CONTACT_VERSION: AgentVersion = AgentVersion(2);
 
-/// What somebody needs to know to connect, once.
+/// An invitation: everything that one person needs to connect, once.
 ///
 /// Source: section 8.1 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct InvitationRequest {
     pub ratchet: RatchetParametersUri<ProposedKem>,
 }
 
-/// What somebody needs to know to send a request to connect, any number of times. The ratchet's parameters come from
+/// A contact address: everything that anybody needs to send a request to connect. The ratchet's parameters come from
 /// the other side, in [`AgentEnvelope::Invitation`](crate::agent::AgentEnvelope::Invitation).
 ///
 /// Source: section 8.1 (`protocol-spec/8-links.md`).
@@ -111,7 +111,7 @@ impl ContactRequest {
     }
 }
 
-/// What both kinds have.
+/// The parts that both kinds have.
 struct Common<'a> {
     versions: VersionRange<AgentVersion>,
     queues: &'a NonEmpty<QueueUri>,

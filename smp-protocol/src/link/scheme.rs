@@ -1,4 +1,4 @@
-//! How a full link begins.
+//! The beginning of a full link: `simplex:` or a web server.
 
 use std::fmt;
 

@@ -24,7 +24,7 @@ pub enum ShortLinkScheme {
     Https,
 }
 
-/// What is behind a reusable short link.
+/// The kind of address that a reusable short link leads to.
 ///
 /// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,7 +60,7 @@ impl ContactKind {
     }
 }
 
-/// A short link for one use. Who has it can read the link data, and connect.
+/// A short link for one use. Its holder can read the link data, and connect.
 ///
 /// Source: section 8.2 (`protocol-spec/8-links.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

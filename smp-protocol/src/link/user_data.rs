@@ -7,7 +7,7 @@ const MAX_SHORT: usize = 254;
 /// In place of a length: two length bytes follow.
 const LONG_FORM: u8 = 0xff;
 
-/// What the owner of a link wants to show to those who open it: a profile, for instance. At most 65535 bytes; what
+/// The content of a link that its owner shows to everybody who opens it, a profile for instance. At most 65535 bytes; how much
 /// really fits depends on the other parts of the link data.
 ///
 /// Source: section 8.3 (`protocol-spec/8-links.md`).

@@ -32,7 +32,7 @@ pub struct QueueInfo {
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionInfo {
-    /// What the subscription is doing.
+    /// State of the subscription.
     #[serde(rename = "qSubThread")]
     pub thread: SubscriptionThread,
     /// The message that was delivered and not yet acknowledged: its ID in base64.
@@ -40,7 +40,7 @@ pub struct SubscriptionInfo {
     pub delivered: Option<String>,
 }
 
-/// What a subscription is doing.
+/// State of a subscription.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub enum SubscriptionThread {
     ProhibitSub,
 }
 
-/// What is said about a message.
+/// ID, time and kind of a message.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,12 +67,12 @@ pub struct MessageInfo {
     /// When the relay received it.
     #[serde(rename = "msgTs", serialize_with = "write_time", deserialize_with = "read_time")]
     pub time: UtcTime,
-    /// What it is.
+    /// Its kind.
     #[serde(rename = "msgType")]
     pub kind: MessageKind,
 }
 
-/// What a message in a queue is.
+/// Kind of a message in a queue.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What relays answer and deliver (chapter `4-commands.md`, answers).
+//! Messages of relays: answers and deliveries (chapter `4-commands.md`, answers).
 //!
 //! `IDS`, `SOK`, `SOKS`, `ENDS`, `DELD` and `ERR` are written differently in different versions; `ALLS` is only known from version 19.
 
@@ -47,7 +47,7 @@ pub enum BrokerMessage<'a> {
     ProxySessionKey {
         /// The session of proxy and destination relay; the entity ID of `PFWD`.
         session_id: SessionId,
-        /// What the destination relay and the proxy speak.
+        /// Versions that the destination relay and the proxy both speak.
         versions: VersionRange<SmpVersion>,
         /// The key of the destination relay for this session.
         key: Box<CertifiedKey>,
@@ -73,7 +73,7 @@ pub enum BrokerMessage<'a> {
 }
 
 impl<'a> BrokerMessage<'a> {
-    /// Appends the message as it is written in `version`. What older versions cannot say is left out.
+    /// Appends the message as it is written in `version`. Fields that older versions do not have are left out.
     pub fn encode(&self, version: SmpVersion, out: &mut Vec<u8>) {
         out.extend_from_slice(self.tag().written_in(version).name().as_bytes());
         let mut write = |parameters: &dyn Encode| {

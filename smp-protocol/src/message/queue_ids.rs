@@ -6,7 +6,7 @@ use crate::id::{LinkId, NotifierId, RecipientId, SenderId, ServiceId};
 use crate::key::{RelayDhKey, RelayNotificationDhKey};
 use crate::version::SmpVersion;
 
-/// What the relay says about a new queue.
+/// Parameters of `IDS`: the IDs and the key of a new queue.
 ///
 /// | versions | what follows the key |
 /// |---|---|
@@ -25,7 +25,7 @@ pub struct QueueIds {
     pub sender_id: SenderId,
     /// For the secret between relay and recipient.
     pub dh_key: RelayDhKey,
-    /// What kind of queue it is.
+    /// Kind of the queue.
     pub mode: Option<QueueMode>,
     /// The ID of the queue's link.
     pub link_id: Option<LinkId>,
@@ -35,7 +35,7 @@ pub struct QueueIds {
     pub notifier: Option<RelayNotifierCredentials>,
 }
 
-/// What the recipient needs for notifications.
+/// Notifier ID, and the relay's key for notifications.
 ///
 /// Source: section 4.2 (`protocol-spec/4-commands.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct RelayNotifierCredentials {
 }
 
 impl QueueIds {
-    /// Writes the parameters. What the version cannot say is left out.
+    /// Writes the parameters. Fields that the version does not have are left out.
     pub(super) fn encode(&self, version: SmpVersion, out: &mut Vec<u8>) {
         self.recipient_id.encode(out);
         self.sender_id.encode(out);

@@ -14,7 +14,7 @@ const MAX_CANDIDATES: usize = 8;
 /// Into how many pieces an address may have been broken.
 const MAX_PIECES: usize = 32;
 const SCHEME: &str = "smp:";
-/// What stands around addresses and never ends one.
+/// Characters that stand around addresses and never end one.
 const PUNCTUATION: &[char] =
     &['.', ',', ';', ':', '!', '?', '(', ')', '}', '\'', '"', '*', '/', '`', '>', '_', '»', '”', '’'];
 

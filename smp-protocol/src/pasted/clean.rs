@@ -1,4 +1,4 @@
-//! What a text loses before anything is looked for in it, and the escapes in which it may have come.
+//! Cleaning of a pasted text before anything is looked for in it, and the escapes in which it may have come.
 
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ const MAX_ENTITY: usize = 8;
 /// How often the same escape may have been made of a text.
 const MAX_ESCAPES: usize = 3;
 
-/// What is there to be looked at in a pasted text.
+/// The characters of a pasted text that count.
 ///
 /// # Errors
 /// [`PasteError::TooLong`]; [`PasteError::Empty`], also of what nobody sees.

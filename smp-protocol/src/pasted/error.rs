@@ -1,4 +1,4 @@
-//! Why a pasted text holds no link or address that can be used.
+//! Errors of pasted texts that hold no link or address that can be used.
 
 use thiserror::Error;
 
@@ -19,7 +19,7 @@ pub enum PasteError {
     /// The text holds links, or addresses, that differ.
     #[error("there are several links or addresses in the text, and they differ; give one of them")]
     Several,
-    /// What stands in the line after it may belong to it or not.
+    /// The next line may go on with it or not.
     #[error(
         "it is not certain whether the link or address goes on in the next line; put it alone into one line"
     )]
@@ -29,7 +29,7 @@ pub enum PasteError {
         "there is a “{0}” in the link, which none has: a program has replaced something there; copy it from where it was made"
     )]
     Foreign(char),
-    /// What looks like a link is none, or is damaged.
+    /// The part that looks like a link is none, or is damaged.
     #[error("{0}; copy the whole link again")]
     Link(#[from] LinkError),
     /// Nothing that begins as the address of a relay does.

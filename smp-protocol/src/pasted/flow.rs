@@ -1,6 +1,6 @@
 //! A text without its white space, and where it was: what was broken into lines can be read on.
 
-/// What stood between two pieces of a text.
+/// The gap between two pieces of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gap {
     /// Spaces or tabs.

@@ -19,7 +19,7 @@ const MAX_SLASHES: usize = 256;
 const SHORTEST_REST: usize = 40;
 /// Kinds of full links, then of short ones.
 const KINDS: [&str; 7] = ["invitation", "contact", "i", "a", "c", "g", "r"];
-/// What stands around links and never ends one.
+/// Characters that stand around links and never end one.
 const PUNCTUATION: &[char] =
     &['.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '}', '\'', '*', '/', '#', '&'];
 
@@ -53,7 +53,7 @@ pub fn link(text: &str) -> Result<ConnectionLink, PasteError> {
     Err(error.unwrap_or_else(|| strict_error(&text)))
 }
 
-/// What the codec says about a text in which nothing begins as a link does.
+/// The codec's error for a text in which nothing begins as a link does.
 fn strict_error(text: &str) -> PasteError {
     match text.trim().parse::<ConnectionLink>() {
         Err(error) => error.into(),
@@ -176,7 +176,7 @@ fn begins(rest: &str, web: bool) -> bool {
 struct Parts<'a> {
     host: &'a str,
     kind: &'static str,
-    /// What follows the kind.
+    /// The text behind the kind.
     behind: &'a str,
 }
 
@@ -220,7 +220,7 @@ fn kind(text: &str) -> Option<(&'static str, &str)> {
     goes_on.then_some((kind, behind))
 }
 
-/// What follows the first `#`, which may be escaped, without what stands between it and the kind.
+/// The text behind the first `#`, which may be escaped, without anything between it and the kind.
 fn fragment(behind: &str) -> Option<&str> {
     let behind = behind.trim_start_matches('/');
     let behind = behind.strip_prefix("index.html").unwrap_or(behind);

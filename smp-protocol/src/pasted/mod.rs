@@ -2,7 +2,7 @@
 //!
 //! Chat programs, mail programs, terminals and people do things to a link: they put words and brackets around it, break it
 //! into lines, escape its characters, add parameters, paste it twice. [`link()`] and [`relay_address()`] take such a text
-//! and find the one link or address that it holds. What they return is always something that the strict codec
+//! and find the one link or address that it holds. They always return something that the strict codec
 //! ([`ConnectionLink`](crate::link::ConnectionLink), [`RelayAddress`](crate::address::RelayAddress)) has read; nothing is guessed: a text that can be read as two different links, or
 //! whose end is not certain, is refused by a sentence that says what is wrong.
 //!

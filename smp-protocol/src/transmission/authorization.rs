@@ -1,4 +1,4 @@
-//! Authorizations: what stands in front of a transmission, and how it is made and verified.
+//! Authorizations in front of transmissions: made by clients, verified by relays.
 
 use smp_crypto::authenticator;
 use smp_crypto::{
@@ -124,7 +124,7 @@ pub struct ServiceVerifier<'a> {
     pub key: &'a Ed25519PublicKey,
 }
 
-/// What the key of a queue authorizes if a service signs too: the fingerprint in front of the bytes that the service signs.
+/// The bytes that a queue's key authorizes if a service signs too: the fingerprint in front of those that the service signs.
 pub fn authorized_with_service(fingerprint: &[u8; 32], authorized: &[u8]) -> Vec<u8> {
     [fingerprint, authorized].concat()
 }
@@ -174,7 +174,7 @@ pub enum AuthorizationRef<'a> {
 }
 
 impl<'a> AuthorizationRef<'a> {
-    /// What an authorization field is by its size; `None` if it is empty.
+    /// The kind of an authorization field, by its size; `None` if it is empty.
     ///
     /// # Errors
     /// [`TransportError::BadBlock`] if there is no authorization of this size.

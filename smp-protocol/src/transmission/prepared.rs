@@ -9,7 +9,7 @@ use crate::id::{CorrelationId, EntityId};
 use crate::message::BrokerMessage;
 use crate::session::SessionParameters;
 
-/// What a transmission without a long body usually takes: three IDs, a name, some keys.
+/// Usual length of a transmission without a long body: three IDs, a name, some keys.
 const HEAD_LENGTH: usize = 256;
 
 /// A transmission without authorization.
@@ -31,12 +31,12 @@ impl fmt::Debug for Prepared {
 }
 
 impl Prepared {
-    /// What is signed, or hashed for an authenticator.
+    /// The bytes to be signed, or hashed for an authenticator.
     pub fn authorized(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What follows the authorization.
+    /// The bytes behind the authorization.
     pub fn to_send(&self) -> &[u8] {
         &self.bytes[self.sent..]
     }

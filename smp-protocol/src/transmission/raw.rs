@@ -61,7 +61,7 @@ pub struct RawTransmission<'a> {
     pub authorization: &'a [u8],
     /// The signature of a service, 64 bytes.
     pub service_signature: Option<&'a [u8; SERVICE_SIGNATURE_BYTES]>,
-    /// What the authorization covers, without the session ID if that is implied.
+    /// The bytes that the authorization covers, without the session ID if that is implied.
     pub authorized: &'a [u8],
     /// The session ID, if it is not implied.
     pub session_id: Option<&'a [u8]>,

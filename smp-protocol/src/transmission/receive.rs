@@ -27,7 +27,7 @@ pub struct CommandTransmission<'a> {
     pub authorization: Option<AuthorizationRef<'a>>,
     /// The signature of a service next to the authorization.
     pub service_signature: Option<&'a [u8; SERVICE_SIGNATURE_BYTES]>,
-    /// What the authorization covers, without the session ID if that is implied.
+    /// The bytes that the authorization covers, without the session ID if that is implied.
     authorized: &'a [u8],
     /// The command.
     pub command: Command<'a>,
@@ -75,7 +75,7 @@ impl CommandTransmission<'_> {
     }
 }
 
-/// What the relay must answer to a transmission that it does not accept.
+/// A transmission that the relay does not accept, with the error to answer.
 ///
 /// Source: chapter 3 (`protocol-spec/3-transmissions.md`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! One half is shared by dynamic thresholds, as the buffers of switches are (Choudhury and Hahne, 1998): a network may take only as
 //! much as it leaves free for others, and a connection only as much as its network then leaves free for its other connections.
-//! What was taken is not taken away again, so the other half is kept for those who have nothing: there a network gets its
+//! Memory that was taken is not taken away again, so the other half is kept for those who have nothing: there a network gets its
 //! floor, however greedy others are.
 
 use std::{

@@ -1,12 +1,12 @@
 //! The network prefixes that an address belongs to: an IPv4 address (/32) and its /24; an IPv6 /64, its /56 and its /48.
 //!
-//! Whoever has an IPv6 line has a /64 at least, usually a /56, often a /48, and so as many addresses as he likes. So limits that
+//! An IPv6 line has a /64 at least, usually a /56, often a /48, and so as many addresses as its owner likes. So limits that
 //! count single addresses do not hold there, and neither does one for a /64 alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Tor says by the PROXY protocol which of its circuits a client of an onion service uses, as an address in this /64
-/// (`HiddenServiceExportCircuitID`). Everybody has as many circuits as he likes.
+/// (`HiddenServiceExportCircuitID`). Everybody has as many circuits as they like.
 const TOR_CIRCUITS: [u16; 4] = [0xfc00, 0xdead, 0xbeef, 0x4dad];
 
 /// A prefix of an address, with zeros behind it.

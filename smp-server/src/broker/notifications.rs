@@ -41,7 +41,7 @@ pub(crate) struct Notifications {
 struct State {
     subscribed: HashMap<NotifierId, Arc<Client>>,
     pending: HashMap<NotifierId, VecDeque<(u64, Notification)>>,
-    /// Whose each of those that wait is, in the order in which they came.
+    /// The notifiers of those that wait, in the order in which they came.
     order: BTreeMap<u64, NotifierId>,
     /// The number of the next one.
     next: u64,
@@ -212,7 +212,7 @@ mod tests {
         Notification { timestamp, nonce: Nonce::from_bytes([0; 24]), meta: ShortString::default() }
     }
 
-    /// Who was displaced.
+    /// The client that was displaced.
     fn subscribe(all: &Notifications, client: &Arc<Client>) -> Option<Arc<Client>> {
         match all.subscribe(&notifier(), client) {
             Subscribed::Now(displaced) => displaced,

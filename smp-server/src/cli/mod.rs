@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `smp-server`.
 
 mod address;
 mod backup;

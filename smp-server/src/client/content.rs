@@ -1,4 +1,4 @@
-//! `Content`: what an answer or an event says.
+//! `Content`: the content of an answer or an event.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! `Mailbox`: what is on its way to one client, bounded.
+//! `Mailbox`: answers, events and signals on their way to one client, bounded.
 //!
 //! Answers and events share one queue, because their order matters: `SOK` after `END` means another thing than before it.
 //! Messages and notifications are not in it; a [`Signal`] says where they are to be looked for, when the client takes them.

@@ -77,7 +77,7 @@ impl Order {
     }
 }
 
-/// What is durable already needs no wait.
+/// An answer that is durable already needs no wait.
 fn settle(durable: Option<Completion>, mut answer: Transmission) -> (Option<Completion>, Transmission) {
     let Some(durable) = durable else { return (None, answer) };
     match durable.outcome() {

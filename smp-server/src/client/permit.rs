@@ -1,4 +1,4 @@
-//! `Permit`: what one command takes of its client's bounds, until the answer to it is written.
+//! `Permit`: the share of one command in its client's bounds, until the answer to it is written.
 
 use std::sync::Arc;
 

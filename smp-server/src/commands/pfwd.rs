@@ -14,7 +14,7 @@ pub(super) async fn run(
 ) -> CommandResult {
     let counts = &cx.node.metrics.forwarding;
     let session = cx.node.proxy.session(&ProxySessionId::from(cx.entity_id.clone()));
-    // Whose session it was is not known any more.
+    // The owner of the session is not known any more.
     let session = session.inspect_err(|error| counts.command::<()>(false, &Err(error.clone())))?;
     // Never closed.
     let _turn = cx.caller.forwarding.acquire().await;

@@ -1,4 +1,4 @@
-//! `PING`: is anybody there?
+//! `PING`: a sign of life, answered by `PONG`.
 
 use smp_protocol::message::BrokerMessage;
 

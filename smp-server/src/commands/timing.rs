@@ -1,4 +1,4 @@
-//! Whether the time until `ERR AUTH` tells that there is a queue: in this process, without network and encryption, so that
+//! A test of the time until `ERR AUTH`, which must not tell that there is a queue: in this process, without network and encryption, so that
 //! differences are seen that no client could.
 //!
 //! **What is measured.** [`super::run`], from a command that was read to its refusal, for three kinds of IDs: one that

@@ -1,4 +1,4 @@
-//! `[limits]`: what one client, and all of them together, can cost.
+//! `[limits]`: bounds of the cost of one client, and of all of them together.
 
 use std::{ops::RangeInclusive, time::Duration};
 

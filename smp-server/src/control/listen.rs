@@ -1,4 +1,4 @@
-//! The side that answers.
+//! The side of the control socket that answers.
 
 use std::{
     fs, io,

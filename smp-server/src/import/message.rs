@@ -18,7 +18,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Result<Message> {
     Ok(Message { id, timestamp, content })
 }
 
-/// What follows the first letter is for later versions.
+/// Bytes behind the first letter are for later versions.
 fn notification(flags: Option<&[u8]>) -> Result<bool> {
     match flags.map(<[u8]>::first) {
         None | Some(Some(b'F')) => Ok(false),

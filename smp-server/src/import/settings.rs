@@ -1,4 +1,4 @@
-//! `smp-server.ini`: what of it our configuration has, too.
+//! `smp-server.ini`: the settings in it that our configuration has, too.
 
 use std::path::{Path, PathBuf};
 

@@ -79,7 +79,7 @@ impl Connections {
     {
         let config = self.settings.get();
         let is_forwarded = config.server.proxy_protocol.iter().any(|network| network.contains(peer));
-        // Whose it is, is not known yet: it counts in total only.
+        // Its owner is not known yet: it counts in total only.
         let origin =
             if is_forwarded { Origin::Local } else { Origin::of(peer, config.limits.count_loopback) };
         let Some(place) = self.place(origin) else { return };

@@ -1,4 +1,4 @@
-//! Opening the sockets that are listened on.
+//! The sockets of listeners, opened.
 
 use std::{
     io,

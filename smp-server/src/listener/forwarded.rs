@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read of these bytes, and what is left of them.
+    /// The header in these bytes, and the rest of them.
     fn read(bytes: &[u8]) -> (Result<Option<IpAddr>, NoHeader>, &[u8]) {
         let mut rest = bytes;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

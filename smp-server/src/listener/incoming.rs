@@ -1,4 +1,4 @@
-//! `Incoming`: where connections come from.
+//! `Incoming`: a source of connections.
 
 use std::{io, net::IpAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The information page: what people see who look at the relay with a browser. One page, without scripts and without
+//! The information page of a relay, for browsers. One page, without scripts and without
 //! anything from elsewhere; everything on it is public anyway.
 //!
 //! Links to people begin with the host of a relay too; for these there is a page that says what to do with them (`link`).

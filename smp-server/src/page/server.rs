@@ -60,7 +60,7 @@ pub(crate) async fn serve(listener: TcpListener, site: Site, tls: PageTls, spawn
         let (site, headers, tls) = (site.clone(), headers.clone(), tls.current());
         let answering = async move {
             tokio::select! {
-                // What went wrong is the browser's concern.
+                // An error here is the browser's concern.
                 _ = timeout(CONNECTION_TIMEOUT, answer_one(stream, tls, &site, &headers)) => {}
                 () = place.evicted() => {}
             }

@@ -1,4 +1,4 @@
-//! The page that goes with the settings in force.
+//! `Site`: the page that goes with the settings in force.
 
 use std::sync::{Arc, Mutex};
 

@@ -65,7 +65,7 @@ impl Validity {
         self.until > other.until
     }
 
-    /// What there is to say at a time in seconds since 1970.
+    /// The state of the certificate at a time in seconds since 1970.
     pub(crate) fn at(&self, now: i64) -> PageCertificate {
         let Self { file, from, until } = self;
         let near = (until.saturating_sub(*from) / LAST_PART).min(NEAR_AT_MOST);

@@ -1,4 +1,4 @@
-//! Connecting to other relays, but not to whatever else is in the networks of this one.
+//! Connections to other relays, but not to anything else in the networks of this one.
 
 use std::time::Duration;
 

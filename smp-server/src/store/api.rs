@@ -159,7 +159,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if there is no such queue.
     fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()>;
 
-    /// What [`Store::save_clock`] was told last, over restarts; nothing if it never was.
+    /// The text that [`Store::save_clock`] was told last, over restarts; empty if it never was.
     fn saved_clock(&self) -> StoreFuture<'_, String> {
         Box::pin(async { Ok(String::new()) })
     }

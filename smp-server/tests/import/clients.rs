@@ -1,4 +1,4 @@
-//! What the old relay's clients find at the new one.
+//! The old relay's clients at the new one.
 
 use std::{borrow::Cow, time::Duration};
 

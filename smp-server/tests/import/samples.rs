@@ -1,4 +1,4 @@
-//! What an import makes of undamaged relays.
+//! Imports of undamaged relays.
 
 use std::{fs, process::Command};
 
@@ -143,7 +143,7 @@ fn the_program_says_what_it_did() {
     assert!(said.contains("nothing was changed"), "{said}");
 }
 
-/// What the samples do not have.
+/// Parts of a queue that the samples do not have.
 #[tokio::test]
 async fn links_notifiers_services_and_blocks_are_imported() {
     const KEY: &str = "MCowBQYDK2VwAyEAPwqwn10wKiUj8ULQomihlzJ6kvPD7piNLQdx17OY0CA=";

@@ -89,7 +89,7 @@ impl Copy {
         format!("smp://{}@127.0.0.1:{port}", fingerprint.trim())
     }
 
-    /// What the old relay and the recipient agreed on: the relay's half is in the store log only.
+    /// The secret of the old relay and the recipient: the relay's half is in the store log only.
     pub(crate) fn box_key(&self, queue: &SampleQueue) -> BoxKey {
         let log = fs::read_to_string(sample_dir(self.sample).join("var/smp-server-store.log")).unwrap();
         let id = format!("CREATE rid={} ", base64url::encode(queue.recipient().as_bytes()));
@@ -112,7 +112,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What was done to a queue, and the keys of both sides.
+/// A queue with everything that was done to it, and the keys of both sides.
 #[derive(Deserialize)]
 pub(crate) struct SampleQueue {
     recipient_private_key: String,

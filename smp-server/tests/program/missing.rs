@@ -1,4 +1,4 @@
-//! What a relay has had and does not find is missing, not new: its clients would throw away what waits for them.
+//! Missing data is missing, not new: a relay that began without it would have its clients throw away their queues.
 
 use super::*;
 

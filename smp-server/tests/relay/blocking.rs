@@ -1,4 +1,4 @@
-//! What clients of a queue are answered that the operator has blocked, unblocked or deleted.
+//! Answers to clients of a queue that the operator has blocked, unblocked or deleted.
 
 use smp_protocol::{
     command::{Command, SubscriptionMode},
@@ -43,7 +43,7 @@ fn seen(version: u16, info: BlockingInfo) -> ErrorType {
     }
 }
 
-/// What the subscriber is told without having asked.
+/// The event that the subscriber is sent without having asked.
 async fn told(client: &mut Client, queue: &Queue) -> ErrorType {
     match client.event().await {
         (entity, BrokerMessage::Error(error)) => {

@@ -1,4 +1,4 @@
-//! What one client, or many, can cost is bounded, and others are not slowed down meanwhile: two people exchange messages
+//! Cost of one client, or of many: it is bounded, and others are not slowed down meanwhile: two people exchange messages
 //! before and during each attack, in the same run.
 
 use std::{
@@ -250,7 +250,7 @@ async fn clients_that_do_not_read() {
     until("they are still connected", || connections() == 0).await;
 }
 
-/// What happens between a client and the relay.
+/// State of the line between a client and the relay.
 #[derive(Clone, Copy, PartialEq)]
 enum Line {
     Open,

@@ -139,7 +139,7 @@ async fn part_of_a_crowd() {
     std::process::exit(0);
 }
 
-/// What a part of the crowd says.
+/// Printed by a part of the crowd.
 const OPENED: &str = "all are opened";
 
 /// Starts a part of the crowd.
@@ -198,7 +198,7 @@ async fn thousands_of_silent_connections_do_not_keep_others_out() {
     }
 }
 
-/// Who has shown that he uses the relay is not displaced by who has not.
+/// A client that has shown that it uses the relay is not displaced by one that has not.
 #[tokio::test]
 async fn strangers_leave_for_others_and_those_who_use_the_relay_stay() {
     let relay = relay_with(|config| {

@@ -221,7 +221,7 @@ async fn a_full_disk_keeps_nobody_from_receiving() {
     relay.running.shutdown().await.unwrap();
 }
 
-/// What needs no disk is done, on connections that were refused something and on others. Returns whether `ACK` was: if
+/// Commands that need no disk are done, on connections that were refused something and on others. Returns whether `ACK` was: if
 /// not, the message comes again.
 async fn others_go_on(relay: &TestRelay, refused: [&Client; 2], read: &Filled, waiting: &Filled) -> bool {
     let other = relay.client().await;

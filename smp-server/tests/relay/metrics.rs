@@ -1,4 +1,4 @@
-//! What a monitoring system is told.
+//! Metrics, as a monitoring system reads them.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -98,7 +98,7 @@ async fn what_nobody_has_taken_survives_a_restart() {
     server.assert_quiet().await;
     alice.subscribe(&queue).await;
     assert_eq!(alice.message(&queue).await.0, first);
-    // What was taken does not come again.
+    // A notification that was taken does not come again.
     let relay = relay.again(async |running| running.shutdown().await.unwrap()).await;
     let mut server = relay.client().await;
     subscribe(&server, &notifier).await;

@@ -28,7 +28,7 @@ use crate::{
 const ONION: &str = "abcdefghij234567.onion";
 const NETWORK: ProxyError = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
 
-/// What a SOCKS5 proxy does.
+/// Behaviour of a SOCKS5 proxy.
 #[derive(Clone, Copy)]
 enum Manner {
     /// Connects to this address, whatever it is asked for.

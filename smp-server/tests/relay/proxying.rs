@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A session of a proxy with a destination, as the sender knows it.
-pub(crate) struct Session {
+pub(crate) struct ProxySession {
     id: SessionId,
     versions: VersionRange<SmpVersion>,
     key: X25519PublicKey,
@@ -38,14 +38,14 @@ pub(crate) async fn prxy(
     client: &Client,
     relay: &RelayAddress,
     password: Option<Password>,
-) -> Result<Session, ClientError> {
+) -> Result<ProxySession, ClientError> {
     let command = Command::ProxySession { relay: Box::new(relay.clone()), password };
     match client.ask(None, EntityId::empty(), command).await? {
         BrokerMessage::ProxySessionKey { session_id, versions, key } => {
             assert_eq!(key.chain.relay_fingerprint(), Some(relay.fingerprint));
             let leaf_key = key.chain.leaf_key().unwrap();
             let key = key.signed_key.verify_x25519(&leaf_key).unwrap();
-            Ok(Session { id: session_id, versions, key })
+            Ok(ProxySession { id: session_id, versions, key })
         }
         other => panic!("{other:?}"),
     }
@@ -53,7 +53,7 @@ pub(crate) async fn prxy(
 
 pub(crate) async fn pfwd(
     client: &Client,
-    session: &Session,
+    session: &ProxySession,
     key: Option<&PrivateAuthKey>,
     entity: impl Into<EntityId>,
     command: Command<'_>,
@@ -71,7 +71,7 @@ pub(crate) async fn pfwd(
     }
 }
 
-pub(crate) fn proxy_error(answer: Result<Session, ClientError>) -> ProxyError {
+pub(crate) fn proxy_error(answer: Result<ProxySession, ClientError>) -> ProxyError {
     match refused(answer.map(|_| BrokerMessage::Ok)) {
         ErrorType::Proxy(error) => *error,
         other => panic!("{other:?}"),
@@ -134,7 +134,7 @@ async fn the_relay_client_sends_directly_and_through_a_proxy() {
         let refused = path.send(None, EntityId::from([1; 24]), send(&[0; 20_000])).await;
         assert!(matches!(refused, Err(ClientError::TooLarge)), "{refused:?}");
     }
-    // What the proxy says is told from what the destination says.
+    // Errors of the proxy are told from those of the destination.
     let foreign = changed(&destination, |address| address.fingerprint = [7; 32]);
     let error = open(&foreign).await.unwrap_err();
     assert!(
@@ -269,7 +269,7 @@ async fn one_client_cannot_take_all_places_for_relays() {
     let client = proxy.client().await;
     let first = prxy(&client, one.running.address(), None).await.unwrap();
     let network = ProxyError::Broker(BrokerErrorType::Network(NetworkError::Failed));
-    // Nobody listens there. What failed goes first.
+    // Nobody listens there. Failed ones go first.
     for port in 1..=5 {
         let absent = changed(&one, |address| address.port = Some(port));
         assert_eq!(proxy_error(prxy(&client, &absent, None).await), network);
@@ -334,7 +334,7 @@ async fn many_clients_cannot_close_the_sessions_that_another_one_uses() {
     }
 }
 
-/// Whatever hosts its address names.
+/// With any hosts in its address.
 #[tokio::test]
 async fn a_relay_forwards_to_itself_past_all_networks() {
     let proxy = relay_with(|config| config.proxy.allow_private_hosts = false).await;

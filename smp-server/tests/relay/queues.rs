@@ -65,7 +65,7 @@ async fn a_queue_is_secured_once() {
     let queue = alice.queue().await;
     let skey = |key: &smp_crypto::PrivateAuthKey| Command::SenderSecure(SenderAuthKey(key.public_key()));
     let (key, other) = (x25519(), ed25519());
-    // Whoever secures must have the key.
+    // The client that secures must have the key.
     assert_eq!(refused(bob.ask(Some(&other), queue.sender(), skey(&key)).await), ErrorType::Auth);
     for _ in 0..2 {
         bob.ok(Some(&key), queue.sender(), skey(&key)).await;

@@ -1,4 +1,4 @@
-//! What is refused, and that refusals tell nothing.
+//! Refusals, which tell nothing.
 
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::{

@@ -1,4 +1,4 @@
-//! What survives the end of a relay in the same process.
+//! Ends of a relay in the same process, and everything that survives them.
 
 use smp_server::RunningRelay;
 
@@ -17,7 +17,7 @@ async fn queues_and_messages_survive_every_kind_of_end() {
         alice.subscribe(&queue).await;
         let (id, body) = alice.message(&queue).await;
         assert_eq!(body, [round, 1]);
-        // What is acknowledged is gone, what is only delivered is not.
+        // An acknowledged message is gone, one that is only delivered is not.
         assert_eq!(alice.ack(&queue, &id).await.unwrap().1, [round, 2]);
         relay = match round % 2 {
             0 => relay.again(RunningRelay::kill).await,

@@ -228,7 +228,7 @@ async fn every_part_of_a_transmission_is_covered(context: &Context) -> CheckResu
     client.expect_quiet().await
 }
 
-/// What was sent in one connection cannot be sent again in another.
+/// A transmission of one connection cannot be sent again in another.
 async fn the_session_is_covered(context: &Context) -> CheckResult {
     let (mut client, mut other) = context.connect_two().await?;
     for kind in KeyKind::all(context.version) {

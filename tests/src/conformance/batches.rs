@@ -30,7 +30,7 @@ checks! { "batches":
     6..=19 => a_damaged_transmission_does_not_spoil_the_others,
 }
 
-/// What is to be sent together.
+/// Transmissions to be sent together.
 #[derive(Default)]
 struct Batch {
     transmissions: Vec<Vec<u8>>,

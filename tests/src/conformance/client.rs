@@ -16,23 +16,23 @@ use smp_protocol::transmission::{
 use smp_protocol::version::SmpVersion;
 use smp_transport::identity::RelayIdentity;
 
-use super::Target;
+use super::target::Target;
 use super::wire::{Greeted, Introduction, Wire};
 
-/// What stands in front of a transmission.
+/// The authorization in front of a transmission.
 #[derive(Debug, Clone, Copy)]
 pub enum Auth<'a> {
     /// Nothing.
     None,
-    /// What this key makes of the transmission.
+    /// By this key.
     Key(&'a PrivateAuthKey),
-    /// What this key makes of the transmission if the session had this ID.
+    /// By this key, as if the session had this ID.
     OtherSession(&'a PrivateAuthKey, &'a [u8]),
     /// These bytes, whatever they are.
     Bytes(&'a [u8]),
-    /// What this key makes of the transmission, and next to it these bytes as the signature of a service.
+    /// By this key, and next to it these bytes as the signature of a service.
     WithSignature(&'a PrivateAuthKey, &'a [u8; 64]),
-    /// What this key makes of the transmission, and next to it the signature of the service of this connection.
+    /// By this key, and next to it the signature of the service of this connection.
     WithService(&'a PrivateAuthKey),
     /// The signature of the service of this connection.
     Service,
@@ -44,14 +44,14 @@ impl<'a> From<&'a PrivateAuthKey> for Auth<'a> {
     }
 }
 
-/// What came from the relay.
+/// A transmission of the relay.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The transmission without its length.
     pub raw: Vec<u8>,
     /// That of the command; empty for what the relay sends on its own.
     pub correlation_id: CorrelationId,
-    /// What it is about.
+    /// The entity that it is about.
     pub entity_id: EntityId,
     /// The message.
     pub message: BrokerMessage<'static>,
@@ -251,7 +251,7 @@ impl Client {
         self.wire.write(content).await
     }
 
-    /// What comes next.
+    /// The next transmission.
     ///
     /// # Errors
     /// If nothing comes, or nothing that can be read.
@@ -284,7 +284,7 @@ impl Client {
         Ok(())
     }
 
-    /// The answer with this correlation ID. What else comes is kept.
+    /// The answer with this correlation ID. Others that come before it are kept.
     ///
     /// # Errors
     /// As for [`Client::receive`].
@@ -468,7 +468,17 @@ pub(super) fn only_answer(
     Ok(BrokerMessage::decode(raw.command, session.version)?.into_owned())
 }
 
-/// What an authorization covers: the same bytes in all versions. Only whether the session ID is sent differs.
+/// Whether a command was answered as it must be.
+pub(crate) fn answered(
+    command: &Command<'_>,
+    answer: &BrokerMessage<'_>,
+    expected: &BrokerMessage<'_>,
+) -> Result<()> {
+    ensure!(answer == expected, "{:?} was answered with {answer:?} and not {expected:?}", command.tag());
+    Ok(())
+}
+
+/// The bytes that an authorization covers: the same in all versions. Only whether the session ID is sent differs.
 fn covered(session_id: &[u8], correlation_id: &[u8], entity_id: &[u8], command: &[u8]) -> Vec<u8> {
     [short(session_id), parts(correlation_id, entity_id, command)].concat()
 }

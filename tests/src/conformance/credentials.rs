@@ -27,7 +27,7 @@ const ID: [u8; 24] = [1; 24];
 const SIGNATURE: Auth<'static> = Auth::Bytes(&[1; 64]);
 
 /// Sends a command with and without authorization and entity, as `[with both, authorization, entity, nothing]`.
-/// What is not refused because of its credentials is `None`, and not looked at.
+/// A command that is not refused because of its credentials is `None`, and not looked at.
 async fn try_all(
     client: &mut Client,
     command: &Command<'_>,
@@ -121,7 +121,7 @@ async fn ping_and_proxy_commands_need_nothing(context: &Context) -> CheckResult 
     client.expect_quiet().await
 }
 
-/// Whatever the credentials are. What relays answer is no command, and neither is what only later versions know.
+/// With any credentials. An answer of relays is no command, and neither is one that only later versions know.
 async fn unknown_commands_are_refused(context: &Context) -> CheckResult {
     let mut client = context.connect().await?;
     let commands = [

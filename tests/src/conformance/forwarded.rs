@@ -13,7 +13,7 @@ use smp_protocol::session::SessionParameters;
 use smp_protocol::transmission::BlockContent;
 use smp_protocol::version::SmpVersion;
 
-use super::client::{Auth, Client, block_of, only_answer};
+use super::client::{Auth, Client, answered, block_of, only_answer};
 use super::queue::{KeyKind, NewOptions, dh_key, send, sender_key};
 use super::wire::Introduction;
 use super::{CheckResult, Context, checks};
@@ -118,9 +118,7 @@ impl Proxy {
         command: &Command<'_>,
         expected: impl Into<BrokerMessage<'static>>,
     ) -> CheckResult {
-        let (answer, expected) = (self.ask(auth, entity_id, command).await?, expected.into());
-        ensure!(answer == expected, "{:?} was answered with {answer:?} and not {expected:?}", command.tag());
-        Ok(())
+        answered(command, &self.ask(auth, entity_id, command).await?, &expected.into())
     }
 }
 

@@ -166,7 +166,7 @@ async fn connect_without_alpn(target: &Target) -> Result<(Wire, RelayHello)> {
         .with_no_client_auth();
     let name = ServerName::try_from("relay.invalid")?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, target.open().await?).await?;
-    let mut wire = Wire::new(stream, target.patience);
+    let mut wire = Wire::new(stream, target.timeout);
     let content = wire.read().await?.context("the relay closed instead of sending its hello")?;
     Ok((wire, RelayHello::read(&content)?))
 }

@@ -74,7 +74,7 @@ async fn a_deleted_queue_is_unknown(context: &Context) -> CheckResult {
     let key = sender_key(context.version);
     let skey = Command::SenderSecure(key.public_key().into());
     client.refused(&key, queue.sender(), &skey, ErrorType::Auth).await?;
-    // Who deletes is not told.
+    // The client that deletes is not told.
     client.expect_quiet().await
 }
 

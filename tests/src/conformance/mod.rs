@@ -29,6 +29,7 @@
 //! the protocol say so ([`Check::stricter`]) and can be left out ([`Options::lenient`]).
 
 mod client;
+mod context;
 mod queue;
 mod runner;
 mod statistics;
@@ -60,11 +61,12 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 pub use client::{Auth, Client, Received};
+pub use context::Context;
 pub use queue::{KeyKind, NewOptions, Queue};
 pub use runner::{Options, Outcome, Report, run};
-pub use target::{Context, Target};
+pub use target::Target;
 
-/// What a check returns: why the relay does not conform, if it does not.
+/// Result of a check: the reason for which the relay does not conform, if it does not.
 pub type CheckResult = anyhow::Result<()>;
 
 /// A running check.
@@ -75,7 +77,7 @@ pub type CheckFuture<'a> = Pin<Box<dyn Future<Output = CheckResult> + Send + 'a>
 pub struct Check {
     /// The module.
     pub subject: &'static str,
-    /// What must hold, as a sentence with underscores.
+    /// The rule that must hold, as a sentence with underscores.
     pub name: &'static str,
     /// The versions in which it must hold.
     pub versions: RangeInclusive<u16>,

@@ -26,7 +26,7 @@ checks! { "notifications":
     17..=19 => a_queue_is_created_with_notifications,
 }
 
-/// What a notifier and the recipient have.
+/// IDs and keys of a notifier and its recipient.
 pub(super) struct Notifier {
     pub(super) id: NotifierId,
     pub(super) key: PrivateAuthKey,

@@ -11,7 +11,7 @@ use smp_protocol::proxy::{open_answer, seal_content};
 use smp_protocol::session::SessionParameters;
 use smp_protocol::version::SmpVersion;
 
-use super::client::{Auth, Client, block_of, only_answer};
+use super::client::{Auth, Client, answered, block_of, only_answer};
 use super::queue::{dh_key, send, sender_key};
 use super::{CheckResult, Context, Target, checks};
 
@@ -33,7 +33,7 @@ fn destination(context: &Context) -> RelayAddress {
 /// A connection to the destination, where the queues are.
 async fn connect_to_destination(context: &Context) -> Result<Client> {
     let address = context.target.destination.clone().unwrap_or_else(|| context.target.address.clone());
-    let target = Target { address, destination: None, patience: context.target.patience };
+    let target = Target { address, destination: None, timeout: context.target.timeout };
     Client::connect(&target, context.version).await.context("connecting to the destination")
 }
 
@@ -106,9 +106,7 @@ impl Route {
         command: &Command<'_>,
         expected: impl Into<BrokerMessage<'static>>,
     ) -> CheckResult {
-        let (answer, expected) = (self.ask(auth, entity_id, command).await?, expected.into());
-        ensure!(answer == expected, "{:?} was answered with {answer:?} and not {expected:?}", command.tag());
-        Ok(())
+        answered(command, &self.ask(auth, entity_id, command).await?, &expected.into())
     }
 }
 

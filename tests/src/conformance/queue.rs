@@ -63,7 +63,7 @@ pub struct NewOptions<'a> {
     pub key: PrivateAuthKey,
     /// Whether to subscribe.
     pub subscription: SubscriptionMode,
-    /// What kind of queue.
+    /// Kind of queue.
     pub request: Option<QueueRequest<'a>>,
     /// Whether to allow notifications.
     pub notifier: Option<NotifierCredentials>,
@@ -99,7 +99,7 @@ impl NewOptions<'_> {
 pub struct Queue {
     /// Authorizes the recipient's commands.
     pub key: PrivateAuthKey,
-    /// What the relay said.
+    /// The relay's answer.
     pub ids: QueueIds,
     /// Opens bodies of `MSG`.
     pub box_key: BoxKey,
@@ -140,7 +140,7 @@ impl Queue {
 pub struct Delivered {
     /// Its ID.
     pub id: MessageId,
-    /// What was in the box.
+    /// The content of the box.
     pub content: ReceivedBody<'static>,
 }
 

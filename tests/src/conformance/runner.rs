@@ -5,16 +5,18 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use futures_util::StreamExt as _;
-use smp_protocol::version::SmpVersion;
+use smp_protocol::version::{SmpVersion, VersionRange};
 use tokio::time::timeout;
 
+use super::wire::Greeted;
 use super::{Check, Context, Target, all};
 
 /// After so long a check has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What to run.
+/// Options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// In which versions.
@@ -36,7 +38,7 @@ impl Default for Options {
     }
 }
 
-/// What came out of one check in one version.
+/// Outcome of one check in one version.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// `subject::name`.
@@ -49,7 +51,7 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// What came out of all checks.
+/// Outcomes of all checks.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// In the order in which checks ended.
@@ -61,7 +63,7 @@ pub struct Report {
 /// # Errors
 /// If the relay does not say which versions it offers.
 pub async fn run(target: &Target, options: &Options) -> anyhow::Result<Report> {
-    let offered = target.offered_versions().await?;
+    let offered = offered_versions(target).await?;
     let chosen = all().into_iter().filter(|check| is_chosen(check, options));
     let runs: Vec<(Check, u16)> = chosen
         .flat_map(|check| {
@@ -76,6 +78,17 @@ pub async fn run(target: &Target, options: &Options) -> anyhow::Result<Report> {
         .collect()
         .await;
     Ok(Report { outcomes })
+}
+
+/// The versions that the relay offers, and its destination if there is another one.
+async fn offered_versions(target: &Target) -> anyhow::Result<VersionRange<SmpVersion>> {
+    let offered = Greeted::connect(target, None).await.context("cannot connect")?.hello.versions;
+    let Some(destination) = &target.destination else { return Ok(offered) };
+    let destination = Target { address: destination.clone(), destination: None, ..target.clone() };
+    let of_destination =
+        Greeted::connect(&destination, None).await.context("cannot connect to the destination")?;
+    let common = offered.intersect(&of_destination.hello.versions);
+    common.context("the relay and its destination have no version in common")
 }
 
 fn is_chosen(check: &Check, options: &Options) -> bool {

@@ -176,7 +176,7 @@ async fn commands_for_all_queues_are_for_services(context: &Context) -> CheckRes
     service.expect_quiet().await
 }
 
-/// What a service says that it has, and what the relay says.
+/// The count and hash that a service says of its queues, as the relay says them.
 fn queues(queues: &[&Queue]) -> ServiceQueues {
     let hash = queues.iter().fold(IdsHash::default(), |hash, queue| hash.combine(queue.recipient().into()));
     ServiceQueues { count: queues.len() as i64, ids_hash: hash }

@@ -70,7 +70,7 @@ async fn the_last_connection_to_subscribe_gets_the_messages(context: &Context) -
     second.expect_quiet().await
 }
 
-/// What the new subscriber has not acknowledged must not be deleted by the old one.
+/// A message that the new subscriber has not acknowledged must not be deleted by the old one.
 async fn the_displaced_subscriber_cannot_acknowledge(context: &Context) -> CheckResult {
     let (mut first, mut second) = context.connect_two().await?;
     let queue = first.queue().await?;
@@ -130,7 +130,7 @@ async fn only_the_recipient_can_subscribe(context: &Context) -> CheckResult {
         other.refused(&kind.generate(), queue.recipient(), &Command::Subscribe, ErrorType::Auth).await?;
     }
     other.refused(queue.auth(), queue.sender(), &Command::Subscribe, ErrorType::Auth).await?;
-    // Who was refused has displaced nobody.
+    // A client that was refused has displaced nobody.
     other.ok(Auth::None, queue.sender(), &send(b"1")).await?;
     client.expect_message(&queue, b"1").await?;
     client.expect_quiet().await

@@ -41,7 +41,7 @@ const POWER: f64 = 0.9;
 /// Tests for each pair of cases, times pairs.
 const TESTS: f64 = 6.0;
 
-/// What is wrong with a command.
+/// The fault of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
     /// Nothing has this ID.
@@ -86,7 +86,7 @@ pub enum Probe {
     Second,
 }
 
-/// What to measure.
+/// Settings of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The version to speak.
@@ -118,10 +118,10 @@ pub struct Comparison {
     pub shift: f64,
 }
 
-/// What was found.
+/// Result of a measurement.
 #[derive(Debug, Clone)]
 pub struct Timing {
-    /// What was measured.
+    /// Its settings.
     pub settings: Settings,
     /// Median of all samples, in microseconds.
     pub median: f64,

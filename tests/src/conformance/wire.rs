@@ -19,7 +19,7 @@ use smp_transport::tls::TlsClient;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::Target;
+use super::target::Target;
 
 /// A stream inside TLS.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,7 +31,7 @@ pub(crate) struct Wire {
     stream: Pin<Box<dyn Stream>>,
     sealing: Option<SealingChain>,
     opening: Option<OpeningChain>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// A connection with the relay's hello, which has not been answered.
@@ -62,9 +62,9 @@ impl<'a> Introduction<'a> {
 impl Wire {
     pub(crate) fn new(
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        patience: Duration,
+        timeout: Duration,
     ) -> Self {
-        Self { stream: Box::pin(stream), sealing: None, opening: None, patience }
+        Self { stream: Box::pin(stream), sealing: None, opening: None, timeout }
     }
 
     /// Writes a block with this content.
@@ -85,7 +85,7 @@ impl Wire {
 
     /// Writes bytes, which need not be a block.
     pub(crate) async fn write_raw(&mut self, bytes: &[u8]) -> Result<()> {
-        timeout(self.patience, async {
+        timeout(self.timeout, async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         })
@@ -106,7 +106,7 @@ impl Wire {
     /// The content of the next block; `None` if the relay has closed the connection.
     pub(crate) async fn read(&mut self) -> Result<Option<Vec<u8>>> {
         let mut block = Box::new([0; BLOCK_SIZE]);
-        match timeout(self.patience, self.stream.read_exact(&mut block[..])).await.context("nothing came")? {
+        match timeout(self.timeout, self.stream.read_exact(&mut block[..])).await.context("nothing came")? {
             Ok(_) => {}
             // Relays close in different ways.
             Err(_) => return Ok(None),
@@ -132,11 +132,11 @@ impl Greeted {
     pub(crate) async fn connect(target: &Target, certificate: Option<&RelayIdentity>) -> Result<Self> {
         let tls = TlsClient::new(target.address.fingerprint, certificate, Time::machine())?;
         let stream = target.open().await?;
-        let tls = timeout(target.patience, tls.connect(stream)).await.context("TLS takes too long")??;
+        let tls = timeout(target.timeout, tls.connect(stream)).await.context("TLS takes too long")??;
         let session_id = SessionId::new(tls.session_id())?;
         let relay_chain =
             CertificateChain::new(tls.peer_chain().iter().map(|certificate| certificate.to_vec()).collect())?;
-        let mut wire = Wire::new(tls.into_stream(), target.patience);
+        let mut wire = Wire::new(tls.into_stream(), target.timeout);
         let content = wire.read().await?.context("the relay closed instead of sending its hello")?;
         let hello = RelayHello::read(&content)?;
         ensure!(hello.session_id == session_id, "the session ID is not tls-unique");

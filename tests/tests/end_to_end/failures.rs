@@ -1,4 +1,4 @@
-//! What goes wrong is said clearly, and loses nothing.
+//! Failures: each is said clearly, and loses nothing.
 
 use crate::harness::{Peer, TestRelay, config, connect, finish, numbers, soon};
 use smp_agent::{
@@ -277,7 +277,7 @@ async fn joiner_whose_relays_all_refuse_is_told() {
 async fn stopped_agent_leaves_its_relays_though_its_events_are_held() {
     let relay = TestRelay::start().await;
     for shut_down in [true, false] {
-        // What the agent connects to, and ends when the agent does.
+        // The listener that the agent connects to, which ends when the agent does.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut address = relay.address();
         let target = format!("127.0.0.1:{}", address.port_or_default());
@@ -313,7 +313,7 @@ async fn second_joiner_on_an_old_relay_is_given_up_after_a_time() {
     let given_up = async {
         let mut mallory = mallory;
         loop {
-            // What is old is looked for when the agent is opened, by the second.
+            // Old data is looked for when the agent is opened, by the second.
             tokio::time::sleep(Duration::from_millis(500)).await;
             mallory = mallory.crash().await;
             if let Some(Event::ConnectionFailed { connection, error }) = mallory.next_of(joined).await {

@@ -55,7 +55,7 @@ async fn messages_that_no_relay_forwards_wait_or_go_directly() {
             talk(&mut alice, &mut bob, connections).await;
             continue;
         }
-        // What bob's relay is asked for at last shows that nothing was sent before.
+        // The last request at bob's relay shows that nothing was sent before.
         let (_, link) = bob.agent.create_invitation().await.unwrap();
         alice.agent.join(&link.to_string(), b"alice").await.unwrap();
         let mut alice = alice.crash().await;
@@ -64,7 +64,7 @@ async fn messages_that_no_relay_forwards_wait_or_go_directly() {
     }
 }
 
-/// What a SOCKS proxy has seen: user names with the destinations.
+/// User names that a SOCKS proxy has seen, with the destinations.
 type Seen = Arc<Mutex<HashSet<(Vec<u8>, String)>>>;
 
 /// A SOCKS5 proxy that wants a user name, and has one destination whatever it is asked for.

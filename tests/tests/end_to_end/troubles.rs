@@ -1,4 +1,4 @@
-//! What is wrong with a connection is its state, from when it begins until it ends.
+//! Troubles of a connection: they are its state, from when they begin until they end.
 
 use crate::harness::{Peer, TestRelay, connect, soon};
 use smp_agent::{ConnectionId, Event, RotationSide, RotationStage, SyncState, Trouble};

@@ -7,7 +7,7 @@ use crate::pages;
 /// The core rules of RFC 5234 that the chapters use.
 const CORE: [&str; 5] = ["ALPHA", "DIGIT", "HEXDIG", "OCTET", "SP"];
 
-/// What stands in the definition of a rule.
+/// A token in the definition of a rule.
 #[derive(Debug, PartialEq)]
 enum Token {
     Rule(String),

@@ -109,7 +109,7 @@ pub(in crate::store) fn sent(number: u32) -> NewMessage {
     }
 }
 
-/// What a message that must be accepted gets.
+/// Unwraps the acceptance of a message that must be accepted.
 pub(in crate::store) trait MustBeAccepted {
     fn accepted(self) -> Accepted;
 }

@@ -120,7 +120,7 @@ pub(in crate::store) async fn are_refused_by_inactive_queues(store: &dyn Store) 
         store.update_queue(&id(1, 0), QueueChange::Status(status.clone())).await.unwrap();
         assert!(matches!(send(store, 2).await, Appended::NotActive(found) if found == status));
     }
-    // What was sent before can still be received.
+    // A message that was sent before can still be received.
     assert_eq!(first(store).await, 1);
     store.update_queue(&id(1, 0), QueueChange::Status(QueueStatus::Active)).await.unwrap();
     send(store, 3).await.accepted();

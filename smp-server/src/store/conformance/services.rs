@@ -14,7 +14,7 @@ fn service(number: u32, role: ServiceRole) -> NewService {
     }
 }
 
-/// What a service must say of these queues.
+/// The count and hash that a service must say of these queues.
 fn summary(ids: &[Vec<u8>]) -> ServiceQueues {
     let mut ids_hash = [0; 16];
     for id in ids {

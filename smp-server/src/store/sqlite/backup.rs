@@ -35,7 +35,7 @@ impl SqliteStore {
         durable::create_new(path, Access::Owner).map_err(failed)?;
         let copied = copy(config, path).await.and_then(|()| open::sync_file(path).map_err(failed));
         if copied.is_err() {
-            // What is left of it is no copy.
+            // A part of a copy is no copy.
             let _ = std::fs::remove_file(path);
         }
         copied

@@ -219,7 +219,7 @@ impl Cache {
             }
             let Some(id) = inner.clock.pop_front() else { return };
             let Some(active) = inner.queues.get(&id) else { continue };
-            // Nobody can get hold of it while the map is locked. Whatever waits for the disk holds it.
+            // Nobody can get hold of it while the map is locked. An operation that waits for the disk holds it.
             if active.take_used() || Arc::strong_count(active) > 1 {
                 inner.clock.push_back(id);
                 continue;

@@ -55,7 +55,7 @@ pub(super) struct Disk {
     deferred: Mutex<BTreeSet<i64>>,
     known: Mutex<Known>,
     surroundings: Surroundings,
-    /// What tests say is free.
+    /// Free bytes as tests say them.
     #[cfg(test)]
     pub(super) pretended: Arc<Mutex<Option<u64>>>,
 }

@@ -132,7 +132,7 @@ impl SqliteStore {
             Known::Queue(active) => active,
             Known::Recipient(recipient) => self.shared.cache.queue(&recipient),
             Known::Absent => {
-                // What is done with a queue that is in memory.
+                // The same steps as for a queue that is in memory.
                 let _ = self.shared.cache.another(id).and_then(|active| active.record());
                 return Ok(LookedUp { queue: None, asked_disk });
             }
@@ -284,7 +284,7 @@ impl SqliteStore {
         self.step(&held, |queue| Step::Done(queue.content())).await
     }
 
-    /// What is found is removed, so that the next step starts from the beginning again.
+    /// Found messages are removed, so that the next step starts from the beginning again.
     pub(super) async fn expire(&self, before: u64, limit: usize) -> Result<Swept> {
         self.check_open()?;
         let limit = limit.max(1);

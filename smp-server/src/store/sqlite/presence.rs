@@ -87,7 +87,7 @@ pub(super) async fn begin_session(
         Err(error) if matches!(fault(&error), StorageFault::Full) => return Ok(()),
         Err(error) => return Err(failed(error)),
     }
-    // Whatever the durability: the note must not be newer than the log.
+    // With any durability: the note must not be newer than the log.
     fs::File::open(with_end(path, "-wal")).and_then(|log| log.sync_all()).map_err(io_failed)?;
     match write_note(lock, &session) {
         // An unreadable note says nothing; the database knows the one before.

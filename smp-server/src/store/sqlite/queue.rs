@@ -29,7 +29,7 @@ pub(super) struct Active {
 
 #[derive(Debug)]
 pub(super) enum State {
-    /// What the queue is, only the disk knows.
+    /// Only the disk knows the queue.
     Unloaded,
     /// There is no such queue; this value is no longer in the cache.
     Absent,

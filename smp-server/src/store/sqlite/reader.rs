@@ -206,7 +206,7 @@ impl Reader {
         row.map(|row| read(service_queues(&row))).transpose()
     }
 
-    /// What the store was told of the relay's clock.
+    /// The text that the store was told of the relay's clock.
     pub(super) async fn clock(&self) -> Result<String> {
         let row = query("SELECT clock FROM store").fetch_one(&self.pool).await.map_err(unavailable)?;
         read(rows::get(&row, 0))

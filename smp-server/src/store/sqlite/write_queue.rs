@@ -287,7 +287,7 @@ impl Transaction {
     }
 }
 
-/// What comes after closing waits for nobody.
+/// An operation that comes after closing waits for nobody.
 fn refuse(operation: Operation) {
     match operation {
         Operation::Append(pending) => pending.fail(&StoreError::Closed),

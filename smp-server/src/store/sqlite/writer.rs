@@ -176,7 +176,7 @@ impl Writer {
         let (count, mut failed) = (operations.len(), 0);
         for operation in operations {
             let single = vec![operation];
-            // What the reserve has made possible is for others.
+            // Room that the reserve has made is for others.
             let refused = matches!(single[..], [Operation::Append(_)]) && self.shared.disk.is_full();
             let result = if refused { Err(StorageFault::Full) } else { self.transaction(&single).await };
             match result {

@@ -14,7 +14,7 @@ use smp_protocol::{
 use smp_transport::client::{ClientError, RelayClient};
 
 use super::{
-    lane::open,
+    conversation::open,
     state::{Notifier, State, look},
 };
 use crate::{Queue, connect, message};
@@ -26,9 +26,9 @@ pub(super) struct Owner {
     contact: bool,
     client: Option<RelayClient>,
     queue: Option<Queue>,
-    /// What it is, since it was answered.
+    /// Its state, since it was answered.
     certain: State,
-    /// What it is as well if the command without an answer was done.
+    /// Its other possible state: if the command without an answer was done.
     possible: Option<State>,
     /// Queues whose deletion was answered since the last kill.
     deleted: Vec<(Queue, State)>,
@@ -261,7 +261,7 @@ impl Owner {
         Step { key, entity, command, after }
     }
 
-    /// What was answered must be seen; what was not may be.
+    /// An answered command must have had its effect; another may have.
     pub(super) async fn check(&mut self, address: &RelayAddress) {
         for (queue, state) in std::mem::take(&mut self.deleted) {
             let seen = look(address, &queue, &[&state]).await;

@@ -1,4 +1,4 @@
-//! What a queue is, as far as clients can see it.
+//! State of a queue, as far as clients can see it.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use crate::{Queue, connect, drain, message};
 /// A message that only finds out who may send.
 const PROBE: u32 = u32::MAX;
 
-/// What commands have made of a queue.
+/// State of a queue after some commands.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) deleted: bool,
@@ -38,7 +38,7 @@ pub(super) struct Notifier {
     pub(super) id: Option<NotifierId>,
 }
 
-/// What was seen of it.
+/// The part of it that was seen.
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     /// Those of the recipient's keys that authorize.
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    /// What is to be seen of it.
+    /// The part of it that is to be seen.
     pub(super) fn expected(&self) -> Seen {
         if self.deleted {
             return Seen {

@@ -111,7 +111,7 @@ async fn receive(store: Arc<dyn Store>, queue: u32) {
     }
 }
 
-/// What killed processes said: numbers by queue.
+/// The words of killed processes: numbers by queue.
 #[derive(Default)]
 struct Said {
     kept: BTreeMap<u32, BTreeSet<u32>>,
@@ -126,7 +126,7 @@ impl Said {
             Some("kept") => &mut self.kept,
             Some("got") => &mut self.got,
             Some("done") => &mut self.done,
-            // What the test harness prints.
+            // A line of the test harness.
             _ => return,
         };
         let mut numbers = words.map_while(|word| word.parse().ok());

@@ -40,7 +40,7 @@ fn fail_all(store: &SqliteStore, at: Stage) {
     store.shared.faults.set(move |stage| (stage == at).then_some(StorageFault::Full));
 }
 
-/// What the store says after a failure and after a restart is the same.
+/// The store says the same after a failure and after a restart.
 async fn agree(store: SqliteStore, directory: &tempfile::TempDir, expected: &[u32]) {
     assert_eq!(numbers(&store, 1).await, expected);
     assert_eq!(store.counts().messages, expected.len() as u64);

@@ -180,7 +180,7 @@ async fn what_is_missing_is_not_made_again() {
     }
 }
 
-/// What was written last is in the log: without it a database is one of another time.
+/// The last writes are in the log: without it a database is one of another time.
 #[tokio::test]
 async fn a_missing_log_is_noticed() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What only a store on disk can do, or fail to do.
+//! Tests of what only a store on disk can do, or fail to do.
 
 mod concurrency;
 mod crash;

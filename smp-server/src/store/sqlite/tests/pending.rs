@@ -159,7 +159,7 @@ async fn senders_wait_when_too_much_waits_for_the_disk() {
     paused.store.close().await.unwrap();
 }
 
-/// What clients give with a new queue waits as messages do.
+/// Data that clients give with a new queue waits as messages do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn new_queues_wait_when_too_much_waits_for_the_disk() {
     const DATA: usize = 16_000;
@@ -188,7 +188,7 @@ async fn new_queues_wait_when_too_much_waits_for_the_disk() {
     paused.reached.recv().await.unwrap();
     let room = 2 * (DATA + OPERATION_BYTES) as u64;
     assert_eq!(paused.store.load().waiting_bytes, room, "two of five, and no more");
-    // What frees the disk does not wait for room.
+    // A deletion frees the disk and does not wait for room.
     let deletion = id(1, 0);
     let mut deletion = paused.store.delete_queue(&deletion);
     let before = paused.store.load().waiting_operations;

@@ -20,7 +20,7 @@ use crate::{Queue, connect, create, drain, message};
 const MESSAGES: u32 = 120;
 
 /// A queue, its sender, and maybe its recipient.
-pub(super) struct Lane {
+pub(super) struct Conversation {
     queue: Queue,
     sender: Option<RelayClient>,
     /// Whether the recipient is there.
@@ -66,7 +66,7 @@ impl fmt::Display for Counts {
     }
 }
 
-impl Lane {
+impl Conversation {
     pub(super) async fn create(address: &RelayAddress, online: bool) -> Self {
         let queue = create(&connect(address).await.0).await;
         Self {
