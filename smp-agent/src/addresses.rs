@@ -18,17 +18,17 @@ pub struct ContactLink {
     pub short: Option<ShortLink>,
 }
 
-/// What can be known of a link before it is joined.
+/// A link before it is joined: its kind, and the data that is shown with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LinkPreview {
-    /// What it leads to.
+    /// Its kind.
     pub kind: LinkKind,
-    /// What the other side shows with it: a profile, for instance. None where that is only known after joining.
+    /// Data that the other side shows with it: a profile, for instance. None where that is only known after joining.
     pub shown: Option<Vec<u8>>,
 }
 
-/// What a link leads to.
+/// Kind of a link: for one person, or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkKind {
@@ -41,7 +41,7 @@ pub enum LinkKind {
 impl Agent {
     /// Makes a contact address on one of the relays, with a short link if the relay can do it.
     ///
-    /// Who opens the short link sees `shown`, at most 13,706 bytes; the relay cannot read it. It may be empty.
+    /// The short link shows `shown` to everybody who opens it, at most 13,706 bytes; the relay cannot read it. It may be empty.
     /// [`Event::Request`](crate::Event::Request) tells who asks. With `auto_accept`, a request is accepted as soon as the application is
     /// [done](crate::Delivery::done) with that event, unless it has decided otherwise before; the bytes are what the other side gets
     /// to know.

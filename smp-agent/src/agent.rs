@@ -50,7 +50,7 @@ impl Agent {
     /// error here: the agent keeps trying, and tells by [`Event::RelayDown`](crate::Event::RelayDown).
     ///
     /// # Cancel safety
-    /// When it is dropped the directory is given back. What was going on in it may have gone on.
+    /// When it is dropped the directory is given back. Work in it may have gone on.
     pub async fn open(config: AgentConfig) -> Result<(Self, Events), AgentError> {
         AgentBuilder::from(config).open().await
     }
@@ -86,7 +86,7 @@ impl Agent {
 
     /// As [`create_invitation`](Self::create_invitation), with a short link besides the full one if the relay can do it.
     ///
-    /// Who opens the short link sees `shown` before joining, at most 13,709 bytes; the relay cannot read it. SimpleX
+    /// The short link shows `shown` before joining, at most 13,709 bytes; the relay cannot read it. SimpleX
     /// applications put the profile there, as JSON: `{"profile":{…},"business":false}`. It may be empty.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Agent {
     /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
     /// what came of it. `own_info` is what the other side gets to know. A request to a contact address waits for its owner.
     ///
-    /// What a short link stands for is fetched in the background too. It may leave out the fingerprint of its relay: then
+    /// The data of a short link is fetched in the background too. The link may leave out the fingerprint of its relay: then
     /// the relay must be among those that are configured.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What an agent needs to know before it starts.
+//! Configuration of an agent.
 
 use crate::network_settings::NetworkSettings;
 use crate::relay_set::RelayEntry;

@@ -1,4 +1,4 @@
-//! What can go wrong, each with one sentence that says what to do.
+//! Errors, each with one sentence that says what to do.
 
 use crate::id::ConnectionId;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub enum AgentError {
     DataDirectory {
         /// The directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Other users can look into the data directory, and it has files of others: its permissions are not changed.
@@ -50,13 +50,13 @@ pub enum AgentError {
     Relay {
         /// Its address, without the password.
         relay: String,
-        /// What happened.
+        /// The error.
         error: RelayError,
     },
     /// The text is not an invitation that this agent can use.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// What a short link leads to cannot be used.
+    /// The data behind a short link cannot be used.
     #[error(transparent)]
     LinkTarget(ConnectionError),
     /// There is no such connection.
@@ -75,9 +75,9 @@ pub enum AgentError {
     NotNow {
         /// The connection.
         connection: ConnectionId,
-        /// What it is.
+        /// Its status.
         status: &'static str,
-        /// What to do.
+        /// The next step for the user.
         advice: &'static str,
     },
     /// The message or information does not fit into one block.
@@ -97,7 +97,7 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// What a relay did not do.
+    /// The error for a command that a relay did not do.
     pub(crate) fn of_relay(relay: &RelayAddress, error: RelayError) -> Self {
         Self::Relay { relay: relay.without_password().to_string(), error }
     }
@@ -107,7 +107,7 @@ impl AgentError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// The disk (or its quota) is full. What comes from the network is tried again until there is space.
+    /// The disk (or its quota) is full. Deliveries from the network are tried again until there is space.
     #[error("the disk is full; free some space, nothing was lost")]
     DiskFull,
     /// The disk is full, and what was asked for is not begun on what is left: that is for receiving, acknowledging and deleting, which go on.
@@ -168,7 +168,7 @@ pub enum LinkError {
     Own,
 }
 
-/// What a relay, or the way to it, refused.
+/// A refusal of a relay, or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum RelayError {
@@ -221,7 +221,7 @@ pub enum ConnectionError {
     /// The side that sent a request to our contact address has withdrawn it, or somebody else has answered it.
     #[error("the request to connect was withdrawn or is answered already; they can send a new one")]
     RequestGone,
-    /// What the relay has under a short link is damaged, or was made for another link or queue.
+    /// The relay's data under a short link is damaged, or was made for another link or queue.
     #[error("what is behind the short link cannot be used ({0}); ask for a new invitation")]
     LinkData(String),
     /// The relay of a short link does not know such links.

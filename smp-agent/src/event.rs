@@ -1,4 +1,4 @@
-//! What an application learns from its agent.
+//! Events that an agent tells its application.
 
 use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, SubscriptionError};
 use crate::id::{ConnectionId, MessageId};
@@ -16,7 +16,7 @@ pub enum Event {
     Confirmation {
         /// Our side of the invitation.
         connection: ConnectionId,
-        /// What the joining side tells about itself.
+        /// The joining side's information about itself.
         #[serde(skip)]
         #[debug("{} bytes", info.len())]
         info: Vec<u8>,
@@ -24,16 +24,16 @@ pub enum Event {
     /// Somebody asks to connect, by our contact address. [`ConnectionHandle::accept`](crate::ConnectionHandle::accept)
     /// continues, [`ConnectionHandle::reject`](crate::ConnectionHandle::reject) ends it. The same request does not come twice.
     Request {
-        /// What becomes a connection when it is accepted.
+        /// The connection that it becomes when it is accepted.
         connection: ConnectionId,
         /// Our contact address.
         address: ConnectionId,
-        /// What the asking side tells about itself. Nothing proves it.
+        /// The asking side's information about itself. Nothing proves it.
         #[serde(skip)]
         #[debug("{} bytes", info.len())]
         info: Vec<u8>,
     },
-    /// What the other side shows to whoever opens the short link that was joined.
+    /// Data that the other side shows to everybody who opens the short link that was joined.
     LinkShown {
         /// The joined connection.
         connection: ConnectionId,
@@ -46,7 +46,7 @@ pub enum Event {
     Info {
         /// The joined connection.
         connection: ConnectionId,
-        /// What the other side tells about itself.
+        /// The other side's information about itself.
         #[serde(skip)]
         #[debug("{} bytes", info.len())]
         info: Vec<u8>,
@@ -155,7 +155,7 @@ pub enum Event {
     RelayDown {
         /// Its address, without the password.
         relay: String,
-        /// What happened.
+        /// The error.
         error: RelayError,
     },
     /// So many events of relays and storage were not fetched that these were dropped. Events of connections never are.

@@ -52,7 +52,7 @@ struct Reader {
 /// An event, and the way to be done with it.
 #[must_use = "an event that is not done comes again after a restart"]
 pub struct Delivery {
-    /// What happened.
+    /// The error.
     pub event: Event,
     engine: Arc<Engine>,
     /// None for events that are not stored.

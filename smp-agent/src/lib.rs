@@ -40,7 +40,7 @@
 //! # Contact addresses
 //!
 //! [`Agent::create_address`] makes an address that any number of people may ask by; each request is a connection of its own, told once by
-//! [`Event::Request`], to be accepted or rejected. Whoever deletes the address keeps the connections that began with it. Requests
+//! [`Event::Request`], to be accepted or rejected. Connections that began with an address outlive it. Requests
 //! that nobody has answered are bounded ([`Limits::requests`]): the rest waits at the relay. The other side uses [`Agent::join`] with
 //! the address's link, and sees what its owner shows with a short one before ([`Agent::look_at_link`]) and when it joins
 //! ([`Event::LinkShown`]).
@@ -49,7 +49,7 @@
 //!
 //! The agent is crash-only: shutdown and crash take the same path. Every step (state of the connection, what is to be sent, event) is
 //! committed as a whole to one SQLite database, alone or with steps of other connections, and flushed to the disk; the network is touched
-//! only afterwards, with what was stored, and may be touched again in the same way. What happens if the agent, the other side's or a relay
+//! only afterwards, with what was stored, and may be touched again in the same way. If the agent, the other side's or a relay
 //! dies:
 //!
 //! | while | then |
@@ -61,7 +61,7 @@
 //! | a message is stored, but `ACK` was not sent | the relay delivers it again, it is recognised and acknowledged |
 //! | an event was delivered, but the application was not [done](Delivery::done) | it is delivered again, with the same number |
 //!
-//! What goes to one connection goes out one after the other, so the order is kept. A full queue is waited for until the recipient
+//! Messages to one connection go out one after the other, so the order is kept. A full queue is waited for until the recipient
 //! says that it has space, or some minutes.
 //!
 //! # What changes over time
@@ -76,7 +76,7 @@
 //! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
 //! encrypted: who can read the file can read the conversation.
 //!
-//! What is deleted is overwritten with zeros in the database file. Its write-ahead log may hold the content until SQLite writes over
+//! Deleted data is overwritten with zeros in the database file. Its write-ahead log may hold the content until SQLite writes over
 //! it or the agent is shut down, and file systems and flash disks may keep copies that no program reaches. In memory, the values
 //! that hold private keys, shared secrets and ratchet keys are wiped when they are dropped. Texts of messages, links, and the
 //! bytes that pass to and from SQLite are freed without being wiped. The agent logs nothing. The library beneath it gives the

@@ -20,7 +20,7 @@ pub struct NetworkSettings {
     pub onion: OnionHosts,
     /// When messages go through a relay of our own, so that the recipient's relay does not see our network address.
     pub routing: MessageRouting,
-    /// What is done when they should, and cannot.
+    /// The way to go when they should, and cannot.
     pub fallback: RoutingFallback,
 }
 
@@ -30,7 +30,7 @@ pub struct NetworkSettings {
 pub struct SocksSettings {
     /// Where it is: `host:port`.
     pub proxy: String,
-    /// What goes through it. By default everything: then no name of a relay is looked up on this machine.
+    /// Connections that go through it. By default all: then no name of a relay is looked up on this machine.
     pub mode: SocksMode,
     /// Whether the sessions with different relays are kept apart by a user name and password of their own, random ones: Tor gives them
     /// different circuits. On by default; a proxy that takes no user names is refused then.
@@ -84,7 +84,7 @@ pub enum MessageRouting {
     Always,
 }
 
-/// What is done when a message should go through a relay of our own, and none of them forwards it.
+/// The way to go when a message should go through a relay of our own, and none of them forwards it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RoutingFallback {
     /// It waits.
@@ -137,7 +137,7 @@ impl NetworkSettings {
         Some(RelayAddress { hosts: NonEmpty::new(hosts)?, ..relay.clone() })
     }
 
-    /// Who prefers onion hosts does not look names up either.
+    /// A preference for onion hosts looks no names up either.
     fn mode(&self) -> SocksMode {
         match (&self.socks, self.onion) {
             (Some(socks), OnionHosts::AsListed) => socks.mode,
@@ -145,7 +145,7 @@ impl NetworkSettings {
         }
     }
 
-    /// What dials for the sessions with one relay.
+    /// The dialler of the sessions with one relay.
     pub(crate) fn dialler(&self, rng: &mut impl rand::Rng) -> Dialler {
         let socks = self.socks.as_ref().map(|socks| {
             let isolation = socks.isolate.then(|| random_isolation(rng)).flatten();

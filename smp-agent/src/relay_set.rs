@@ -12,7 +12,7 @@ use smp_protocol::address::RelayAddress;
 pub struct RelayEntry {
     /// Its address, with the password if it wants one.
     pub address: RelayAddress,
-    /// Whose it is, by any name. Relays with the same one could tell each other what they see, so they are not used together where
+    /// Its operator, by any name. Relays with the same one could tell each other what they see, so they are not used together where
     /// others are there. Without one a relay is taken for one of an operator of its own.
     pub operator: Option<String>,
     /// Whether queues are made on it.
@@ -21,7 +21,7 @@ pub struct RelayEntry {
     pub proxy: bool,
 }
 
-/// What a relay is for.
+/// Role of a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RelayRole {
     Storage,

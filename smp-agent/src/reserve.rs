@@ -1,6 +1,6 @@
 //! `Reserve`: a file beside the database that is given up when the disk is full, so that receiving, acknowledging and deleting go on.
 //!
-//! What frees space needs some itself: the step that acknowledges a message, and the log that it is written into. While the reserve is
+//! A step that frees space needs some itself: the step that acknowledges a message, and the log that it is written into. While the reserve is
 //! given up nothing new is begun: no message is sent, no invitation made, and of each connection no more is taken than the application
 //! takes at once. It is made again as soon as there is space for it.
 
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 const RESERVE: &str = "agent.reserve";
 /// Name of the file by which it is found out whether there is space: what a quota leaves is not told.
 const PROBE: &str = "agent.probe";
-/// What opening the database needs at most, in bytes: its index of the log, and the beginning of the log.
+/// The most that opening the database needs, in bytes: its index of the log, and the beginning of the log.
 const PROBE_BYTES: u64 = 256 << 10;
 /// Of a small disk, the reserve is this part at most.
 const PART: u64 = 8;
@@ -89,7 +89,7 @@ impl Reserve {
         if self.is_given_up() { Err(self.error()) } else { Ok(()) }
     }
 
-    /// What there is to say while it is given up.
+    /// The error to tell while it is given up.
     pub(crate) fn error(&self) -> StorageError {
         StorageError::NoSpace { needed: self.to_be_freed(), directory: self.directory.clone() }
     }

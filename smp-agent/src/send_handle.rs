@@ -1,4 +1,4 @@
-//! What became of a message that was sent, for whoever wants to wait for it.
+//! A handle of a sent message, by which its outcome can be waited for.
 
 use crate::error::{AgentError, SendError};
 use crate::id::{ConnectionId, MessageId};
@@ -15,7 +15,7 @@ pub struct SendHandle {
     end: CancellationToken,
 }
 
-/// What became of a message.
+/// Outcome of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendOutcome {

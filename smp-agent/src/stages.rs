@@ -11,7 +11,7 @@ pub enum RotationSide {
     Sending,
 }
 
-/// What happened to a rotation.
+/// Stage of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RotationStage {
     /// It has begun.

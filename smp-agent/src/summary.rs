@@ -18,7 +18,7 @@ pub struct ConnectionSummary {
     pub invitation: Option<ConnectionLink>,
     /// The same: the short link, if there is one.
     pub short_invitation: Option<ShortLink>,
-    /// What does not work now. It stays here until it works again.
+    /// Troubles now. Each stays here until it ends.
     pub troubles: Vec<Trouble>,
     /// Whether both sides' encryption fits together, or is being renewed.
     pub sync: SyncState,
@@ -56,7 +56,7 @@ pub enum Trouble {
         receiving: bool,
         /// Since when, in seconds since 1970.
         since: i64,
-        /// What happened at the last attempt.
+        /// The error of the last attempt.
         error: RelayError,
     },
 }

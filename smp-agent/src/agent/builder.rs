@@ -97,14 +97,14 @@ impl AgentBuilder {
         self
     }
 
-    /// What looks names up and opens connections, instead of the resolver and TCP of this machine: a way to relays of one's own, a
+    /// The network: it looks names up and opens connections, instead of the resolver and TCP of this machine: a way to relays of one's own, a
     /// simulated network. A [SOCKS proxy](NetworkSettings::socks) is dialled by it.
     pub fn dialler(mut self, dialler: Arc<dyn Network>) -> Self {
         self.dialler = Some(Dialling(dialler));
         self
     }
 
-    /// What runs the agent's tasks, instead of the runtime in which it is opened.
+    /// The runtime of the agent's tasks, instead of the one in which it is opened.
     pub fn spawner(mut self, spawner: Spawner) -> Self {
         self.spawner = Some(spawner);
         self

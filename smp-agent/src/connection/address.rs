@@ -25,11 +25,11 @@ use smp_protocol::link::{
 /// Longest data of the application in bytes that fits under the short link of a contact address without further owners.
 pub(crate) const MAX_ADDRESS_SHOWN_LENGTH: usize = 13_706;
 
-/// What the owner of a contact address keeps of it.
+/// A contact address, as its owner keeps it.
 #[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Address {
-    /// What people who ask get to know when they are accepted without asking; None if the application decides.
+    /// Information for people who ask and are accepted at once; None if the application decides.
     pub(crate) auto_accept: Option<Vec<u8>>,
     /// Of its short link, if there is one.
     pub(crate) link: Option<AddressLink>,
@@ -47,7 +47,7 @@ pub(crate) struct ReceivedRequest {
 pub(crate) struct PendingRequest {
     #[serde(with = "crate::stored")]
     invitation: InvitationRequest,
-    /// What they get to know as soon as the application is done with the event, if it does not decide.
+    /// Information for them as soon as the application is done with the event, if it does not decide.
     pub(crate) auto_accept: Option<Vec<u8>>,
 }
 
@@ -129,7 +129,7 @@ impl Connection {
         self.came_to.filter(|_| self.phase == Phase::Requested)
     }
 
-    /// What it means that the peer's queue is not there for us.
+    /// The error if the peer's queue is not there for us.
     pub(crate) fn gone(&self) -> ConnectionError {
         match (self.role, self.phase) {
             (Role::Joiner, _) if self.came_to.is_some() => ConnectionError::RequestGone,
@@ -141,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// What it means that the relay has deleted our own queue.
+    /// The error if the relay has deleted our own queue.
     pub(crate) fn lost(&self) -> ConnectionError {
         match self.role {
             Role::Address => ConnectionError::AddressGone,

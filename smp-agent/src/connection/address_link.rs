@@ -57,7 +57,7 @@ impl AddressLink {
         Some(link)
     }
 
-    /// What the relay is to keep.
+    /// The link data that the relay is to keep.
     pub(crate) fn data(
         &self,
         config: &AgentConfig,

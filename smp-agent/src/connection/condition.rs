@@ -1,4 +1,4 @@
-//! What is wrong with a connection, until it ends.
+//! The condition of a connection: each trouble, from its begin to its end.
 
 use crate::error::ReceiveError;
 use serde::{Deserialize, Serialize};

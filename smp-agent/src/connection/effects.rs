@@ -1,4 +1,4 @@
-//! What a step asks for besides the new state. The driver stores all of it in the same transaction.
+//! Effects: everything that a step asks for besides the new state. The driver stores all of it in the same transaction.
 
 use super::{Connection, ReceiveQueue, SendQueue, StateError, envelope};
 use crate::event::Event;
@@ -41,7 +41,7 @@ pub(crate) struct NewRequest {
     pub(crate) connection: Connection,
     /// By which a repetition is recognised: of the invitation.
     pub(crate) hash: [u8; 32],
-    /// What the other side tells about itself.
+    /// The other side's information about itself.
     pub(crate) info: Vec<u8>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Receipt {
     pub(crate) hash: Vec<u8>,
 }
 
-/// What one SEND carries.
+/// The body of one SEND, and the queue that it goes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outgoing {
     pub(crate) kind: OutgoingKind,
@@ -75,7 +75,7 @@ pub(crate) struct Outgoing {
     pub(crate) content: Content,
 }
 
-/// What the body of a SEND is made of. The body itself, 16 KiB, is sealed each time it is sent: what is stored is small.
+/// The parts of which the body of a SEND is made. The body itself, 16 KiB, is sealed each time it is sent: the parts are small.
 #[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {
     /// A whole body.
@@ -156,7 +156,7 @@ impl Waiting {
     }
 }
 
-/// What an outgoing body is.
+/// Kind of an outgoing body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OutgoingKind {
     /// A request to a contact address.

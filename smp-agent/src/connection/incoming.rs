@@ -36,7 +36,7 @@ impl SealedMessage {
     }
 }
 
-/// What the application may want to know of a message, besides its content.
+/// Times, integrity and origin of a message.
 struct Arrival {
     times: MessageTimes,
     number: i64,
@@ -61,7 +61,7 @@ impl Connection {
         let could_send = ratchet.can_send();
         let decrypted = match ratchet.decrypt(&message.encrypted, &self.skipped, rng) {
             Ok(decrypted) => decrypted,
-            // What makes it readable may be in the old queue.
+            // The key that makes it readable may be in the old queue.
             Err(_) if origin.may_be_early() => return Ok(Received::Early),
             Err(error) => return Err(error.into()),
         };

@@ -17,7 +17,7 @@ impl Connection {
         short: bool,
         rng: &mut impl CryptoRng,
     ) -> Self {
-        // What is behind a short link does not make it longer.
+        // The data behind a short link does not make it longer.
         let pq_keys = config.pq && (config.pq_keys_in_links || short);
         let offered = OfferedKeys::generate(config.versions.ratchet.max(), pq_keys, rng);
         let mut connection = Self::beginning(Role::Initiator, Phase::Creating, relay, config, rng);

@@ -20,7 +20,7 @@ pub(crate) struct Invitation {
     ratchet: RatchetParameters<ProposedKem>,
 }
 
-/// What a link to join stands for.
+/// A link to join, by its kind.
 pub(crate) enum JoinLink {
     /// The invitation itself.
     Full(Box<Invitation>),

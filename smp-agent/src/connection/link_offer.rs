@@ -16,7 +16,7 @@ use smp_protocol::link::{
 /// Longest data of the application in bytes that fits under the short link of an invitation.
 pub(crate) const MAX_SHOWN_LENGTH: usize = 13_709;
 
-/// What NEW asks the relay to store together with the queue.
+/// Link data that NEW asks the relay to store together with the queue.
 pub(crate) struct LinkOffer {
     /// The correlation ID of NEW. A relay answers it once, so each attempt needs a new one.
     pub(crate) correlation_id: Nonce,

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const EARLY_MESSAGES: AgentVersion = AgentVersion(7);
 /// From this version on there are receipts.
 const RECEIPTS: AgentVersion = AgentVersion(4);
-/// What an application message is encoded with, in bytes: length of the padding, kind, number, hash, kind.
+/// Bytes around an application message: length of the padding, kind, number, hash, kind.
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
 
 impl Connection {

@@ -1,7 +1,7 @@
 //! A connection: two queues, one ratchet, and how far it is. Pure: no network, no database, no clock.
 //!
 //! Each function takes what happened, changes the state, and says in [`Effects`] what it asks for. The driver stores the state
-//! and the effects in one transaction, and only then touches the network. What has to be done on the network next follows from
+//! and the effects in one transaction, and only then touches the network. The next work on the network follows from
 //! the state alone: [`Connection::command`], and after it the oldest outgoing body.
 
 mod address;
@@ -63,7 +63,7 @@ use std::ops::{Deref, DerefMut};
 
 /// A connection in memory.
 ///
-/// What lasts of it is in its [`State`], to which this dereferences: whatever may change that has to borrow it mutably, and so a step that
+/// The part that lasts is in its [`State`], to which this dereferences: everything that may change that has to borrow it mutably, and so a step that
 /// leaves it alone, as that of a message does, need not even look whether it has changed.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Connection {
@@ -83,7 +83,7 @@ pub(crate) struct Connection {
     pub(crate) waiting: Waiting,
 }
 
-/// What lasts of a connection. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
+/// The part of a connection that lasts. How it is stored is in `state.rs`: a new field needs `#[serde(default)]`, and nothing else.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct State {
@@ -94,10 +94,10 @@ pub(crate) struct State {
     pub(crate) agent_version: AgentVersion,
     /// Whether this side wants post-quantum keys, and later whether both do.
     pub(crate) pq_support: bool,
-    /// What the peer gets to know, until it is sent.
+    /// Our information for the peer, until it is sent.
     #[serde(with = "crate::stored")]
     pub(crate) own_info: Vec<u8>,
-    /// What the owner of a contact address gets to know with the request, if that is something else; until it is sent.
+    /// Our information for the owner of a contact address, sent with the request, if it is another; until it is sent.
     #[serde(default, with = "crate::stored")]
     pub(crate) request_info: Option<Vec<u8>>,
     /// Of the initiator: the invitation.
@@ -131,7 +131,7 @@ pub(crate) struct State {
     /// The queues that are to replace these.
     #[serde(default)]
     pub(crate) moving: Moving,
-    /// What is wrong, until it ends.
+    /// Its troubles, until they end.
     #[serde(default)]
     pub(crate) condition: Condition,
     /// Messages that wait until the encryption is renewed. The store keeps them.
@@ -261,7 +261,7 @@ pub(crate) enum Command {
 pub(crate) struct StateError;
 
 impl Connection {
-    /// What has to be done at a relay before anything else is sent.
+    /// The command that is due at a relay before anything else is sent.
     pub(crate) fn command(&self) -> Option<Command> {
         match (self.phase, self.role) {
             (Phase::FetchingLink, _) => Some(Command::FetchLink),

@@ -6,7 +6,7 @@ use crate::error::ReceiveError;
 use smp_crypto::DhSecret;
 use smp_protocol::version::SmpClientVersion;
 
-/// What the first message of a sender brings to its queue.
+/// Secret and version that the first message of a sender brings to its queue.
 pub(super) type FirstKeys = (DhSecret, SmpClientVersion);
 
 /// Why something that was received cannot be read.
@@ -37,7 +37,7 @@ pub(crate) struct Origin {
     pub(crate) old_queue: OldQueue,
 }
 
-/// What is known of the queue that is about to be left, when something comes in the new one.
+/// State of the queue that is about to be left, when something comes in the new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OldQueue {
     /// It may have messages that were sent before.
@@ -48,7 +48,7 @@ pub(crate) enum OldQueue {
     Unreachable,
 }
 
-/// What became of something that was received.
+/// Outcome of something that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// It is dealt with.

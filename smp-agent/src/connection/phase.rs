@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which side of the invitation this is. Who asks the owner of a contact address to connect makes an invitation for that.
+/// The side of the invitation. A request at a contact address has an invitation in it, made by the side that asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     /// Made the invitation.
@@ -30,7 +30,7 @@ pub(crate) enum Role {
 /// fetched and the queue secured at once (LKEY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
-    /// What is behind a short link is to be fetched: an invitation, and the peer's queue secured with the own key (LKEY), or a
+    /// The data of a short link is to be fetched: of an invitation, and the peer's queue secured with the own key (LKEY), or a
     /// contact address (LGET).
     FetchingLink,
     /// The relay is to make the own queue: NEW.

@@ -29,7 +29,7 @@ pub(crate) struct ReceiveQueue {
     /// Our side of the agreement with the sender; its public key is in the link or the confirmation.
     #[serde(with = "crate::stored")]
     pub(crate) e2e_key: X25519PrivateKey,
-    /// What the relay answered to NEW.
+    /// The relay's answer to NEW.
     pub(crate) created: Option<CreatedQueue>,
     /// The secret with the sender, since its confirmation.
     #[serde(with = "crate::stored")]
@@ -39,7 +39,7 @@ pub(crate) struct ReceiveQueue {
     pub(crate) sender_key: Option<PublicAuthKey>,
 }
 
-/// What a relay answers to NEW.
+/// A relay's answer to NEW.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct CreatedQueue {
     #[serde(with = "crate::stored")]

@@ -1,4 +1,4 @@
-//! What arrives in the own queues.
+//! Messages that arrive in the own queues.
 
 use super::address::ReceivedRequest;
 use super::confirmation::Confirmation;
@@ -14,7 +14,7 @@ use smp_protocol::agent::AgentEnvelope;
 use smp_protocol::body::{BodyError, ClientEnvelope, ClientMessage, PrivateHeader};
 use smp_protocol::encoding::from_bytes;
 
-/// What was in a body, once the keys of the queue have opened it.
+/// The content of a body, once the keys of the queue have opened it.
 pub(crate) enum Opened {
     /// The peer's confirmation.
     Confirmation(Box<Confirmation>),
@@ -59,7 +59,7 @@ impl Connection {
     /// Takes what was opened.
     ///
     /// # Errors
-    /// Why it cannot be read. What has changed all the same is to be stored. The caller finds out whether it is a repetition, and
+    /// Why it cannot be read. The state, which may have changed all the same, is to be stored. The caller finds out whether it is a repetition, and
     /// calls [`receive_failed`](Self::receive_failed) if not, [`repeated`](Self::repeated) if so.
     pub(crate) fn receive(
         &mut self,
@@ -95,14 +95,14 @@ impl Connection {
         self.proven_by(origin, true, effects);
     }
 
-    /// Whatever comes in the new queue completes a move. `all` if nothing that was sent before is missing.
+    /// Anything that comes in the new queue completes a move. `all` if nothing that was sent before is missing.
     pub(super) fn proven_by(&mut self, origin: Origin, all: bool, effects: &mut Effects) {
         if origin.place == Place::Replacement {
             self.replacement_proven(all || origin.old_queue == OldQueue::Empty, effects);
         }
     }
 
-    /// Something came that cannot be read, and is no repetition. Whoever can write to a queue can fill it with such: it is told
+    /// Something came that cannot be read, and is no repetition. Everybody who can write to a queue can fill it with such: it is told
     /// once, until something can be read. If it shows that the ratchets differ, they may be renewed.
     pub(crate) fn receive_failed(
         &mut self,

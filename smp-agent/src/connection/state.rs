@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 const CAPACITY: usize = 8192;
 const POSITION_CAPACITY: usize = 512;
 
-/// What each message changes.
+/// The part that each message changes.
 #[derive(Serialize, Deserialize)]
 struct Position {
     sent: ChainEnd,
@@ -30,19 +30,19 @@ struct Position {
 }
 
 impl Connection {
-    /// What lasts, if it may be another than what was stored when this was asked last. Secret.
+    /// The part that lasts, if it may be another than the stored one when this was asked last. Secret.
     pub(crate) fn changed_state_bytes(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, NotStored> {
         let bytes = self.changed.then(|| self.state_bytes()).transpose()?;
         self.changed = false;
         Ok(bytes)
     }
 
-    /// What lasts. Secret.
+    /// The part that lasts. Secret.
     pub(crate) fn state_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotStored> {
         to_bytes(&self.state, CAPACITY)
     }
 
-    /// What each message changes. Secret.
+    /// The part that each message changes. Secret.
     pub(crate) fn position_bytes(&self) -> Result<Zeroizing<Vec<u8>>, NotStored> {
         let position = Position {
             sent: self.sent.clone(),

@@ -1,8 +1,8 @@
 //! Ratchet resynchronisation: two sides whose ratchets have diverged agree on a new one (section 6.9).
 //!
 //! Ratchets diverge when a side is restored from a copy, or when its state is damaged. Either side proposes keys, the other
-//! answers with its own, and both make the new ratchet from the two; of two who propose at once neither needs an answer. Whose
-//! part is whose follows from the hashes of the keys alone. What was encrypted before travels in front of the keys, so the
+//! answers with its own, and both make the new ratchet from the two; of two who propose at once neither needs an answer. Which
+//! side has which part follows from the hashes of the keys alone. Messages that were encrypted before travel in front of the keys, so the
 //! old ratchet is kept until the peer's keys come, and nothing of it is needed after that.
 //!
 //! An answer says in its information which keys it answers, by their hash. So two of us never answer answers for ever, and a late
@@ -34,7 +34,7 @@ const LATE_MESSAGES: u8 = 3;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Resync {
     pub(crate) state: SyncState,
-    /// What was sent last, until a message opens.
+    /// The keys that were sent last, until a message opens.
     pub(crate) sent: Option<SentKeys>,
     /// Hashes of the peer's keys that were taken; the oldest first.
     pub(crate) taken: Vec<[u8; 32]>,
@@ -61,7 +61,7 @@ pub(crate) struct RatchetKeys {
     pub(super) answer_to: Option<[u8; 32]>,
 }
 
-/// What a message that cannot be opened says about the ratchets.
+/// The meaning of a message that cannot be opened for the ratchets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Divergence {
     pub(super) state: SyncState,
@@ -148,7 +148,7 @@ impl Connection {
         }
         let Divergence { state, copied } = divergence;
         match (self.resync.state, state) {
-            // What comes from the old ratchet does not disturb the new one.
+            // A message of the old ratchet does not disturb the new one.
             (SyncState::Started, _) => return Ok(()),
             (SyncState::Agreed, _) if self.resync.unread < LATE_MESSAGES => {
                 self.resync.unread += 1;

@@ -1,4 +1,4 @@
-//! What the application says: it is done with an event, it wants a connection no more.
+//! Calls of the application: it is done with an event, it wants a connection no more.
 
 use super::acknowledging::{acknowledge_held, request_answered};
 use super::engine::Engine;
@@ -26,7 +26,7 @@ pub(crate) async fn remove(engine: &Arc<Engine>, id: ConnectionId) -> Result<(),
     Ok(())
 }
 
-/// The application is done with a stored event. What is held back of its connection is acknowledged.
+/// The application is done with a stored event. Messages of its connection that are held back are acknowledged.
 pub(crate) async fn done(
     engine: &Arc<Engine>,
     connection: ConnectionId,

@@ -1,4 +1,4 @@
-//! What becomes of an attempt to do something at a relay.
+//! Outcomes of an attempt to do something at a relay.
 
 /// It did not work this time.
 pub(super) enum Later {

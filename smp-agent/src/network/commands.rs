@@ -28,7 +28,7 @@ pub(super) enum Task {
 }
 
 impl Task {
-    /// What a connection needs now. None too if its state lacks what the command takes.
+    /// The command that a connection needs now. None too if its state lacks a part that the command takes.
     pub(super) fn of(connection: &Connection) -> Option<Self> {
         match connection.command()? {
             Command::FetchLink => connection.link_fetch.clone().map(Self::FetchLink),

@@ -23,7 +23,7 @@ pub(super) async fn watch_disk(engine: Arc<Engine>) {
     }
 }
 
-/// What was held back for want of space is not any more.
+/// Work that was held back for want of space goes on.
 async fn take_more(engine: &Arc<Engine>) {
     for connection in engine.held.connections() {
         if engine.has_room(connection).await.unwrap_or(true) {

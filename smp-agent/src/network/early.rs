@@ -20,7 +20,7 @@ pub(super) fn looks() -> Backoff {
     Backoff::new(FIRST_LOOK, LONGEST_LOOK)
 }
 
-/// What is known of the queue that a connection is about to leave, when a message has come too early in `new`.
+/// State of the queue that a connection is about to leave, when a message has come too early in `new`.
 pub(super) async fn look(
     engine: &Arc<Engine>,
     relay: &Relay,

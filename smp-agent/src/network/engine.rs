@@ -1,4 +1,4 @@
-//! What the tasks of the network share.
+//! The engine: shared by the tasks of the network.
 
 use super::backoff::Backoff;
 use super::held::HeldMessages;
@@ -158,7 +158,7 @@ impl Engine {
         self.relays.states.subscribe()
     }
 
-    /// What became of the session with a relay.
+    /// Notes the state of the session with a relay.
     pub(super) fn relay_is(&self, relay: &Relay, state: RelayState) {
         self.relays.states.send_if_modified(|states| {
             let before = states.insert(relay.name(), state.clone());
@@ -173,7 +173,7 @@ impl Engine {
         relay.and_then(|relay| relay.address.password.clone())
     }
 
-    /// What the agent runs on.
+    /// The agent's surroundings.
     pub(crate) fn surroundings(&self) -> &Surroundings {
         &self.surroundings
     }

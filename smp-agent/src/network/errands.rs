@@ -1,4 +1,4 @@
-//! What moves of queues need at relays: NEW, KEY, and whether a queue that was left is empty. Messages do not wait for it.
+//! Commands that moves of queues need at relays: NEW, KEY, and QUE for a queue that was left. Messages do not wait for them.
 
 use super::backoff::Backoff;
 use super::engine::Engine;

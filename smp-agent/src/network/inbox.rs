@@ -1,4 +1,4 @@
-//! What relays deliver: stored first, then acknowledged.
+//! Deliveries of relays: stored first, then acknowledged.
 
 use super::acknowledging::acknowledge_or_hold;
 use super::early;
@@ -90,7 +90,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
     }
 }
 
-/// What became of a message.
+/// Outcome of a message.
 pub(super) enum Outcome {
     /// It is durable here.
     Received(Box<Received>),
@@ -189,9 +189,9 @@ async fn receive(
     Ok(Outcome::Received(Box::new(Received { connection, key, room })))
 }
 
-/// What a step has made of a message.
+/// Outcome of a step with a message.
 enum Taken {
-    /// What there was to do.
+    /// All is done.
     Done,
     /// Nothing: it waits for others.
     Early,

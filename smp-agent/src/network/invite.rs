@@ -17,7 +17,7 @@ use smp_protocol::link::UserData;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// What is to be made.
+/// The invitation or address to be made.
 #[derive(Clone)]
 pub(crate) enum Made {
     /// An invitation.

@@ -28,7 +28,7 @@ pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Resul
     timeout(engine.config.timeouts.create, look).await.unwrap_or_else(late)
 }
 
-/// What becomes of the short link of a contact address.
+/// A change of the short link of a contact address.
 pub(crate) enum Change<'a> {
     /// LSET: other content of the data behind it.
     Set(&'a (dyn Fn(&AddressLink) -> Result<AddressLink, AgentError> + Send + Sync)),

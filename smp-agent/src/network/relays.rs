@@ -98,7 +98,7 @@ pub(crate) struct Relay {
     routes: Mutex<HashMap<RecipientId, ConnectionId>>,
 }
 
-/// What is with the session.
+/// State of the session.
 #[derive(Clone)]
 pub(super) enum State {
     Connecting,

@@ -103,7 +103,7 @@ impl Route {
         Self { path: SendPath::Direct(session.client().clone()), proxied: None }
     }
 
-    /// Sends a command of a sender. What a proxy refuses may be done later, on another way.
+    /// Sends a command of a sender. A command that a proxy refuses may be done later, on another way.
     pub(super) async fn command(
         &self,
         key: Option<&PrivateAuthKey>,

@@ -36,7 +36,7 @@ pub(crate) enum CommandError {
     Refused(String),
 }
 
-/// What a relay delivers.
+/// A delivery of a relay.
 pub(super) enum Delivered {
     /// A message; encrypted by the relay.
     Message(RecipientId, MessageId, Vec<u8>),
@@ -53,7 +53,7 @@ pub(crate) struct Session {
     answers: mpsc::UnboundedSender<Delivered>,
 }
 
-/// What comes in a session.
+/// Deliveries in a session.
 pub(super) struct Deliveries {
     events: RelayEvents,
     answers: mpsc::UnboundedReceiver<Delivered>,
@@ -249,7 +249,7 @@ impl Session {
 }
 
 impl Deliveries {
-    /// What comes next, or why nothing will.
+    /// The next delivery, or the reason why none will come.
     pub(super) async fn next(&mut self) -> Result<Delivered, RelayError> {
         loop {
             tokio::select! {
@@ -263,7 +263,7 @@ impl Deliveries {
                         }
                         Ok(BrokerMessage::Deleted) => return Ok(Delivered::Deleted(queue)),
                         Ok(BrokerMessage::End) => return Ok(Delivered::Taken(queue)),
-                        // What belongs to services, or late answers of no interest.
+                        // Messages for services, or late answers of no interest.
                         Ok(_) | Err(_) => {}
                     }
                 }
@@ -283,7 +283,7 @@ impl From<ClientError> for CommandError {
             ClientError::Relay(ErrorType::Quota) => Self::Quota,
             ClientError::Relay(ErrorType::NoMessage) => Self::NoMessage,
             ClientError::Relay(ref relay) if !error.is_temporary() => Self::Refused(relay.to_string()),
-            // What the next attempt will not change is no reason to try for ever without a word.
+            // An error that the next attempt will not change is no reason to try for ever without a word.
             ClientError::TooLarge
             | ClientError::Authorization(_)
             | ClientError::UnreadableAnswer(_)

@@ -8,7 +8,7 @@ use smp_protocol::address::RelayAddress;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What does not work now, apart from what the state of a connection says itself.
+/// Troubles now, apart from those that the state of a connection says itself.
 pub(crate) struct Troubles {
     state: Mutex<State>,
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// How long a worker waits for more to do before it ends.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What a connection needs next.
+/// The next work for a connection.
 enum Work {
     /// Nothing until something happens.
     Nothing,

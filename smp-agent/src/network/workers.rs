@@ -12,7 +12,7 @@ pub(crate) struct Workers {
     workers: Mutex<HashMap<ConnectionId, Arc<Signals>>>,
 }
 
-/// What a worker waits for.
+/// Signals that wake a worker.
 #[derive(Default)]
 pub(super) struct Signals {
     /// There may be something to do.

@@ -55,7 +55,7 @@ pub(crate) struct Steps {
     pub(crate) max_pages: Arc<AtomicI64>,
 }
 
-/// What a step asks for besides the state of its connection.
+/// Requests of a step besides the state of its connection.
 #[derive(Default)]
 pub(crate) struct Request {
     pub(crate) effects: Effects,
@@ -171,7 +171,7 @@ impl Steps {
     ) -> Result<(T, Commit), AgentError> {
         let slot = self.slot(id);
         let mut state = slot.state.lock().await;
-        // Whatever happens before the end, the state is read again.
+        // If anything happens before the end, the state is read again.
         let mut present = self.present(&slot, state.take(), id).await?;
         let mut request = Request::default();
         match change(&mut present.connection, &mut request) {

@@ -39,7 +39,7 @@ async fn connected(agent: &Agent) -> (Arc<Engine>, ConnectionId) {
     (engine, id)
 }
 
-/// What the file has.
+/// The connection as the file has it.
 async fn load(steps: &Steps, id: ConnectionId) -> Connection {
     let Loaded { connection, .. } = steps.store.load(id).await.unwrap().unwrap();
     connection
@@ -193,7 +193,7 @@ async fn full_disk_undoes_the_step_and_the_next_one_goes_on() {
     assert_eq!(waiting_in_file(dir.path()).await, stored + 1);
 }
 
-/// What is to be sent, as the next process finds it if this one is killed now.
+/// Number of bodies to be sent, as the next process finds it if this one is killed now.
 async fn waiting_in_file(dir: &Path) -> i64 {
     let options = SqliteConnectOptions::new().filename(dir.join(DATABASE)).read_only(true);
     let mut other = options.connect().await.unwrap();
@@ -508,7 +508,7 @@ async fn bodies_come_in_order_from_memory_and_from_the_file() {
     assert_eq!(expected, 144);
 }
 
-/// Whoever waits for a message learns when its connection goes, and when the agent does.
+/// A waiter for a message learns when its connection goes, and when the agent does.
 #[tokio::test]
 async fn outcome_of_a_message_ends_with_its_connection_and_with_the_agent() {
     let dir = tempfile::tempdir().unwrap();

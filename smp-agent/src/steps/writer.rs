@@ -37,7 +37,7 @@ pub(super) enum Item {
     },
 }
 
-/// What is to be written, in order.
+/// Steps to be written, in order.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -217,7 +217,7 @@ impl Writer {
                         // Without a receiver the agent has stopped.
                         let _ = self.changed.send(changes.connection);
                     }
-                    // Who has left does not want to know.
+                    // A waiter that has left does not want to know.
                     let _ = done.send(Ok(()));
                 }
                 Item::Upkeep { done, .. } => {
@@ -247,7 +247,7 @@ impl Item {
         match self {
             Self::Step { slot, epoch, done, .. } => {
                 slot.undo(epoch);
-                // Who has left does not want to know.
+                // A waiter that has left does not want to know.
                 let _ = done.send(Err(error.clone()));
             }
             Self::Upkeep { done, .. } => {

@@ -1,4 +1,4 @@
-//! What one step changes in the database.
+//! Changes of one step in the database.
 
 use super::TroubleChange;
 use crate::connection::{Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
@@ -19,7 +19,7 @@ pub(crate) struct Changes {
     pub(crate) remove: bool,
     /// The state that lasts, if the step changes it.
     pub(crate) lasting: Option<Lasting>,
-    /// What each message changes.
+    /// The part that each message changes.
     pub(crate) position: Zeroizing<Vec<u8>>,
     /// Queues in which the connection receives from now on.
     pub(crate) new_queues: Vec<QueueRow>,
@@ -116,7 +116,7 @@ impl QueueRow {
     }
 }
 
-/// What is done from time to time, for no connection in particular.
+/// Upkeep from time to time, for no connection in particular.
 pub(crate) enum Upkeep {
     /// A new day of the agent has begun, at this time.
     Day(i64, i64),

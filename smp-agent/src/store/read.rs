@@ -1,4 +1,4 @@
-//! What is read: single connections when they are needed, and lists a part at a time.
+//! Reading: single connections when they are needed, and lists a part at a time.
 
 use super::columns::{column, damaged, private_auth_key, read, relay, relay_column};
 use super::{Fault, QueueRow, Store};
@@ -39,7 +39,7 @@ pub(crate) struct StoredEvent {
     pub(crate) event: Event,
 }
 
-/// What is needed to subscribe to a queue.
+/// Relay, ID and key of a queue to subscribe to.
 #[derive(Clone)]
 pub(crate) struct Subscription {
     pub(crate) row: i64,

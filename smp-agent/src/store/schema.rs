@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 /// The version of the tables, in SQLite's `user_version`.
 const SCHEMA_VERSION: usize = 3;
 const SCHEMA: &str = include_str!("schema.sql");
-/// What makes the tables of a version into those of the next one, from version 1 on.
+/// Statements that make the tables of a version into those of the next one, from version 1 on.
 const UPGRADES: [&str; SCHEMA_VERSION - 1] = [REQUESTS, HASHES_IN_ORDER];
 /// To version 2: requests to contact addresses.
 const REQUESTS: &str = "ALTER TABLE connections ADD COLUMN request_of INTEGER;

@@ -56,7 +56,7 @@ macro_rules! write_events {
 /// A transaction that needs no answers.
 const WHOLE: &str = concat!("BEGIN IMMEDIATE;", write_rows!(), write_events!(), "COMMIT");
 
-/// What a transaction writes.
+/// A transaction that writes.
 #[derive(Default)]
 pub(crate) struct Writing<'a> {
     pub(crate) steps: Vec<&'a Changes>,

@@ -41,7 +41,7 @@ pub struct Options {
     pub connections: usize,
 }
 
-/// What the process that opens the agent is told.
+/// Orders for the process that opens the agent.
 #[derive(Debug, Clone, Args)]
 pub struct OpenOptions {
     /// The agent's data directory
@@ -52,7 +52,7 @@ pub struct OpenOptions {
     address: RelayAddress,
 }
 
-/// What it has found out.
+/// Its findings.
 #[derive(Debug, Serialize, Deserialize)]
 struct Opened {
     /// Until everything was subscribed.

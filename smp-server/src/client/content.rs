@@ -30,7 +30,7 @@ pub(crate) struct Delivery {
 }
 
 impl Content {
-    /// What is to be sent, with its body encrypted.
+    /// The message to be sent, with its body encrypted.
     pub(crate) fn into_message(self) -> BrokerMessage<'static> {
         let delivery = match self {
             Self::Message(message) => return message,

@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// What the log says.
+    /// The words for the log.
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -19,7 +19,7 @@ const BLOCK: usize = 64 << 10;
 pub struct Space {
     /// All of it.
     pub total: u64,
-    /// What this user may still fill; a quota may allow less.
+    /// Bytes that this user may still fill; a quota may allow less.
     pub free: u64,
 }
 

@@ -121,7 +121,7 @@ async fn a_full_disk_keeps_nobody_from_receiving_and_deleting() {
 
     disk.fill();
     let mut next = fill_by_texts(&bob, b, &mut alice).await;
-    // What begins something new does not take the reserve.
+    // A step that begins something new does not take the reserve.
     is_no_space(&alice.agent.connection(a).send(b"x").await.unwrap_err(), &disk);
     is_no_space(&alice.agent.create_invitation().await.unwrap_err(), &disk);
     let (_, link) = bob.agent.create_invitation().await.unwrap();

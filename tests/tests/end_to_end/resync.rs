@@ -107,7 +107,7 @@ async fn what_is_sent_while_the_encryption_is_renewed_waits_and_arrives_in_order
     talk(&mut alice, a, &mut bob, b).await;
     assert_eq!(alice.agent.connection(a).summary().await.unwrap().unwrap().waiting, 0);
 
-    // What is given up is not sent later.
+    // A message that is given up is not sent later.
     let bob_off = bob.stop().await;
     alice.agent.connection(a).resynchronize(true).await.unwrap();
     let lost = alice.agent.connection(a).send(b"given up").await.unwrap().id();

@@ -11,6 +11,7 @@ mod graph;
 mod repetition;
 mod source;
 mod table;
+mod words;
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -106,6 +107,21 @@ fn nothing_stands_twice() {
     let files: Vec<_> = texts.iter().map(|(text, file)| (file.clone(), repetition::lines(text))).collect();
     let found = repetition::repeated(&files);
     assert!(found.is_empty(), "more than {} lines stand twice:\n{}", repetition::LONGEST, found.join("\n"));
+}
+
+#[test]
+fn comments_say_what_things_are() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    words::rust_files(workspace, &mut files);
+    let mut found = String::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap();
+        for (number, comment) in words::found(&text) {
+            found += &format!("{}:{number}: {comment}\n", file.strip_prefix(workspace).unwrap().display());
+        }
+    }
+    assert!(found.is_empty(), "say what the thing is, in the protocol's word:\n{found}");
 }
 
 #[test]

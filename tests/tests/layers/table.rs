@@ -155,7 +155,7 @@ const RELAY: &[(&str, &[&str])] = &[
 
 /// `agent -> network -> steps -> store -> connection`; leaves first.
 const AGENT: &[(&str, &[&str])] = &[
-    // What the application sees, too.
+    // Seen by the application, too.
     ("id", &[]),
     ("error", &["id"]),
     ("stages", &[]),

@@ -33,7 +33,7 @@ pub(crate) struct Moving {
 }
 
 impl Moving {
-    /// What has happened of the moves that have begun and are not done.
+    /// The stages of the moves that have begun and are not done.
     pub(crate) fn rotations(&self) -> Vec<(RotationSide, RotationStage)> {
         let receive = self.receive.as_ref().map(|moving| match moving.stage {
             ReceiveStage::Creating | ReceiveStage::Created | ReceiveStage::Offered => RotationStage::Started,
@@ -111,7 +111,7 @@ pub(crate) enum Place {
     Draining,
 }
 
-/// What has to be done at a relay for a move. Messages do not wait for it.
+/// A command that a move needs at a relay. Messages do not wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errand {
     /// NEW, for the queue that is to replace the own one.
@@ -123,7 +123,7 @@ pub(crate) enum Errand {
 }
 
 impl Connection {
-    /// What has to be done at a relay beside messages.
+    /// The command that is due at a relay beside messages.
     pub(crate) fn errand(&self) -> Option<Errand> {
         match self.moving.receive.as_ref().map(|moving| moving.stage) {
             Some(ReceiveStage::Creating) => Some(Errand::CreateReplacement),

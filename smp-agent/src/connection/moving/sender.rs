@@ -26,7 +26,7 @@ impl Connection {
         if self.moving.send.as_ref().is_some_and(|moving| moving.stage == SendStage::Testing)
             && self.moves_to(replaced)
         {
-            // What we have sent to the new queue has arrived, before its relay's answer came here.
+            // Our message to the new queue has arrived, before its relay's answer came here.
             self.sending_moved(effects);
         }
         let current = self.send.as_ref().ok_or(ReceiveError::Unexpected)?;

@@ -43,7 +43,7 @@ pub(super) enum Side {
 /// A queue at a relay.
 struct Relay {
     modes: bool,
-    /// Who may send: DER of the key.
+    /// The sender's key, in DER.
     sender: Option<Vec<u8>>,
     bodies: VecDeque<Vec<u8>>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Pair {
     pub(super) accept: bool,
     /// Whether everything is repeated, and restarted in between.
     pub(super) lossy: bool,
-    /// What Alice's relay has under her short link.
+    /// Link data that Alice's relay has under her short link.
     stored: Option<LinkData<'static>>,
 }
 
@@ -84,7 +84,7 @@ impl Peer {
         self.events.extend(effects.events);
     }
 
-    /// What the peer is after a restart: only what the database keeps.
+    /// The peer after a restart: only the state that the database keeps.
     fn restart(&mut self) {
         let Connection { id, skipped, .. } = &self.connection;
         let (state, position) =
@@ -342,7 +342,7 @@ impl Pair {
             .collect()
     }
 
-    /// What should not have happened.
+    /// Events that should not have happened.
     pub(super) fn trouble(&self) -> Vec<Event> {
         let wrong = |event: &&Event| match event {
             Event::Message { integrity, .. } => *integrity != crate::event::Integrity::Ok,

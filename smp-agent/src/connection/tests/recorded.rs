@@ -1,4 +1,4 @@
-//! What two SimpleX applications said to each other when one of them moved its queue and then renewed the ratchet
+//! A recorded conversation of two SimpleX applications, when one of them moved its queue and then renewed the ratchet
 //! (`recorded.jsonl`: simplex-chat 6.5.5): ours say the same, in the same order.
 
 use super::world::World;
@@ -44,7 +44,7 @@ fn ours_say_what_the_application_said() {
     assert_eq!(names(&theirs), ["QADD", "QKEY", "QUSE", "QTEST", "EREADY", "EREADY"]);
     assert_eq!(names(&ours), names(&theirs));
     let movers = |said: &[(bool, AMessage<'_>)]| said.iter().map(|(mover, _)| *mover).collect::<Vec<_>>();
-    // Who says EREADY first follows from the keys.
+    // The side that says EREADY first follows from the keys.
     assert_eq!(movers(&ours)[..4], movers(&theirs)[..4]);
     assert_ne!(movers(&ours)[4], movers(&ours)[5]);
     for said in [&theirs, &ours] {

@@ -1,4 +1,4 @@
-//! What is fetched by short links, and what must not be used.
+//! Link data that is fetched by short links, and data that must not be used.
 
 use super::super::{Connection, Effects, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, Phase};
 use super::pair::{Pair, config};

@@ -25,7 +25,7 @@ struct Queue {
     owner: usize,
     recipient_id: RecipientId,
     sender_id: SenderId,
-    /// Who may send: DER of the key.
+    /// The sender's key, in DER.
     sender: Option<Vec<u8>>,
     bodies: VecDeque<Vec<u8>>,
 }
@@ -47,7 +47,7 @@ pub(super) struct World {
     rng: StdRng,
     /// The last number that each side's application has sent.
     pub(super) sent: [u32; 2],
-    /// What the agents have said to each other, other than messages of applications.
+    /// Messages of the agents to each other that are not of applications.
     pub(super) said: Vec<(usize, AMessage<'static>)>,
 }
 
@@ -58,7 +58,7 @@ impl Peer {
         self.events.extend(effects.events);
     }
 
-    /// What is left after a crash.
+    /// The state after a crash.
     fn restart(&mut self) {
         let Connection { id, skipped, .. } = &self.connection;
         let state = self.connection.state_bytes().unwrap();
@@ -77,7 +77,7 @@ impl Peer {
         self.events.iter().filter_map(number).collect()
     }
 
-    /// What should not happen.
+    /// Events that should not happen.
     pub(super) fn trouble(&self) -> Vec<&Event> {
         let wrong = |event: &&Event| match event {
             Event::Message { integrity, .. } => *integrity != Integrity::Ok,

@@ -58,7 +58,7 @@ impl Scene {
         self.keys.created.as_ref().unwrap().recipient_id.clone()
     }
 
-    /// What the relay delivers when it holds this.
+    /// The delivery of this content by the relay.
     fn sealed(&self, content: &ReceivedBody<'_>) -> (MessageId, Vec<u8>) {
         let id = MessageId::generate(&mut rand::rng());
         let secret = &self.keys.created.as_ref().unwrap().relay_secret;

@@ -32,7 +32,7 @@ async fn tables(db: &mut SqliteConnection) -> Vec<String> {
     rows.iter().map(|row| row.get("line")).collect()
 }
 
-/// What an earlier version left behind: a connection with a message that came, one that was sent, and one that waits to be sent.
+/// The file of an earlier version: a connection with a message that came, one that was sent, and one that waits to be sent.
 async fn fill(db: &mut SqliteConnection) {
     let (connection, _) = crate::connection::tests::connected_sides();
     let queues = QueueRow::all(&connection);
