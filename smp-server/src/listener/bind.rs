@@ -25,9 +25,9 @@ pub enum BindError {
     /// It is no address of this machine.
     #[error("cannot listen on {0}: it is not an address of this machine; see server.listen and page.listen")]
     NotLocal(SocketAddr),
-    /// There is no IPv6 on this machine, and nothing else to listen on.
+    /// There is no IPv6 on this machine, and nothing else to listen on, or the address was meant.
     #[error(
-        "cannot listen on {0}: this machine has no IPv6; add an IPv4 address such as \"0.0.0.0:5223\" to server.listen"
+        "cannot listen on {0}: this machine has no IPv6; give IPv4 addresses such as \"0.0.0.0:5223\" in server.listen"
     )]
     WithoutIpv6(SocketAddr),
     /// Anything else.
@@ -96,6 +96,9 @@ fn explain(address: SocketAddr, error: io::Error) -> BindError {
         io::ErrorKind::AddrInUse => BindError::InUse(address),
         io::ErrorKind::PermissionDenied => BindError::Denied(address),
         io::ErrorKind::AddrNotAvailable => BindError::NotLocal(address),
+        _ if address.is_ipv6() && error.raw_os_error() == Some(EAFNOSUPPORT) => {
+            BindError::WithoutIpv6(address)
+        }
         _ => BindError::Other(address, error),
     }
 }
@@ -130,7 +133,11 @@ mod tests {
             }
             let alone = bind_by(&[v6], listen).unwrap_err();
             assert!(matches!(alone, BindError::WithoutIpv6(_)), "{alone}");
-            assert!(bind_by(&[v4, foreign], listen).is_err(), "it was meant");
+            let meant = bind_by(&[v4, foreign], listen).unwrap_err();
+            assert!(
+                matches!(meant, BindError::WithoutIpv6(at) | BindError::NotLocal(at) if at == foreign),
+                "{meant}"
+            );
         }
     }
 
