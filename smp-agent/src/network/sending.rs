@@ -61,7 +61,7 @@ impl Sending {
     ) -> Result<(), AgentError> {
         let delivered = engine.steps.step(id, |connection, request| {
             request.sent.push(stored.row);
-            if connection.phase != Phase::Failed {
+            if connection.phase != Phase::Failed && !request.is_given_up(stored.row) {
                 connection.queue_took();
                 connection.delivered(&stored.outgoing, &mut request.effects);
             }
@@ -190,7 +190,7 @@ async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, err
     until_stored!(engine, {
         let step = engine.steps.step(id, |connection, request| {
             request.sent.push(stored.row);
-            if connection.phase != Phase::Failed {
+            if connection.phase != Phase::Failed && !request.is_given_up(stored.row) {
                 give_up(connection, &mut request.effects);
             }
             Ok(())

@@ -69,6 +69,15 @@ pub(crate) struct Request {
     pub(crate) give_up: Option<SendError>,
     /// Messages that do not wait for the encryption any more.
     pub(crate) released: Vec<MessageId>,
+    /// The body that is to be sent next, if that is known.
+    next: Option<Option<i64>>,
+}
+
+impl Request {
+    /// Whether a body that is on its way to its relay was given up meanwhile: it is not among those that wait any more.
+    pub(crate) fn is_given_up(&self, row: i64) -> bool {
+        self.next.is_some_and(|next| next != Some(row))
+    }
 }
 
 /// When a step is durable.
@@ -173,7 +182,7 @@ impl Steps {
         let mut state = slot.state.lock().await;
         // If anything happens before the end, the state is read again.
         let mut present = self.present(&slot, state.take(), id).await?;
-        let mut request = Request::default();
+        let mut request = Request { next: present.next_outgoing(), ..Request::default() };
         match change(&mut present.connection, &mut request) {
             Ok(value) => {
                 let changes = self.changes(&mut present, request)?;
@@ -316,7 +325,7 @@ impl Steps {
 
     /// The rows that a step changes.
     fn changes(&self, present: &mut Present, request: Request) -> Result<Changes, AgentError> {
-        let Request { effects, sent, done, received, give_up, released } = request;
+        let Request { effects, sent, done, received, give_up, released, next: _ } = request;
         let state = present.connection.changed_state_bytes().map_err(crate::store::Fault::from)?;
         let changed = state.filter(|state| *state != present.state);
         let lasts = changed.is_none();

@@ -53,6 +53,12 @@ impl Present {
         }
     }
 
+    /// The body that is to be sent next, if there is one; None if only the database knows.
+    pub(super) fn next_outgoing(&self) -> Option<Option<i64>> {
+        let next = self.outgoing.front().map(|stored| stored.row);
+        (next.is_some() || !self.more).then_some(next)
+    }
+
     pub(super) fn remove_outgoing(&mut self, rows: &[i64]) {
         if !rows.is_empty() {
             self.outgoing.retain(|stored| !rows.contains(&stored.row));

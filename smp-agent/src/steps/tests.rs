@@ -522,3 +522,21 @@ async fn outcome_of_a_message_ends_with_its_connection_and_with_the_agent() {
     agent.shutdown().await;
     assert!(matches!(ended.outcome().await, Err(AgentError::ShutDown)));
 }
+
+#[tokio::test]
+async fn a_body_that_was_given_up_on_its_way_is_not_counted_when_it_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let is_given_up =
+        async |row| engine.steps.step(id, |_, request| Ok(request.is_given_up(row))).await.unwrap().0;
+    let next = async || engine.steps.next_outgoing(id).await.unwrap().unwrap().row;
+    agent.connection(id).send(b"first").await.unwrap();
+    let first = next().await;
+    assert!(!is_given_up(first).await);
+    agent.connection(id).give_up().await.unwrap();
+    assert!(is_given_up(first).await);
+    agent.connection(id).send(b"second").await.unwrap();
+    let second = next().await;
+    assert!(is_given_up(first).await && !is_given_up(second).await);
+}
