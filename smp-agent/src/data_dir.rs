@@ -17,6 +17,12 @@ const MARK_TEXT: &str =
 /// Name of the lock file inside the data directory.
 const LOCK: &str = "agent.lock";
 
+/// Name of the file that tells that the database is from an archive, and that its keys may have been used since.
+const RESTORED: &str = "agent.restored";
+const RESTORED_TEXT: &str = "agent.sqlite3 was restored from an archive: the encryption of all connections is renewed when it is opened.\n";
+/// Name of the copy of which an archive is made.
+const COPY: &str = "agent.export";
+
 /// A data directory that this process holds until the value is dropped, or the process dies.
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -41,6 +47,8 @@ impl DataDir {
         if !has_content(&database) && mark.try_exists().map_err(unusable)? {
             return Err(AgentError::DatabaseMissing { database, mark });
         }
+        // Of an archive that was not finished.
+        durable::remove(&path.join(COPY)).map_err(unusable)?;
         // SQLite gives its write-ahead log the permissions of the database.
         durable::open(&database).map_err(unusable)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
@@ -62,6 +70,29 @@ impl DataDir {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+
+    /// A place for a copy of the database, for a moment.
+    pub(crate) fn copy(path: &Path) -> PathBuf {
+        path.join(COPY)
+    }
+
+    /// The database that is about to be put here is from an archive.
+    pub(crate) fn note_restored(&self) -> Result<(), AgentError> {
+        let mark = self.path.join(RESTORED);
+        durable::replace(&mark, RESTORED_TEXT.as_bytes(), Access::Owner)
+            .map_err(|source| AgentError::DataDirectory { path: mark, source })
+    }
+
+    /// Whether the database is from an archive, and its keys have not been renewed since.
+    pub(crate) fn is_restored(path: &Path) -> bool {
+        path.join(RESTORED).exists()
+    }
+
+    /// New keys for all connections are on their way.
+    pub(crate) fn note_renewed(path: &Path) -> Result<(), AgentError> {
+        let mark = path.join(RESTORED);
+        durable::remove(&mark).map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
 }
 

@@ -116,6 +116,17 @@ pub enum Event {
         /// Why.
         error: ReceiveError,
     },
+    /// The encryption was renewed, and messages are missing here that the other side has: this agent was restored from an older
+    /// copy, or they were lost on the way. Messages that no application sent count too, receipts for instance.
+    Forgotten {
+        /// The connection.
+        connection: ConnectionId,
+        /// How many of our own messages the other side has received of which nothing is known here; 0 too where this side had to
+        /// speak first, as the other side does not tell then.
+        sent: u64,
+        /// How many of the other side's are missing.
+        received: u64,
+    },
     /// Whether both sides' encryption fits together, or where its renewal is.
     RatchetSync {
         /// The connection.
@@ -225,6 +236,7 @@ impl Event {
             | Self::QuotaExceeded { connection }
             | Self::QueueRefused { connection }
             | Self::ReceiveFailed { connection, .. }
+            | Self::Forgotten { connection, .. }
             | Self::RatchetSync { connection, .. }
             | Self::QueueRotation { connection, .. }
             | Self::ReceivingStopped { connection, .. }

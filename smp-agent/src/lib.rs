@@ -71,6 +71,8 @@
 //! any more, because one of them was restored from an old copy or damaged, it is renewed
 //! ([`AgentConfig::resynchronize`], [`ConnectionHandle::resynchronize`], [`Event::RatchetSync`]); what was sent meanwhile may be lost.
 //!
+//! [`Agent::export`] makes an encrypted archive of everything, which [`restore_archive`] makes an agent of on another machine.
+//!
 //! # What it protects, and what not
 //!
 //! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
@@ -100,6 +102,7 @@
 
 mod addresses;
 mod agent;
+mod archive;
 mod config;
 mod connection;
 mod data_dir;
@@ -120,6 +123,9 @@ mod summary;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle};
+pub use archive::{
+    ArchiveError, ArchiveSecret, PhraseError, RecoveryPhrase, RestoredArchive, restore_archive,
+};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,

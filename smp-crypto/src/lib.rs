@@ -24,6 +24,8 @@
 //! | [`padding`] | two length bytes, content, filling | in front of nearly every encryption |
 //! | [`hkdf`] | key derivation | chains, links, the ratchet |
 //! | [`hash`] | the hash functions in use | throughout |
+//! | [`passphrase`] | keys made of passphrases | archives |
+//! | [`sealed_stream`] | XChaCha20-Poly1305 in pieces | archives |
 //! | [`base64url`] | the text form of bytes and keys | links, addresses, stored keys |
 //!
 //! # Secrets
@@ -72,6 +74,8 @@ mod key_types;
 pub mod link_kdf;
 pub mod nonce;
 pub mod padding;
+pub mod passphrase;
+pub mod sealed_stream;
 mod secret;
 pub mod signature;
 pub mod sntrup761;

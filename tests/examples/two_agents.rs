@@ -2,11 +2,12 @@
 //!
 //! `cargo run -p smp-tests --example two_agents`
 
-use anyhow::{Context as _, Result, bail};
-use smp_agent::{Agent, ConnectionId, Event, Events, RelayAddress, SendOutcome};
+mod common;
+
+use anyhow::Result;
+use common::{confirmation, connected, message, open, say};
 use smp_server::config::StoreKind;
 use smp_tests::test_relay::TestRelay;
-use std::path::Path;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -33,52 +34,4 @@ async fn main() -> Result<()> {
     alice.shutdown().await;
     bob.shutdown().await;
     Ok(())
-}
-
-async fn open(dir: &Path, relay: &RelayAddress) -> Result<(Agent, Events)> {
-    Ok(Agent::builder(dir).relays([relay.clone()]).open().await?)
-}
-
-/// Sends a text, and waits until the relay keeps it.
-async fn say(agent: &Agent, connection: ConnectionId, text: &str) -> Result<()> {
-    let mut sent = agent.connection(connection).send(text.as_bytes()).await?;
-    match sent.outcome().await? {
-        SendOutcome::Sent => Ok(()),
-        outcome => bail!("not sent: {outcome:?}"),
-    }
-}
-
-async fn confirmation(events: &mut Events) -> Result<String> {
-    next(events, |event| match event {
-        Event::Confirmation { info, .. } => Some(String::from_utf8_lossy(info).into_owned()),
-        _ => None,
-    })
-    .await
-}
-
-async fn connected(events: &mut Events) -> Result<()> {
-    next(events, |event| matches!(event, Event::Connected { .. }).then_some(())).await
-}
-
-async fn message(events: &mut Events) -> Result<String> {
-    next(events, |event| match event {
-        Event::Message { body, .. } => Some(String::from_utf8_lossy(body).into_owned()),
-        _ => None,
-    })
-    .await
-}
-
-/// Waits for an event, and is done with those before it, too.
-async fn next<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> Result<T> {
-    loop {
-        let delivery = events.next().await?.context("the agent has ended")?;
-        let found = wanted(&delivery.event);
-        delivery.done().await?;
-        if let Event::ConnectionFailed { error, .. } = &delivery.event {
-            bail!("{error}");
-        }
-        if let Some(found) = found {
-            return Ok(found);
-        }
-    }
 }

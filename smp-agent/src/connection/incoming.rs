@@ -171,7 +171,10 @@ impl Connection {
             AMessage::QueueUse(ready) => self.queue_use(&ready, effects),
             // It has done its part by coming.
             AMessage::QueueTest(_) => Ok(()),
-            AMessage::RatchetReady(last) => self.ratchet_ready(last.0, !arrival.could_send, config, effects),
+            AMessage::RatchetReady(last) => {
+                self.catch_up(last.0, !arrival.could_send, arrival.integrity, effects);
+                self.ratchet_ready(last.0, !arrival.could_send, config, effects)
+            }
         }
     }
 

@@ -8,10 +8,11 @@
 //! An answer says in its information which keys it answers, by their hash. So two of us never answer answers for ever, and a late
 //! answer to keys that are given up is known. The reference sends no information, and its keys count as a proposal.
 
+use super::chain::ChainEnd;
 use super::{Connection, Effects, OutgoingKind, Phase, StateError};
 use crate::config::AgentConfig;
 use crate::error::{AgentError, ReceiveError};
-use crate::event::Event;
+use crate::event::{Event, Integrity};
 use crate::stages::SyncState;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ const RENEGOTIATION: AgentVersion = AgentVersion(3);
 const REMEMBERED_KEYS: usize = 16;
 /// So many messages that the agreed ratchet does not open are taken for late ones; with the next the peer is an old copy.
 const LATE_MESSAGES: u8 = 3;
+/// So many messages may a copy of this side not know of; a peer that says more is not believed.
+const MAX_FORGOTTEN: u64 = 1 << 32;
 
 /// Where the renegotiation of a connection is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -281,6 +284,36 @@ impl Connection {
         }
         self.repeat_moves(last_received);
         Ok(())
+    }
+
+    /// Tells what this side does not know of, if it was restored from an older copy: messages of its own that the peer has, and
+    /// those of the peer that are missing before EREADY. It goes on with the numbers behind its own, so that new ones are not taken
+    /// for repetitions. `first` if the peer's EREADY comes before one of this side, which would have set the peer back.
+    pub(super) fn catch_up(
+        &mut self,
+        last_received: i64,
+        first: bool,
+        integrity: Integrity,
+        effects: &mut Effects,
+    ) {
+        // This side's keys have taken a number, which the peer does not count.
+        let before_keys = self.sent.number.saturating_sub(1);
+        let sent = match u64::try_from(last_received.saturating_sub(before_keys)) {
+            Ok(count @ 1..=MAX_FORGOTTEN) if first => {
+                let number = last_received.max(self.sent.number);
+                self.sent = ChainEnd { number, hash: Vec::new() };
+                count
+            }
+            _ => 0,
+        };
+        let received = match integrity {
+            // So have the peer's.
+            Integrity::Skipped { first, last } => last.abs_diff(first),
+            Integrity::Ok | Integrity::BadHash | Integrity::BadNumber => 0,
+        };
+        if sent > 0 || received > 0 {
+            effects.events.push(Event::Forgotten { connection: self.id, sent, received });
+        }
     }
 
     /// A message was opened by the ratchet.

@@ -18,7 +18,7 @@ use crate::reserve::Reserve;
 use crate::steps::Steps;
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
-use smp_transport::surroundings::{Rng, Surroundings};
+use smp_transport::surroundings::{Randomness, Rng, Surroundings};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -181,6 +181,19 @@ impl Engine {
     /// A generator of random numbers.
     pub(crate) fn rng(&self) -> Rng<'_> {
         self.surroundings.randomness.rng()
+    }
+
+    /// Where random numbers come from.
+    pub(crate) fn randomness(&self) -> Randomness {
+        self.surroundings.randomness.clone()
+    }
+
+    /// Does what blocks, on a thread for that.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, AgentError> {
+        self.surroundings.spawner.spawn_blocking(work).await.map_err(|_| AgentError::ShutDown)
     }
 
     /// Seconds since 1970.

@@ -18,6 +18,7 @@ mod invite;
 pub(crate) mod links;
 mod relays;
 pub(crate) mod requests;
+mod restored;
 mod route;
 mod routes;
 mod running;

@@ -5,6 +5,7 @@ use super::connecting::{DownAtEnd, keep_connected};
 use super::deletion::delete_queues;
 use super::disk::watch_disk;
 use super::engine::{Engine, Wanted};
+use super::restored::renew_all;
 use super::worker;
 use crate::error::AgentError;
 use crate::id::ConnectionId;
@@ -16,6 +17,7 @@ const DROP_UNUSED: Duration = Duration::from_secs(10);
 
 /// Goes on with whatever was going on.
 pub(crate) async fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<(), AgentError> {
+    renew_all(engine).await?;
     engine.spawn(start_wanted(engine.clone(), wanted));
     engine.spawn(drop_unused(engine.clone()));
     engine.spawn(watch_disk(engine.clone()));

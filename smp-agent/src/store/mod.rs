@@ -26,7 +26,7 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use std::path::Path;
 
 /// Connections that read.
@@ -81,11 +81,24 @@ impl Store {
         self.readers.close().await;
     }
 
+    /// Copies all that is committed into an empty file. Nothing that was deleted is in it.
+    pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), StorageError> {
+        self.try_copy_to(path).await.map_err(StorageError::from)
+    }
+
+    async fn try_copy_to(&self, path: &Path) -> Result<(), Fault> {
+        let options = (*self.readers.connect_options()).clone().pragma("query_only", "OFF");
+        let mut connection = options.connect().await?;
+        let name = path.to_string_lossy();
+        sqlx::query("VACUUM INTO ?").bind(&*name).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    }
+
     #[cfg(test)]
     pub(crate) async fn execute(&self, sql: &str) {
         let options = (*self.readers.connect_options()).clone().pragma("query_only", "OFF");
         let mut connection = options.connect().await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        sqlx::Connection::close(connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 }

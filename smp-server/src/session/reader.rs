@@ -149,7 +149,7 @@ mod tests {
     use crate::testing;
 
     /// They are small, and the answers are not: the relay does not read on while the client does not.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn answers_that_nobody_reads_are_weighed() {
         let node = testing::node_with(|config| config.limits.max_pending_kib = 65);
         let session = testing::session(&node);

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod address;
+mod archive;
 mod chaos;
 mod failures;
 mod full_disk;

@@ -207,4 +207,5 @@ const AGENT: &[(&str, &[&str])] = &[
         ],
     ),
     ("addresses", &["agent", "connection", "error", "id", "network"]),
+    ("archive", &["agent", "data_dir", "error", "stored"]),
 ];

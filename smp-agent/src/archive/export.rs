@@ -1,0 +1,68 @@
+//! Making an archive of a running agent.
+
+use super::content;
+use super::error::{ArchiveError, about};
+use super::head::new_head;
+use super::secret::ArchiveSecret;
+use crate::agent::Agent;
+use crate::data_dir::DataDir;
+use rand::CryptoRng;
+use smp_crypto::passphrase::PassphraseCost;
+use smp_transport::durable::{self, Access, Unfinished};
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+impl Agent {
+    /// Makes an archive of all that is durable now; the agent goes on meanwhile. Each of the secrets opens it. A file that is there
+    /// is replaced, once the new one is whole.
+    ///
+    /// For a moment there is a copy of the database in the data directory, as readable as the database itself.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Secrets`], [`ArchiveError::Busy`], [`ArchiveError::File`], [`ArchiveError::Agent`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the archive is made or not.
+    pub async fn export(&self, to: &Path, secrets: &[ArchiveSecret]) -> Result<(), ArchiveError> {
+        let engine = self.engine().clone();
+        let copy = DataDir::copy(&engine.config.data_dir);
+        durable::create_new(&copy, Access::Owner).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => ArchiveError::Busy,
+            _ => about(&copy)(error),
+        })?;
+        let remove = RemovedAtEnd(copy);
+        engine.steps.store.copy_to(&remove.0).await?;
+        let (to, secrets, made) = (to.to_owned(), secrets.to_vec(), engine.now());
+        let randomness = engine.randomness();
+        let work =
+            move || seal(&remove.0, &to, made, &secrets, PassphraseCost::DEFAULT, &mut randomness.rng());
+        engine.blocking(work).await?
+    }
+}
+
+/// A file that is only needed for a moment.
+struct RemovedAtEnd(std::path::PathBuf);
+
+impl Drop for RemovedAtEnd {
+    fn drop(&mut self) {
+        // If it stays, it goes when the agent is opened again.
+        let _ = durable::remove(&self.0);
+    }
+}
+
+pub(super) fn seal(
+    from: &Path,
+    to: &Path,
+    made: i64,
+    secrets: &[ArchiveSecret],
+    cost: PassphraseCost,
+    rng: &mut impl CryptoRng,
+) -> Result<(), ArchiveError> {
+    let (head, seal) = new_head(made, secrets, cost, rng)?;
+    let mut file = File::open(from).map_err(about(from))?;
+    let mut archive = Unfinished::create(to, Access::Owner).map_err(about(to))?;
+    archive.write_all(&head).map_err(about(to))?;
+    content::seal(seal, &mut file, &mut archive).map_err(|error| error.name(about(from), about(to)))?;
+    archive.finish().map_err(about(to))
+}
