@@ -55,6 +55,7 @@ impl Identity {
             Event::ReceivingStopped { error, .. } => Notice::ReceivingStopped(contact, error.to_string()),
             Event::ReceiveFailed { error, .. } => Notice::Unreadable(contact, error.to_string()),
             Event::RatchetSync { state, .. } => return self.synchronised(contact, *state).await,
+            Event::Forgotten { sent, received, .. } => Notice::forgotten(contact, *sent, *received),
             Event::QueueRotation { side, stage, .. } => Notice::Rotation(contact, *side, *stage),
             Event::ConnectionFailed { error, .. } => {
                 self.book().set_status(&contact, Status::Ended).await?;

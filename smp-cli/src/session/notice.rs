@@ -70,4 +70,20 @@ impl Notice {
         };
         Some(Self::Gap(contact.clone(), gap))
     }
+
+    /// The notice of messages that the contact has and this copy has not.
+    pub(super) fn forgotten(contact: Contact, sent: u64, received: u64) -> Self {
+        let theirs = match received {
+            0 => String::new(),
+            1 => "one message to you is missing".to_owned(),
+            count => format!("{count} messages to you are missing"),
+        };
+        let yours = match sent {
+            0 => String::new(),
+            1 => "one of yours is not known here".to_owned(),
+            count => format!("{count} of yours are not known here"),
+        };
+        let and = if received > 0 && sent > 0 { ", and " } else { "" };
+        Self::Gap(contact, format!("{theirs}{and}{yours}"))
+    }
 }
