@@ -23,6 +23,8 @@ const LAST: u8 = CRYPTO_SECRETSTREAM_XCHACHA20POLY1305_TAG_FINAL;
 const NOT_LAST: u8 = CRYPTO_SECRETSTREAM_XCHACHA20POLY1305_TAG_MESSAGE;
 
 /// Seals or opens the pieces of one stream, in their order.
+///
+/// Source: RFC 8439 for the cipher; libsodium's documentation of `crypto_secretstream` for the construction.
 pub struct SealedStream(State);
 
 impl SealedStream {

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p smp-tests --example restore`
 
+#![allow(clippy::disallowed_methods, reason = "a program has the chance of this machine")]
+
 mod common;
 
 use anyhow::Result;

@@ -1,4 +1,4 @@
-//! What can go wrong with archives.
+//! Errors of archives.
 
 use crate::error::{AgentError, StorageError};
 use smp_crypto::passphrase::CostError;

@@ -82,12 +82,9 @@ impl FromStr for RecoveryPhrase {
 
     /// Takes them as people write them: any space between words, numbers in front of them, capitals.
     fn from_str(text: &str) -> Result<Self, PhraseError> {
-        let numbered = |word: &&str| !word.trim_end_matches(['.', ')', ':']).parse::<u8>().is_ok();
-        let words: Vec<_> = text
-            .split_whitespace()
-            .filter(numbered)
-            .map(|word| Zeroizing::new(word.to_lowercase()))
-            .collect();
+        let is_word = |word: &&str| word.trim_end_matches(['.', ')', ':']).parse::<u8>().is_err();
+        let words: Vec<_> =
+            text.split_whitespace().filter(is_word).map(|word| Zeroizing::new(word.to_lowercase())).collect();
         if words.len() != WORDS {
             return Err(PhraseError::Words(words.len()));
         }

@@ -4,7 +4,7 @@ use super::backoff::Backoff;
 use super::engine::Engine;
 use super::inbox;
 use super::relays::{Relay, RelayState, State};
-use super::session::Session;
+use super::session::RelaySession;
 use super::update::until_stored;
 use crate::error::AgentError;
 use crate::event::Event;
@@ -44,7 +44,7 @@ pub(super) async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
         }
         let mut interrupted = pin!(engine.switch.interrupted());
         let connected = tokio::select! {
-            connected = Session::connect(&engine.config, engine.surroundings(), &relay.address) => connected,
+            connected = RelaySession::connect(&engine.config, engine.surroundings(), &relay.address) => connected,
             () = &mut interrupted => continue,
         };
         let error = match connected {

@@ -2,7 +2,7 @@
 //!
 //! So what a contact can put onto this disk is bounded, and the rest stays in the relay's queue, which has its own bound.
 
-use super::session::Session;
+use super::session::RelaySession;
 use crate::id::ConnectionId;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::id::{MessageId, RecipientId};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A message that a relay delivered in a session.
 #[derive(Clone)]
 pub(super) struct Acknowledgement {
-    pub(super) session: Arc<Session>,
+    pub(super) session: Arc<RelaySession>,
     pub(super) queue: RecipientId,
     pub(super) key: PrivateAuthKey,
     pub(super) message: MessageId,

@@ -5,7 +5,7 @@ use super::early;
 use super::engine::Engine;
 use super::held::Acknowledgement;
 use super::relays::{Relay, RelayState};
-use super::session::{Delivered, Deliveries, Session};
+use super::session::{Delivered, Deliveries, RelaySession};
 use super::subscribing::{subscribe_again, subscribe_all, tell_stopped};
 use super::update::until_stored;
 use crate::connection::{
@@ -32,7 +32,7 @@ const MAX_PROCESSING: usize = 512;
 pub(super) async fn receive_all(
     engine: &Arc<Engine>,
     relay: &Arc<Relay>,
-    session: &Arc<Session>,
+    session: &Arc<RelaySession>,
     mut deliveries: Deliveries,
 ) -> RelayError {
     let mut processing: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
@@ -54,7 +54,7 @@ pub(super) async fn receive_all(
     }
 }
 
-async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, delivered: Delivered) {
+async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<RelaySession>, delivered: Delivered) {
     match delivered {
         Delivered::Message(queue, message, body) => {
             let (mut old_queue, mut looks) = (OldQueue::Unknown, early::looks());
@@ -81,7 +81,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<Session>, 
         Delivered::Deleted(queue) => {
             until_stored!(engine, lost(engine, relay, &queue).await);
         }
-        Delivered::Taken(queue) => {
+        Delivered::Displaced(queue) => {
             let error = SubscriptionError::Taken;
             if let Some(queue) = until_stored!(engine, tell_stopped(engine, relay, &queue, &error).await) {
                 subscribe_again(engine, relay, session, queue);
@@ -154,9 +154,9 @@ async fn receive(
     };
     let (key, taken, origin, resume) = taken;
     match taken {
-        Taken::Early => return Ok(Outcome::Early),
-        Taken::Done => {}
-        Taken::Unreadable(hash, unreadable) => {
+        Handled::Early => return Ok(Outcome::Early),
+        Handled::Done => {}
+        Handled::Unreadable(hash, unreadable) => {
             // The one that it repeats may be on its way to the database, before this step.
             commit.durable().await?;
             let repeated = engine.steps.store.has_received(connection, &hash).await?;
@@ -190,7 +190,7 @@ async fn receive(
 }
 
 /// Outcome of a step with a message.
-enum Taken {
+enum Handled {
     /// All is done.
     Done,
     /// Nothing: it waits for others.
@@ -205,7 +205,7 @@ fn take_body(
     request: &mut Request,
     origin: Origin,
     content: Result<Content, ReceiveError>,
-) -> Taken {
+) -> Handled {
     let config = &engine.config;
     let effects = &mut request.effects;
     match content {
@@ -222,9 +222,9 @@ fn take_body(
             let rng = &mut engine.rng();
             match (connection.receive(opened, origin, times, config, rng, effects), hash) {
                 (Ok(Read::Taken), hash) => request.received = hash,
-                (Ok(Read::Early), _) => return Taken::Early,
+                (Ok(Read::Early), _) => return Handled::Early,
                 (Err(unreadable), Some(hash)) if unreadable.may_be_repeated() => {
-                    return Taken::Unreadable(hash, unreadable);
+                    return Handled::Unreadable(hash, unreadable);
                 }
                 (Err(unreadable), hash) => {
                     request.received = hash;
@@ -234,7 +234,7 @@ fn take_body(
         }
         Err(error) => connection.receive_failed(error, config, &mut engine.rng(), effects),
     }
-    Taken::Done
+    Handled::Done
 }
 
 enum Content {

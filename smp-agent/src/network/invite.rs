@@ -2,7 +2,7 @@
 
 use super::application::remove;
 use super::engine::Engine;
-use super::session::{Session, creation_error};
+use super::session::{RelaySession, creation_error};
 use super::subscribing::subscribe_new;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, CreatedQueue, Effects, ReceiveQueue, StateError};
@@ -97,7 +97,7 @@ async fn store(engine: &Engine, connection: Connection) -> Result<ConnectionId, 
 
 /// A queue that a relay has made, and the invitation to it.
 struct MadeQueue {
-    session: Arc<Session>,
+    session: Arc<RelaySession>,
     queue: ReceiveQueue,
     created: CreatedQueue,
     invitation: Invitation,

@@ -1,6 +1,6 @@
 //! The relays that the agent talks to: one session each.
 
-use super::session::Session;
+use super::session::RelaySession;
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
 use crate::store::Store;
@@ -102,7 +102,7 @@ pub(crate) struct Relay {
 #[derive(Clone)]
 pub(super) enum State {
     Connecting,
-    Up(Arc<Session>),
+    Up(Arc<RelaySession>),
     Down(RelayError),
 }
 
@@ -123,7 +123,7 @@ impl Relay {
     }
 
     /// The session, as soon as there is one. Queues of this relay may still have to be subscribed in it.
-    pub(crate) async fn session(&self) -> Arc<Session> {
+    pub(crate) async fn session(&self) -> Arc<RelaySession> {
         let mut state = self.session.subscribe();
         self.wanted.notify_one();
         loop {
@@ -138,7 +138,7 @@ impl Relay {
     }
 
     /// The session, or why an attempt to connect fails for which nobody waited yet: for somebody who waits now.
-    pub(crate) async fn session_now(&self) -> Result<Arc<Session>, RelayError> {
+    pub(crate) async fn session_now(&self) -> Result<Arc<RelaySession>, RelayError> {
         self.session.send_if_modified(|state| {
             let down = matches!(state, State::Down(_));
             if down {
@@ -151,7 +151,7 @@ impl Relay {
     }
 
     /// The session, or why the last attempt to connect failed.
-    pub(super) async fn session_or_error(&self) -> Result<Arc<Session>, RelayError> {
+    pub(super) async fn session_or_error(&self) -> Result<Arc<RelaySession>, RelayError> {
         let mut state = self.session.subscribe();
         self.wanted.notify_one();
         loop {

@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::relays::Relay;
 use super::routes::{Destination, Proxied, Way};
-use super::session::{CommandError, Session, relay_error, unexpected};
+use super::session::{CommandError, RelaySession, relay_error, unexpected};
 use crate::connection::{LinkFetch, SendQueue};
 use crate::error::RelayError;
 use crate::relay_set::{RelayRole, ranked};
@@ -99,7 +99,7 @@ async fn open_through(engine: &Engine, proxy: &Relay, relay: &RelayAddress) -> R
 }
 
 impl Route {
-    pub(super) fn direct(session: &Session) -> Self {
+    pub(super) fn direct(session: &RelaySession) -> Self {
         Self { path: SendPath::Direct(session.client().clone()), proxied: None }
     }
 

@@ -1,6 +1,6 @@
 //! The relays that are reached through others, and by which.
 
-use super::session::Session;
+use super::session::RelaySession;
 use crate::error::RelayError;
 use smp_protocol::address::RelayAddress;
 use smp_transport::client::ProxiedRelay;
@@ -31,7 +31,7 @@ pub(super) enum Way {
 /// A way through a relay that forwards.
 pub(super) struct Proxied {
     /// With the relay that forwards.
-    pub(super) session: Arc<Session>,
+    pub(super) session: Arc<RelaySession>,
     pub(super) relay: ProxiedRelay,
 }
 

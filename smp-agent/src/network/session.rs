@@ -43,11 +43,11 @@ pub(super) enum Delivered {
     /// The relay deleted the queue.
     Deleted(RecipientId),
     /// Another session has taken the queue.
-    Taken(RecipientId),
+    Displaced(RecipientId),
 }
 
 /// A session with a relay.
-pub(crate) struct Session {
+pub(crate) struct RelaySession {
     client: RelayClient,
     /// Messages that come as the answer to SUB or ACK. At most one for each queue, so the channel needs no bound.
     answers: mpsc::UnboundedSender<Delivered>,
@@ -59,7 +59,7 @@ pub(super) struct Deliveries {
     answers: mpsc::UnboundedReceiver<Delivered>,
 }
 
-impl Session {
+impl RelaySession {
     pub(super) async fn connect(
         config: &AgentConfig,
         surroundings: &Surroundings,
@@ -262,7 +262,7 @@ impl Deliveries {
                             return Ok(Delivered::Message(queue, id, body.into_owned()));
                         }
                         Ok(BrokerMessage::Deleted) => return Ok(Delivered::Deleted(queue)),
-                        Ok(BrokerMessage::End) => return Ok(Delivered::Taken(queue)),
+                        Ok(BrokerMessage::End) => return Ok(Delivered::Displaced(queue)),
                         // Messages for services, or late answers of no interest.
                         Ok(_) | Err(_) => {}
                     }

@@ -3,7 +3,7 @@
 use super::backoff::Backoff;
 use super::engine::Engine;
 use super::relays::Relay;
-use super::session::{CommandError, Session};
+use super::session::{CommandError, RelaySession};
 use super::update::until_stored;
 use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::error::{AgentError, SubscriptionError};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 const BATCH: u32 = 512;
 
 /// Subscribes to all queues on a relay. Does not return when the session ends before.
-pub(super) async fn subscribe_all(engine: &Arc<Engine>, relay: &Relay, session: &Session) {
+pub(super) async fn subscribe_all(engine: &Arc<Engine>, relay: &Relay, session: &RelaySession) {
     let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     let mut last = 0;
@@ -52,7 +52,7 @@ fn refusal(error: &CommandError) -> Option<SubscriptionError> {
 pub(super) async fn subscribe(
     engine: &Arc<Engine>,
     relay: &Relay,
-    session: &Session,
+    session: &RelaySession,
     queues: Vec<Subscription>,
 ) -> Vec<Subscription> {
     let mut again = Vec::new();
@@ -77,7 +77,7 @@ pub(super) async fn subscribe(
 pub(super) fn subscribe_new(
     engine: &Arc<Engine>,
     relay: &Arc<Relay>,
-    session: &Arc<Session>,
+    session: &Arc<RelaySession>,
     queue: &ReceiveQueue,
     created: &CreatedQueue,
 ) {
@@ -100,7 +100,7 @@ pub(super) fn subscribe_new(
 pub(super) fn subscribe_again(
     engine: &Arc<Engine>,
     relay: &Arc<Relay>,
-    session: &Arc<Session>,
+    session: &Arc<RelaySession>,
     queue: Subscription,
 ) {
     let (engine_, relay, session) = (engine.clone(), relay.clone(), session.clone());

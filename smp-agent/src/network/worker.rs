@@ -5,8 +5,8 @@ use super::backoff::Backoff;
 use super::commands::{self, Task};
 use super::engine::Engine;
 use super::errands;
+use super::quota_wait::QuotaWait;
 use super::sending::Sending;
-use super::space::Space;
 use super::update::until_stored;
 use super::workers::Signals;
 use crate::connection::{Connection, Deferred, Effects, Phase, SendQueue};
@@ -39,7 +39,7 @@ enum Work {
 pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Signals>) {
     let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
-    let mut space = Space::new(timeouts);
+    let mut quota = QuotaWait::new(timeouts);
     let mut sending = Sending::default();
     let mut refused = Vec::new();
     // Of a command, on its way to the disk.
@@ -74,11 +74,11 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
         match result {
             Ok(()) => {
                 backoff.reset();
-                space.found();
+                quota.found();
             }
             Err(Later::Again) => engine.pause(&mut backoff).await,
-            Err(Later::Full) => space.wait_full(&engine, id, &signals).await,
-            Err(Later::Refused) => space.wait_refused(&engine, &signals).await,
+            Err(Later::Full) => quota.wait_full(&engine, id, &signals).await,
+            Err(Later::Refused) => quota.wait_refused(&engine, &signals).await,
         }
     }
 }

@@ -373,7 +373,7 @@ impl Steps {
             sent_outgoing: sent,
             deferred: effects.deferred,
             released,
-            give_up,
+            give_up: give_up.map(|error| (error, self.last_outgoing.load(Ordering::Relaxed))),
             sent: effects.sent,
             receipts: effects.receipts,
             forget_skipped: effects.forget_skipped,

@@ -540,3 +540,19 @@ async fn a_body_that_was_given_up_on_its_way_is_not_counted_when_it_arrives() {
     let second = next().await;
     assert!(is_given_up(first).await && !is_given_up(second).await);
 }
+
+/// Both steps are written as one group.
+#[tokio::test]
+async fn a_message_that_is_sent_just_after_others_were_given_up_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    agent.connection(id).send(b"given up").await.unwrap();
+    let connection = agent.connection(id);
+    let (given_up, sent) = tokio::join!(connection.give_up(), connection.send(b"stays"));
+    given_up.unwrap();
+    assert_eq!(sent.unwrap().id(), MessageId::new(2));
+    let failed = Event::SendFailed { connection: id, id: MessageId::new(1), error: SendError::GivenUp };
+    assert_eq!(events(&engine.steps).await, [failed]);
+    assert_eq!(waiting_in_file(dir.path()).await, 1);
+}

@@ -33,8 +33,9 @@ pub(crate) struct Changes {
     pub(crate) deferred: Vec<Deferred>,
     /// Those that do not wait any more.
     pub(crate) released: Vec<MessageId>,
-    /// Nothing more is sent: what waits is given up, and the application learns of its messages.
-    pub(crate) give_up: Option<SendError>,
+    /// Bodies up to the one with this number are given up, and the application learns of their messages. Later ones may be in the
+    /// same group of steps.
+    pub(crate) give_up: Option<(SendError, i64)>,
     pub(crate) sent: Vec<SentMessage>,
     pub(crate) receipts: Vec<Receipt>,
     /// All keys of skipped messages are forgotten, before the changes below.

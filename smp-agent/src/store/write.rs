@@ -118,8 +118,8 @@ impl Writing<'_> {
                 events.extend(take_receipt(db, step.connection, receipt).await?);
             }
             deferred::write(db, step).await?;
-            if let Some(error) = &step.give_up {
-                events.extend(give_up_outgoing(db, step.connection, error).await?);
+            if let Some((error, last)) = &step.give_up {
+                events.extend(give_up_outgoing(db, step.connection, *last, error).await?);
             }
         }
         let events = self.numbered(events);
@@ -298,14 +298,14 @@ async fn take_receipt(
 async fn give_up_outgoing(
     db: &mut SqliteConnection,
     connection: ConnectionId,
+    last: i64,
     error: &SendError,
 ) -> Result<Vec<Event>, Fault> {
-    let sql =
-        "SELECT message_id FROM outgoing WHERE connection_id = ? AND message_id IS NOT NULL ORDER BY id";
-    let mut messages: Vec<i64> =
-        sqlx::query_scalar(sql).bind(connection.number()).fetch_all(&mut *db).await?;
-    let sql = "DELETE FROM outgoing WHERE connection_id = ?";
-    sqlx::query(sql).bind(connection.number()).execute(&mut *db).await?;
+    let sql = "SELECT message_id FROM outgoing WHERE connection_id = ? AND id <= ? AND message_id IS NOT NULL ORDER BY id";
+    let query = sqlx::query_scalar(sql).bind(connection.number()).bind(last);
+    let mut messages: Vec<i64> = query.fetch_all(&mut *db).await?;
+    let sql = "DELETE FROM outgoing WHERE connection_id = ? AND id <= ?";
+    sqlx::query(sql).bind(connection.number()).bind(last).execute(&mut *db).await?;
     messages.extend(deferred::give_up(db, connection).await?);
     let failed = |id| Event::SendFailed { connection, id: MessageId::new(id), error: error.clone() };
     Ok(messages.into_iter().map(failed).collect())

@@ -1,4 +1,4 @@
-//! What the examples have in common: opening an agent, sending a text, waiting for an event.
+//! Parts that all examples share: opening an agent, sending a text, waiting for an event.
 
 #![allow(dead_code, reason = "no example needs all of it")]
 

@@ -9,11 +9,11 @@ use crate::event::Event;
 use crate::id::ConnectionId;
 
 /// How long a worker has waited for the peer's queue.
-pub(super) struct Space {
+pub(super) struct QuotaWait {
     backoff: Backoff,
 }
 
-impl Space {
+impl QuotaWait {
     pub(super) fn new(timeouts: &Timeouts) -> Self {
         Self { backoff: Backoff::new(timeouts.quota_first, timeouts.quota_longest) }
     }
