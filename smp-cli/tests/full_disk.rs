@@ -7,50 +7,19 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../tests/support/small_disk.rs"]
+mod small_disk;
 
-use std::fs::File;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::{Listener, Person, TestRelay};
+use small_disk::SmallDisk;
 
 /// Large enough for an identity, its reserve (an eighth) and some texts.
-const SIZE: &str = "size=8m";
+const SIZE_MIB: u32 = 8;
 /// Texts of one round. A relay holds 128.
 const ROUND: usize = 50;
-
-/// A file system of a few MiB, unmounted in the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounting needs root: `None` where it is not allowed.
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    fn fill(&self) {
-        let mut file = File::options().append(true).create(true).open(self.ballast()).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a test that fails leaves files open.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// Texts of some length that begin with a number.
 fn texts(round: usize) -> Vec<String> {
@@ -86,7 +55,7 @@ fn receive(listener: &mut Listener) -> (Vec<String>, bool) {
 #[test]
 fn a_full_disk_costs_no_text_and_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small"), SIZE_MIB) else {
         return println!("skipped: a small file system can be mounted by root only");
     };
     let relay = TestRelay::start(&folder.path().join("relay"));
@@ -124,7 +93,7 @@ fn a_full_disk_costs_no_text_and_is_said() {
     let mut listener = alice.listen();
     assert!(receive(&mut listener).0 == texts(round));
 
-    disk.free();
+    disk.free().unwrap();
     listener.until("storage_recovered");
     alice.ok(&["send", "bob", "space again"]);
     assert!(bob.ok(&["listen", "--count", "1"]).contains("space again"));

@@ -1,12 +1,5 @@
 //! A relay whose disk is full, and has space again later.
 
-use std::{
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::Command as Process,
-};
-
 use smp_crypto::X25519PrivateKey;
 use smp_protocol::{
     command::{Command, SubscriptionMode},
@@ -17,43 +10,16 @@ use smp_protocol::{
 use smp_server::store::{SqliteConfig, SqliteStore};
 use smp_transport::client::ClientError;
 
+use small_disk::SmallDisk;
+
 use crate::support::{Client, Queue, TestRelay, ed25519, messaging, open, relay_with, send};
 
+#[path = "../../../tests/support/small_disk.rs"]
+mod small_disk;
+
 /// Large enough for the store of a new relay and some messages.
-const SIZE: &str = "size=2m";
+const SIZE_MIB: u32 = 2;
 const BODY: usize = 12_000;
-
-/// A file system of a few MiB, unmounted in the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounting needs root: `None` where it is not allowed.
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir(at).unwrap();
-        let mounted = Process::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    fn fill(&self) {
-        let mut file = File::options().append(true).create(true).open(self.ballast()).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a test that fails leaves files open.
-        let _ = Process::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// Whether it was done. Without space it must be the store that refuses it.
 #[track_caller]
@@ -135,7 +101,7 @@ const CHANGES: usize = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_only_what_needs_it() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small"), SIZE_MIB) else {
         return println!("skipped: a small file system can be mounted by root only");
     };
     let store = disk.0.join("store");
@@ -158,7 +124,7 @@ async fn a_full_disk_stops_only_what_needs_it() {
     let acknowledged = others_go_on(&relay, [&alice, &bob], &read, &waiting).await;
     read.kept.drain(..usize::from(acknowledged));
 
-    disk.free();
+    disk.free().unwrap();
     // Nothing has to be started again, neither the relay nor the connections.
     for filled in [&mut read, &mut waiting] {
         assert!(filled.send(&bob, next).await, "refused although there is space again");
@@ -184,7 +150,7 @@ async fn a_full_disk_stops_only_what_needs_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_keeps_nobody_from_receiving() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small"), SIZE_MIB) else {
         return println!("skipped: a small file system can be mounted by root only");
     };
     let store = disk.0.join("store");
@@ -214,7 +180,7 @@ async fn a_full_disk_keeps_nobody_from_receiving() {
 
     let relay = relay.again(|running| async { running.shutdown().await.unwrap() }).await;
     second.drain(&mut relay.client().await).await;
-    disk.free();
+    disk.free().unwrap();
     let relay = relay.again(|running| async { running.shutdown().await.unwrap() }).await;
     assert!(second.send(&relay.client().await, 91).await);
     second.drain(&mut relay.client().await).await;

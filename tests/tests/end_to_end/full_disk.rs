@@ -2,48 +2,15 @@
 
 use super::harness::{Peer, TestRelay, connect, soon};
 use super::numbers;
+use small_disk::SmallDisk;
 use smp_agent::{AgentConfig, AgentError, ConnectionId, Event, StorageError};
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
+#[path = "../../support/small_disk.rs"]
+mod small_disk;
+
 /// Large enough for an agent, its reserve (an eighth) and some messages.
-const SIZE: &str = "size=8m";
-
-/// A file system of a few MiB, unmounted in the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// Mounting needs root: `None` where it is not allowed.
-    fn mount(at: &Path) -> Option<Self> {
-        std::fs::create_dir(at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", SIZE, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
-    }
-
-    fn ballast(&self) -> PathBuf {
-        self.0.join("ballast")
-    }
-
-    fn fill(&self) {
-        let mut file = File::options().append(true).create(true).open(self.ballast()).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
-    }
-
-    fn free(&self) {
-        // It may be free already.
-        let _ = std::fs::remove_file(self.ballast());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a test that fails leaves files open.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+const SIZE_MIB: u32 = 8;
 
 /// Sends texts of some length, which begin with these numbers.
 async fn send(from: &Peer, to: ConnectionId, range: std::ops::Range<usize>) {
@@ -101,19 +68,23 @@ fn is_no_space(error: &AgentError, disk: &SmallDisk) {
     assert!(said.contains("free at least") && said.contains(&*disk.0.to_string_lossy()), "{said}");
 }
 
+/// An agent that has its data there.
+async fn open_on(disk: &SmallDisk, relay: &TestRelay) -> Peer {
+    let small = |config: &mut AgentConfig| {
+        config.data_dir = disk.0.join("alice");
+        config.timeouts.disk = Duration::from_millis(20);
+    };
+    Peer::open_with(&[relay], small).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_keeps_nobody_from_receiving_and_deleting() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small"), SIZE_MIB) else {
         return println!("skipped: a small file system can be mounted by root only");
     };
     let relay = TestRelay::start().await;
-    let data_dir = disk.0.join("alice");
-    let small = |config: &mut AgentConfig| {
-        config.data_dir = data_dir.clone();
-        config.timeouts.disk = Duration::from_millis(20);
-    };
-    let (mut alice, mut bob) = (Peer::open_with(&[&relay], small).await, Peer::open(&[&relay]).await);
+    let (mut alice, mut bob) = (open_on(&disk, &relay).await, Peer::open(&[&relay]).await);
     let mut carol = Peer::open(&[&relay]).await;
     let (a, b) = connect(&mut alice, &mut bob).await;
     let (with_carol, _) = connect(&mut alice, &mut carol).await;
@@ -126,7 +97,7 @@ async fn a_full_disk_keeps_nobody_from_receiving_and_deleting() {
     is_no_space(&alice.agent.create_invitation().await.unwrap_err(), &disk);
     let (_, link) = bob.agent.create_invitation().await.unwrap();
     is_no_space(&alice.agent.join(&link.to_string(), b"alice").await.unwrap_err(), &disk);
-    disk.free();
+    disk.free().unwrap();
     soon("end of it", alice.until(|event| matches!(event, Event::StorageRecovered))).await;
     assert!(alice.agent.no_space().is_none());
     disk.fill();
@@ -140,7 +111,7 @@ async fn a_full_disk_keeps_nobody_from_receiving_and_deleting() {
     alice.agent.connection(with_carol).delete().await.unwrap();
     assert_eq!(alice.agent.connections().await.unwrap().len(), 1);
 
-    disk.free();
+    disk.free().unwrap();
     recovered(&alice).await;
     let id = alice.agent.connection(a).send(b"space again").await.unwrap().id();
     alice.sent(id).await;
@@ -151,16 +122,11 @@ async fn a_full_disk_keeps_nobody_from_receiving_and_deleting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_comes_twice_if_others_take_even_the_reserve() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(&folder.path().join("small")) else {
+    let Some(disk) = SmallDisk::mount(&folder.path().join("small"), SIZE_MIB) else {
         return println!("skipped: a small file system can be mounted by root only");
     };
     let relay = TestRelay::start().await;
-    let data_dir = disk.0.join("alice");
-    let small = |config: &mut AgentConfig| {
-        config.data_dir = data_dir.clone();
-        config.timeouts.disk = Duration::from_millis(20);
-    };
-    let (mut alice, mut bob) = (Peer::open_with(&[&relay], small).await, Peer::open(&[&relay]).await);
+    let (mut alice, mut bob) = (open_on(&disk, &relay).await, Peer::open(&[&relay]).await);
     let (_, b) = connect(&mut alice, &mut bob).await;
     disk.fill();
     let mut next = fill_by_texts(&bob, b, &mut alice).await;
@@ -180,11 +146,12 @@ async fn nothing_is_lost_or_comes_twice_if_others_take_even_the_reserve() {
             while let Err(error) = delivery.done().await {
                 assert!(matches!(error, AgentError::Storage(_)), "{error}");
                 failed = true;
-                disk.free();
+                let _ = disk.free();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             if failed {
-                disk.free();
+                // It may be free already.
+                let _ = disk.free();
                 is_freed = true;
             }
         }
