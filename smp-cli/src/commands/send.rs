@@ -60,8 +60,16 @@ pub(super) async fn run(
             message.contact
         );
     };
-    let mut sending =
-        Sending { message, contact: &contact, deadline, texts: Vec::new(), of: HashMap::new(), end: None };
+    let mut sending = Sending {
+        message,
+        contact: &contact,
+        deadline,
+        texts: Vec::new(),
+        of: HashMap::new(),
+        unsent: 0,
+        told: 0,
+        end: None,
+    };
     for text in &message.texts {
         sending.hand_over(text, session, output).await?;
         if sending.end == Some(End::Failed) {
@@ -80,6 +88,10 @@ struct Sending<'a> {
     texts: Vec<Progress>,
     /// Which text a message belongs to.
     of: HashMap<MessageId, usize>,
+    /// Messages of all texts that are not sent yet.
+    unsent: usize,
+    /// Texts of which everything was told that was waited for.
+    told: usize,
     /// Why there is nothing more to wait for.
     end: Option<End>,
 }
@@ -101,7 +113,7 @@ impl Sending<'_> {
     /// Leaves a text to the agent, which keeps it until the contact's relay has it.
     async fn hand_over(&mut self, text: &str, session: &mut Session, output: &Output) -> anyhow::Result<()> {
         // A text that does not go out now is handed over all the same: it is kept.
-        while self.end.is_none() && self.unsent() >= MAX_AHEAD {
+        while self.end.is_none() && self.unsent >= MAX_AHEAD {
             self.step(session, output).await?;
         }
         let index = self.texts.len();
@@ -111,13 +123,10 @@ impl Sending<'_> {
             _ => numbers
                 .with_context(|| format!("Lines 1 to {index} are kept or sent, those behind are not"))?,
         };
+        self.unsent += numbers.len();
         self.texts.push(Progress { unsent: numbers.len(), unreceived: numbers.len(), is_told: false });
         self.of.extend(numbers.into_iter().map(|number| (number, index)));
         Ok(())
-    }
-
-    fn unsent(&self) -> usize {
-        self.texts.iter().map(|text| text.unsent).sum()
     }
 
     async fn wait(mut self, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
@@ -135,7 +144,7 @@ impl Sending<'_> {
     }
 
     fn is_done(&self) -> bool {
-        self.texts.iter().all(|text| text.is_told)
+        self.told == self.texts.len()
     }
 
     /// Takes the next thing that happens.
@@ -166,8 +175,10 @@ impl Sending<'_> {
     fn note(&mut self, number: MessageId, count: impl Fn(&mut Progress) -> &mut usize, output: &Output) {
         let Some(index) = self.of.get(&number).copied() else { return };
         let Some(text) = self.texts.get_mut(index) else { return };
+        let unsent = text.unsent;
         let left = count(text);
         *left = left.saturating_sub(1);
+        self.unsent -= unsent - text.unsent;
         if self.message.lines {
             // As long as they go out they are waited for.
             self.deadline = self.deadline.max(Instant::now() + self.message.timeout);
@@ -176,6 +187,7 @@ impl Sending<'_> {
             return;
         }
         text.is_told = true;
+        self.told += 1;
         let fields = self.fields(index);
         match self.message.receipt {
             true => output.result("delivered", fields, "received"),
