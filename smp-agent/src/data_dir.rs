@@ -57,11 +57,7 @@ impl DataDir {
     /// The database is there: from now on it must not be missing.
     pub(crate) fn opened(&self) -> Result<(), AgentError> {
         let mark = self.path.join(MARK);
-        if has_content(&mark) {
-            return Ok(());
-        }
-        durable::replace(&mark, MARK_TEXT.as_bytes(), Access::Owner)
-            .map_err(|source| AgentError::DataDirectory { path: mark, source })
+        if has_content(&mark) { Ok(()) } else { write_mark(mark, MARK_TEXT) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -79,14 +75,13 @@ impl DataDir {
 
     /// The database that is about to be put here is from an archive.
     pub(crate) fn note_restored(&self) -> Result<(), AgentError> {
-        let mark = self.path.join(RESTORED);
-        durable::replace(&mark, RESTORED_TEXT.as_bytes(), Access::Owner)
-            .map_err(|source| AgentError::DataDirectory { path: mark, source })
+        write_mark(self.path.join(RESTORED), RESTORED_TEXT)
     }
 
     /// Whether the database is from an archive, and its keys have not been renewed since.
-    pub(crate) fn is_restored(path: &Path) -> bool {
-        path.join(RESTORED).exists()
+    pub(crate) fn is_restored(path: &Path) -> Result<bool, AgentError> {
+        let mark = path.join(RESTORED);
+        mark.try_exists().map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
 
     /// New keys for all connections are on their way.
@@ -94,6 +89,11 @@ impl DataDir {
         let mark = path.join(RESTORED);
         durable::remove(&mark).map_err(|source| AgentError::DataDirectory { path: mark, source })
     }
+}
+
+fn write_mark(path: PathBuf, text: &str) -> Result<(), AgentError> {
+    durable::replace(&path, text.as_bytes(), Access::Owner)
+        .map_err(|source| AgentError::DataDirectory { path, source })
 }
 
 fn has_content(path: &Path) -> bool {

@@ -197,16 +197,7 @@ impl ConnectionHandle {
     /// # Cancel safety
     /// When it is dropped the renewal has begun or not.
     pub async fn resynchronize(&self, force: bool) -> Result<(), AgentError> {
-        let step = self.engine().steps.step(self.id, |connection, request| {
-            connection.resynchronize(
-                force,
-                &self.engine().config,
-                &mut self.engine().rng(),
-                &mut request.effects,
-            )
-        });
-        let ((), commit) = step.await?;
-        commit.durable().await
+        self.engine().resynchronize(self.id, force).await?.durable().await
     }
 
     /// How far it is, and what is wrong with it. None while it is being made and nobody can use it yet.

@@ -1,6 +1,6 @@
 //! Errors of archives.
 
-use crate::error::{AgentError, StorageError};
+use crate::error::AgentError;
 use smp_crypto::passphrase::CostError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,12 +44,6 @@ pub enum ArchiveError {
     /// The agent, or its data directory.
     #[error(transparent)]
     Agent(#[from] AgentError),
-}
-
-impl From<StorageError> for ArchiveError {
-    fn from(error: StorageError) -> Self {
-        Self::Agent(error.into())
-    }
 }
 
 /// For `map_err`: an error about this file.

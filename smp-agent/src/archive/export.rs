@@ -6,6 +6,7 @@ use super::head::new_head;
 use super::secret::ArchiveSecret;
 use crate::agent::Agent;
 use crate::data_dir::DataDir;
+use crate::error::AgentError;
 use rand::CryptoRng;
 use smp_crypto::passphrase::PassphraseCost;
 use smp_transport::durable::{self, Access, Unfinished};
@@ -32,7 +33,7 @@ impl Agent {
             _ => about(&copy)(error),
         })?;
         let remove = RemovedAtEnd(copy);
-        engine.steps.store.copy_to(&remove.0).await?;
+        engine.steps.store.copy_to(&remove.0).await.map_err(AgentError::from)?;
         let (to, secrets, made) = (to.to_owned(), secrets.to_vec(), engine.now());
         let randomness = engine.randomness();
         let work =

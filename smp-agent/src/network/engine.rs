@@ -15,7 +15,7 @@ use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::reserve::Reserve;
-use crate::steps::Steps;
+use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
 use smp_transport::surroundings::{Randomness, Rng, Surroundings};
@@ -186,6 +186,14 @@ impl Engine {
     /// Where random numbers come from.
     pub(crate) fn randomness(&self) -> Randomness {
         self.surroundings.randomness.clone()
+    }
+
+    /// Proposes new keys for a connection.
+    pub(crate) async fn resynchronize(&self, id: ConnectionId, force: bool) -> Result<Commit, AgentError> {
+        let step = self.steps.step(id, |connection, request| {
+            connection.resynchronize(force, &self.config, &mut self.rng(), &mut request.effects)
+        });
+        Ok(step.await?.1)
     }
 
     /// Does what blocks, on a thread for that.

@@ -7,16 +7,13 @@ use crate::error::AgentError;
 /// Proposes new keys on all connections, if that has not been done since the archive was restored. A crash in between repeats it.
 pub(super) async fn renew_all(engine: &Engine) -> Result<(), AgentError> {
     let path = &engine.config.data_dir;
-    if !DataDir::is_restored(path) {
+    if !DataDir::is_restored(path)? {
         return Ok(());
     }
     let mut commits = Vec::new();
     for id in engine.steps.store.connection_ids().await? {
-        let step = engine.steps.step(id, |connection, request| {
-            connection.resynchronize(true, &engine.config, &mut engine.rng(), &mut request.effects)
-        });
-        match step.await {
-            Ok(((), commit)) => commits.push(commit),
+        match engine.resynchronize(id, true).await {
+            Ok(commit) => commits.push(commit),
             // It is being made, or the other side is too old for that.
             Err(AgentError::NotNow { .. }) => {}
             Err(error) => return Err(error),

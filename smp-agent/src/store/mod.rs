@@ -82,22 +82,22 @@ impl Store {
     }
 
     /// Copies all that is committed into an empty file. Nothing that was deleted is in it.
-    pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), StorageError> {
-        self.try_copy_to(path).await.map_err(StorageError::from)
+    pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), Fault> {
+        let mut connection = self.connect_to_write().await?;
+        // A name that is no text, which SQLite could not open itself, is refused.
+        sqlx::query("VACUUM INTO ?").bind(path.to_str()).execute(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
-    async fn try_copy_to(&self, path: &Path) -> Result<(), Fault> {
-        let options = (*self.readers.connect_options()).clone().pragma("query_only", "OFF");
-        let mut connection = options.connect().await?;
-        let name = path.to_string_lossy();
-        sqlx::query("VACUUM INTO ?").bind(&*name).execute(&mut connection).await?;
-        Ok(connection.close().await?)
+    /// A connection besides those that are open.
+    async fn connect_to_write(&self) -> sqlx::Result<SqliteConnection> {
+        let options = (*self.readers.connect_options()).clone();
+        options.pragma("query_only", "OFF").connect().await
     }
 
     #[cfg(test)]
     pub(crate) async fn execute(&self, sql: &str) {
-        let options = (*self.readers.connect_options()).clone().pragma("query_only", "OFF");
-        let mut connection = options.connect().await.unwrap();
+        let mut connection = self.connect_to_write().await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }

@@ -107,12 +107,10 @@ impl BlockContent {
         let start = self.bytes.len();
         // At once: it would grow in several steps, each with a copy.
         self.bytes.reserve_exact(MAX_CONTENT.saturating_sub(start));
-        self.bytes.extend_from_slice(&[0; LENGTH_BYTES]);
-        write_head(&mut self.bytes);
-        let length = self.bytes.len() - start - LENGTH_BYTES + tail_length;
+        let length = append_with_length(&mut self.bytes, write_head) + tail_length;
         if start + LENGTH_BYTES + length <= MAX_CONTENT {
             write_tail(&mut self.bytes);
-            self.bytes[start..start + LENGTH_BYTES].copy_from_slice(&(length as u16).to_be_bytes());
+            set_length(&mut self.bytes, start, length);
             self.bytes[0] += 1;
             return Ok(());
         }
@@ -240,6 +238,11 @@ fn append_with_length(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> 
     bytes.extend_from_slice(&[0; LENGTH_BYTES]);
     write(bytes);
     let length = bytes.len() - start - LENGTH_BYTES;
-    bytes[start..start + LENGTH_BYTES].copy_from_slice(&(length as u16).to_be_bytes());
+    set_length(bytes, start, length);
     length
+}
+
+/// Writes the length of the transmission that starts here into the room in front of it.
+fn set_length(bytes: &mut [u8], start: usize, length: usize) {
+    bytes[start..start + LENGTH_BYTES].copy_from_slice(&(length as u16).to_be_bytes());
 }

@@ -1,0 +1,99 @@
+//! Bodies that wait to be sent: their order, how they are given up, and how a message ends.
+
+use super::*;
+
+#[tokio::test]
+async fn messages_that_wait_can_be_given_up_and_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
+    config.limits.waiting = 3;
+    let (agent, _events) = Agent::open(config).await.unwrap();
+    let (engine, connection) = connected(&agent).await;
+    for _ in 0..3 {
+        agent.connection(connection).send(b"waits").await.unwrap();
+    }
+    let refused = agent.connection(connection).send(b"too many").await.unwrap_err();
+    assert!(matches!(refused, AgentError::TooManyWaiting { limit: 3, .. }), "{refused}");
+    agent.connection(connection).give_up().await.unwrap();
+    let failed = |id| Event::SendFailed { connection, id: MessageId::new(id), error: SendError::GivenUp };
+    assert_eq!(events(&engine.steps).await, [1, 2, 3].map(failed));
+    assert!(engine.steps.next_outgoing(connection).await.unwrap().is_none());
+    assert_eq!(waiting_in_file(dir.path()).await, 0);
+    agent.connection(connection).send(b"room again").await.unwrap();
+}
+
+#[tokio::test]
+async fn bodies_come_in_order_from_memory_and_from_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let steps = &engine.steps;
+    let mut expected = 1;
+    for count in [3, 100, 40] {
+        for _ in 0..count {
+            agent.connection(id).send(b"x").await.unwrap();
+        }
+        if count == 40 {
+            steps.drop_unused();
+        }
+        while let Some(next) = steps.next_outgoing(id).await.unwrap() {
+            assert_eq!(next.outgoing.message, Some(MessageId::new(expected)));
+            expected += 1;
+            let step = change(steps, id, |connection, request| {
+                request.sent.push(next.row);
+                connection.delivered(&next.outgoing, &mut Effects::default());
+            });
+            drop(step.await);
+        }
+    }
+    assert_eq!(expected, 144);
+}
+
+/// A waiter for a message learns when its connection goes, and when the agent does.
+#[tokio::test]
+async fn outcome_of_a_message_ends_with_its_connection_and_with_the_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (_, first) = connected(&agent).await;
+    let (_, second) = connected(&agent).await;
+    let mut deleted = agent.connection(first).send(b"x").await.unwrap();
+    let mut ended = agent.connection(second).send(b"x").await.unwrap();
+    agent.connection(first).delete().await.unwrap();
+    assert!(matches!(deleted.outcome().await, Err(AgentError::UnknownConnection(id)) if id == first));
+    agent.shutdown().await;
+    assert!(matches!(ended.outcome().await, Err(AgentError::ShutDown)));
+}
+
+#[tokio::test]
+async fn a_body_that_was_given_up_on_its_way_is_not_counted_when_it_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let is_given_up =
+        async |row| engine.steps.step(id, |_, request| Ok(request.is_given_up(row))).await.unwrap().0;
+    let next = async || engine.steps.next_outgoing(id).await.unwrap().unwrap().row;
+    agent.connection(id).send(b"first").await.unwrap();
+    let first = next().await;
+    assert!(!is_given_up(first).await);
+    agent.connection(id).give_up().await.unwrap();
+    assert!(is_given_up(first).await);
+    agent.connection(id).send(b"second").await.unwrap();
+    let second = next().await;
+    assert!(is_given_up(first).await && !is_given_up(second).await);
+}
+
+/// Both steps are written as one group.
+#[tokio::test]
+async fn a_message_that_is_sent_just_after_others_were_given_up_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    agent.connection(id).send(b"given up").await.unwrap();
+    let connection = agent.connection(id);
+    let (given_up, sent) = tokio::join!(connection.give_up(), connection.send(b"stays"));
+    given_up.unwrap();
+    assert_eq!(sent.unwrap().id(), MessageId::new(2));
+    let failed = Event::SendFailed { connection: id, id: MessageId::new(1), error: SendError::GivenUp };
+    assert_eq!(events(&engine.steps).await, [failed]);
+    assert_eq!(waiting_in_file(dir.path()).await, 1);
+}
