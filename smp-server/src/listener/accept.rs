@@ -84,62 +84,59 @@ impl Connections {
             if is_forwarded { Origin::Local } else { Origin::of(peer, config.limits.count_loopback) };
         let Some(place) = self.place(origin) else { return };
         let connections = self.clone();
+        let forwarder = is_forwarded.then_some(peer);
         let serving = async move {
-            let abort = connections.abort.clone();
-            let serve = async {
-                if is_forwarded {
-                    connections.serve_forwarded(stream, peer, place, serve).await;
-                } else {
-                    connections.serve(stream, place, serve).await;
-                }
-            };
             tokio::select! {
-                () = serve => {}
-                () = abort.cancelled() => {}
+                () = connections.serve(stream, forwarder, place, serve) => {}
+                () = connections.abort.cancelled() => {}
             }
         };
         self.surroundings.spawner.spawn(self.tasks.track_future(serving));
     }
 
-    /// Serves a connection that begins with the address of the client.
-    async fn serve_forwarded<S: AsyncRead + AsyncWrite + Unpin, F: Future<Output = ()>>(
+    /// Serves a connection. One that a forwarder makes begins with the address of the client.
+    async fn serve<S: AsyncRead + Unpin, F: Future<Output = ()>>(
         &self,
         mut stream: S,
-        forwarder: IpAddr,
-        unknown: Place,
+        forwarder: Option<IpAddr>,
+        mut place: Place,
         serve: impl FnOnce(S, Arc<Guest>) -> F,
     ) {
-        let config = self.settings.get();
-        let header = timeout(config.limits.handshake_timeout, read_header(&mut stream));
-        let header = tokio::select! {
-            header = header => header,
-            () = unknown.evicted() => return,
-            () = self.stop.cancelled() => return,
-        };
-        let Ok(Ok(client)) = header else {
-            self.metrics.refused.inc();
-            let sources = config.server.proxy_protocol.len() as u64;
-            self.metrics.refusals.note(Limit::ProxyHeader, sources);
-            return;
-        };
-        let origin = Origin::of(client.unwrap_or(forwarder), config.limits.count_loopback);
-        drop(unknown);
-        if let Some(place) = self.place(origin) {
-            self.serve(stream, place, serve).await;
+        if let Some(forwarder) = forwarder {
+            // On the heap: afterwards the task keeps no room for it.
+            let known = Box::pin(self.forwarded_place(&mut stream, forwarder, place)).await;
+            let Some(known) = known else { return };
+            place = known;
         }
-    }
-
-    async fn serve<S, F: Future<Output = ()>>(
-        &self,
-        stream: S,
-        place: Place,
-        serve: impl FnOnce(S, Arc<Guest>) -> F,
-    ) {
         self.metrics.accepted.inc();
         tokio::select! {
             () = serve(stream, place.guest().clone()) => {}
             () = place.evicted() => {}
         }
+    }
+
+    /// A place for the client that the forwarder names; `unknown` is held until it has.
+    async fn forwarded_place(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        forwarder: IpAddr,
+        unknown: Place,
+    ) -> Option<Place> {
+        let config = self.settings.get();
+        let header = timeout(config.limits.handshake_timeout, read_header(stream));
+        let header = tokio::select! {
+            header = header => header,
+            () = unknown.evicted() => return None,
+            () = self.stop.cancelled() => return None,
+        };
+        let Ok(Ok(client)) = header else {
+            self.metrics.refused.inc();
+            let sources = config.server.proxy_protocol.len() as u64;
+            self.metrics.refusals.note(Limit::ProxyHeader, sources);
+            return None;
+        };
+        drop(unknown);
+        self.place(Origin::of(client.unwrap_or(forwarder), config.limits.count_loopback))
     }
 
     /// A place for a connection from there. The limit that is reached is noted, also if another one has to go for it.

@@ -22,13 +22,13 @@ use crate::{node::Node, sync::lock};
 pub(super) async fn read(
     session: &Arc<Session>,
     node: &Arc<Node>,
-    mut reader: BlockReader,
+    reader: &mut BlockReader,
     stop: &CancellationToken,
 ) {
     let first_command = session.config.limits.first_command_timeout.map(|timeout| node.now() + timeout);
     loop {
         let block = tokio::select! {
-            block = next_block(session, node, &mut reader, first_command) => block,
+            block = next_block(session, node, reader, first_command) => block,
             () = stop.cancelled() => return,
         };
         let Ok(block) = block else { return };
@@ -37,7 +37,8 @@ pub(super) async fn read(
             Some(count) if usize::from(*count) > session.config.limits.max_batch => {
                 refuse_block(session, node).await
             }
-            _ => run_block(session, node, &block).await,
+            // On the heap: a connection that only waits keeps no room for it.
+            _ => Box::pin(run_block(session, node, &block)).await,
         };
         if ran.is_none() {
             return;

@@ -8,16 +8,16 @@ use smp_protocol::{
     handshake::{self, relay::VerifiedService},
     id::{ID_BYTES, ServiceId},
 };
-use smp_transport::connection::{Connection, RelayAcceptor, RelaySide};
+use smp_transport::connection::{BlockReader, Connection, RelayAcceptor, RelaySide};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     reader::read,
     state::{Agreed, Session},
-    writer::Writer,
+    writer::{WriteError, Writer},
 };
-use crate::{admission::Guest, client::Client, commands::Service, node::Node, store::ServiceRole, sync};
+use crate::{admission::Guest, commands::Service, node::Node, store::ServiceRole, sync};
 
 /// The certificate and the versions that are offered to the next connection; can be replaced while the relay runs.
 #[derive(Clone)]
@@ -47,15 +47,19 @@ pub(crate) async fn serve(
     guest: Arc<Guest>,
     stop: CancellationToken,
 ) {
-    let acceptor = acceptor.current();
-    let accepted = tokio::select! {
-        accepted = acceptor.accept_with(stream, |service| register(&node, service)) => accepted,
-        () = stop.cancelled() => return,
-    };
-    match accepted {
-        Ok(connection) => talk(node, connection, guest, stop).await,
+    // On the heap: afterwards the task keeps no room for it. Tens of thousands of connections do nothing else than wait.
+    let talk = Box::pin(async {
+        let acceptor = acceptor.current();
+        let accepted = tokio::select! {
+            accepted = acceptor.accept_with(stream, |service| register(&node, service)) => accepted,
+            () = stop.cancelled() => return None,
+        };
         // Scanners and clients that gave up are no concern of the operator.
-        Err(_) => _ = node.metrics.failed_handshakes.inc(),
+        let failed = |_| _ = node.metrics.failed_handshakes.inc();
+        accepted.map_err(failed).ok().map(|connection| Talk::begin(&node, connection, guest))
+    });
+    if let Some(mut talk) = talk.await {
+        talk.finish(&stop).await;
     }
 }
 
@@ -68,56 +72,62 @@ async fn register(node: &Node, service: VerifiedService) -> Result<ServiceId, Tr
     Ok(known.unwrap_or_else(|| id_of_new_service(&service.fingerprint)))
 }
 
-async fn talk(
+/// A connection after its handshake. Its writer runs in a task of its own.
+struct Talk {
+    session: Arc<Session>,
     node: Arc<Node>,
-    connection: Connection<RelaySide>,
-    guest: Arc<Guest>,
-    stop: CancellationToken,
-) {
-    let Connection { session, side, reader, writer } = connection;
-    let agreed = Agreed {
-        parameters: session.parameters,
-        private_key: side.key,
-        proxy_secret: session.secret.map(|secret| secret.box_key()),
-        service: side.service.and_then(|(verified, id)| {
-            let role = service_role(verified.role)?;
-            let (fingerprint, key) = (verified.fingerprint, verified.key);
-            Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
-        }),
-    };
-    let session = Session::new(agreed, guest, &node);
-    let finished = CancellationToken::new();
-    let mut writing = AbortOnDropHandle::new(node.surroundings.spawner.spawn({
-        let (writer, finished) = (Writer::new(session.clone(), node.clone(), writer), finished.clone());
-        async move { writer.write(&finished).await }
-    }));
-    let ended = Ended { client: session.client(), node: &node };
-    let reading = async {
-        read(&session, &node, reader, &stop).await;
-        session.in_flight.answered().await;
-    };
-    tokio::select! {
-        () = reading => {
-            finished.cancel();
-            let _ = (&mut writing).await;
-        }
-        // A command has died, and with it what is behind it.
-        () = session.failed.cancelled() => {}
-        // The connection is lost, or the client does not read.
-        _ = &mut writing => {}
+    reader: BlockReader,
+    writing: AbortOnDropHandle<Result<(), WriteError>>,
+    /// Cancelled when everything is answered: the writer ends then.
+    finished: CancellationToken,
+}
+
+impl Talk {
+    fn begin(node: &Arc<Node>, connection: Connection<RelaySide>, guest: Arc<Guest>) -> Self {
+        let Connection { session, side, reader, writer } = connection;
+        let agreed = Agreed {
+            parameters: session.parameters,
+            private_key: side.key,
+            proxy_secret: session.secret.map(|secret| secret.box_key()),
+            service: side.service.and_then(|(verified, id)| {
+                let role = service_role(verified.role)?;
+                let (fingerprint, key) = (verified.fingerprint, verified.key);
+                Some(Service { id, role, fingerprint, key, is_kept: Arc::default() })
+            }),
+        };
+        let session = Session::new(agreed, guest, node);
+        let finished = CancellationToken::new();
+        let writer = Writer::new(session.clone(), node.clone(), writer);
+        let stop = finished.clone();
+        let writing = node.surroundings.spawner.spawn(async move { writer.write(&stop).await });
+        let writing = AbortOnDropHandle::new(writing);
+        Self { session, node: node.clone(), reader, writing, finished }
     }
-    drop(ended);
+
+    /// Serves to the end.
+    async fn finish(&mut self, stop: &CancellationToken) {
+        let Self { session, node, reader, writing, finished } = self;
+        let reading = async {
+            read(session, node, reader, stop).await;
+            session.in_flight.answered().await;
+        };
+        tokio::select! {
+            () = reading => {
+                finished.cancel();
+                let _ = (&mut *writing).await;
+            }
+            // A command has died, and with it what is behind it.
+            () = session.failed.cancelled() => {}
+            // The connection is lost, or the client does not read.
+            _ = &mut *writing => {}
+        }
+    }
 }
 
-/// Ends the subscriptions of a client, in whatever way its session ends.
-struct Ended<'a> {
-    client: &'a Client,
-    node: &'a Node,
-}
-
-impl Drop for Ended<'_> {
+/// Ends the subscriptions of the client, in whatever way its session ends.
+impl Drop for Talk {
     fn drop(&mut self) {
-        self.node.hub.client_ended(self.client);
+        self.node.hub.client_ended(self.session.client());
     }
 }
 
@@ -158,7 +168,8 @@ mod tests {
         let node = testing::node_on(store.clone());
         let queue = testing::queue(&node).await;
         let (mut client, relay) = testing::connected().await;
-        let talking = tokio::spawn(talk(node.clone(), relay, testing::guest(), CancellationToken::new()));
+        let mut talk = Talk::begin(&node, relay, testing::guest());
+        let talking = tokio::spawn(async move { talk.finish(&CancellationToken::new()).await });
         let parameters = &client.session.parameters;
         let mut block = BlockContent::new();
         for number in [1, 2] {
