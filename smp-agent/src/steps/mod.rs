@@ -101,9 +101,9 @@ impl Steps {
         changed: mpsc::UnboundedSender<ConnectionId>,
         reserve: Arc<Reserve>,
     ) -> Result<(Self, Writer), AgentError> {
-        let (store, db) = match Store::open(path, reserve.log_pages()).await {
+        let (store, db) = match Store::open(path, None, reserve.log_pages()).await {
             Err(StorageError::DiskFull) if reserve.met_full() => {
-                Store::open(path, reserve.log_pages()).await?
+                Store::open(path, None, reserve.log_pages()).await?
             }
             opened => opened?,
         };

@@ -22,11 +22,9 @@ pub(crate) use troubles::TroubleChange;
 pub(crate) use write::Writing;
 
 use crate::error::StorageError;
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use smp_sqlite::{DatabaseKey, Options};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use std::path::Path;
 
 /// Connections that read.
@@ -38,42 +36,47 @@ const PREPARED: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     readers: SqlitePool,
+    options: Options,
 }
 
 impl Store {
-    /// Opens the database file, which must exist, and makes the tables if it is empty. Returns the connection that writes, too.
-    /// The log is moved into the database when it has `log_pages` pages.
-    pub(crate) async fn open(path: &Path, log_pages: u64) -> Result<(Self, SqliteConnection), StorageError> {
-        let (store, writer) = Self::try_open(path, log_pages).await.map_err(StorageError::from)?;
-        Ok((store, writer))
+    /// Opens the database file, which must exist and is encrypted if there is a key, and makes the tables if it is empty. Returns the connection
+    /// that writes, too. The log is moved into the database when it has `log_pages` pages.
+    pub(crate) async fn open(
+        path: &Path,
+        key: Option<&DatabaseKey>,
+        log_pages: u64,
+    ) -> Result<(Self, SqliteConnection), StorageError> {
+        Ok(Self::try_open(path, key.cloned(), log_pages).await?)
     }
 
-    async fn try_open(path: &Path, log_pages: u64) -> Result<(Self, SqliteConnection), Fault> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .statement_cache_capacity(PREPARED)
-            .auto_vacuum(SqliteAutoVacuum::Incremental)
-            .journal_mode(SqliteJournalMode::Wal)
+    async fn try_open(
+        path: &Path,
+        key: Option<DatabaseKey>,
+        log_pages: u64,
+    ) -> Result<(Self, SqliteConnection), Fault> {
+        let options = Options::new(path, key)
+            .prepared(PREPARED)
+            .pragma("auto_vacuum", "INCREMENTAL")
+            .pragma("journal_mode", "WAL")
             // With FULL a commit survives a power cut, not only a kill.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
+            .pragma("synchronous", "FULL")
             // Keys and messages that were deleted are overwritten.
             .pragma("secure_delete", "ON")
-            .pragma("wal_autocheckpoint", log_pages.to_string());
+            .pragma("wal_autocheckpoint", log_pages);
         let mut writer = options.connect().await?;
         schema::make_tables(&mut writer).await?;
         for tables in [troubles::TABLES, deferred::TABLE] {
             sqlx::raw_sql(tables).execute(&mut writer).await?;
         }
         write::remove_unfinished(&mut writer).await?;
-        let readers = SqlitePoolOptions::new()
+        let pool = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
             .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
-        Ok((Self { readers }, writer))
+            .test_before_acquire(false);
+        let readers = options.clone().pragma("query_only", "ON").pool(pool).await?;
+        Ok((Self { readers, options }, writer))
     }
 
     /// Closes the connections that read.
@@ -81,23 +84,15 @@ impl Store {
         self.readers.close().await;
     }
 
-    /// Copies all that is committed into an empty file. Nothing that was deleted is in it.
+    /// Copies all that is committed into an empty file, as encrypted as the database is. Nothing that was deleted is in it.
     pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), Fault> {
-        let mut connection = self.connect_to_write().await?;
-        // A name that is no text, which SQLite could not open itself, is refused.
-        sqlx::query("VACUUM INTO ?").bind(path.to_str()).execute(&mut connection).await?;
-        Ok(connection.close().await?)
-    }
-
-    /// A connection besides those that are open.
-    async fn connect_to_write(&self) -> sqlx::Result<SqliteConnection> {
-        let options = (*self.readers.connect_options()).clone();
-        options.pragma("query_only", "OFF").connect().await
+        Ok(smp_sqlite::copy(&self.options, path, self.options.key()).await?)
     }
 
     #[cfg(test)]
     pub(crate) async fn execute(&self, sql: &str) {
-        let mut connection = self.connect_to_write().await.unwrap();
+        use sqlx::Connection as _;
+        let mut connection = self.options.connect().await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }

@@ -13,6 +13,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-protocol", layers: &[] },
     Crate { name: "smp-ratchet", layers: &[] },
     Crate { name: "smp-transport", layers: TRANSPORT },
+    Crate { name: "smp-sqlite", layers: &[] },
     Crate { name: "smp-server", layers: RELAY },
     Crate { name: "smp-agent", layers: AGENT },
     Crate { name: "smp-cli", layers: COMMAND_LINE },

@@ -157,12 +157,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 fn common_options(config: &SqliteConfig) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(&config.path)
-        .foreign_keys(false)
-        .pragma("temp_store", "MEMORY")
-        // Statements carry IDs: never into a log.
-        .disable_statement_logging()
+    smp_sqlite::file(&config.path).foreign_keys(false).pragma("temp_store", "MEMORY")
 }
 
 fn writer_options(config: &SqliteConfig, disk: &Disk) -> SqliteConnectOptions {
