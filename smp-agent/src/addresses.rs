@@ -1,9 +1,9 @@
 //! Contact addresses, as an application uses them: an address takes requests to connect from any number of people.
 
-use crate::agent::{Agent, ConnectionHandle};
+use crate::agent::{Agent, ConnectionHandle, UserHandle};
 use crate::connection::{AddressLink, JoinLink, LinkFetch, MAX_ADDRESS_SHOWN_LENGTH};
 use crate::error::AgentError;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::network::links::{Change, change, look_behind};
 use crate::network::{Made, invite, remove};
 use smp_crypto::Ed25519PublicKey;
@@ -56,10 +56,7 @@ impl Agent {
         shown: &[u8],
         auto_accept: Option<&[u8]>,
     ) -> Result<(ConnectionId, ContactLink), AgentError> {
-        let shown = user_data(shown)?;
-        let made = Made::Address(auto_accept.map(<[u8]>::to_vec));
-        let (connection, made) = invite(self.engine(), made, Some(shown)).await?;
-        Ok((connection, ContactLink { full: made.full, short: made.short }))
+        self.user(UserId::DEFAULT).create_address(shown, auto_accept).await
     }
 
     /// Looks at a link without joining it. Of the short link of a contact address this asks the relay, and the owner does not learn of it. The
@@ -72,15 +69,48 @@ impl Agent {
     /// # Cancel safety
     /// It changes nothing.
     pub async fn look_at_link(&self, link: &str) -> Result<LinkPreview, AgentError> {
-        let config = &self.engine().config;
-        match JoinLink::read(link, config)? {
+        self.user(UserId::DEFAULT).look_at_link(link).await
+    }
+}
+
+/// Contact addresses of one user.
+impl UserHandle {
+    /// As [`Agent::create_address`], for this user.
+    ///
+    /// # Errors
+    /// As there; [`AgentError::UnknownUser`].
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn create_address(
+        &self,
+        shown: &[u8],
+        auto_accept: Option<&[u8]>,
+    ) -> Result<(ConnectionId, ContactLink), AgentError> {
+        let shown = user_data(shown)?;
+        let made = Made::Address(auto_accept.map(<[u8]>::to_vec));
+        let (connection, made) = invite(self.engine(), self.id(), made, Some(shown)).await?;
+        Ok((connection, ContactLink { full: made.full, short: made.short }))
+    }
+
+    /// As [`Agent::look_at_link`], in a session of this user.
+    ///
+    /// # Errors
+    /// As there; [`AgentError::UnknownUser`].
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn look_at_link(&self, link: &str) -> Result<LinkPreview, AgentError> {
+        let engine = self.engine();
+        engine.users.check(self.id())?;
+        match JoinLink::read(link, &engine.config)? {
             JoinLink::Full(_) | JoinLink::Short(ShortLink::Invitation(_)) => {
                 Ok(LinkPreview { kind: LinkKind::Invitation, shown: None })
             }
             JoinLink::Contact(_) => Ok(LinkPreview { kind: LinkKind::Address, shown: None }),
             JoinLink::Short(link) => {
-                let fetch = LinkFetch::new(link, config, &mut self.engine().rng())?;
-                let behind = look_behind(self.engine(), fetch).await?;
+                let fetch = LinkFetch::new(link, &engine.users.relays(self.id()), &mut engine.rng())?;
+                let behind = look_behind(engine, self.id(), fetch).await?;
                 Ok(LinkPreview { kind: LinkKind::Address, shown: Some(behind.shown) })
             }
         }

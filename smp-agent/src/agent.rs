@@ -2,21 +2,21 @@
 
 mod builder;
 mod handle;
+mod user;
 
 pub use builder::AgentBuilder;
 pub use handle::ConnectionHandle;
+pub use user::{UserHandle, UserSummary};
 
 use crate::config::AgentConfig;
-use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
-use crate::error::{AgentError, LinkError, StorageError};
+use crate::error::{AgentError, StorageError};
 use crate::events::Events;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::network;
-use crate::network::requests::{check_info, relay_for_reply};
-use crate::network::{Engine, Made, RelayStates, invite};
+use crate::network::{Engine, RelayStates};
 use crate::relay_set::RelayEntry;
 use crate::summary::{ConnectionSummary, Invitation};
-use smp_protocol::link::{ConnectionLink, UserData};
+use smp_protocol::link::ConnectionLink;
 use smp_transport::surroundings::Surroundings;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,8 +80,7 @@ impl Agent {
     /// # Cancel safety
     /// When it is dropped the invitation is deleted again.
     pub async fn create_invitation(&self) -> Result<(ConnectionId, ConnectionLink), AgentError> {
-        let (connection, invitation) = invite(&self.engine, Made::Invitation, None).await?;
-        Ok((connection, invitation.full))
+        self.user(UserId::DEFAULT).create_invitation().await
     }
 
     /// As [`create_invitation`](Self::create_invitation), with a short link besides the full one if the relay can do it.
@@ -98,12 +97,7 @@ impl Agent {
         &self,
         shown: &[u8],
     ) -> Result<(ConnectionId, Invitation), AgentError> {
-        let too_large = || AgentError::TooLarge { size: shown.len(), limit: MAX_SHOWN_LENGTH };
-        if shown.len() > MAX_SHOWN_LENGTH {
-            return Err(too_large());
-        }
-        let shown = UserData::new(shown).map_err(|_| too_large())?;
-        invite(&self.engine, Made::Invitation, Some(shown)).await
+        self.user(UserId::DEFAULT).create_short_invitation(shown).await
     }
 
     /// Joins an invitation, or asks the owner of a contact address to connect, by a text with the full or the short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
@@ -119,7 +113,7 @@ impl Agent {
     /// # Cancel safety
     /// When it is dropped the connection is stored or not: [`connections`](Self::connections) tells.
     pub async fn join(&self, link: &str, own_info: &[u8]) -> Result<ConnectionId, AgentError> {
-        self.join_or_ask(link, own_info, None).await
+        self.user(UserId::DEFAULT).join(link, own_info).await
     }
 
     /// As [`join`](Self::join), but the owner of a contact address gets `request` with the request to connect, and `own_info` when they
@@ -131,51 +125,7 @@ impl Agent {
     /// # Cancel safety
     /// As [`join`](Self::join).
     pub async fn ask(&self, link: &str, own_info: &[u8], request: &[u8]) -> Result<ConnectionId, AgentError> {
-        self.join_or_ask(link, own_info, Some(request)).await
-    }
-
-    async fn join_or_ask(
-        &self,
-        link: &str,
-        own_info: &[u8],
-        request: Option<&[u8]>,
-    ) -> Result<ConnectionId, AgentError> {
-        let config = &self.engine.config;
-        let steps = &self.engine.steps;
-        steps.reserve.check()?;
-        let mut connection = match JoinLink::read(link, config)? {
-            JoinLink::Full(invitation) => {
-                if steps.store.receives_from(invitation.sender_id()).await? {
-                    return Err(LinkError::Own.into());
-                }
-                let relay = relay_for_reply(&self.engine, invitation.relay()).ok_or(AgentError::NoRelay)?;
-                Connection::join(*invitation, own_info, &relay, config, &mut self.engine.rng())
-                    .map_err(|StateError| LinkError::Version)?
-            }
-            JoinLink::Contact(contact) => {
-                if steps.store.receives_from(contact.sender_id()).await? {
-                    return Err(LinkError::Own.into());
-                }
-                let relay = relay_for_reply(&self.engine, contact.relay()).ok_or(AgentError::NoRelay)?;
-                Connection::ask(contact, own_info, &relay, config, &mut self.engine.rng())
-            }
-            JoinLink::Short(link) => {
-                let fetch = LinkFetch::new(link, config, &mut self.engine.rng())?;
-                if steps.store.has_link(&fetch.link_id()).await? {
-                    return Err(LinkError::Own.into());
-                }
-                let relay = relay_for_reply(&self.engine, &fetch.relay).ok_or(AgentError::NoRelay)?;
-                Connection::join_short(fetch, own_info, &relay, config, &mut self.engine.rng())
-            }
-        };
-        check_info(&connection, own_info)?;
-        if let Some(request) = request {
-            check_info(&connection, request)?;
-            connection.request_info = Some(request.to_vec());
-        }
-        let (id, commit) = steps.create(connection).await?;
-        commit.durable().await?;
-        Ok(id)
+        self.user(UserId::DEFAULT).ask(link, own_info, request).await
     }
 
     /// The connection with a number, for everything that is done with one.
@@ -184,7 +134,7 @@ impl Agent {
         ConnectionHandle::new(self.clone(), id)
     }
 
-    /// All connections, in the order in which they were made.
+    /// All connections, those of all users, in the order in which they were made.
     ///
     /// # Errors
     /// [`AgentError::Storage`].
@@ -192,8 +142,12 @@ impl Agent {
     /// # Cancel safety
     /// Nothing is changed.
     pub async fn connections(&self) -> Result<Vec<ConnectionSummary>, AgentError> {
+        self.summaries(self.engine.steps.store.connection_ids().await?).await
+    }
+
+    async fn summaries(&self, ids: Vec<ConnectionId>) -> Result<Vec<ConnectionSummary>, AgentError> {
         let mut summaries = Vec::new();
-        for id in self.engine.steps.store.connection_ids().await? {
+        for id in ids {
             match self.connection(id).summary().await {
                 // Deleted in between.
                 Err(AgentError::UnknownConnection(_)) => {}

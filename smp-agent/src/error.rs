@@ -1,6 +1,6 @@
 //! Errors, each with one sentence that says what to do.
 
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use serde::{Deserialize, Serialize};
 use smp_protocol::address::RelayAddress;
 use std::io;
@@ -62,6 +62,12 @@ pub enum AgentError {
     /// There is no such connection.
     #[error("there is no connection {0}; it may have been deleted")]
     UnknownConnection(ConnectionId),
+    /// There is no such user.
+    #[error("there is no user {0}; it may have been deleted")]
+    UnknownUser(UserId),
+    /// The first user is always there.
+    #[error("the first user cannot be deleted; delete its connections instead")]
+    DefaultUser,
     /// So many messages of the connection wait to be sent that it takes no more for now.
     #[error("{limit} messages to connection {connection} wait to be sent; wait until some are")]
     TooManyWaiting {

@@ -45,6 +45,13 @@
 //! the address's link, and sees what its owner shows with a short one before ([`Agent::look_at_link`]) and when it joins
 //! ([`Event::LinkShown`]).
 //!
+//! # Users
+//!
+//! An agent has one user from the beginning, and any number more ([`Agent::create_user`]): profiles of which no relay can tell that they are
+//! together. Calls of [`Agent::user`] are for one of them, those of a connection for its user. Nothing of two
+//! users is ever in one session with a relay, in one that a relay forwards, or in one circuit of [Tor](SocksSettings::isolate);
+//! [`SessionMode::Connection`] says the same of two connections. The network address is the same for all, unless a proxy hides it.
+//!
 //! # Nothing is lost, nothing comes twice
 //!
 //! The agent is crash-only: shutdown and crash take the same path. Every step (state of the connection, what is to be sent, event) is
@@ -92,7 +99,7 @@
 //! # Where is what
 //!
 //! `connection` holds the pure state machines, `steps` the states in memory and the writer that makes their changes durable in groups, `store` the
-//! database, `network` all that talks with relays: one session and task for each relay (`connecting`, `inbox`), one worker for each
+//! database, `network` all that talks with relays: one session and task for each relay and user (`connecting`, `inbox`), one worker for each
 //! connection that has something to do (`worker`), all started in `tasks`.
 
 #![cfg_attr(
@@ -115,6 +122,7 @@ mod network_settings;
 mod relay_set;
 mod reserve;
 mod send_handle;
+mod session_key;
 mod stages;
 mod steps;
 mod store;
@@ -122,7 +130,7 @@ mod stored;
 mod summary;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
-pub use agent::{Agent, AgentBuilder, ConnectionHandle};
+pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};
 pub use archive::{
     ArchiveError, ArchiveSecret, PhraseError, RecoveryPhrase, RestoredArchive, restore_archive,
 };
@@ -133,10 +141,10 @@ pub use error::{
 };
 pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Durable, Events};
-pub use id::{ConnectionId, MessageId};
+pub use id::{ConnectionId, MessageId, UserId};
 pub use network::{RelayState, RelayStates};
 pub use network_settings::{
-    MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SocksMode, SocksSettings,
+    MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SessionMode, SocksMode, SocksSettings,
 };
 pub use relay_set::RelayEntry;
 pub use send_handle::{SendHandle, SendOutcome};

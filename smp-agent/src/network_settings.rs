@@ -3,12 +3,8 @@
 use smp_protocol::address::{Host, RelayAddress};
 use smp_protocol::encoding::NonEmpty;
 use smp_transport::dial::{Dialler, Isolation, SocksProxy};
-use std::fmt::Write as _;
 
 pub use smp_transport::dial::SocksMode;
-
-/// Bytes of the names by which streams through a SOCKS proxy are kept apart.
-const ISOLATION_LENGTH: usize = 16;
 
 /// How an agent reaches relays. By default directly.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +18,8 @@ pub struct NetworkSettings {
     pub routing: MessageRouting,
     /// The way to go when they should, and cannot.
     pub fallback: RoutingFallback,
+    /// How far sessions with relays are shared.
+    pub sessions: SessionMode,
 }
 
 /// A SOCKS5 proxy.
@@ -32,8 +30,9 @@ pub struct SocksSettings {
     pub proxy: String,
     /// Connections that go through it. By default all: then no name of a relay is looked up on this machine.
     pub mode: SocksMode,
-    /// Whether the sessions with different relays are kept apart by a user name and password of their own, random ones: Tor gives them
-    /// different circuits. On by default; a proxy that takes no user names is refused then.
+    /// Whether [sessions](SessionMode) are kept apart by a user name and password of their own: Tor gives them different circuits. They
+    /// are random ones that a session keeps when it is made anew, until the agent is opened the next time. On by default; a proxy that
+    /// takes no user names is refused then.
     pub isolate: bool,
 }
 
@@ -55,6 +54,19 @@ impl SocksSettings {
     pub fn isolate(self, isolate: bool) -> Self {
         Self { isolate, ..self }
     }
+}
+
+/// How far sessions with relays are shared: SimpleX applications call this transport isolation. Nothing of two
+/// [users](crate::UserId) ever shares one, and each session has a circuit of its own through [Tor](SocksSettings::isolate).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionMode {
+    /// Those of all connections of a user. The relay sees which queues one of its clients has.
+    #[default]
+    User,
+    /// Those of one connection. It costs a TLS session for each connection and relay: memory, traffic and time to connect, on both sides;
+    /// relays limit how many sessions one network address may have.
+    Connection,
 }
 
 /// Which of a relay's hosts are used. Onion hosts need a SOCKS proxy.
@@ -145,26 +157,12 @@ impl NetworkSettings {
         }
     }
 
-    /// The dialler of the sessions with one relay.
-    pub(crate) fn dialler(&self, rng: &mut impl rand::Rng) -> Dialler {
+    /// The dialler of a session, whose streams have this user name and password in the SOCKS proxy.
+    pub(crate) fn dialler(&self, isolation: Option<Isolation>) -> Dialler {
         let socks = self.socks.as_ref().map(|socks| {
-            let isolation = socks.isolate.then(|| random_isolation(rng)).flatten();
+            let isolation = isolation.filter(|_| socks.isolate);
             (SocksProxy::new(socks.proxy.clone(), isolation), self.mode())
         });
         Dialler { socks, ..Dialler::default() }
     }
-}
-
-/// A user name and password that no other streams have.
-fn random_isolation(rng: &mut impl rand::Rng) -> Option<Isolation> {
-    let mut random = || {
-        let mut bytes = [0; ISOLATION_LENGTH];
-        rng.fill_bytes(&mut bytes);
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
-    Isolation::new(random(), random()).ok()
 }

@@ -2,7 +2,7 @@
 
 use crate::connection::{Condition, Connection, Phase};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::stages::{RotationSide, RotationStage, SyncState};
 use smp_protocol::link::{ConnectionLink, ShortLink};
 
@@ -12,6 +12,8 @@ use smp_protocol::link::{ConnectionLink, ShortLink};
 pub struct ConnectionSummary {
     /// Its number.
     pub id: ConnectionId,
+    /// The user that it belongs to.
+    pub user: UserId,
     /// How far it is.
     pub status: ConnectionStatus,
     /// Of the inviting side: the link, as long as nobody has joined. Of a contact address: its link.
@@ -102,6 +104,7 @@ impl ConnectionSummary {
         let short_invitation = invited.then(|| connection_short_link(connection)).flatten();
         Some(Self {
             id: connection.id,
+            user: connection.user,
             status,
             invitation,
             short_invitation,

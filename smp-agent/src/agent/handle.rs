@@ -164,7 +164,8 @@ impl ConnectionHandle {
         let ours = connection.receive.iter().map(|queue| &queue.relay);
         let apart: Vec<_> = ours.chain(connection.send.iter().map(|queue| &queue.relay)).collect();
         let engine = self.engine();
-        let chosen = choose(&engine.config.relays, RelayRole::Storage, &apart, &mut engine.rng());
+        let relays = engine.users.relays(connection.user);
+        let chosen = choose(&relays, RelayRole::Storage, &apart, &mut engine.rng());
         chosen.map(|relay| relay.address.clone())
     }
 

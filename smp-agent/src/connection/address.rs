@@ -96,8 +96,9 @@ impl Connection {
         let agreed = Invitation::agree((*request).clone(), config).map_err(|_| ReceiveError::Version)?;
         self.readable();
         let hash = smp_crypto::hash::sha256(to_text(&*request).as_bytes());
-        let mut connection =
+        let connection =
             Self::new(Role::Joiner, Phase::Requested, agreed.agent_version, agreed.pq_support(config));
+        let mut connection = connection.of(self.user);
         connection.came_to = Some(self.id);
         let auto_accept = self.address.as_ref().and_then(|address| address.auto_accept.clone());
         connection.request = Some(PendingRequest { invitation: *request, auto_accept });
@@ -116,9 +117,9 @@ impl Connection {
     ) -> Result<(), LinkError> {
         let (Phase::Requested, Some(request)) = (self.phase, &self.request) else { return Ok(()) };
         let invitation = Invitation::agree(request.invitation.clone(), config)?;
-        let (id, came_to) = (self.id, self.came_to);
-        let mut joined =
-            Self::join(invitation, own_info, relay, config, rng).map_err(|StateError| LinkError::Version)?;
+        let (id, user, came_to) = (self.id, self.user, self.came_to);
+        let joined = Self::join(invitation, own_info, relay, config, rng);
+        let mut joined = joined.map_err(|StateError| LinkError::Version)?.of(user);
         (joined.id, joined.came_to) = (id, came_to);
         *self = joined;
         Ok(())

@@ -51,7 +51,8 @@ pub(crate) use sync::Resync;
 use crate::config::AgentConfig;
 use crate::error::ConnectionError;
 use crate::event::Event;
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ConnectionId, MessageId, UserId};
+use crate::session_key::Owner;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_crypto::PrivateAuthKey;
@@ -87,6 +88,9 @@ pub(crate) struct Connection {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct State {
+    /// The user that it belongs to.
+    #[serde(default)]
+    pub(crate) user: UserId,
     pub(crate) role: Role,
     pub(crate) phase: Phase,
     /// Version of agent messages: our newest one until the peer's is known.
@@ -172,6 +176,7 @@ impl Connection {
     /// One of which nothing is known but how it begins.
     fn new(role: Role, phase: Phase, agent_version: AgentVersion, pq_support: bool) -> Self {
         let state = State {
+            user: UserId::DEFAULT,
             role,
             phase,
             agent_version,
@@ -210,6 +215,17 @@ impl Connection {
     /// The same under a number, as one that is not stored yet.
     pub(crate) fn numbered(self, id: ConnectionId) -> Self {
         Self { id, changed: true, ..self }
+    }
+
+    /// The same, of a user.
+    pub(crate) fn of(mut self, user: UserId) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// The owner of the sessions that its commands go through.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner { user: self.user, connection: self.id }
     }
 
     /// Takes the ratchet that follows from the present one. Most messages move it in its chains only, which changes nothing that lasts.

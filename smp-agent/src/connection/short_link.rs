@@ -4,6 +4,7 @@ use super::{Connection, Contact, Effects, Invitation, Phase, Role, SendQueue, St
 use crate::config::AgentConfig;
 use crate::error::{ConnectionError, LinkError};
 use crate::event::Event;
+use crate::relay_set::RelayEntry;
 use rand::CryptoRng;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -36,15 +37,15 @@ pub(crate) struct BehindLink {
 }
 
 impl LinkFetch {
-    /// New keys to fetch what is behind a link.
+    /// New keys to fetch what is behind a link. One that leaves out the fingerprint of its relay means one of these relays.
     pub(crate) fn new(
         link: ShortLink,
-        config: &AgentConfig,
+        relays: &[RelayEntry],
         rng: &mut impl CryptoRng,
     ) -> Result<Self, LinkError> {
         let relay = link
             .relay()
-            .resolve(config.relays.iter().map(|relay| &relay.address))
+            .resolve(relays.iter().map(|relay| &relay.address))
             .ok_or_else(|| LinkError::UnknownRelay(to_text(link.relay().hosts.first())))?;
         Ok(Self { link, relay, sender_key: X25519PrivateKey::generate(rng).into() })
     }

@@ -21,7 +21,9 @@ pub(crate) async fn remove(engine: &Arc<Engine>, id: ConnectionId) -> Result<(),
     let commit = engine.steps.remove(id).await?;
     engine.held.forget(id);
     commit.durable().await?;
+    engine.routes.forget_connection(id);
     engine.queues_to_delete.notify_one();
+    engine.look_at_sessions(id);
     request_answered(engine, address).await;
     Ok(())
 }

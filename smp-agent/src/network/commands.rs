@@ -10,6 +10,7 @@ use crate::connection::{Command, Connection, Effects, LinkFetch, ReceiveQueue, S
 use crate::error::ConnectionError;
 use crate::id::ConnectionId;
 use crate::relay_set::{RelayRole, ranked};
+use crate::session_key::Owner;
 use crate::steps::Commit;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
@@ -46,15 +47,17 @@ impl Task {
 /// be durable before the next command.
 pub(super) async fn run(
     engine: &Arc<Engine>,
-    id: ConnectionId,
+    owner: Owner,
     task: &Task,
     refused: &mut Vec<RelayAddress>,
 ) -> Result<Option<Commit>, Later> {
     match task {
-        Task::FetchLink(fetch) => fetch_link(engine, id, fetch).await?,
-        Task::CreateQueue(queue, theirs) => create_queue(engine, id, queue, theirs.as_ref(), refused).await?,
-        Task::SecureOwn(queue) => secure_own(engine, id, queue).await?,
-        Task::SecurePeer(queue) => return secure_peer(engine, id, queue).await,
+        Task::FetchLink(fetch) => fetch_link(engine, owner, fetch).await?,
+        Task::CreateQueue(queue, theirs) => {
+            create_queue(engine, owner, queue, theirs.as_ref(), refused).await?
+        }
+        Task::SecureOwn(queue) => secure_own(engine, owner, queue).await?,
+        Task::SecurePeer(queue) => return secure_peer(engine, owner, queue).await,
     }
     Ok(None)
 }
@@ -79,8 +82,9 @@ async fn fail_as_gone(engine: &Engine, id: ConnectionId) -> Result<(), Later> {
 }
 
 /// LKEY or LGET. Repeated with the same key it is answered by the same data again.
-async fn fetch_link(engine: &Arc<Engine>, id: ConnectionId, fetch: &LinkFetch) -> Result<(), Later> {
-    let route = route(engine, &fetch.relay).await.map_err(|_| Later::Again)?;
+async fn fetch_link(engine: &Arc<Engine>, owner: Owner, fetch: &LinkFetch) -> Result<(), Later> {
+    let id = owner.connection;
+    let route = route(engine, owner, &fetch.relay).await.map_err(|_| Later::Again)?;
     if !route.has_short_links() {
         return fail(engine, id, ConnectionError::RelayTooOld).await;
     }
@@ -102,15 +106,16 @@ async fn fetch_link(engine: &Arc<Engine>, id: ConnectionId, fetch: &LinkFetch) -
 /// queue is made again; the first one stays unused on its relay.
 async fn create_queue(
     engine: &Arc<Engine>,
-    id: ConnectionId,
+    owner: Owner,
     queue: &ReceiveQueue,
     theirs: Option<&RelayAddress>,
     refused: &mut Vec<RelayAddress>,
 ) -> Result<(), Later> {
-    let relay = engine.relay(&queue.relay);
+    let id = owner.connection;
+    let relay = engine.relay(owner, &queue.relay);
     let created = match relay.session_or_error().await {
         Ok(session) => session
-            .create_queue(queue, QueueMode::Messaging, engine.password(&queue.relay), None)
+            .create_queue(queue, QueueMode::Messaging, engine.password(owner.user, &queue.relay), None)
             .await
             .map(|created| (session, created)),
         Err(error) => Err(CommandError::Again(error)),
@@ -125,12 +130,12 @@ async fn create_queue(
             Ok(())
         }
         Err(CommandError::Again(_)) => {
-            choose_other_relay(engine, id, queue, theirs, refused).await;
+            choose_other_relay(engine, owner, queue, theirs, refused).await;
             Err(Later::Again)
         }
         Err(error) => {
             refused.push(queue.relay.clone());
-            if choose_other_relay(engine, id, queue, theirs, refused).await {
+            if choose_other_relay(engine, owner, queue, theirs, refused).await {
                 return Err(Later::Again);
             }
             let error = creation_error(error).to_string();
@@ -143,18 +148,19 @@ async fn create_queue(
 /// that it is made here: two relays that compare what they have must not find the same keys. False if there is no other relay.
 async fn choose_other_relay(
     engine: &Engine,
-    id: ConnectionId,
+    owner: Owner,
     queue: &ReceiveQueue,
     theirs: Option<&RelayAddress>,
     refused: &[RelayAddress],
 ) -> bool {
     // No relay shall see both directions if that can be had.
     let apart: Vec<_> = theirs.into_iter().collect();
-    let relays = ranked(&engine.config.relays, RelayRole::Storage, &apart, &mut engine.rng());
+    let relays = engine.users.relays(owner.user);
+    let relays = ranked(&relays, RelayRole::Storage, &apart, &mut engine.rng());
     let mut others = relays.into_iter().map(|relay| relay.address.without_password());
     let other = others.find(|relay| *relay != queue.relay && !refused.contains(relay));
     let Some(other) = &other else { return false };
-    update(engine, id, &|connection, _| {
+    update(engine, owner.connection, &|connection, _| {
         connection.receive_elsewhere(other, &mut engine.rng());
         Ok(())
     })
@@ -163,8 +169,9 @@ async fn choose_other_relay(
 }
 
 /// KEY. Repeated with the same key it is answered by OK again.
-async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
-    let session = engine.relay(&queue.relay).session().await;
+async fn secure_own(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Result<(), Later> {
+    let id = owner.connection;
+    let session = engine.relay(owner, &queue.relay).session().await;
     match session.secure_by_recipient(queue).await {
         Ok(()) => {
             update(engine, id, &|connection, effects| {
@@ -180,12 +187,9 @@ async fn secure_own(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue
 }
 
 /// SKEY. Repeated with the same key it is answered by OK again, and what comes next, NEW or the confirmation, was stored before it.
-async fn secure_peer(
-    engine: &Arc<Engine>,
-    id: ConnectionId,
-    queue: &SendQueue,
-) -> Result<Option<Commit>, Later> {
-    let route = route(engine, &queue.relay).await.map_err(|_| Later::Again)?;
+async fn secure_peer(engine: &Arc<Engine>, owner: Owner, queue: &SendQueue) -> Result<Option<Commit>, Later> {
+    let id = owner.connection;
+    let route = route(engine, owner, &queue.relay).await.map_err(|_| Later::Again)?;
     match route.secure_by_sender(queue).await {
         Ok(()) => {
             let secured = |connection: &mut Connection, effects: &mut Effects| {

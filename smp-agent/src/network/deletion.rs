@@ -5,8 +5,8 @@ use super::engine::Engine;
 use super::session::CommandError;
 use super::update::until_stored;
 use crate::error::AgentError;
+use crate::session_key::SessionKey;
 use crate::store::{DeletedQueue, Upkeep};
-use smp_protocol::address::RelayAddress;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -16,12 +16,12 @@ const BATCH: u32 = 128;
 /// Days of the agent for which a relay is asked to delete a queue. One that has not answered by then is gone.
 pub(super) const KEEP_DELETED: i64 = 30;
 
-/// The relays whose queues are being deleted, each with a task of its own.
-type Relays = Arc<Mutex<HashMap<RelayAddress, mpsc::UnboundedSender<DeletedQueue>>>>;
+/// The sessions in which queues are being deleted, each with a task of its own.
+type Sessions = Arc<Mutex<HashMap<SessionKey, mpsc::UnboundedSender<DeletedQueue>>>>;
 
 /// Deletes all queues that are to be deleted. Each is tried until its relay answers.
 pub(super) async fn delete_queues(engine: Arc<Engine>) {
-    let relays = Relays::default();
+    let sessions = Sessions::default();
     let mut last = 0;
     loop {
         engine.queues_to_delete.notified().await;
@@ -29,7 +29,7 @@ pub(super) async fn delete_queues(engine: Arc<Engine>) {
             let queues = until_stored!(&engine, deleted_queues(&engine, last).await);
             let Some(read) = queues.last().map(|queue| queue.row) else { break };
             last = read;
-            queues.into_iter().for_each(|queue| give(&engine, &relays, queue));
+            queues.into_iter().for_each(|queue| give(&engine, &sessions, queue));
         }
     }
 }
@@ -38,50 +38,51 @@ async fn deleted_queues(engine: &Engine, after: i64) -> Result<Vec<DeletedQueue>
     Ok(engine.steps.store.deleted_queues(after, BATCH).await?)
 }
 
-/// Gives a queue to the task of its relay, which ends when it has none left.
-fn give(engine: &Arc<Engine>, relays: &Relays, queue: DeletedQueue) {
-    let mut tasks = relays.lock().unwrap_or_else(PoisonError::into_inner);
-    let queue = match tasks.get(&queue.relay) {
+/// Gives a queue to the task of its session, which ends when it has none left.
+fn give(engine: &Arc<Engine>, sessions: &Sessions, queue: DeletedQueue) {
+    let mut tasks = sessions.lock().unwrap_or_else(PoisonError::into_inner);
+    let session = engine.session_key(queue.owner, &queue.relay);
+    let queue = match tasks.get(&session) {
         Some(task) => match task.send(queue) {
             Ok(()) => return,
             Err(mpsc::error::SendError(queue)) => queue,
         },
         None => queue,
     };
-    let relay = queue.relay.clone();
     let (task, queues) = mpsc::unbounded_channel();
     // The receiver is here.
     let _ = task.send(queue);
-    tasks.insert(relay.clone(), task);
-    engine.spawn(delete_at(engine.clone(), relays.clone(), relay, queues));
+    tasks.insert(session.clone(), task);
+    engine.spawn(delete_in(engine.clone(), sessions.clone(), session, queues));
 }
 
-async fn delete_at(
+async fn delete_in(
     engine: Arc<Engine>,
-    relays: Relays,
-    relay: RelayAddress,
+    sessions: Sessions,
+    session: SessionKey,
     mut queues: mpsc::UnboundedReceiver<DeletedQueue>,
 ) {
     let begun = engine.steps.day();
     loop {
         let next = {
-            let mut tasks = relays.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = sessions.lock().unwrap_or_else(PoisonError::into_inner);
             let next = queues.try_recv().ok();
             if next.is_none() {
-                tasks.remove(&relay);
+                tasks.remove(&session);
             }
             next
         };
         let Some(queue) = next else { return };
-        delete(&engine, &queue, begun).await;
+        delete(&engine, &session, &queue, begun).await;
+        engine.look_at_sessions(queue.owner.connection);
     }
 }
 
-async fn delete(engine: &Arc<Engine>, queue: &DeletedQueue, begun: i64) {
+async fn delete(engine: &Arc<Engine>, session: &SessionKey, queue: &DeletedQueue, begun: i64) {
     let timeouts = &engine.config.timeouts;
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     while engine.steps.day() < begun + KEEP_DELETED {
-        let relay = engine.relay(&queue.relay);
+        let relay = engine.relay_in(session.clone());
         let result = match relay.session_or_error().await {
             Ok(session) => session.delete(&queue.recipient_id, &queue.recipient_key).await,
             Err(error) => Err(CommandError::Again(error)),

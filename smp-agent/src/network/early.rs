@@ -6,6 +6,7 @@ use super::relays::Relay;
 use super::session::CommandError;
 use crate::connection::{OldQueue, ReceiveQueue};
 use crate::error::AgentError;
+use crate::session_key::Owner;
 use smp_protocol::id::RecipientId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,18 +28,22 @@ pub(super) async fn look(
     new: &RecipientId,
 ) -> Result<OldQueue, AgentError> {
     let Some(id) = relay.connection_of(&engine.steps.store, new).await? else { return Ok(OldQueue::Empty) };
-    let old = match engine.steps.look(id, |connection| connection.receive.clone()).await {
+    let old = match engine
+        .steps
+        .look(id, |connection| connection.receive.clone().map(|old| (connection.owner(), old)))
+        .await
+    {
         Err(AgentError::UnknownConnection(_)) => None,
         old => old?,
     };
     match old {
-        Some(old) => Ok(ask(engine, &old).await),
+        Some((owner, old)) => Ok(ask(engine, owner, &old).await),
         None => Ok(OldQueue::Empty),
     }
 }
 
-async fn ask(engine: &Arc<Engine>, old: &ReceiveQueue) -> OldQueue {
-    let Ok(session) = engine.relay(&old.relay).session_or_error().await else {
+async fn ask(engine: &Arc<Engine>, owner: Owner, old: &ReceiveQueue) -> OldQueue {
+    let Ok(session) = engine.relay(owner, &old.relay).session_or_error().await else {
         return OldQueue::Unreachable;
     };
     match session.is_empty(old).await {

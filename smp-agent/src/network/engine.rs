@@ -2,22 +2,27 @@
 
 use super::backoff::Backoff;
 use super::held::HeldMessages;
-use super::relays::{NewRelays, Relay, RelayState, RelayStates, Relays};
+use super::isolation::IsolationSecret;
+use super::relay_states::{RelayState, RelayStates};
+use super::relays::{NewRelays, Relay, Relays};
 use super::routes::Routes;
 use super::running::Running;
 use super::switch::Switch;
 use super::troubles::{Down, Troubles};
+use super::users::Users;
 use super::workers::Workers;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, Role};
 use crate::data_dir::DataDir;
 use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::reserve::Reserve;
+use crate::session_key::{Owner, SessionKey};
 use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
+use smp_transport::dial::Isolation;
 use smp_transport::surroundings::{Randomness, Rng, Surroundings};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -34,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) switch: Switch,
     pub(super) routes: Routes,
     pub(crate) steps: Steps,
+    pub(crate) users: Users,
+    isolation: IsolationSecret,
     /// Given back by a shutdown, though events may still hold the engine.
     data_dir: Mutex<Option<DataDir>>,
     ended: CancellationToken,
@@ -69,6 +76,8 @@ impl Engine {
         let (steps, writer) = Steps::open(&data_dir.database(), changes, reserve).await?;
         data_dir.opened()?;
         let troubles = Troubles::load(&steps).await?;
+        let users = Users::load(&steps, &config.relays).await?;
+        let isolation = IsolationSecret::generate(&mut surroundings.randomness.rng());
         let (relays, new_relays) = Relays::new();
         let engine = Arc::new(Self {
             config,
@@ -76,6 +85,8 @@ impl Engine {
             switch: Switch::default(),
             routes: Routes::default(),
             steps,
+            users,
+            isolation,
             data_dir: Mutex::new(Some(data_dir)),
             ended: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -149,27 +160,57 @@ impl Engine {
         &self.workers
     }
 
-    /// The relay at an address; the password does not matter.
-    pub(crate) fn relay(&self, address: &RelayAddress) -> Arc<Relay> {
-        self.relays.get(address)
+    /// The relay at an address, in the session in which things are done for a connection. The password does not matter.
+    pub(crate) fn relay(&self, owner: Owner, address: &RelayAddress) -> Arc<Relay> {
+        self.relay_in(self.session_key(owner, address))
+    }
+
+    /// The relay of a session.
+    pub(super) fn relay_in(&self, session: SessionKey) -> Arc<Relay> {
+        self.relays.get(session)
+    }
+
+    /// The session with a relay in which things are done for a connection.
+    pub(super) fn session_key(&self, owner: Owner, address: &RelayAddress) -> SessionKey {
+        SessionKey::new(address, owner, self.config.network.sessions)
+    }
+
+    /// The owner of the sessions that the commands of a connection go through.
+    pub(super) async fn owner(&self, id: ConnectionId) -> Result<Owner, AgentError> {
+        self.steps.look(id, Connection::owner).await
+    }
+
+    /// By what the streams of a session are kept apart from others in a SOCKS proxy.
+    pub(super) fn isolation(&self, session: &SessionKey) -> Option<Isolation> {
+        self.isolation.of(session)
     }
 
     pub(crate) fn relay_states(&self) -> watch::Receiver<RelayStates> {
         self.relays.states.subscribe()
     }
 
-    /// Notes the state of the session with a relay.
+    /// Notes the state of a session with a relay.
     pub(super) fn relay_is(&self, relay: &Relay, state: RelayState) {
-        self.relays.states.send_if_modified(|states| {
-            let before = states.insert(relay.name(), state.clone());
-            before.as_ref() != Some(&state)
+        self.relays.states.set(&relay.session_key, Some(state));
+    }
+
+    /// The sessions of a connection, or of a deleted user, may not be needed any more.
+    pub(super) fn look_at_sessions(&self, connection: ConnectionId) {
+        self.relays.look_at(|session| {
+            session.connection == Some(connection) || self.users.check(session.user).is_err()
         });
     }
 
-    /// The password for new queues on a relay, and for forwarding.
-    pub(super) fn password(&self, address: &RelayAddress) -> Option<Password> {
+    /// Nobody needs a session any more. False if somebody does, and it has to go on.
+    pub(super) fn ends(&self, relay: &Arc<Relay>) -> bool {
+        self.relays.remove(relay)
+    }
+
+    /// The password for new queues of a user on a relay, and for forwarding.
+    pub(super) fn password(&self, user: UserId, address: &RelayAddress) -> Option<Password> {
         let address = address.without_password();
-        let relay = self.config.relays.iter().find(|relay| relay.address.without_password() == address);
+        let relays = self.users.relays(user);
+        let relay = relays.iter().find(|relay| relay.address.without_password() == address);
         relay.and_then(|relay| relay.address.password.clone())
     }
 
@@ -261,7 +302,8 @@ impl Engine {
         let (now, grace) = (self.now(), self.config.timeouts.relay_down.as_secs());
         let mut down: Vec<Trouble> = Vec::new();
         for (address, receiving) in own.chain(theirs) {
-            let Some(Down { since, error }) = self.troubles.down(address) else { continue };
+            let session = self.session_key(connection.owner(), address);
+            let Some(Down { since, error }) = self.troubles.down(&session) else { continue };
             let relay = address.without_password().to_string();
             let is_told =
                 down.iter().any(|told| matches!(told, Trouble::RelayDown { relay: it, .. } if *it == relay));

@@ -8,6 +8,7 @@ use super::update::{until_stored, update};
 use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
+use crate::session_key::Owner;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ async fn run(engine: Arc<Engine>, id: ConnectionId) {
     let mut backoff = Backoff::new(timeouts.retry_first, timeouts.retry_longest);
     loop {
         match until_stored!(&engine, next(&engine, id).await) {
-            Some((errand, queue)) => match attempt(&engine, id, errand, &queue).await {
+            Some((owner, errand, queue)) => match attempt(&engine, owner, errand, &queue).await {
                 Ok(()) => backoff.reset(),
                 Err(Later) => engine.pause(&mut backoff).await,
             },
@@ -33,20 +34,23 @@ async fn run(engine: Arc<Engine>, id: ConnectionId) {
     }
 }
 
-async fn next(engine: &Engine, id: ConnectionId) -> Result<Option<(Errand, ReceiveQueue)>, AgentError> {
+async fn next(
+    engine: &Engine,
+    id: ConnectionId,
+) -> Result<Option<(Owner, Errand, ReceiveQueue)>, AgentError> {
     match engine.steps.look(id, errand).await {
         Err(AgentError::UnknownConnection(_)) => Ok(None),
         errand => errand,
     }
 }
 
-fn errand(connection: &Connection) -> Option<(Errand, ReceiveQueue)> {
+fn errand(connection: &Connection) -> Option<(Owner, Errand, ReceiveQueue)> {
     let errand = connection.errand().filter(|_| connection.phase != Phase::Failed)?;
     let place = match errand {
         Errand::CreateReplacement | Errand::SecureReplacement => Place::Replacement,
         Errand::Drain => Place::Draining,
     };
-    Some((errand, connection.queue_at(place)?.clone()))
+    Some((connection.owner(), errand, connection.queue_at(place)?.clone()))
 }
 
 /// It did not work this time, and may the next.
@@ -54,26 +58,29 @@ struct Later;
 
 async fn attempt(
     engine: &Arc<Engine>,
-    id: ConnectionId,
+    owner: Owner,
     errand: Errand,
     queue: &ReceiveQueue,
 ) -> Result<(), Later> {
     match errand {
-        Errand::CreateReplacement => create(engine, id, queue).await,
-        Errand::SecureReplacement => secure(engine, id, queue).await,
-        Errand::Drain => drain(engine, id, queue).await,
+        Errand::CreateReplacement => create(engine, owner, queue).await,
+        Errand::SecureReplacement => secure(engine, owner, queue).await,
+        Errand::Drain => drain(engine, owner, queue).await,
     }
 }
 
 /// NEW. If an answer is lost the queue is made again; the first one stays unused on its relay.
-async fn create(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
-    let relay = engine.relay(&queue.relay);
+async fn create(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Result<(), Later> {
+    let id = owner.connection;
+    let relay = engine.relay(owner, &queue.relay);
     let session = relay.session_or_error().await.map_err(|_| Later)?;
-    let created =
-        match session.create_queue(queue, QueueMode::Messaging, engine.password(&queue.relay), None).await {
-            Ok(created) => created,
-            Err(error) => return refused(engine, id, &error).await,
-        };
+    let created = match session
+        .create_queue(queue, QueueMode::Messaging, engine.password(owner.user, &queue.relay), None)
+        .await
+    {
+        Ok(created) => created,
+        Err(error) => return refused(engine, id, &error).await,
+    };
     let made = ReceiveQueue { created: Some(created.clone()), ..queue.clone() };
     update(engine, id, &|connection, effects| {
         connection.replacement_created(made.clone(), &engine.config, effects)
@@ -85,8 +92,9 @@ async fn create(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) ->
 }
 
 /// KEY. Repeated with the same key it is answered by OK again.
-async fn secure(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
-    let session = engine.relay(&queue.relay).session_or_error().await.map_err(|_| Later)?;
+async fn secure(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Result<(), Later> {
+    let id = owner.connection;
+    let session = engine.relay(owner, &queue.relay).session_or_error().await.map_err(|_| Later)?;
     if let Err(error) = session.secure_by_recipient(queue).await {
         return refused(engine, id, &error).await;
     }
@@ -95,8 +103,9 @@ async fn secure(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) ->
 }
 
 /// QUE, of a queue that was left.
-async fn drain(engine: &Arc<Engine>, id: ConnectionId, queue: &ReceiveQueue) -> Result<(), Later> {
-    let session = engine.relay(&queue.relay).session_or_error().await.map_err(|_| Later)?;
+async fn drain(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Result<(), Later> {
+    let id = owner.connection;
+    let session = engine.relay(owner, &queue.relay).session_or_error().await.map_err(|_| Later)?;
     match session.is_empty(queue).await {
         // If it is gone there is nothing to be had.
         Ok(true) | Err(CommandError::Auth) => {}

@@ -4,11 +4,13 @@ use super::application::remove;
 use super::engine::Engine;
 use super::session::{RelaySession, creation_error};
 use super::subscribing::subscribe_new;
+use super::user_changes::still_wanted;
 use crate::config::AgentConfig;
 use crate::connection::{Connection, CreatedQueue, Effects, ReceiveQueue, StateError};
 use crate::error::{AgentError, RelayError};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::relay_set::{RelayRole, ranked};
+use crate::session_key::Owner;
 use crate::summary::{Invitation, connection_link, connection_short_link};
 use rand::CryptoRng;
 use smp_protocol::address::RelayAddress;
@@ -29,13 +31,14 @@ pub(crate) enum Made {
 /// Makes a queue on one of the relays, and a link to it: with a short link if there is something to show, and the relay can do it. In a task of its own: a caller that leaves does not leave a half-made one behind.
 pub(crate) async fn invite(
     engine: &Arc<Engine>,
+    user: UserId,
     made: Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
     let (result, outcome) = tokio::sync::oneshot::channel();
     let engine_ = engine.clone();
     engine.spawn(async move {
-        if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, &made, shown).await) {
+        if let Err(Ok((unwanted, _))) = result.send(try_relays(&engine_, user, &made, shown).await) {
             // The next start removes what cannot be removed now.
             let _ = remove(&engine_, unwanted).await;
         }
@@ -45,16 +48,23 @@ pub(crate) async fn invite(
 
 async fn try_relays(
     engine: &Arc<Engine>,
+    user: UserId,
     made: &Made,
     shown: Option<UserData>,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
     engine.steps.reserve.check()?;
-    let relays = ranked(&engine.config.relays, RelayRole::Storage, &[], &mut engine.rng());
+    engine.users.check(user)?;
+    let relays = engine.users.relays(user);
+    let relays = ranked(&relays, RelayRole::Storage, &[], &mut engine.rng());
+    let owner = Owner { user, connection: engine.steps.next_connection() };
     let mut failure = AgentError::NoRelay;
     let deadline = engine.surroundings().time.monotonic() + engine.config.timeouts.create;
     for relay in relays {
-        match invite_at(engine, &relay.address, made, shown.clone(), deadline).await {
-            Err(error @ AgentError::Relay { .. }) => failure = error,
+        match invite_at(engine, owner, &relay.address, made, shown.clone(), deadline).await {
+            Err(error @ AgentError::Relay { .. }) => {
+                failure = error;
+                engine.look_at_sessions(owner.connection);
+            }
             result => return result,
         }
     }
@@ -65,21 +75,22 @@ async fn try_relays(
 /// on the relay, as it is when the relay's answer is lost.
 async fn invite_at(
     engine: &Arc<Engine>,
+    owner: Owner,
     relay: &RelayAddress,
     made: &Made,
     shown: Option<UserData>,
     deadline: Instant,
 ) -> Result<(ConnectionId, Invitation), AgentError> {
     let config = &engine.config;
-    let mut connection = made.keys(config, relay, shown.is_some(), &mut engine.rng());
-    let making = make_queue(engine, &mut connection, relay, made.mode(), shown);
+    let mut connection = made.keys(config, relay, shown.is_some(), &mut engine.rng()).of(owner.user);
+    let making = make_queue(engine, owner, &mut connection, relay, made.mode(), shown);
     let late = |_| Err(AgentError::of_relay(relay, RelayError::Timeout));
     let MadeQueue { session, queue, created, invitation } =
         timeout_at(deadline, making).await.unwrap_or_else(late)?;
-    match store(engine, connection).await {
-        Ok(id) => {
-            subscribe_new(engine, &engine.relay(relay), &session, &queue, &created);
-            Ok((id, invitation))
+    match store(engine, owner, connection).await {
+        Ok(()) => {
+            subscribe_new(engine, &engine.relay(owner, relay), &session, &queue, &created);
+            Ok((owner.connection, invitation))
         }
         Err(error) => {
             // If the relay does not answer, it is left there.
@@ -89,10 +100,9 @@ async fn invite_at(
     }
 }
 
-async fn store(engine: &Engine, connection: Connection) -> Result<ConnectionId, AgentError> {
-    let (id, commit) = engine.steps.create(connection).await?;
-    commit.durable().await?;
-    Ok(id)
+async fn store(engine: &Arc<Engine>, owner: Owner, connection: Connection) -> Result<(), AgentError> {
+    engine.steps.create_as(owner.connection, connection).await?.durable().await?;
+    still_wanted(engine, owner).await
 }
 
 /// A queue that a relay has made, and the invitation to it.
@@ -106,6 +116,7 @@ struct MadeQueue {
 /// NEW on the connection's relay.
 async fn make_queue(
     engine: &Engine,
+    owner: Owner,
     connection: &mut Connection,
     relay: &RelayAddress,
     mode: QueueMode,
@@ -114,12 +125,13 @@ async fn make_queue(
     let damaged = |StateError| AgentError::Encryption(ConnectionId::new(0));
     let (config, rng) = (&engine.config, &mut engine.rng());
     let failed = |error| AgentError::of_relay(relay, error);
-    let session = engine.relay(relay).session_now().await.map_err(failed)?;
+    let session = engine.relay(owner, relay).session_now().await.map_err(failed)?;
     let shown = shown.filter(|_| session.has_short_links());
     let offer = shown.map(|shown| connection.offer_short_link(shown, config, rng)).transpose();
     let offer = offer.map_err(damaged)?.flatten();
     let queue = connection.receive.clone().ok_or(StateError).map_err(damaged)?;
-    let created = session.create_queue(&queue, mode, engine.password(relay), offer.as_ref()).await;
+    let created =
+        session.create_queue(&queue, mode, engine.password(owner.user, relay), offer.as_ref()).await;
     let created = created.map_err(|error| failed(creation_error(error)))?;
     connection.queue_created(created.clone(), config, rng, &mut Effects::default()).map_err(damaged)?;
     if let Some(offer) = offer {

@@ -5,16 +5,23 @@ use super::route::route;
 use super::session::CommandError;
 use crate::connection::{AddressLink, BehindLink, LinkFetch};
 use crate::error::{AgentError, ConnectionError, RelayError};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
+use crate::session_key::Owner;
 use smp_protocol::address::RelayAddress;
 use std::sync::Arc;
 use tokio::time::timeout;
 
 /// LGET: what is behind the short link of a contact address.
-pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Result<BehindLink, AgentError> {
+pub(crate) async fn look_behind(
+    engine: &Arc<Engine>,
+    user: UserId,
+    fetch: LinkFetch,
+) -> Result<BehindLink, AgentError> {
     let relay = &fetch.relay;
+    // Of no connection: where each has its own sessions, this has too.
+    let owner = Owner { user, connection: engine.steps.next_connection() };
     let look = async {
-        let route = route(engine, relay).await.map_err(|error| AgentError::of_relay(relay, error))?;
+        let route = route(engine, owner, relay).await.map_err(|error| AgentError::of_relay(relay, error))?;
         if !route.has_short_links() {
             return Err(AgentError::LinkTarget(ConnectionError::RelayTooOld));
         }
@@ -25,7 +32,10 @@ pub(crate) async fn look_behind(engine: &Arc<Engine>, fetch: LinkFetch) -> Resul
         }
     };
     let late = |_| Err(AgentError::of_relay(relay, RelayError::Timeout));
-    timeout(engine.config.timeouts.create, look).await.unwrap_or_else(late)
+    let behind = timeout(engine.config.timeouts.create, look).await.unwrap_or_else(late);
+    engine.routes.forget_connection(owner.connection);
+    engine.look_at_sessions(owner.connection);
+    behind
 }
 
 /// A change of the short link of a contact address.
@@ -46,9 +56,9 @@ pub(crate) async fn change(
 ) -> Result<(), AgentError> {
     let looked = engine.steps.look(id, |connection| {
         let link = connection.address.as_ref().and_then(|address| address.link.clone());
-        (connection.receive.clone().zip(link), connection.phase.status())
+        (connection.receive.clone().zip(link), connection.owner())
     });
-    let (Some((queue, link)), _) = looked.await? else {
+    let (Some((queue, link)), owner) = looked.await? else {
         return Err(AgentError::NotNow {
             connection: id,
             status: "without a short link of a contact address",
@@ -56,7 +66,7 @@ pub(crate) async fn change(
         });
     };
     let config = &engine.config;
-    let relay = engine.relay(&queue.relay);
+    let (relay, address) = (engine.relay(owner, &queue.relay), &queue.relay);
     let link = match change {
         Change::Set(other) => Some(other(&link)?),
         Change::Delete => None,
@@ -71,15 +81,14 @@ pub(crate) async fn change(
         None => None,
     };
     let done = async {
-        let session =
-            relay.session_now().await.map_err(|error| AgentError::of_relay(&relay.address, error))?;
+        let session = relay.session_now().await.map_err(|error| AgentError::of_relay(address, error))?;
         let done = match data {
             Some((link_id, data)) => session.set_link(&queue, &link_id, data).await,
             None => session.delete_link(&queue).await,
         };
-        done.map_err(|error| command_failed(&relay.address, error))
+        done.map_err(|error| command_failed(address, error))
     };
-    let late = |_| Err(AgentError::of_relay(&relay.address, RelayError::Timeout));
+    let late = |_| Err(AgentError::of_relay(address, RelayError::Timeout));
     timeout(config.timeouts.create, done).await.unwrap_or_else(late)?;
     let step = engine.steps.step(id, |connection, _| {
         if link.is_none() {

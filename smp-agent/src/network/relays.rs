@@ -1,12 +1,13 @@
-//! The relays that the agent talks to: one session each.
+//! The relays that the agent talks to, each in the sessions that it may know of.
 
+use super::relay_states::SessionStates;
 use super::session::RelaySession;
 use crate::error::{AgentError, RelayError};
 use crate::id::ConnectionId;
+use crate::session_key::SessionKey;
 use crate::store::Store;
-use smp_protocol::address::RelayAddress;
 use smp_protocol::id::RecipientId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -15,31 +16,10 @@ const MAX_ROUTES: usize = 4096;
 /// Why there is no session after the agent was shut down.
 const AGENT_STOPPED: &str = "the agent stopped";
 
-/// Relays by their addresses, without the passwords, and what is with each.
-pub type RelayStates = BTreeMap<String, RelayState>;
-
-/// Whether a relay is connected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RelayState {
-    /// Nothing needs it now.
-    Unused,
-    /// The first attempt to connect is being made.
-    Connecting,
-    /// It is connected, and the queues on it are being subscribed.
-    Subscribing,
-    /// It is connected, and all queues on it are subscribed.
-    Up,
-    /// It is not connected. The agent tries again by itself.
-    Down(RelayError),
-    /// It is not connected because the agent was [paused](crate::Agent::pause).
-    Paused,
-}
-
-/// All relays that were needed since the agent was opened.
+/// All relays that were needed since the agent was opened, by the sessions with them.
 pub(super) struct Relays {
-    relays: Mutex<HashMap<RelayAddress, Arc<Relay>>>,
-    pub(super) states: watch::Sender<RelayStates>,
+    relays: Mutex<HashMap<SessionKey, Arc<Relay>>>,
+    pub(super) states: SessionStates,
     /// Those that are needed for the first time: what keeps their sessions up is started elsewhere.
     new: mpsc::UnboundedSender<Arc<Relay>>,
 }
@@ -50,22 +30,46 @@ pub(super) struct NewRelays(mpsc::UnboundedReceiver<Arc<Relay>>);
 impl Relays {
     pub(super) fn new() -> (Self, NewRelays) {
         let (new, relays) = mpsc::unbounded_channel();
-        (Self { relays: Mutex::default(), states: watch::Sender::default(), new }, NewRelays(relays))
+        (Self { relays: Mutex::default(), states: SessionStates::default(), new }, NewRelays(relays))
     }
 
-    /// The relay at an address. Its session is kept up from the first call on, as long as somebody needs it.
-    pub(super) fn get(&self, address: &RelayAddress) -> Arc<Relay> {
-        let address = address.without_password();
-        let mut relays = self.relays.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(relay) = relays.get(&address) {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<Relay>>> {
+        self.relays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The relay of a session, which is kept up from the first call on, as long as somebody needs it.
+    pub(super) fn get(&self, session: SessionKey) -> Arc<Relay> {
+        let mut relays = self.lock();
+        if let Some(relay) = relays.get(&session) {
             return relay.clone();
         }
-        let relay = Arc::new(Relay::new(address.clone()));
-        relays.insert(address, relay.clone());
+        let relay = Arc::new(Relay::new(session.clone()));
+        relays.insert(session, relay.clone());
         if self.new.send(relay.clone()).is_err() {
             relay.stop();
         }
         relay
+    }
+
+    /// Has the sessions that may not be needed any more looked at.
+    pub(super) fn look_at(&self, sessions: impl Fn(&SessionKey) -> bool) {
+        let relays = self.lock();
+        relays
+            .values()
+            .filter(|relay| sessions(&relay.session_key))
+            .for_each(|relay| relay.look.notify_one());
+    }
+
+    /// Forgets a session that only the caller knows of. False if somebody else does.
+    pub(super) fn remove(&self, relay: &Arc<Relay>) -> bool {
+        let mut relays = self.lock();
+        // The table's and the caller's: nobody else can get it as long as the table is locked.
+        let is_last = Arc::strong_count(relay) <= 2;
+        if is_last {
+            relays.remove(&relay.session_key);
+            self.states.set(&relay.session_key, None);
+        }
+        is_last
     }
 }
 
@@ -86,14 +90,16 @@ impl Drop for NewRelays {
     }
 }
 
-/// A relay and the session with it.
+/// A relay and a session with it.
 pub(crate) struct Relay {
-    pub(crate) address: RelayAddress,
+    pub(crate) session_key: SessionKey,
     session: watch::Sender<State>,
     /// Wakes the task that connects when nobody needed the relay.
     wanted: Notify,
     /// Ends the time between two attempts: a person waits.
     hurry: Notify,
+    /// Nobody may need the session any more.
+    look: Notify,
     /// The connections that receive in queues.
     routes: Mutex<HashMap<RecipientId, ConnectionId>>,
 }
@@ -107,19 +113,20 @@ pub(super) enum State {
 }
 
 impl Relay {
-    fn new(address: RelayAddress) -> Self {
+    fn new(session_key: SessionKey) -> Self {
         Self {
-            address,
+            session_key,
             session: watch::Sender::new(State::Connecting),
             wanted: Notify::new(),
             hurry: Notify::new(),
+            look: Notify::new(),
             routes: Mutex::default(),
         }
     }
 
     /// The address as it is shown.
     pub(crate) fn name(&self) -> String {
-        self.address.to_string()
+        self.session_key.relay.to_string()
     }
 
     /// The session, as soon as there is one. Queues of this relay may still have to be subscribed in it.
@@ -175,7 +182,7 @@ impl Relay {
         if let Some(id) = self.known_connection(queue) {
             return Ok(Some(id));
         }
-        let found = store.find_by_queue(&self.address, queue).await?;
+        let found = store.find_by_queue(&self.session_key, queue).await?;
         if let Some(id) = found {
             let mut routes = self.lock();
             if routes.len() >= MAX_ROUTES {
@@ -217,6 +224,11 @@ impl Relay {
     /// Waits until somebody is in a hurry to have it connected.
     pub(super) async fn hurried(&self) {
         self.hurry.notified().await;
+    }
+
+    /// Waits until there may be nobody any more who needs the session.
+    pub(super) async fn looked(&self) {
+        self.look.notified().await;
     }
 
     /// Whether somebody waits for the session.

@@ -4,7 +4,7 @@ use super::acknowledging::request_answered;
 use super::engine::Engine;
 use crate::connection::{Connection, PendingRequest};
 use crate::error::{AgentError, LinkError};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::relay_set::{RelayRole, choose};
 use crate::steps::{Commit, Request};
 use smp_protocol::address::RelayAddress;
@@ -25,8 +25,9 @@ pub(crate) fn check_info(connection: &Connection, info: &[u8]) -> Result<(), Age
 }
 
 /// A relay for a reply queue, if we have one: rather another than that of the peer's queue, so that no relay sees both directions.
-pub(crate) fn relay_for_reply(engine: &Engine, theirs: &RelayAddress) -> Option<RelayAddress> {
-    let chosen = choose(&engine.config.relays, RelayRole::Storage, &[theirs], &mut engine.rng());
+pub(crate) fn relay_for_reply(engine: &Engine, user: UserId, theirs: &RelayAddress) -> Option<RelayAddress> {
+    let relays = engine.users.relays(user);
+    let chosen = choose(&relays, RelayRole::Storage, &[theirs], &mut engine.rng());
     chosen.map(|relay| relay.address.clone())
 }
 
@@ -81,16 +82,19 @@ pub(super) async fn done(engine: &Arc<Engine>, id: ConnectionId, event: i64) -> 
 
 /// Nobody connects with itself, whoever sends the invitation.
 async fn refuse_own(engine: &Engine, id: ConnectionId) -> Result<(), AgentError> {
-    let sender_id =
-        |connection: &Connection| connection.request.as_ref().map(PendingRequest::sender_id).cloned();
-    match engine.steps.look(id, sender_id).await? {
-        Some(sender_id) if engine.steps.store.receives_from(&sender_id).await? => Err(LinkError::Own.into()),
+    let look = |connection: &Connection| {
+        (connection.user, connection.request.as_ref().map(PendingRequest::sender_id).cloned())
+    };
+    match engine.steps.look(id, look).await? {
+        (user, Some(sender_id)) if engine.steps.store.receives_from(user, &sender_id).await? => {
+            Err(LinkError::Own.into())
+        }
         _ => Ok(()),
     }
 }
 
 fn accept_now(engine: &Engine, connection: &mut Connection, own_info: &[u8]) -> Result<(), AgentError> {
     let Some(request) = &connection.request else { return Ok(()) };
-    let relay = relay_for_reply(engine, request.relay()).ok_or(AgentError::NoRelay)?;
+    let relay = relay_for_reply(engine, connection.user, request.relay()).ok_or(AgentError::NoRelay)?;
     Ok(connection.accept_request(own_info, &relay, &engine.config, &mut engine.rng())?)
 }

@@ -7,6 +7,7 @@ use super::session::{CommandError, RelaySession, relay_error, unexpected};
 use crate::connection::{LinkFetch, SendQueue};
 use crate::error::RelayError;
 use crate::relay_set::{RelayRole, ranked};
+use crate::session_key::Owner;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::command::{Command, LinkData, MessageFlags};
@@ -28,26 +29,31 @@ pub(super) struct Route {
     proxied: Option<(Arc<Destination>, Arc<Proxied>)>,
 }
 
-/// The way to a relay.
+/// The way to a relay, for a connection.
 ///
 /// # Errors
 /// None of our relays forwards to it, and it may not be connected to directly. A relay that is connected to directly is waited for.
-pub(super) async fn route(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Route, RelayError> {
+pub(super) async fn route(
+    engine: &Arc<Engine>,
+    owner: Owner,
+    relay: &RelayAddress,
+) -> Result<Route, RelayError> {
     let network = &engine.config.network;
-    let is_known = engine.config.relays.iter().any(|own| own.address.fingerprint == relay.fingerprint);
+    let is_known =
+        engine.users.relays(owner.user).iter().any(|own| own.address.fingerprint == relay.fingerprint);
     if network.routes(relay, is_known) {
-        match routed(engine, relay).await {
+        match routed(engine, owner, relay).await {
             Ok(route) => return Ok(route),
             Err(_) if network.falls_back(relay) => {}
             Err(error) => return Err(error),
         }
     }
-    let session = engine.relay(relay).session().await;
+    let session = engine.relay(owner, relay).session().await;
     Ok(Route::direct(&session))
 }
 
-async fn routed(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Route, RelayError> {
-    let destination = engine.routes.destination(relay);
+async fn routed(engine: &Arc<Engine>, owner: Owner, relay: &RelayAddress) -> Result<Route, RelayError> {
+    let destination = engine.routes.destination(engine.session_key(owner, relay));
     let mut state = destination.state.lock().await;
     let now = engine.surroundings().time.monotonic();
     let proxied = match &*state {
@@ -55,7 +61,7 @@ async fn routed(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Route, Rel
         Way::Failed(at, error) if now.saturating_duration_since(*at) < asked_again(engine) => {
             return Err(error.clone());
         }
-        _ => match open(engine, relay).await {
+        _ => match open(engine, owner, relay).await {
             Ok(proxied) => {
                 let proxied = Arc::new(proxied);
                 *state = Way::Open(proxied.clone());
@@ -77,12 +83,13 @@ fn asked_again(engine: &Engine) -> Duration {
 }
 
 /// PRXY, at one of our relays after the other. A relay is no proxy to itself.
-async fn open(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Proxied, RelayError> {
-    let proxies = ranked(&engine.config.relays, RelayRole::Proxy, &[relay], &mut engine.rng());
+async fn open(engine: &Arc<Engine>, owner: Owner, relay: &RelayAddress) -> Result<Proxied, RelayError> {
+    let relays = engine.users.relays(owner.user);
+    let proxies = ranked(&relays, RelayRole::Proxy, &[relay], &mut engine.rng());
     let others = proxies.into_iter().filter(|proxy| proxy.address.fingerprint != relay.fingerprint);
     let mut failure = RelayError::NoProxy;
     for proxy in others.take(MAX_PROXIES) {
-        match open_through(engine, &engine.relay(&proxy.address), relay).await {
+        match open_through(engine, &engine.relay(owner, &proxy.address), relay).await {
             Ok(proxied) => return Ok(proxied),
             Err(error) => failure = error,
         }
@@ -92,7 +99,7 @@ async fn open(engine: &Arc<Engine>, relay: &RelayAddress) -> Result<Proxied, Rel
 
 async fn open_through(engine: &Engine, proxy: &Relay, relay: &RelayAddress) -> Result<Proxied, RelayError> {
     let session = proxy.session_or_error().await?;
-    let password = engine.password(&proxy.address);
+    let password = engine.password(proxy.session_key.user, &proxy.session_key.relay);
     let versions = engine.config.versions.smp;
     let relay = ProxiedRelay::open(session.client(), relay, password, versions).await;
     Ok(Proxied { relay: relay.map_err(relay_error)?, session })

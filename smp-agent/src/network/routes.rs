@@ -1,8 +1,9 @@
-//! The relays that are reached through others, and by which.
+//! The relays that are reached through others, and by which: as sessions, each for one user, or one connection.
 
 use super::session::RelaySession;
 use crate::error::RelayError;
-use smp_protocol::address::RelayAddress;
+use crate::id::ConnectionId;
+use crate::session_key::SessionKey;
 use smp_transport::client::ProxiedRelay;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Routes(Mutex<HashMap<RelayAddress, Arc<Destination>>>);
+pub(super) struct Routes(Mutex<HashMap<SessionKey, Arc<Destination>>>);
 
 /// A relay that is reached through another one.
 #[derive(Default)]
@@ -36,12 +37,18 @@ pub(super) struct Proxied {
 }
 
 impl Routes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<RelayAddress, Arc<Destination>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Arc<Destination>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn destination(&self, relay: &RelayAddress) -> Arc<Destination> {
-        self.lock().entry(relay.without_password()).or_default().clone()
+    /// The relay of a session that would be one, if it was connected to directly.
+    pub(super) fn destination(&self, session: SessionKey) -> Arc<Destination> {
+        self.lock().entry(session).or_default().clone()
+    }
+
+    /// A connection is gone, and with it the ways that only it uses.
+    pub(super) fn forget_connection(&self, connection: ConnectionId) {
+        self.lock().retain(|session, _| session.connection != Some(connection));
     }
 
     /// The network is another one: what failed before may work.

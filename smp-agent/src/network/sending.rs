@@ -9,6 +9,7 @@ use crate::connection::{Connection, Effects, Outgoing, OutgoingKind, Phase, Role
 use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
 use crate::id::ConnectionId;
+use crate::session_key::Owner;
 use crate::steps::Commit;
 use crate::store::StoredOutgoing;
 use std::collections::VecDeque;
@@ -32,11 +33,12 @@ impl Sending {
     pub(super) async fn send(
         &mut self,
         engine: &Arc<Engine>,
-        id: ConnectionId,
+        owner: Owner,
         stored: &StoredOutgoing,
         queue: &SendQueue,
     ) -> Result<(), Later> {
-        let route = route(engine, &queue.relay).await.map_err(|_| Later::Again)?;
+        let id = owner.connection;
+        let route = route(engine, owner, &queue.relay).await.map_err(|_| Later::Again)?;
         let body = stored.outgoing.content.body(queue, &mut engine.rng());
         match send_once(&route, &stored.outgoing, queue, body).await {
             Ok(()) => match self.store_delivered(engine, id, stored).await {

@@ -13,6 +13,7 @@ use smp_protocol::id::{EntityId, LinkId, MessageId, RecipientId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::version::SmpVersion;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient, RelayEvents, Request, Response};
+use smp_transport::dial::Isolation;
 use smp_transport::surroundings::Surroundings;
 use tokio::sync::mpsc;
 
@@ -64,10 +65,11 @@ impl RelaySession {
         config: &AgentConfig,
         surroundings: &Surroundings,
         relay: &RelayAddress,
+        isolation: Option<Isolation>,
     ) -> Result<(Self, Deliveries), RelayError> {
         let hosts = config.network.hosts(relay).ok_or(RelayError::NoOnionHost)?;
         let client_config = ClientConfig {
-            dialler: config.network.dialler(&mut surroundings.randomness.rng()),
+            dialler: config.network.dialler(isolation),
             surroundings: surroundings.clone(),
             versions: config.versions.smp,
             connect_timeout: config.timeouts.connect,

@@ -36,7 +36,7 @@ pub(super) async fn subscribe_all(engine: &Arc<Engine>, relay: &Relay, session: 
 }
 
 async fn next(engine: &Engine, relay: &Relay, after: i64) -> Result<Vec<Subscription>, AgentError> {
-    Ok(engine.steps.store.subscriptions(&relay.address, after, BATCH).await?)
+    Ok(engine.steps.store.subscriptions(&relay.session_key, after, BATCH).await?)
 }
 
 /// Why a queue will not be subscribed in this session. One such queue must not keep the others' relay from being up.

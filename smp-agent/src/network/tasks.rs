@@ -6,6 +6,7 @@ use super::deletion::delete_queues;
 use super::disk::watch_disk;
 use super::engine::{Engine, Wanted};
 use super::restored::renew_all;
+use super::user_changes::remove_deleted;
 use super::worker;
 use crate::error::AgentError;
 use crate::id::ConnectionId;
@@ -17,12 +18,13 @@ const DROP_UNUSED: Duration = Duration::from_secs(10);
 
 /// Goes on with whatever was going on.
 pub(crate) async fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<(), AgentError> {
+    remove_deleted(engine).await?;
     renew_all(engine).await?;
     engine.spawn(start_wanted(engine.clone(), wanted));
     engine.spawn(drop_unused(engine.clone()));
     engine.spawn(watch_disk(engine.clone()));
-    for relay in engine.steps.store.receiving_relays().await? {
-        engine.relay(&relay);
+    for session in engine.steps.store.receiving_sessions(engine.config.network.sessions).await? {
+        engine.relay_in(session);
     }
     for connection in engine.steps.store.busy_connections().await? {
         wake(engine, connection);

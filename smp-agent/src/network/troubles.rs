@@ -2,9 +2,9 @@
 
 use crate::error::{AgentError, RelayError, SubscriptionError};
 use crate::id::ConnectionId;
+use crate::session_key::SessionKey;
 use crate::steps::Steps;
 use crate::store::{TroubleChange, Upkeep};
-use smp_protocol::address::RelayAddress;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,8 +16,8 @@ pub(crate) struct Troubles {
 struct State {
     /// Connections on which nothing comes.
     stopped: HashMap<ConnectionId, SubscriptionError>,
-    /// Relays that cannot be reached.
-    down: HashMap<RelayAddress, Down>,
+    /// Relays that cannot be reached, by session.
+    down: HashMap<SessionKey, Down>,
 }
 
 /// A relay that cannot be reached.
@@ -33,7 +33,7 @@ impl Troubles {
     /// Those that there were when the agent ran last.
     pub(super) async fn load(steps: &Steps) -> Result<Self, AgentError> {
         let down = steps.store.relays_down().await?;
-        let down = down.into_iter().map(|(relay, since, error)| (relay, Down { since, error })).collect();
+        let down = down.into_iter().map(|(session, since, error)| (session, Down { since, error })).collect();
         let stopped = steps.store.receiving_stopped().await?.into_iter().collect();
         Ok(Self { state: Mutex::new(State { stopped, down }) })
     }
@@ -43,26 +43,26 @@ impl Troubles {
     }
 
     /// An attempt to reach a relay has failed, or its session has ended.
-    pub(super) fn relay_down(&self, steps: &Steps, relay: &RelayAddress, now: i64, error: &RelayError) {
+    pub(super) fn relay_down(&self, steps: &Steps, session: &SessionKey, now: i64, error: &RelayError) {
         let mut state = self.lock();
-        let before = state.down.get(relay);
+        let before = state.down.get(session);
         let since = before.map_or(now, |down| down.since);
         if before.is_none_or(|down| down.error != *error) {
-            state.down.insert(relay.clone(), Down { since, error: error.clone() });
-            store(steps, TroubleChange::Down(relay.clone(), since, error.clone()));
+            state.down.insert(session.clone(), Down { since, error: error.clone() });
+            store(steps, TroubleChange::Down(session.clone(), since, error.clone()));
         }
     }
 
     /// A relay is connected, or is not needed.
-    pub(super) fn relay_up(&self, steps: &Steps, relay: &RelayAddress) {
-        if self.lock().down.remove(relay).is_some() {
-            store(steps, TroubleChange::Up(relay.clone()));
+    pub(super) fn relay_up(&self, steps: &Steps, session: &SessionKey) {
+        if self.lock().down.remove(session).is_some() {
+            store(steps, TroubleChange::Up(session.clone()));
         }
     }
 
-    /// Whether and since when a relay cannot be reached.
-    pub(super) fn down(&self, relay: &RelayAddress) -> Option<Down> {
-        self.lock().down.get(&relay.without_password()).cloned()
+    /// Whether and since when a relay cannot be reached in a session.
+    pub(super) fn down(&self, session: &SessionKey) -> Option<Down> {
+        self.lock().down.get(session).cloned()
     }
 
     /// Nothing comes on a connection. Whether that is new.

@@ -13,6 +13,7 @@ use crate::connection::{Connection, Deferred, Effects, Phase, SendQueue};
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::id::ConnectionId;
+use crate::session_key::Owner;
 use crate::steps::Commit;
 use crate::store::StoredOutgoing;
 use std::sync::Arc;
@@ -44,6 +45,10 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
     let mut refused = Vec::new();
     // Of a command, on its way to the disk.
     let mut unstored = None;
+    let owner = match until_stored!(&engine, owner(&engine, id).await) {
+        Some(owner) => owner,
+        None => return engine.workers().forget(id, &signals),
+    };
     loop {
         signals.begin();
         let work = until_stored!(&engine, next_work(&engine, id).await);
@@ -58,7 +63,7 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 }
                 Ok(())
             }
-            Work::Command(task) => match commands::run(&engine, id, &task, &mut refused).await {
+            Work::Command(task) => match commands::run(&engine, owner, &task, &mut refused).await {
                 Ok(commit) => {
                     unstored = commit.or(unstored.take());
                     Ok(())
@@ -69,7 +74,7 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
                 until_stored!(&engine, release(&engine, id).await);
                 Ok(())
             }
-            Work::Send(stored, queue) => sending.send(&engine, id, &stored, &queue).await,
+            Work::Send(stored, queue) => sending.send(&engine, owner, &stored, &queue).await,
         };
         match result {
             Ok(()) => {
@@ -80,6 +85,14 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
             Err(Later::Full) => quota.wait_full(&engine, id, &signals).await,
             Err(Later::Refused) => quota.wait_refused(&engine, &signals).await,
         }
+    }
+}
+
+/// None if the connection is gone.
+async fn owner(engine: &Engine, id: ConnectionId) -> Result<Option<Owner>, AgentError> {
+    match engine.owner(id).await {
+        Err(AgentError::UnknownConnection(_)) => Ok(None),
+        owner => owner.map(Some),
     }
 }
 

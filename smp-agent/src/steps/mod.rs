@@ -47,6 +47,8 @@ pub(crate) struct Steps {
     pub(crate) reserve: Arc<Reserve>,
     queue: Arc<Queue>,
     slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
+    /// The last number of a user when the database was opened.
+    pub(crate) last_user: i64,
     last_connection: AtomicI64,
     last_outgoing: AtomicI64,
     day: Arc<AtomicI64>,
@@ -119,6 +121,7 @@ impl Steps {
             reserve,
             queue,
             slots: Mutex::default(),
+            last_user: last.user,
             last_connection: AtomicI64::new(last.connection),
             last_outgoing: AtomicI64::new(last.outgoing),
             day,
@@ -158,9 +161,23 @@ impl Steps {
         self.lock().len()
     }
 
+    /// A number for a connection that is about to be made.
+    pub(crate) fn next_connection(&self) -> ConnectionId {
+        ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     /// Adds a connection. Returns its number.
     pub(crate) async fn create(&self, connection: Connection) -> Result<(ConnectionId, Commit), AgentError> {
-        let id = ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
+        let id = self.next_connection();
+        Ok((id, self.create_as(id, connection).await?))
+    }
+
+    /// Adds a connection under a number that it was given.
+    pub(crate) async fn create_as(
+        &self,
+        id: ConnectionId,
+        connection: Connection,
+    ) -> Result<Commit, AgentError> {
         let connection = connection.numbered(id);
         let slot = self.slot(id);
         let mut state = slot.state.lock().await;
@@ -169,7 +186,7 @@ impl Steps {
         let changes = Changes { insert: true, ..self.changes(&mut present, Request::default())? };
         let commit = self.put(&slot, &present, changes)?;
         *state = Some(present);
-        Ok((id, commit))
+        Ok(commit)
     }
 
     /// Changes a connection. If the function returns an error nothing has happened.
@@ -330,7 +347,7 @@ impl Steps {
         let changed = state.filter(|state| *state != present.state);
         let lasts = changed.is_none();
         let connection = &present.connection;
-        let id = connection.id;
+        let (id, user) = (connection.id, connection.user);
         let failed = connection.phase == Phase::Failed && !lasts;
         let give_up = give_up.or(failed.then_some(SendError::ConnectionFailed));
         let lasting = changed.as_ref().map(|state| Lasting {
@@ -365,6 +382,7 @@ impl Steps {
         let received = received.map(|hash| (present.connection.received.number, hash));
         Ok(Changes {
             connection: id,
+            user,
             lasting,
             position,
             new_queues: new_queues.cloned().collect(),
@@ -390,7 +408,7 @@ impl Steps {
     /// The rows of a connection that somebody has asked for.
     fn request_row(&self, address: ConnectionId, request: NewRequest) -> Result<RequestRow, AgentError> {
         let NewRequest { mut connection, hash, info } = request;
-        connection.id = ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
+        connection.id = self.next_connection();
         Ok(RequestRow {
             connection: connection.id,
             state: connection.state_bytes().map_err(crate::store::Fault::from)?,

@@ -11,6 +11,8 @@ use crate::error::{AgentError, ConnectionError, SendError, StorageError};
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::network::Engine;
+use crate::network_settings::SessionMode;
+use crate::session_key::SessionKey;
 use crate::store::{Loaded, Upkeep};
 use crate::{ConnectionStatus, MessageId};
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId};
@@ -407,8 +409,8 @@ async fn queue_that_is_made_elsewhere_has_other_keys() {
     }
     assert_eq!(Some(read.receive.clone().unwrap().relay), relay);
     // Its queue is not made yet.
-    let at = relay.unwrap();
-    assert!(!engine.steps.store.receives_at(&at).await.unwrap());
+    let session = SessionKey::new(&relay.unwrap(), read.owner(), SessionMode::User);
+    assert!(!engine.steps.store.uses(&session).await.unwrap());
 }
 
 #[tokio::test]

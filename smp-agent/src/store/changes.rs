@@ -1,10 +1,10 @@
 //! Changes of one step in the database.
 
-use super::TroubleChange;
+use super::{TroubleChange, UserChange};
 use crate::connection::{Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
 use crate::error::SendError;
 use crate::event::Event;
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ConnectionId, MessageId, UserId};
 use smp_protocol::encoding;
 use smp_ratchet::SkippedChange;
 use zeroize::Zeroizing;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 #[derive(Default)]
 pub(crate) struct Changes {
     pub(crate) connection: ConnectionId,
+    pub(crate) user: UserId,
     /// The connection is new.
     pub(crate) insert: bool,
     /// The connection goes, with everything that belongs to it.
@@ -129,6 +130,8 @@ pub(crate) enum Upkeep {
     Done(i64),
     /// A trouble begins or ends.
     Trouble(TroubleChange),
+    /// The users change.
+    User(UserChange),
     /// Nothing: who waits for it knows that all before it is done.
     Nothing,
 }

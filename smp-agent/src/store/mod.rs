@@ -13,12 +13,14 @@ mod read;
 mod rows;
 mod schema;
 mod troubles;
+mod users;
 mod write;
 
 pub(crate) use changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 pub(crate) use fault::Fault;
 pub(crate) use read::{DeletedQueue, Loaded, StoredEvent, StoredOutgoing, Subscription};
 pub(crate) use troubles::TroubleChange;
+pub(crate) use users::{StoredUser, UserChange};
 pub(crate) use write::Writing;
 
 use crate::error::StorageError;
@@ -66,7 +68,7 @@ impl Store {
             .pragma("wal_autocheckpoint", log_pages);
         let mut writer = options.connect().await?;
         schema::make_tables(&mut writer).await?;
-        for tables in [troubles::TABLES, deferred::TABLE] {
+        for tables in [troubles::TABLE, deferred::TABLE] {
             sqlx::raw_sql(tables).execute(&mut writer).await?;
         }
         write::remove_unfinished(&mut writer).await?;

@@ -4,7 +4,9 @@ use super::columns::{column, damaged, private_auth_key, read, relay, relay_colum
 use super::{Fault, QueueRow, Store};
 use crate::connection::{Connection, Outgoing};
 use crate::event::Event;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
+use crate::network_settings::SessionMode;
+use crate::session_key::{Owner, SessionKey};
 use crate::stored::from_bytes;
 use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
@@ -51,6 +53,7 @@ pub(crate) struct Subscription {
 pub(crate) struct DeletedQueue {
     pub(crate) row: i64,
     pub(crate) relay: RelayAddress,
+    pub(crate) owner: Owner,
     pub(crate) recipient_id: RecipientId,
     pub(crate) recipient_key: PrivateAuthKey,
 }
@@ -58,6 +61,7 @@ pub(crate) struct DeletedQueue {
 /// The last numbers that were given, and the day.
 pub(crate) struct Last {
     pub(crate) connection: i64,
+    pub(crate) user: i64,
     pub(crate) outgoing: i64,
     pub(crate) event: i64,
     pub(crate) day: i64,
@@ -69,11 +73,13 @@ impl Store {
     pub(crate) async fn last(&self) -> Result<Last, Fault> {
         let sql =
             "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'connections'), 0) AS connection,
+            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 1) AS user,
             coalesce((SELECT max(id) FROM outgoing), 0) AS outgoing,
             coalesce((SELECT max(sequence) FROM events), 0) AS event, day, began_at FROM days";
         let row = sqlx::query(sql).fetch_one(&self.readers).await?;
         Ok(Last {
             connection: column(&row, "connection")?,
+            user: column(&row, "user")?,
             outgoing: column(&row, "outgoing")?,
             event: column(&row, "event")?,
             day: column(&row, "day")?,
@@ -96,31 +102,32 @@ impl Store {
         Ok(Some(Loaded { connection, state: Zeroizing::new(state.to_vec()), queues }))
     }
 
-    /// The connection that receives in a queue.
+    /// The connection that receives in a queue, if that belongs to a session: a relay that delivers something in another one would
+    /// learn from the answer that both are of one agent.
     pub(crate) async fn find_by_queue(
         &self,
-        relay: &RelayAddress,
+        session: &SessionKey,
         recipient_id: &RecipientId,
     ) -> Result<Option<ConnectionId>, Fault> {
-        let sql = "SELECT connection_id FROM receive_queues WHERE recipient_id = ? AND relay = ?";
-        let id: Option<i64> = sqlx::query_scalar(sql)
-            .bind(recipient_id.as_bytes())
-            .bind(relay_column(relay))
-            .fetch_optional(&self.readers)
-            .await?;
-        Ok(id.map(ConnectionId::new))
+        let sql = "SELECT connection_id, user_id FROM receive_queues WHERE recipient_id = ? AND relay = ?";
+        let query = sqlx::query(sql).bind(recipient_id.as_bytes()).bind(relay_column(&session.relay));
+        let Some(row) = query.fetch_optional(&self.readers).await? else { return Ok(None) };
+        let owner = owner(&row)?;
+        Ok(session.is_of(owner).then_some(owner.connection))
     }
 
-    /// Whether a sender ID is that of a queue in which this agent receives.
-    pub(crate) async fn receives_from(&self, sender_id: &SenderId) -> Result<bool, Fault> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE sender_id = ?)";
-        Ok(sqlx::query_scalar(sql).bind(sender_id.as_bytes()).fetch_one(&self.readers).await?)
+    /// Whether a sender ID is that of a queue in which this user receives.
+    pub(crate) async fn receives_from(&self, user: UserId, sender_id: &SenderId) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE sender_id = ? AND user_id = ?)";
+        let query = sqlx::query_scalar(sql).bind(sender_id.as_bytes()).bind(user.number());
+        Ok(query.fetch_one(&self.readers).await?)
     }
 
-    /// Whether a link ID is that of an own invitation or contact address.
-    pub(crate) async fn has_link(&self, link_id: &LinkId) -> Result<bool, Fault> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE link_id = ?)";
-        Ok(sqlx::query_scalar(sql).bind(link_id.as_bytes()).fetch_one(&self.readers).await?)
+    /// Whether a link ID is that of an own invitation or contact address of this user.
+    pub(crate) async fn has_link(&self, user: UserId, link_id: &LinkId) -> Result<bool, Fault> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE link_id = ? AND user_id = ?)";
+        let query = sqlx::query_scalar(sql).bind(link_id.as_bytes()).bind(user.number());
+        Ok(query.fetch_one(&self.readers).await?)
     }
 
     /// The numbers of all connections, in the order in which they were made.
@@ -134,7 +141,7 @@ impl Store {
             .await
     }
 
-    async fn ids(&self, sql: &'static str) -> Result<Vec<ConnectionId>, Fault> {
+    pub(super) async fn ids(&self, sql: &'static str) -> Result<Vec<ConnectionId>, Fault> {
         let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&self.readers).await?;
         Ok(ids.into_iter().map(ConnectionId::new).collect())
     }
@@ -152,35 +159,53 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(address.number()).fetch_one(&self.readers).await?)
     }
 
-    /// The relays on which queues are received.
-    pub(crate) async fn receiving_relays(&self) -> Result<Vec<RelayAddress>, Fault> {
-        let sql = "SELECT DISTINCT relay FROM receive_queues";
+    /// The sessions in which queues are received.
+    pub(crate) async fn receiving_sessions(&self, mode: SessionMode) -> Result<Vec<SessionKey>, Fault> {
+        let sql = match mode {
+            SessionMode::User => "SELECT DISTINCT relay, user_id, 0 AS connection_id FROM receive_queues",
+            SessionMode::Connection => "SELECT DISTINCT relay, user_id, connection_id FROM receive_queues",
+        };
         let rows = sqlx::query(sql).fetch_all(&self.readers).await?;
-        Ok(rows.iter().map(|row| read(row, "relay", relay)).collect::<Result<_, _>>()?)
+        let sessions =
+            rows.iter().map(|row| Ok(SessionKey::new(&read(row, "relay", relay)?, owner(row)?, mode)));
+        sessions.collect()
     }
 
-    /// Whether any queue is received on a relay.
-    pub(crate) async fn receives_at(&self, at: &RelayAddress) -> Result<bool, Fault> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ?)";
-        Ok(sqlx::query_scalar(sql).bind(relay_column(at)).fetch_one(&self.readers).await?)
+    /// Whether any queue is received in a session, or is to be deleted.
+    pub(crate) async fn uses(&self, session: &SessionKey) -> Result<bool, Fault> {
+        let sql = match session.connection {
+            None => {
+                "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ?1 AND user_id = ?2)
+                OR EXISTS (SELECT 1 FROM deleted_queues WHERE relay = ?1 AND user_id = ?2)"
+            }
+            Some(_) => {
+                "SELECT EXISTS (SELECT 1 FROM receive_queues WHERE relay = ?1 AND connection_id = ?2)
+                OR EXISTS (SELECT 1 FROM deleted_queues WHERE relay = ?1 AND connection_id = ?2)"
+            }
+        };
+        let query = sqlx::query_scalar(sql).bind(relay_column(&session.relay)).bind(owner_column(session));
+        Ok(query.fetch_one(&self.readers).await?)
     }
 
-    /// The queues that are received on a relay, from the one after a row on, at most `limit`.
+    /// The queues that are received in a session, from the one after a row on, at most `limit`.
     pub(crate) async fn subscriptions(
         &self,
-        at: &RelayAddress,
+        session: &SessionKey,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Subscription>, Fault> {
-        let rows = sqlx::query(
-            "SELECT id, recipient_id, recipient_key FROM receive_queues
-             WHERE relay = ? AND id > ? ORDER BY id LIMIT ?",
-        )
-        .bind(relay_column(at))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
+        let sql = match session.connection {
+            None => {
+                "SELECT id, recipient_id, recipient_key FROM receive_queues
+                WHERE relay = ? AND user_id = ? AND id > ? ORDER BY id LIMIT ?"
+            }
+            Some(_) => {
+                "SELECT id, recipient_id, recipient_key FROM receive_queues
+                WHERE relay = ? AND connection_id = ? AND id > ? ORDER BY id LIMIT ?"
+            }
+        };
+        let query = sqlx::query(sql).bind(relay_column(&session.relay)).bind(owner_column(session));
+        let rows = query.bind(after).bind(limit).fetch_all(&self.readers).await?;
         rows.iter()
             .map(|row| {
                 Ok(Subscription {
@@ -241,12 +266,25 @@ impl Store {
                 Ok(DeletedQueue {
                     row: column(row, "id")?,
                     relay: read(row, "relay", relay)?,
+                    owner: owner(row)?,
                     recipient_id: read(row, "recipient_id", |bytes| RecipientId::new(bytes).ok())?,
                     recipient_key: read(row, "recipient_key", private_auth_key)?,
                 })
             })
             .collect()
     }
+}
+
+fn owner(row: &SqliteRow) -> Result<Owner, Fault> {
+    Ok(Owner {
+        user: UserId::new(column(row, "user_id")?),
+        connection: ConnectionId::new(column(row, "connection_id")?),
+    })
+}
+
+/// The number of the connection, or of the user, whose session it is.
+fn owner_column(session: &SessionKey) -> i64 {
+    session.connection.map_or(session.user.number(), ConnectionId::number)
 }
 
 fn stored_event(row: &SqliteRow) -> Result<StoredEvent, Fault> {

@@ -5,10 +5,10 @@ use crate::error::StorageError;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 /// The version of the tables, in SQLite's `user_version`.
-const SCHEMA_VERSION: usize = 3;
+const SCHEMA_VERSION: usize = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 /// Statements that make the tables of a version into those of the next one, from version 1 on.
-const UPGRADES: [&str; SCHEMA_VERSION - 1] = [REQUESTS, HASHES_IN_ORDER];
+const UPGRADES: [&str; SCHEMA_VERSION - 1] = [REQUESTS, HASHES_IN_ORDER, USERS];
 /// To version 2: requests to contact addresses.
 const REQUESTS: &str = "ALTER TABLE connections ADD COLUMN request_of INTEGER;
     CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;";
@@ -24,6 +24,32 @@ const HASHES_IN_ORDER: &str = "ALTER TABLE received_messages RENAME TO received_
     INSERT INTO received_messages (connection_id, number, hash, received_on)
         SELECT connection_id, 0, hash, received_on FROM received_before;
     DROP TABLE received_before;";
+/// To version 4: users. All connections are of the first one.
+const USERS: &str = "CREATE TABLE users (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        relays  BLOB,
+        deleted INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO users VALUES (1, NULL, 0);
+    ALTER TABLE connections ADD COLUMN user_id INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX connections_by_user ON connections (user_id);
+    ALTER TABLE receive_queues ADD COLUMN user_id INTEGER NOT NULL DEFAULT 1;
+    DROP INDEX receive_queues_by_relay;
+    CREATE INDEX receive_queues_by_relay ON receive_queues (relay, user_id);
+    ALTER TABLE deleted_queues ADD COLUMN user_id INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE deleted_queues ADD COLUMN connection_id INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE IF NOT EXISTS relays_down (relay BLOB PRIMARY KEY, since INTEGER NOT NULL, error TEXT NOT NULL) STRICT;
+    ALTER TABLE relays_down RENAME TO relays_down_before;
+    CREATE TABLE relays_down (
+        relay         BLOB    NOT NULL,
+        user_id       INTEGER NOT NULL,
+        connection_id INTEGER NOT NULL,
+        since         INTEGER NOT NULL,
+        error         TEXT    NOT NULL,
+        PRIMARY KEY (relay, user_id, connection_id)
+    ) STRICT;
+    INSERT INTO relays_down SELECT relay, 1, 0, since, error FROM relays_down_before;
+    DROP TABLE relays_down_before;";
 
 /// Makes the tables in an empty file, or those of an earlier version into those of this one; refuses those of others.
 pub(super) async fn make_tables(db: &mut SqliteConnection) -> Result<(), Fault> {

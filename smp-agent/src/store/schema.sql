@@ -8,6 +8,14 @@ CREATE TABLE days (
 ) STRICT;
 INSERT INTO days VALUES (0, 0);
 
+-- The users: nothing of one is ever in a session with a relay together with something of another.
+CREATE TABLE users (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    relays  BLOB,                               -- store/users.rs; NULL: those of the configuration
+    deleted INTEGER NOT NULL                    -- whether its connections are being removed
+) STRICT;
+INSERT INTO users VALUES (1, NULL, 0);
+
 CREATE TABLE connections (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     state      BLOB    NOT NULL,                -- connection/state.rs
@@ -15,9 +23,11 @@ CREATE TABLE connections (
     joined     INTEGER NOT NULL,                -- whether it waits to be accepted by the other side
     unfinished INTEGER NOT NULL,                -- an invitation whose queue is being made: nobody has its link
     made_on    INTEGER NOT NULL,                -- day, as below
-    request_of INTEGER                          -- of a request that waits to be accepted: the contact address it came to
+    request_of INTEGER,                         -- of a request that waits to be accepted: the contact address it came to
+    user_id    INTEGER NOT NULL DEFAULT 1       -- never changes
 ) STRICT;
 CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;
+CREATE INDEX connections_by_user ON connections (user_id);
 
 -- What each message changes of a connection (connection/state.rs): small, so that many fit on a page.
 CREATE TABLE positions (
@@ -33,10 +43,11 @@ CREATE TABLE receive_queues (
     recipient_id  BLOB    NOT NULL,
     recipient_key BLOB    NOT NULL,             -- private key of our commands, PKCS#8
     sender_id     BLOB    NOT NULL,
-    link_id       BLOB                          -- under which the relay has what belongs to a short link
+    link_id       BLOB,                         -- under which the relay has what belongs to a short link
+    user_id       INTEGER NOT NULL DEFAULT 1    -- of the connection
 ) STRICT;
 CREATE UNIQUE INDEX receive_queues_by_id ON receive_queues (recipient_id, relay);
-CREATE INDEX receive_queues_by_relay ON receive_queues (relay);
+CREATE INDEX receive_queues_by_relay ON receive_queues (relay, user_id);
 CREATE INDEX receive_queues_by_connection ON receive_queues (connection_id);
 CREATE INDEX receive_queues_by_sender_id ON receive_queues (sender_id);
 CREATE INDEX receive_queues_by_link_id ON receive_queues (link_id) WHERE link_id IS NOT NULL;
@@ -97,5 +108,17 @@ CREATE TABLE deleted_queues (
     relay         BLOB    NOT NULL,
     recipient_id  BLOB    NOT NULL,
     recipient_key BLOB    NOT NULL,
-    deleted_on    INTEGER NOT NULL              -- day
+    deleted_on    INTEGER NOT NULL,             -- day
+    user_id       INTEGER NOT NULL DEFAULT 1,   -- whose sessions delete it
+    connection_id INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- Relays that cannot be reached, each in one of the sessions with it.
+CREATE TABLE relays_down (
+    relay         BLOB    NOT NULL,             -- binary address, which has no password
+    user_id       INTEGER NOT NULL,
+    connection_id INTEGER NOT NULL,             -- 0: in the session of all connections of the user
+    since         INTEGER NOT NULL,             -- unix seconds
+    error         TEXT    NOT NULL,             -- in JSON
+    PRIMARY KEY (relay, user_id, connection_id)
 ) STRICT;

@@ -19,20 +19,21 @@ use std::collections::BTreeMap;
 /// Everything but events. See `rows.rs` for how the rows are given.
 macro_rules! write_rows {
     () => {
-        "INSERT INTO connections (id, state, busy, joined, unfinished, made_on)
-            SELECT value ->> 0, x'', 0, 0, 0, value ->> 1 FROM json_each(?);
+        "INSERT INTO connections (id, state, busy, joined, unfinished, made_on, user_id)
+            SELECT value ->> 0, x'', 0, 0, 0, value ->> 1, value ->> 2 FROM json_each(?);
         UPDATE connections SET state = substr(?, value ->> 1, value ->> 2), busy = value ->> 3, joined = value ->> 4,
             unfinished = value ->> 5, request_of = value ->> 6 FROM json_each(?) WHERE connections.id = value ->> 0;
         INSERT INTO positions (connection_id, position)
             SELECT value ->> 0, substr(?, value ->> 1, value ->> 2) FROM json_each(?) WHERE true
             ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position;
-        INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id, link_id)
+        INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id, link_id, user_id)
             SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), unhex(value ->> 4),
-            unhex(value ->> 5) FROM json_each(?);
+            unhex(value ->> 5), value ->> 6 FROM json_each(?);
         DELETE FROM receive_queues WHERE (recipient_id, connection_id) IN
             (SELECT unhex(value ->> 1), value ->> 0 FROM json_each(?));
-        INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_on)
-            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3 FROM json_each(?);
+        INSERT INTO deleted_queues (relay, recipient_id, recipient_key, deleted_on, user_id, connection_id)
+            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3, value ->> 4, value ->> 5
+            FROM json_each(?);
         INSERT INTO outgoing (id, connection_id, message_id, content)
             SELECT value ->> 0, value ->> 1, value ->> 2, substr(?, value ->> 3, value ->> 4) FROM json_each(?);
         DELETE FROM outgoing WHERE id IN (SELECT value FROM json_each(?));
@@ -110,7 +111,7 @@ impl Writing<'_> {
         for step in &self.steps {
             events.extend(step.events.iter().cloned());
             for request in &step.requested {
-                if insert_request(db, step.connection, request, self.day).await? {
+                if insert_request(db, step, request, self.day).await? {
                     events.push(request.event.clone());
                 }
             }
@@ -176,7 +177,7 @@ impl Writing<'_> {
         for step in &self.steps {
             let id = step.connection.number();
             if step.insert {
-                new.row().number(id).number(self.day).end();
+                new.row().number(id).number(self.day).number(step.user.number()).end();
             }
             lasting.extend(step.lasting.iter().map(|state| (id, state)));
             last_positions.insert(id, &step.position);
@@ -194,18 +195,18 @@ impl Writing<'_> {
     fn bind_queues<'q>(&self, query: Query<'q>) -> Query<'q> {
         let (mut new, mut gone, mut deleted) = (Rows::default(), Rows::default(), Rows::default());
         for step in &self.steps {
-            let id = step.connection.number();
+            let (id, user) = (step.connection.number(), step.user.number());
             for queue in &step.new_queues {
                 let row = new.row().number(id).hex(queue.relay.as_slice()).hex(queue.recipient_id.as_slice());
                 let row = row.hex(queue.recipient_key.as_slice()).hex(queue.sender_id.as_slice());
-                row.hex(queue.link_id.as_deref()).end();
+                row.hex(queue.link_id.as_deref()).number(user).end();
             }
             for recipient_id in &step.gone_queues {
                 gone.row().number(id).hex(recipient_id.as_slice()).end();
             }
             for QueueRow { relay, recipient_id, recipient_key, .. } in &step.deleted {
                 let row = deleted.row().hex(relay.as_slice()).hex(recipient_id.as_slice());
-                row.hex(recipient_key.as_slice()).number(self.day).end();
+                row.hex(recipient_key.as_slice()).number(self.day).number(user).number(id).end();
             }
         }
         deleted.bind_numbers(gone.bind_numbers(new.bind_numbers(query)))
@@ -228,19 +229,21 @@ impl Writing<'_> {
 /// Adds a connection that somebody has asked for. False if the same request has come to the address before.
 async fn insert_request(
     db: &mut SqliteConnection,
-    address: ConnectionId,
+    step: &Changes,
     request: &RequestRow,
     day: i64,
 ) -> Result<bool, Fault> {
+    let (address, user) = (step.connection, step.user);
     let sql = "INSERT INTO received_messages (connection_id, number, hash, received_on) VALUES (?, 0, ?, ?) ON CONFLICT DO NOTHING";
     let query = sqlx::query(sql).bind(address.number()).bind(&request.hash[..HASH_LENGTH]).bind(day);
     if query.execute(&mut *db).await?.rows_affected() == 0 {
         return Ok(false);
     }
     let id = request.connection.number();
-    let sql = "INSERT INTO connections (id, state, busy, joined, unfinished, made_on, request_of) VALUES (?, ?, 0, 0, 0, ?, ?)";
+    let sql = "INSERT INTO connections (id, state, busy, joined, unfinished, made_on, request_of, user_id)
+        VALUES (?, ?, 0, 0, 0, ?, ?, ?)";
     let query = sqlx::query(sql).bind(id).bind(request.state.as_slice()).bind(day);
-    query.bind(address.number()).execute(&mut *db).await?;
+    query.bind(address.number()).bind(user.number()).execute(&mut *db).await?;
     let sql = "INSERT INTO positions (connection_id, position) VALUES (?, ?)";
     sqlx::query(sql).bind(id).bind(request.position.as_slice()).execute(db).await?;
     Ok(true)
@@ -337,6 +340,7 @@ impl Upkeep {
                 sqlx::query("DELETE FROM deleted_queues WHERE id = ?").bind(row).execute(db).await?;
             }
             Self::Trouble(change) => change.write(db).await?,
+            Self::User(change) => change.write(db).await?,
             // They are written with those of the steps.
             Self::Done(_) | Self::Nothing => {}
         }

@@ -17,7 +17,9 @@ mod resync;
 mod rotation;
 mod short_invitations;
 mod short_links;
+mod socks;
 mod troubles;
+mod users;
 
 use harness::{Peer, TestRelay, connect, finish, numbers};
 use std::time::Duration;

@@ -166,7 +166,7 @@ impl Pair {
             }
             JoinLink::Contact(_) => panic!("a contact address"),
             JoinLink::Short(link) => {
-                let fetch = LinkFetch::new(link, &bob_config, rng).unwrap();
+                let fetch = LinkFetch::new(link, &bob_config.relays, rng).unwrap();
                 Connection::join_short(fetch, b"bob", &relay(2), &bob_config, rng)
             }
         };

@@ -53,7 +53,7 @@ impl Scene {
     /// Bob's connection after the relay has answered, and why it failed.
     fn fetched(&self, config: &AgentConfig) -> (Connection, Option<ConnectionError>) {
         let rng = &mut rand::rng();
-        let fetch = LinkFetch::new(ShortLink::Invitation(self.link.clone()), config, rng).unwrap();
+        let fetch = LinkFetch::new(ShortLink::Invitation(self.link.clone()), &config.relays, rng).unwrap();
         let mut bob = Connection::join_short(fetch, b"bob", &config.relays[0].address, config, rng);
         let mut effects = Effects::default();
         bob.link_fetched(&self.sender_id, &self.data, config, rng, &mut effects).unwrap();
@@ -77,7 +77,8 @@ fn queue_is_used_with_the_key_and_at_the_relay_of_the_fetch() {
     let config = config();
     // As links that leave out what the reader knows.
     scene.link.relay = ShortLinkRelay::only_host(scene.link.relay.hosts.first().clone());
-    let fetch = LinkFetch::new(ShortLink::Invitation(scene.link.clone()), &config, &mut rand::rng()).unwrap();
+    let fetch =
+        LinkFetch::new(ShortLink::Invitation(scene.link.clone()), &config.relays, &mut rand::rng()).unwrap();
     let stored: LinkFetch = from_bytes(&to_bytes(&fetch)).unwrap();
     assert_eq!((&stored.link, &stored.relay), (&fetch.link, &fetch.relay));
     let key = fetch.sender_key.to_der().to_vec();
@@ -157,7 +158,7 @@ fn short_links_are_read_in_both_schemes_and_need_a_known_relay() {
     let contact = "simplex:/a#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA?h=relay.example";
     assert!(matches!(JoinLink::read(contact, &config()), Ok(JoinLink::Short(ShortLink::Contact(_)))));
     link.relay = ShortLinkRelay::only_host("unknown.example".parse().unwrap());
-    let error = LinkFetch::new(ShortLink::Invitation(link), &config(), &mut rand::rng()).err();
+    let error = LinkFetch::new(ShortLink::Invitation(link), &config().relays, &mut rand::rng()).err();
     assert_eq!(error, Some(LinkError::UnknownRelay("unknown.example".to_owned())));
 }
 

@@ -9,8 +9,9 @@ use crate::connection::{Connection, Effects, ReceiveQueue};
 use crate::error::{AgentError, ConnectionError, ReceiveError, SendError, StorageError};
 use crate::event::{Event, Integrity};
 use crate::events::Events;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, UserId};
 use crate::send_handle::SendOutcome;
+use crate::session_key::Owner;
 use crate::summary::Trouble;
 use smp_protocol::body::ReceivedBody;
 use smp_protocol::command::MessageFlags;
@@ -50,7 +51,7 @@ impl Scene {
         let keys = bob.receive.clone().unwrap();
         let (id, commit) = engine.steps.create(bob).await.unwrap();
         commit.durable().await.unwrap();
-        let relay = engine.relay(&keys.relay);
+        let relay = engine.relay(Owner { user: UserId::DEFAULT, connection: id }, &keys.relay);
         Self { alice, bob: id, keys, agent, agent_events: Some(events), engine, relay, config, _dir: dir }
     }
 
@@ -263,4 +264,17 @@ async fn lost_queue_fails_the_connection_once() {
     let connection = scene.bob;
     let expected = Event::ConnectionFailed { connection, error: ConnectionError::QueueGone };
     assert_eq!(scene.events().await, [expected]);
+}
+
+#[tokio::test]
+async fn a_message_in_the_session_of_another_user_is_neither_read_nor_acknowledged() {
+    let mut scene = Scene::new().await;
+    let message = scene.alice_sends(b"whose is this?");
+    let others = Owner { user: UserId::new(2), connection: scene.bob };
+    let relay = std::mem::replace(&mut scene.relay, scene.engine.relay(others, &scene.keys.relay));
+    assert!(!scene.receive(&message).await.unwrap());
+    assert!(scene.events().await.is_empty());
+    scene.relay = relay;
+    assert!(scene.receive(&message).await.unwrap());
+    assert_eq!(scene.events().await.len(), 1);
 }

@@ -5,13 +5,14 @@ use crate::agent::Agent;
 use crate::config::AgentConfig;
 use crate::data_dir::DATABASE;
 use crate::event::Event;
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ConnectionId, MessageId, UserId};
 use crate::store::QueueRow;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use std::path::Path;
 
-const EARLIER: [&str; SCHEMA_VERSION - 1] = [include_str!("version_1.sql"), include_str!("version_2.sql")];
+const EARLIER: [&str; SCHEMA_VERSION - 1] =
+    [include_str!("version_1.sql"), include_str!("version_2.sql"), include_str!("version_3.sql")];
 
 async fn open(dir: &Path) -> (Agent, crate::Events) {
     Agent::open(AgentConfig::new(dir, Vec::<crate::RelayEntry>::new())).await.unwrap()
@@ -50,10 +51,21 @@ async fn fill(db: &mut SqliteConnection) {
     let sent = Event::Sent { connection: ConnectionId::new(3), id: MessageId::new(1) };
     let sql = "INSERT INTO events VALUES (9, 3, NULL, ?, x'')";
     sqlx::query(sql).bind(serde_json::to_string(&sent).unwrap()).execute(&mut *db).await.unwrap();
-    let sql = "INSERT INTO received_messages (connection_id, hash, received_on) VALUES (3, ?, 0)";
+    let sql = "SELECT count(*) FROM pragma_table_info('received_messages') WHERE name = 'number'";
+    let ordered: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await.unwrap();
+    let sql = match ordered {
+        0 => "INSERT INTO received_messages (connection_id, hash, received_on) VALUES (3, ?, 0)",
+        _ => "INSERT INTO received_messages (connection_id, number, hash, received_on) VALUES (3, 0, ?, 0)",
+    };
     sqlx::query(sql).bind(vec![7; 16]).execute(&mut *db).await.unwrap();
     let sql = "INSERT INTO sent_messages VALUES (3, 1, 1, x'01', 0, 0)";
     sqlx::query(sql).execute(&mut *db).await.unwrap();
+    if ordered > 0 {
+        // Later files of version 3 had these tables, too.
+        let sql = "CREATE TABLE relays_down (relay BLOB PRIMARY KEY, since INTEGER NOT NULL, error TEXT NOT NULL) STRICT;
+            INSERT INTO relays_down SELECT relay, 77, '\"Timeout\"' FROM receive_queues;";
+        sqlx::raw_sql(sql).execute(&mut *db).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -71,7 +83,9 @@ async fn databases_of_earlier_versions_are_read() {
         let (agent, mut events) = open(dir.path()).await;
         let id = ConnectionId::new(3);
         let connected = agent.connection(id).summary().await.unwrap().unwrap();
-        assert_eq!(connected.status, crate::ConnectionStatus::Connected);
+        assert_eq!((connected.status, connected.user), (crate::ConnectionStatus::Connected, UserId::DEFAULT));
+        let ours = agent.user(UserId::DEFAULT).connections().await.unwrap();
+        assert_eq!(ours.iter().map(|connection| connection.id).collect::<Vec<_>>(), [id]);
         let delivery = events.next().await.unwrap().unwrap();
         assert_eq!(delivery.event, Event::Sent { connection: id, id: MessageId::new(1) });
         delivery.done().await.unwrap();
@@ -91,6 +105,10 @@ async fn databases_of_earlier_versions_are_read() {
         assert_eq!(tables(&mut db).await, expected);
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut db).await.unwrap();
         assert_eq!(version, SCHEMA_VERSION as i64);
+        if schema.contains("user_version = 3") {
+            let sql = "SELECT since FROM relays_down WHERE user_id = 1 AND connection_id = 0";
+            assert_eq!(sqlx::query_scalar::<_, i64>(sql).fetch_all(&mut db).await.unwrap(), [77]);
+        }
         db.close().await.unwrap();
     }
 }

@@ -113,7 +113,7 @@ impl Town {
             let asking = match JoinLink::read(&link, &configs[1]).unwrap() {
                 JoinLink::Contact(contact) => Connection::ask(contact, &info, &relay(2), &configs[1], rng),
                 JoinLink::Short(link @ ShortLink::Contact(_)) => {
-                    let fetch = LinkFetch::new(link, &configs[1], rng).unwrap();
+                    let fetch = LinkFetch::new(link, &configs[1].relays, rng).unwrap();
                     Connection::join_short(fetch, &info, &relay(2), &configs[1], rng)
                 }
                 _ => panic!("no contact address: {link}"),
