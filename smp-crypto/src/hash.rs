@@ -1,9 +1,9 @@
 //! The hash functions in use (FIPS 180-4, FIPS 202; spec chapter `1-primitives.md`).
 //!
-//! SHA-512 of whole messages is a large part of what a relay has to do. ring's takes 84 % of the time of sha2's on
+//! SHA-512 of whole messages is a large part of what a relay has to do. That of aws-lc takes 84 % of the time of sha2's on
 //! processors with AVX2, and about as much as that on those with AVX-512.
 
-use ring::digest;
+use aws_lc_rs::digest;
 use sha2::{Digest as _, Sha256};
 use sha3::{Sha3_256, Sha3_384};
 

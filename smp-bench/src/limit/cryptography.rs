@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce as TlsNonce, UnboundKey};
+use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce as TlsNonce, UnboundKey};
 use smp_crypto::block_chain::{BLOCK_SIZE, ChainKeys, MAX_CONTENT, SealingChain};
 use smp_crypto::{BoxKey, DhSecret, Ed25519PrivateKey, Nonce, X25519PrivateKey, authenticator};
 use smp_protocol::body::RECEIVED_ENCRYPTED_LENGTH;

@@ -71,7 +71,7 @@ pub(super) async fn observe<T, F: Future<Output = T>>(
 pub(super) fn cipher_suite() -> SupportedCipherSuite {
     static SUITE: OnceLock<Tls13CipherSuite> = OnceLock::new();
     static HKDF: OnceLock<ObservedHkdf> = OnceLock::new();
-    let stock = rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
+    let stock = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
     let Some(stock) = stock.tls13() else { return stock };
     let suite = SUITE.get_or_init(|| Tls13CipherSuite {
         common: CipherSuiteCommon {

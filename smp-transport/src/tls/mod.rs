@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -40,13 +40,13 @@ pub const ALPN: &[u8] = b"smp/1";
 /// Offered instead of [`ALPN`] by clients that hide among web traffic on port 443.
 pub const ALPN_WEB: &[u8] = b"http/1.1";
 
-static GROUPS: [&dyn SupportedKxGroup; 2] = [&x448::X448Group, ring::kx_group::X25519];
+static GROUPS: [&dyn SupportedKxGroup; 2] = [&x448::X448Group, aws_lc_rs::kx_group::X25519];
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![binding::cipher_suite()],
         kx_groups: GROUPS.to_vec(),
-        ..ring::default_provider()
+        ..aws_lc_rs::default_provider()
     })
 }
 

@@ -12,7 +12,7 @@ pub(super) struct X448Group;
 impl SupportedKxGroup for X448Group {
     #[expect(
         clippy::disallowed_methods,
-        reason = "rustls takes groups as statics; those of ring draw from the system too"
+        reason = "rustls takes groups as statics; those of aws-lc draw from the system too"
     )]
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
         let private = X448PrivateKey::generate(&mut rand::rng());

@@ -158,7 +158,7 @@ async fn a_client_without_alpn_is_offered_version_6(context: &Context) -> CheckR
 
 /// Our own TLS always offers ALPN, so this is a plain one. It does not know `tls-unique` and believes the relay.
 async fn connect_without_alpn(target: &Target) -> Result<(Wire, RelayHello)> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
