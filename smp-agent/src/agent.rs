@@ -16,12 +16,17 @@ use crate::network;
 use crate::network::{Engine, RelayStates};
 use crate::relay_set::RelayEntry;
 use crate::summary::{ConnectionSummary, Invitation};
+use smp_crypto::hkdf::hkdf_sha512;
 use smp_protocol::link::ConnectionLink;
+use smp_sqlite::DatabaseKey;
 use smp_transport::surroundings::Surroundings;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// The name of this use of HKDF, in front of the purpose.
+const APPLICATION_KEY: &[u8] = b"smp application key: ";
 
 /// An agent: the connections in one data directory, and the tasks that keep them going.
 ///
@@ -46,7 +51,7 @@ impl Agent {
     /// Opens a data directory, or makes one, and goes on with whatever was going on in it.
     ///
     /// # Errors
-    /// [`AgentError::DataDirectory`], [`AgentError::InUse`], [`AgentError::Storage`]. Relays that cannot be reached are no
+    /// [`AgentError::DataDirectory`], [`AgentError::InUse`], [`AgentError::Secret`], [`AgentError::Storage`]. Relays that cannot be reached are no
     /// error here: the agent keeps trying, and tells by [`Event::RelayDown`](crate::Event::RelayDown).
     ///
     /// # Cancel safety
@@ -207,6 +212,15 @@ impl Agent {
         let _on = self.engine.switch.keep_on();
         tokio::time::sleep(time).await;
         self.relays().borrow().clone()
+    }
+
+    /// A key for a file of the application's own, beside the agent's: the same for the same purpose as long as the data directory is encrypted, whatever
+    /// the secret is. None if it is not encrypted.
+    #[must_use]
+    pub fn application_key(&self, purpose: &str) -> Option<DatabaseKey> {
+        let key = self.engine.steps.store.key()?;
+        let info = [APPLICATION_KEY, purpose.as_bytes()].concat();
+        Some(DatabaseKey::new(hkdf_sha512(b"", key.as_bytes(), &info)))
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

@@ -2,6 +2,7 @@
 
 use crate::network_settings::NetworkSettings;
 use crate::relay_set::RelayEntry;
+use crate::secret::Secret;
 use smp_protocol::version::{AgentVersion, RatchetVersion, SmpClientVersion, SmpVersion, VersionRange};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,9 @@ pub struct AgentConfig {
     /// Where the agent keeps its state. Created if it is missing; private to its user (0700), and used by one agent at a time.
     /// A directory that has other files and that other users can open is refused.
     pub data_dir: PathBuf,
+    /// The secret under which the data directory is encrypted. None, as by default: it is not encrypted. It has to be as the directory is
+    /// ([`encrypt_data_dir`](crate::encrypt_data_dir)); a new one is made so.
+    pub secret: Option<Secret>,
     /// Relays on which queues are made, and through which messages are sent, each as its [roles](RelayEntry) say. One is chosen at random
     /// for each queue: a joining side prefers another than that of the invitation, and one of another operator. Existing queues stay on
     /// their relays whatever is listed here.
@@ -45,6 +49,7 @@ impl AgentConfig {
     ) -> Self {
         Self {
             data_dir: data_dir.into(),
+            secret: None,
             relays: relays.into_iter().map(Into::into).collect(),
             network: NetworkSettings::default(),
             pq: true,

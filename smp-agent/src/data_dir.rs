@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use smp_transport::durable::{self, Access};
+use smp_transport::durable::{self, Access, UNFINISHED, with_end};
 
 use crate::error::AgentError;
 
@@ -47,8 +47,10 @@ impl DataDir {
         if !has_content(&database) && mark.try_exists().map_err(unusable)? {
             return Err(AgentError::DatabaseMissing { database, mark });
         }
-        // Of an archive that was not finished.
-        durable::remove(&path.join(COPY)).map_err(unusable)?;
+        // Of an archive, or a database, that was not finished.
+        for unfinished in [path.join(COPY), with_end(&database, UNFINISHED)] {
+            durable::remove(&unfinished).map_err(unusable)?;
+        }
         // SQLite gives its write-ahead log the permissions of the database.
         durable::open(&database).map_err(unusable)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
@@ -96,7 +98,7 @@ fn write_mark(path: PathBuf, text: &str) -> Result<(), AgentError> {
         .map_err(|source| AgentError::DataDirectory { path, source })
 }
 
-fn has_content(path: &Path) -> bool {
+pub(crate) fn has_content(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() > 0)
 }
 

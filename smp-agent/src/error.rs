@@ -1,6 +1,7 @@
 //! Errors, each with one sentence that says what to do.
 
 use crate::id::{ConnectionId, UserId};
+use crate::secret::SecretError;
 use serde::{Deserialize, Serialize};
 use smp_protocol::address::RelayAddress;
 use std::io;
@@ -39,6 +40,9 @@ pub enum AgentError {
         /// The directory.
         path: PathBuf,
     },
+    /// The data directory is not opened by this secret, or without one.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The database did not take the step.
     #[error(transparent)]
     Storage(#[from] StorageError),

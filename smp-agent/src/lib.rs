@@ -82,8 +82,11 @@
 //!
 //! # What it protects, and what not
 //!
-//! The data directory is private to its user (0700, 0600) and used by one agent at a time. Keys and messages in it are not
-//! encrypted: who can read the file can read the conversation.
+//! The data directory is private to its user (0700, 0600) and used by one agent at a time. It is encrypted if the agent is given a
+//! [`Secret`] ([`AgentBuilder::passphrase`], [`AgentBuilder::key`]); otherwise who can read the file can read the conversation. An agent that starts
+//! without a person keeps a key where only it can read, or does without. [`encrypt_data_dir`], [`change_secrets`]
+//! and [`decrypt_data_dir`] change that later. The size of the files, and when they change, can be seen all the same. An
+//! application has its own files encrypted under [`Agent::application_key`].
 //!
 //! Deleted data is overwritten with zeros in the database file. Its write-ahead log may hold the content until SQLite writes over
 //! it or the agent is shut down, and file systems and flash disks may keep copies that no program reaches. In memory, the values
@@ -110,6 +113,7 @@
 mod addresses;
 mod agent;
 mod archive;
+mod at_rest;
 mod config;
 mod connection;
 mod data_dir;
@@ -117,10 +121,12 @@ mod error;
 mod event;
 mod events;
 mod id;
+mod key_file;
 mod network;
 mod network_settings;
 mod relay_set;
 mod reserve;
+mod secret;
 mod send_handle;
 mod session_key;
 mod stages;
@@ -131,9 +137,8 @@ mod summary;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};
-pub use archive::{
-    ArchiveError, ArchiveSecret, PhraseError, RecoveryPhrase, RestoredArchive, restore_archive,
-};
+pub use archive::{ArchiveError, RestoredArchive, restore_archive};
+pub use at_rest::{change_secrets, decrypt_data_dir, encrypt_data_dir, is_encrypted};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,
@@ -147,6 +152,7 @@ pub use network_settings::{
     MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SessionMode, SocksMode, SocksSettings,
 };
 pub use relay_set::RelayEntry;
+pub use secret::{PhraseError, RecoveryPhrase, Secret, SecretError};
 pub use send_handle::{SendHandle, SendOutcome};
 pub use smp_protocol::address::RelayAddress;
 pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};

@@ -8,7 +8,7 @@ mod common;
 
 use anyhow::Result;
 use common::{confirmation, connected, message, next, open, say};
-use smp_agent::{ArchiveSecret, Event, RecoveryPhrase, SyncState, restore_archive};
+use smp_agent::{Event, RecoveryPhrase, Secret, SyncState, restore_archive};
 use smp_server::config::StoreKind;
 use smp_tests::test_relay::TestRelay;
 
@@ -31,7 +31,7 @@ async fn main() -> Result<()> {
         phrase.to_words().split(' ').next().unwrap_or_default()
     );
     let archive = bobs.path().join("alice.archive");
-    alice.export(&archive, &[ArchiveSecret::Recovery(phrase.clone())]).await?;
+    alice.export(&archive, &[Secret::Recovery(phrase.clone())]).await?;
     say(&alice, to_bob, "sent after the archive was made").await?;
     println!("Bob reads: {}", message(&mut bobs_events).await?);
     alice.shutdown().await;
@@ -39,7 +39,7 @@ async fn main() -> Result<()> {
     println!("Alice loses her phone");
 
     let dir = new_phone.path().join("agent");
-    restore_archive(&archive, &ArchiveSecret::Recovery(phrase), &dir)?;
+    restore_archive(&archive, &Secret::Recovery(phrase), &dir)?;
     let (alice, mut alices_events) = open(&dir, relay.running.address()).await?;
     next(&mut alices_events, |event| {
         matches!(event, Event::RatchetSync { state: SyncState::Ok, .. }).then_some(())

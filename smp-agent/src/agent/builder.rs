@@ -6,6 +6,7 @@ use crate::error::AgentError;
 use crate::events::Events;
 use crate::network_settings::NetworkSettings;
 use crate::relay_set::RelayEntry;
+use crate::secret::Secret;
 use smp_transport::surroundings::{Network, Randomness, Spawner, Surroundings, Time};
 use std::sync::Arc;
 
@@ -43,6 +44,22 @@ impl From<AgentConfig> for AgentBuilder {
 }
 
 impl AgentBuilder {
+    /// The secret under which the data directory is encrypted. See [`AgentConfig::secret`].
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.config.secret = Some(secret);
+        self
+    }
+
+    /// A passphrase under which the data directory is encrypted, for people. Opening takes some tenths of a second longer.
+    pub fn passphrase(self, passphrase: impl Into<String>) -> Self {
+        self.secret(Secret::passphrase(passphrase))
+    }
+
+    /// 32 random bytes under which the data directory is encrypted, for programs that keep them elsewhere.
+    pub fn key(self, key: [u8; 32]) -> Self {
+        self.secret(Secret::key(key))
+    }
+
     /// The relays on which queues are made, and through which messages are sent. See [`AgentConfig::relays`].
     pub fn relays(mut self, relays: impl IntoIterator<Item = impl Into<RelayEntry>>) -> Self {
         self.config.relays = relays.into_iter().map(Into::into).collect();

@@ -1,6 +1,7 @@
 //! Errors of archives.
 
 use crate::error::AgentError;
+use crate::secret::SecretError;
 use smp_crypto::passphrase::CostError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,16 @@ pub enum ArchiveError {
     /// The agent, or its data directory.
     #[error(transparent)]
     Agent(#[from] AgentError),
+}
+
+impl From<SecretError> for ArchiveError {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Count => Self::Secrets,
+            SecretError::Cost(error) => Self::Cost(error),
+            error => Self::Agent(error.into()),
+        }
+    }
 }
 
 /// For `map_err`: an error about this file.

@@ -3,29 +3,31 @@
 use super::content;
 use super::error::{ArchiveError, about};
 use super::head::new_head;
-use super::secret::ArchiveSecret;
 use crate::agent::Agent;
 use crate::data_dir::DataDir;
 use crate::error::AgentError;
+use crate::secret::Secret;
 use rand::CryptoRng;
 use smp_crypto::passphrase::PassphraseCost;
+use smp_sqlite::DatabaseKey;
 use smp_transport::durable::{self, Access, Unfinished};
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 impl Agent {
     /// Makes an archive of all that is durable now; the agent goes on meanwhile. Each of the secrets opens it. A file that is there
     /// is replaced, once the new one is whole.
     ///
-    /// For a moment there is a copy of the database in the data directory, as readable as the database itself.
+    /// For a moment there is a copy of the database in the data directory, as readable or encrypted as the database itself. The archive of one that
+    /// is encrypted has its key too.
     ///
     /// # Errors
     /// [`ArchiveError::Secrets`], [`ArchiveError::Busy`], [`ArchiveError::File`], [`ArchiveError::Agent`].
     ///
     /// # Cancel safety
     /// When it is dropped the archive is made or not.
-    pub async fn export(&self, to: &Path, secrets: &[ArchiveSecret]) -> Result<(), ArchiveError> {
+    pub async fn export(&self, to: &Path, secrets: &[Secret]) -> Result<(), ArchiveError> {
         let engine = self.engine().clone();
         let copy = DataDir::copy(&engine.config.data_dir);
         durable::create_new(&copy, Access::Owner).map_err(|error| match error.kind() {
@@ -36,8 +38,11 @@ impl Agent {
         engine.steps.store.copy_to(&remove.0).await.map_err(AgentError::from)?;
         let (to, secrets, made) = (to.to_owned(), secrets.to_vec(), engine.now());
         let randomness = engine.randomness();
-        let work =
-            move || seal(&remove.0, &to, made, &secrets, PassphraseCost::DEFAULT, &mut randomness.rng());
+        let key = engine.steps.store.key().cloned();
+        let work = move || {
+            let content = Content { database: &remove.0, key: key.as_ref() };
+            seal(content, &to, made, &secrets, PassphraseCost::DEFAULT, &mut randomness.rng())
+        };
         engine.blocking(work).await?
     }
 }
@@ -52,18 +57,26 @@ impl Drop for RemovedAtEnd {
     }
 }
 
+/// The content of an archive: a database, and its key if it is encrypted.
+pub(super) struct Content<'a> {
+    pub(super) database: &'a Path,
+    pub(super) key: Option<&'a DatabaseKey>,
+}
+
 pub(super) fn seal(
-    from: &Path,
+    from: Content<'_>,
     to: &Path,
     made: i64,
-    secrets: &[ArchiveSecret],
+    secrets: &[Secret],
     cost: PassphraseCost,
     rng: &mut impl CryptoRng,
 ) -> Result<(), ArchiveError> {
-    let (head, seal) = new_head(made, secrets, cost, rng)?;
-    let mut file = File::open(from).map_err(about(from))?;
+    let Content { database: from, key } = from;
+    let (head, seal) = new_head(made, key.is_some(), secrets, cost, rng)?;
+    let key = key.map_or(&[][..], |key| key.as_bytes());
+    let mut content = key.chain(File::open(from).map_err(about(from))?);
     let mut archive = Unfinished::create(to, Access::Owner).map_err(about(to))?;
     archive.write_all(&head).map_err(about(to))?;
-    content::seal(seal, &mut file, &mut archive).map_err(|error| error.name(about(from), about(to)))?;
+    content::seal(seal, &mut content, &mut archive).map_err(|error| error.name(about(from), about(to)))?;
     archive.finish().map_err(about(to))
 }

@@ -1,8 +1,8 @@
 //! `Head`: what stands in the open in front of an archive's content.
 
 use super::error::{ArchiveError, about};
-use super::secret::{ArchiveSecret, SealedKey};
-use super::{MAGIC, MAX_HEAD, MAX_SECRETS, VERSION};
+use super::{ENCRYPTED, MAGIC, MAX_HEAD, OPEN};
+use crate::secret::{MAX_SECRETS, SealedKey, Secret, seal_by_all};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_crypto::hash::sha256;
@@ -26,47 +26,47 @@ pub(super) struct ContentSeal {
     pub(super) stream: SealedStream,
     /// SHA-256 of all in front of the content, which is authenticated with each piece.
     pub(super) covered: [u8; 32],
+    /// The content begins with the key of the database.
+    pub(super) is_encrypted: bool,
 }
 
 /// Chooses a key, and returns the bytes in front of the content that it seals.
 pub(super) fn new_head(
     made: i64,
-    secrets: &[ArchiveSecret],
+    is_encrypted: bool,
+    secrets: &[Secret],
     cost: PassphraseCost,
     rng: &mut impl CryptoRng,
 ) -> Result<(Vec<u8>, ContentSeal), ArchiveError> {
-    if !(1..=MAX_SECRETS).contains(&secrets.len()) {
-        return Err(ArchiveError::Secrets);
-    }
     let (mut key, mut nonce) = (Zeroizing::new([0; 32]), [0; STREAM_NONCE_SIZE]);
     rng.fill_bytes(&mut *key);
     rng.fill_bytes(&mut nonce);
-    let keys = secrets.iter().map(|secret| secret.seal(&key, cost, rng)).collect::<Result<_, _>>()?;
+    let keys = seal_by_all(&key, secrets, cost, rng)?;
     let head = Head { made, nonce: nonce.to_vec(), keys };
     let mut cbor = Vec::new();
     // Eight secrets take less than a quarter of it.
     ciborium::into_writer(&head, &mut cbor).map_err(|_| ArchiveError::Secrets)?;
     let length = u16::try_from(cbor.len()).map_err(|_| ArchiveError::Secrets)?;
     let mut bytes = MAGIC.to_vec();
-    bytes.push(VERSION);
+    bytes.push(if is_encrypted { ENCRYPTED } else { OPEN });
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(&cbor);
     let covered = sha256(&bytes);
-    Ok((bytes, ContentSeal { stream: SealedStream::new(&key, &nonce), covered }))
+    Ok((bytes, ContentSeal { stream: SealedStream::new(&key, &nonce), covered, is_encrypted }))
 }
 
 /// Reads the bytes in front of the content, and opens it by this secret.
 pub(super) fn read_head(
     file: &mut impl Read,
     path: &Path,
-    secret: &ArchiveSecret,
+    secret: &Secret,
 ) -> Result<(Head, ContentSeal), ArchiveError> {
     let mut bytes = vec![0; MAGIC.len() + 3];
     read(file, &mut bytes, path)?;
     let Some(&[version, high, low]) = bytes.strip_prefix(MAGIC) else {
         return Err(ArchiveError::NotAnArchive(path.to_owned()));
     };
-    if version != VERSION {
+    if !matches!(version, OPEN | ENCRYPTED) {
         return Err(ArchiveError::Version(version));
     }
     let length = usize::from(u16::from_be_bytes([high, low]));
@@ -81,8 +81,10 @@ pub(super) fn read_head(
         return Err(ArchiveError::Damaged);
     }
     let nonce = head.nonce[..].try_into().map_err(|_| ArchiveError::Damaged)?;
-    let stream = SealedStream::new(&*secret.open(&head.keys)?, nonce);
-    Ok((head, ContentSeal { stream, covered: sha256(&bytes) }))
+    let key = secret.open(&head.keys)?.ok_or(ArchiveError::WrongSecret(secret.name()))?;
+    let stream = SealedStream::new(&key, nonce);
+    let seal = ContentSeal { stream, covered: sha256(&bytes), is_encrypted: version == ENCRYPTED };
+    Ok((head, seal))
 }
 
 fn read(file: &mut impl Read, bytes: &mut [u8], path: &Path) -> Result<(), ArchiveError> {

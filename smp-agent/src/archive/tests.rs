@@ -1,11 +1,12 @@
 //! Archives without an agent: a file goes in and comes out, or is refused.
 
-use super::export::seal;
+use super::export::{Content, seal};
 use super::*;
 use crate::data_dir::DATABASE;
+use crate::secret::{MAX_SECRETS, RecoveryPhrase, Secret};
 use smp_crypto::passphrase::PassphraseCost;
 use smp_crypto::sealed_stream::PIECE_OVERHEAD;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
@@ -25,9 +26,9 @@ impl Case {
         let from = dir.path().join("database");
         std::fs::write(&from, &content).unwrap();
         let phrase = RecoveryPhrase::generate(&mut rand::rng());
-        let secrets = [ArchiveSecret::passphrase("pass"), ArchiveSecret::Recovery(phrase.clone())];
+        let secrets = [Secret::passphrase("pass"), Secret::Recovery(phrase.clone())];
         let case = Self { dir, content, phrase };
-        seal(&from, &case.archive(), 1_700_000_000, &secrets, CHEAP, &mut rand::rng()).unwrap();
+        seal(open_file(&from), &case.archive(), 1_700_000_000, &secrets, CHEAP, &mut rand::rng()).unwrap();
         case
     }
 
@@ -35,7 +36,7 @@ impl Case {
         self.dir.path().join("archive")
     }
 
-    fn restore(&self, name: &str, secret: &ArchiveSecret) -> Result<RestoredArchive, ArchiveError> {
+    fn restore(&self, name: &str, secret: &Secret) -> Result<RestoredArchive, ArchiveError> {
         restore_archive(&self.archive(), secret, &self.dir.path().join(name))
     }
 
@@ -44,8 +45,12 @@ impl Case {
     }
 }
 
-fn pass() -> ArchiveSecret {
-    ArchiveSecret::passphrase("pass")
+fn open_file(database: &Path) -> Content<'_> {
+    Content { database, key: None }
+}
+
+fn pass() -> Secret {
+    Secret::passphrase("pass")
 }
 
 #[test]
@@ -55,7 +60,7 @@ fn each_secret_opens_files_of_any_size() {
         let made = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         assert_eq!(case.restore("one", &pass()).unwrap().made, made, "{size}");
         assert!(case.restored("one") == case.content, "{size}");
-        case.restore("other", &ArchiveSecret::Recovery(case.phrase.clone())).unwrap();
+        case.restore("other", &Secret::Recovery(case.phrase.clone())).unwrap();
         assert!(case.restored("other") == case.content, "{size}");
     }
 }
@@ -64,12 +69,12 @@ fn each_secret_opens_files_of_any_size() {
 fn other_secrets_open_nothing() {
     let case = Case::new(10);
     let other = RecoveryPhrase::generate(&mut rand::rng());
-    for secret in [ArchiveSecret::passphrase("Pass"), ArchiveSecret::Recovery(other)] {
+    for secret in [Secret::passphrase("Pass"), Secret::Recovery(other)] {
         let error = case.restore("dir", &secret).unwrap_err();
         assert!(matches!(error, ArchiveError::WrongSecret(_)), "{error}");
     }
     assert!(!case.dir.path().join("dir").exists(), "nothing was made");
-    assert_eq!(format!("{:?}", pass()), "ArchiveSecret(passphrase)");
+    assert_eq!(format!("{:?}", pass()), "Secret(passphrase)");
 }
 
 #[test]
@@ -96,8 +101,8 @@ fn whatever_was_changed_is_refused() {
     assert!(matches!(try_with(&[&whole[..], b"x"].concat()), ArchiveError::Damaged));
     assert!(matches!(try_with(b"SQLite format 3\0"), ArchiveError::NotAnArchive(_)));
     let mut newer = whole.clone();
-    newer[MAGIC.len()] = 2;
-    assert!(matches!(try_with(&newer), ArchiveError::Version(2)));
+    newer[MAGIC.len()] = 3;
+    assert!(matches!(try_with(&newer), ArchiveError::Version(3)));
     std::fs::write(case.archive(), &whole).unwrap();
     case.restore("dir", &pass()).unwrap();
 }
@@ -115,9 +120,17 @@ fn an_archive_needs_a_secret() {
     let from = case.dir.path().join("database");
     for count in [0, MAX_SECRETS + 1] {
         let secrets = vec![pass(); count];
-        let error = seal(&from, &case.archive(), 0, &secrets, CHEAP, &mut rand::rng()).unwrap_err();
+        let error =
+            seal(open_file(&from), &case.archive(), 0, &secrets, CHEAP, &mut rand::rng()).unwrap_err();
         assert!(matches!(error, ArchiveError::Secrets));
     }
-    let error = seal(&case.dir.path().join("none"), &case.archive(), 0, &[pass()], CHEAP, &mut rand::rng());
+    let error = seal(
+        open_file(&case.dir.path().join("none")),
+        &case.archive(),
+        0,
+        &[pass()],
+        CHEAP,
+        &mut rand::rng(),
+    );
     assert!(matches!(error, Err(ArchiveError::File { .. })));
 }

@@ -17,11 +17,13 @@ use crate::data_dir::DataDir;
 use crate::error::{AgentError, SubscriptionError};
 use crate::event::Event;
 use crate::id::{ConnectionId, UserId};
+use crate::key_file::KeyFile;
 use crate::reserve::Reserve;
 use crate::session_key::{Owner, SessionKey};
 use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
 use smp_protocol::address::{Password, RelayAddress};
+use smp_sqlite::DatabaseKey;
 use smp_transport::dial::Isolation;
 use smp_transport::surroundings::{Randomness, Rng, Surroundings};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,8 +74,9 @@ impl Engine {
     ) -> Result<(Arc<Self>, Wanted), AgentError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let (changes, changed) = mpsc::unbounded_channel();
+        let key = unlock(&config, &surroundings).await?;
         let reserve = prepare_reserve(&config, &data_dir, &surroundings).await?;
-        let (steps, writer) = Steps::open(&data_dir.database(), changes, reserve).await?;
+        let (steps, writer) = Steps::open(&data_dir.database(), key.as_ref(), changes, reserve).await?;
         data_dir.opened()?;
         let troubles = Troubles::load(&steps).await?;
         let users = Users::load(&steps, &config.relays).await?;
@@ -346,6 +349,17 @@ impl Engine {
             Err(error) => return Err(error),
         })
     }
+}
+
+/// The key of the data directory, if it is encrypted.
+async fn unlock(
+    config: &AgentConfig,
+    surroundings: &Surroundings,
+) -> Result<Option<DatabaseKey>, AgentError> {
+    let (file, secret) = (KeyFile::of(&config.data_dir), config.secret.clone());
+    let randomness = surroundings.randomness.clone();
+    let unlock = move || file.unlock(secret.as_ref(), &mut randomness.rng());
+    surroundings.spawner.spawn_blocking(unlock).await.map_err(|_| AgentError::ShutDown)?
 }
 
 /// Has the reserve for a full disk made, or given up.

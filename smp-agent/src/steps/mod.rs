@@ -24,6 +24,7 @@ use crate::reserve::Reserve;
 use crate::store::{Changes, Lasting, Loaded, QueueRow, RequestRow, Store, StoredOutgoing, Upkeep};
 use crate::stored::to_bytes;
 use slot::{Present, Slot};
+use smp_sqlite::DatabaseKey;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -100,12 +101,13 @@ impl Steps {
     /// Opens the database. Connections that have something to do on the network after a commit are sent to `changed`.
     pub(crate) async fn open(
         path: &Path,
+        key: Option<&DatabaseKey>,
         changed: mpsc::UnboundedSender<ConnectionId>,
         reserve: Arc<Reserve>,
     ) -> Result<(Self, Writer), AgentError> {
-        let (store, db) = match Store::open(path, None, reserve.log_pages()).await {
+        let (store, db) = match Store::open(path, key, reserve.log_pages()).await {
             Err(StorageError::DiskFull) if reserve.met_full() => {
-                Store::open(path, None, reserve.log_pages()).await?
+                Store::open(path, key, reserve.log_pages()).await?
             }
             opened => opened?,
         };

@@ -81,6 +81,11 @@ impl Store {
         Ok((Self { readers, options }, writer))
     }
 
+    /// The key of the database, if it is encrypted.
+    pub(crate) fn key(&self) -> Option<&DatabaseKey> {
+        self.options.key()
+    }
+
     /// Closes the connections that read.
     pub(crate) async fn close(&self) {
         self.readers.close().await;

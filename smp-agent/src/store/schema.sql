@@ -1,5 +1,5 @@
--- The whole durable state of an agent. Secrets are stored as they are: the file is protected by its permissions
--- only (0600 in a 0700 directory). Numbers of rows that the application or a peer may remember are never reused.
+-- The whole durable state of an agent. Secrets are stored as they are: the file is protected by its permissions (0600 in a 0700
+-- directory), and encrypted as a whole if the agent has a secret. Numbers of rows that the application or a peer may remember are never reused.
 
 -- Days on which the agent ran: ages are counted in them, so that a clock that jumps makes nothing old.
 CREATE TABLE days (

@@ -3,7 +3,7 @@
 use crate::harness::{Peer, TestRelay, connect, finish, soon};
 use crate::socks::{Seen, socket, socks_proxy};
 use smp_agent::{
-    AgentError, ArchiveSecret, ConnectionId, ConnectionStatus, Event, MessageRouting, RelayEntry, RelayState,
+    AgentError, ConnectionId, ConnectionStatus, Event, MessageRouting, RelayEntry, RelayState, Secret,
     SessionMode, SocksSettings, UserId, restore_archive,
 };
 use std::collections::HashSet;
@@ -153,7 +153,7 @@ async fn users_have_relays_of_their_own_and_may_talk_with_each_other() {
 
     // All of it is in an archive, and in what is made of one.
     let dir = tempfile::tempdir().unwrap();
-    let (archive, secret) = (dir.path().join("archive"), ArchiveSecret::passphrase("only for this test"));
+    let (archive, secret) = (dir.path().join("archive"), Secret::passphrase("only for this test"));
     peer.agent.export(&archive, std::slice::from_ref(&secret)).await.unwrap();
     let restored = dir.path().join("restored");
     restore_archive(&archive, &secret, &restored).unwrap();

@@ -158,18 +158,20 @@ const RELAY: &[(&str, &[&str])] = &[
 const AGENT: &[(&str, &[&str])] = &[
     // Seen by the application, too.
     ("id", &[]),
-    ("error", &["id"]),
+    ("stored", &[]),
+    ("secret", &["stored"]),
+    ("error", &["id", "secret"]),
     ("stages", &[]),
     ("event", &["error", "id", "stages"]),
     ("send_handle", &["error", "id"]),
     ("network_settings", &[]),
     ("relay_set", &[]),
-    ("config", &["network_settings", "relay_set"]),
+    ("config", &["network_settings", "relay_set", "secret"]),
     ("session_key", &["id", "network_settings"]),
     ("data_dir", &["error"]),
+    ("key_file", &["data_dir", "error", "secret"]),
     ("reserve", &["error"]),
     // From the rules up to the network.
-    ("stored", &[]),
     ("connection", &["config", "error", "event", "id", "relay_set", "session_key", "stages", "stored"]),
     (
         "store",
@@ -186,6 +188,7 @@ const AGENT: &[(&str, &[&str])] = &[
             "error",
             "event",
             "id",
+            "key_file",
             "relay_set",
             "reserve",
             "session_key",
@@ -207,6 +210,7 @@ const AGENT: &[(&str, &[&str])] = &[
             "network",
             "network_settings",
             "relay_set",
+            "secret",
             "send_handle",
             "session_key",
             "steps",
@@ -214,5 +218,6 @@ const AGENT: &[(&str, &[&str])] = &[
         ],
     ),
     ("addresses", &["agent", "connection", "error", "id", "network"]),
-    ("archive", &["agent", "data_dir", "error", "stored"]),
+    ("archive", &["agent", "data_dir", "error", "key_file", "secret"]),
+    ("at_rest", &["data_dir", "error", "key_file", "secret", "store"]),
 ];
