@@ -12,6 +12,7 @@ mod chaos;
 mod failures;
 mod full_disk;
 mod harness;
+mod matrix;
 mod network;
 mod resync;
 mod rotation;

@@ -1,0 +1,140 @@
+//! All ways in which two people come together and talk: {invitation, address} x {full, short link} x {post-quantum, not} x
+//! {direct, proxied} x {fast, legacy procedure}, on relays of SMP 8, 9, 14 and 19.
+//!
+//! Three of them cannot be: short links need SMP 15, and the fast procedure SMP 9 (the sender secures the queue itself, by SKEY).
+
+use crate::harness::{Peer, TestRelay};
+use smp_agent::{AgentConfig, ConnectionId, Event, MessageRouting, RoutingFallback};
+use smp_protocol::version::{SmpVersion, VersionRange};
+
+/// The first version with short links.
+const SHORT_LINKS: u16 = 15;
+/// The last version in which only recipients secure queues.
+const LEGACY: u16 = 8;
+
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    pq: bool,
+    proxied: bool,
+    legacy: bool,
+}
+
+impl Way {
+    fn all(relays: u16) -> impl Iterator<Item = Self> {
+        (0..8)
+            .map(|bits| Self { pq: bits & 1 != 0, proxied: bits & 2 != 0, legacy: bits & 4 != 0 })
+            .filter(move |way| way.legacy || relays > LEGACY)
+    }
+
+    fn set(self, config: &mut AgentConfig) {
+        config.pq = self.pq;
+        if self.proxied {
+            config.network.routing = MessageRouting::Always;
+            config.network.fallback = RoutingFallback::Wait;
+        }
+        if self.legacy {
+            // 8: the last one without SKEY.
+            let (oldest, newest) = (SmpVersion::MIN, SmpVersion::SENDING_PROXY);
+            config.versions.smp = VersionRange::new(oldest, newest).unwrap();
+        }
+    }
+}
+
+/// Links to connect by, with the address that they belong to, if it is one.
+async fn links(alice: &Peer) -> Vec<(Option<ConnectionId>, String)> {
+    let (_, invitation) = alice.agent.create_short_invitation(b"").await.unwrap();
+    let (address, contact) = alice.agent.create_address(b"alice", None).await.unwrap();
+    let mut links = Vec::new();
+    match invitation.short {
+        Some(short) => {
+            links.push((None, short.to_string()));
+            // Each invitation is for one.
+            let (_, full) = alice.agent.create_invitation().await.unwrap();
+            links.push((None, full.to_string()));
+        }
+        None => links.push((None, invitation.full.to_string())),
+    }
+    links.push((Some(address), contact.full.to_string()));
+    links.extend(contact.short.map(|short| (Some(address), short.to_string())));
+    links
+}
+
+/// Until alice has accepted and both are connected.
+async fn connect(alice: &mut Peer, bob: &mut Peer, link: &str) -> (ConnectionId, ConnectionId) {
+    let b = bob.agent.join(link, b"bob").await.unwrap();
+    let asked = |event: &Event| matches!(event, Event::Confirmation { .. } | Event::Request { .. });
+    let a = match alice.until(asked).await {
+        Event::Confirmation { connection, info } | Event::Request { connection, info, .. } => {
+            assert_eq!(info, b"bob");
+            connection
+        }
+        _ => unreachable!(),
+    };
+    alice.agent.connection(a).accept(b"alice").await.unwrap();
+    for (peer, connection) in [(alice, a), (bob, b)] {
+        let connected = |event: &Event| match event {
+            Event::ConnectionFailed { error, .. } => panic!("{error}"),
+            event => *event == Event::Connected { connection },
+        };
+        peer.until(connected).await;
+    }
+    (a, b)
+}
+
+async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): (ConnectionId, ConnectionId)) {
+    alice.agent.connection(a).send(b"there").await.unwrap();
+    assert_eq!(bob.texts(1).await, ["there"]);
+    bob.agent.connection(b).send(b"back").await.unwrap();
+    assert_eq!(alice.texts(1).await, ["back"]);
+    let codes = (
+        alice.agent.connection(a).security_code().await.unwrap(),
+        bob.agent.connection(b).security_code().await.unwrap(),
+    );
+    assert!(codes.0.is_some() && codes.0 == codes.1);
+}
+
+async fn all_ways(version: u16) {
+    let of_version = |config: &mut smp_server::config::Config| config.server.max_version = version;
+    let (one, other) = (TestRelay::start_with(of_version).await, TestRelay::start_with(of_version).await);
+    let mut connections = 0;
+    for way in Way::all(version) {
+        let mut alice = Peer::open_with(&[&one], |config| way.set(config)).await;
+        let mut bob = Peer::open_with(&[&other], |config| way.set(config)).await;
+        let links = links(&alice).await;
+        let is_short = version >= SHORT_LINKS && !way.legacy;
+        assert_eq!(links.len(), if is_short { 4 } else { 2 }, "{way:?}");
+        for (address, link) in &links {
+            let ends = connect(&mut alice, &mut bob, link).await;
+            assert_ne!(*address, Some(ends.0), "each who asks at an address has a connection");
+            talk(&mut alice, &mut bob, ends).await;
+            connections += 1;
+        }
+        for (peer, relay) in [(&alice, &one), (&bob, &other)] {
+            let relays = peer.agent.relays();
+            let known: Vec<_> = relays.borrow().keys().cloned().collect();
+            let own = relay.address().without_password().to_string();
+            assert_eq!(known.iter().all(|name| *name == own), way.proxied, "{way:?}: {known:?}");
+        }
+    }
+    println!("SMP {version}: {connections} connections");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_relays_of_smp_8() {
+    all_ways(8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_relays_of_smp_9() {
+    all_ways(9).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_relays_of_smp_14() {
+    all_ways(14).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_relays_of_smp_19() {
+    all_ways(19).await;
+}
