@@ -2,7 +2,7 @@
 
 use crate::error::{ConnectionError, ReceiveError, RelayError, SendError, SubscriptionError};
 use crate::id::{ConnectionId, MessageId};
-use crate::stages::{RotationSide, RotationStage, SyncState};
+use crate::stages::{RotationSide, RotationStage, SuspensionState, SyncState};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened. All but [`ReceivingStopped`](Self::ReceivingStopped) and the relay and storage events are kept
@@ -143,6 +143,14 @@ pub enum Event {
         /// How far it is.
         stage: RotationStage,
     },
+    /// The own relay takes nothing more for the connection, after [`ConnectionHandle::suspend`](crate::ConnectionHandle::suspend); or it
+    /// refused that, and goes on ([`SuspensionState::Active`]).
+    Suspension {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its new state.
+        state: SuspensionState,
+    },
     /// The connection will not work any more. It stays listed until it is deleted.
     ConnectionFailed {
         /// The connection.
@@ -239,6 +247,7 @@ impl Event {
             | Self::Forgotten { connection, .. }
             | Self::RatchetSync { connection, .. }
             | Self::QueueRotation { connection, .. }
+            | Self::Suspension { connection, .. }
             | Self::ReceivingStopped { connection, .. }
             | Self::ConnectionFailed { connection, .. } => Some(*connection),
             Self::RelayUp { .. }

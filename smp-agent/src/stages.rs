@@ -1,4 +1,4 @@
-//! How far a queue rotation and a renewal of the encryption are, in the words of events and summaries.
+//! How far a queue rotation, a renewal of the encryption and a suspension are, in the words of events and summaries.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,4 +40,16 @@ pub enum SyncState {
     Started,
     /// Both sides have each other's keys. It is over when a message of the other side opens.
     Agreed,
+}
+
+/// Whether the other side's messages are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SuspensionState {
+    /// They are.
+    #[default]
+    Active,
+    /// The own relay is being told to take no more.
+    Suspending,
+    /// The own relay takes no more, which is final. What it took before is delivered.
+    Suspended,
 }

@@ -3,7 +3,7 @@
 use crate::connection::{Condition, Connection, Phase};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::{ConnectionId, UserId};
-use crate::stages::{RotationSide, RotationStage, SyncState};
+use crate::stages::{RotationSide, RotationStage, SuspensionState, SyncState};
 use smp_protocol::link::{ConnectionLink, ShortLink};
 
 /// A connection as an application sees it.
@@ -26,6 +26,8 @@ pub struct ConnectionSummary {
     pub sync: SyncState,
     /// Which of its sides move to other queues now, and how far that is.
     pub rotations: Vec<(RotationSide, RotationStage)>,
+    /// Whether the other side's messages are taken.
+    pub suspension: SuspensionState,
     /// Messages that wait to be sent.
     pub waiting: u32,
     /// Messages that the application has not taken.
@@ -111,6 +113,7 @@ impl ConnectionSummary {
             troubles: troubles(connection),
             sync: connection.resync.state,
             rotations: connection.moving.rotations(),
+            suspension: connection.suspension.state(),
             waiting: connection.waiting.messages.saturating_add(connection.deferred),
             undelivered: connection.undelivered,
         })

@@ -188,6 +188,37 @@ impl ConnectionHandle {
         Ok(())
     }
 
+    /// Has the own relay take nothing more for the connection (`OFF`), or for a contact address. What it took before is delivered, and
+    /// messages can still be sent. The other side learns only that its messages are refused: an agent of this kind tells its application by
+    /// [`Event::QueueRefused`](crate::Event::QueueRefused), and gives them up after a day. [`Event::Suspension`](crate::Event::Suspension)
+    /// tells when it is done.
+    ///
+    /// Relays never open a queue again, and a queue cannot be moved whose other side's answers do not come: [`resume`](Self::resume)
+    /// takes this back only until the relay is asked, so as long as it cannot be reached for instance. After that nothing but a new connection
+    /// brings messages again, and the encryption cannot be renewed.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the connection is not made, or moves; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the suspension has begun or not.
+    pub async fn suspend(&self) -> Result<(), AgentError> {
+        let step = self.engine().steps.step(self.id, |connection, _| connection.suspend());
+        step.await?.1.durable().await
+    }
+
+    /// Takes [`suspend`](Self::suspend) back. Does nothing if it is not suspended.
+    ///
+    /// # Errors
+    /// [`AgentError::UnknownConnection`]; [`AgentError::NotNow`] if the relay was asked already; [`AgentError::Storage`].
+    ///
+    /// # Cancel safety
+    /// When it is dropped the suspension is taken back or not.
+    pub async fn resume(&self) -> Result<(), AgentError> {
+        let step = self.engine().steps.step(self.id, |connection, _| connection.resume());
+        step.await?.1.durable().await
+    }
+
     /// Renews the encryption of a connection, after [`Event::RatchetSync`](crate::Event::RatchetSync) has told that it may or has
     /// to be; with `force` also where nothing seems to be wrong. No messages can be sent until the other side has answered.
     ///

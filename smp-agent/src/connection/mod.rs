@@ -26,6 +26,7 @@ mod queue;
 mod receive;
 mod short_link;
 mod state;
+mod suspension;
 mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,6 +47,7 @@ pub(crate) use phase::{Phase, Role};
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
 pub(crate) use receive::Opened;
 pub(crate) use short_link::{BehindLink, LinkFetch};
+pub(crate) use suspension::Suspension;
 pub(crate) use sync::Resync;
 
 use crate::config::AgentConfig;
@@ -135,6 +137,9 @@ pub(crate) struct State {
     /// The queues that are to replace these.
     #[serde(default)]
     pub(crate) moving: Moving,
+    /// Whether the own queue takes messages.
+    #[serde(default)]
+    pub(crate) suspension: Suspension,
     /// Its troubles, until they end.
     #[serde(default)]
     pub(crate) condition: Condition,
@@ -196,6 +201,7 @@ impl Connection {
             receive: None,
             send: None,
             moving: Moving::default(),
+            suspension: Suspension::default(),
             condition: Condition::default(),
             deferred: 0,
         };

@@ -146,7 +146,8 @@ impl Connection {
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
-        if self.phase != Phase::Connected {
+        // The answer to new keys would not come.
+        if self.phase != Phase::Connected || self.is_suspended() {
             return Ok(());
         }
         let Divergence { state, copied } = divergence;

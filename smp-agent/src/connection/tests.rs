@@ -5,6 +5,7 @@ mod pair;
 mod recorded;
 mod rotation;
 mod short_link;
+mod suspension;
 mod sync;
 mod world;
 

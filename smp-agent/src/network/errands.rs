@@ -1,4 +1,4 @@
-//! Commands that moves of queues need at relays: NEW, KEY, and QUE for a queue that was left. Messages do not wait for them.
+//! Commands about own queues, besides messages: NEW and KEY for moves, QUE for a queue that was left, OFF for one that is suspended.
 
 use super::backoff::Backoff;
 use super::engine::Engine;
@@ -11,6 +11,7 @@ use crate::id::ConnectionId;
 use crate::session_key::Owner;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// There may be something to do for a connection.
 pub(super) fn wake(engine: &Arc<Engine>, connection: ConnectionId) {
@@ -49,6 +50,7 @@ fn errand(connection: &Connection) -> Option<(Owner, Errand, ReceiveQueue)> {
     let place = match errand {
         Errand::CreateReplacement | Errand::SecureReplacement => Place::Replacement,
         Errand::Drain => Place::Draining,
+        Errand::Suspend => Place::Current,
     };
     Some((connection.owner(), errand, connection.queue_at(place)?.clone()))
 }
@@ -66,6 +68,7 @@ async fn attempt(
         Errand::CreateReplacement => create(engine, owner, queue).await,
         Errand::SecureReplacement => secure(engine, owner, queue).await,
         Errand::Drain => drain(engine, owner, queue).await,
+        Errand::Suspend => suspend(engine, owner, queue).await,
     }
 }
 
@@ -117,6 +120,33 @@ async fn drain(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Resu
     })
     .await;
     engine.queues_to_delete.notify_one();
+    Ok(())
+}
+
+/// OFF. Repeated it is answered by OK again. From when it may have been sent on it cannot be taken back, so that is stored before.
+async fn suspend(engine: &Arc<Engine>, owner: Owner, queue: &ReceiveQueue) -> Result<(), Later> {
+    let id = owner.connection;
+    let session = engine.relay(owner, &queue.relay).session_or_error().await.map_err(|_| Later)?;
+    let asked = AtomicBool::new(false);
+    update(engine, id, &|connection, _| {
+        asked.store(connection.suspension_asked(), Ordering::Relaxed);
+        Ok(())
+    })
+    .await;
+    if !asked.into_inner() {
+        return Ok(());
+    }
+    let refused = match session.suspend(queue).await {
+        // A queue that is gone takes nothing more either.
+        Ok(()) | Err(CommandError::Auth) => false,
+        Err(CommandError::Again(_)) => return Err(Later),
+        Err(_) => true,
+    };
+    update(engine, id, &|connection, effects| {
+        connection.suspension_answered(refused, effects);
+        Ok(())
+    })
+    .await;
     Ok(())
 }
 

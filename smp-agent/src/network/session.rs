@@ -232,6 +232,12 @@ impl RelaySession {
         self.expect_ok(&queue.recipient_key, &created.recipient_id, Command::DeleteLink).await
     }
 
+    /// OFF: the relay takes nothing more for the queue, and gives out what it has.
+    pub(super) async fn suspend(&self, queue: &ReceiveQueue) -> Result<(), CommandError> {
+        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
+        self.expect_ok(&queue.recipient_key, &created.recipient_id, Command::Suspend).await
+    }
+
     /// DEL.
     pub(super) async fn delete(&self, queue: &RecipientId, key: &PrivateAuthKey) -> Result<(), CommandError> {
         self.expect_ok(key, queue, Command::Delete).await

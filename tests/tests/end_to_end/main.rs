@@ -19,6 +19,7 @@ mod rotation;
 mod short_invitations;
 mod short_links;
 mod socks;
+mod suspension;
 mod troubles;
 mod users;
 

@@ -11,7 +11,7 @@
 mod recipient;
 mod sender;
 
-use super::{Connection, CreatedQueue, Effects, ReceiveQueue, SendQueue, StateError};
+use super::{Connection, CreatedQueue, Effects, ReceiveQueue, SendQueue, StateError, Suspension};
 use crate::config::AgentConfig;
 use crate::event::Event;
 use crate::stages::{RotationSide, RotationStage};
@@ -111,7 +111,7 @@ pub(crate) enum Place {
     Draining,
 }
 
-/// A command that a move needs at a relay. Messages do not wait for it.
+/// A command about the own queues that a relay is to do. Messages do not wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Errand {
     /// NEW, for the queue that is to replace the own one.
@@ -120,6 +120,8 @@ pub(crate) enum Errand {
     SecureReplacement,
     /// QUE, for the queue that was left: whether it is empty.
     Drain,
+    /// OFF, for the own queue.
+    Suspend,
 }
 
 impl Connection {
@@ -128,6 +130,7 @@ impl Connection {
         match self.moving.receive.as_ref().map(|moving| moving.stage) {
             Some(ReceiveStage::Creating) => Some(Errand::CreateReplacement),
             Some(ReceiveStage::Securing) => Some(Errand::SecureReplacement),
+            _ if matches!(self.suspension, Suspension::Wanted | Suspension::Asked) => Some(Errand::Suspend),
             _ => self.moving.draining.as_ref().map(|_| Errand::Drain),
         }
     }

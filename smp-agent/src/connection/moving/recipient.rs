@@ -29,6 +29,9 @@ impl Connection {
         if !self.in_sync() {
             return Err(refused("renewing its encryption", "wait until the other side has answered"));
         }
+        if self.is_suspended() {
+            return Err(refused("suspended", "connect again: the other side's answers would not come"));
+        }
         let queue = ReceiveQueue::new(relay, config.versions.client.max(), rng);
         self.moving.receive = Some(ReceiveMove { queue, stage: ReceiveStage::Creating, said: 0 });
         self.rotation(RotationSide::Receiving, RotationStage::Started, effects);

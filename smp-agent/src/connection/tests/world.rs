@@ -28,6 +28,7 @@ struct Queue {
     /// The sender's key, in DER.
     sender: Option<Vec<u8>>,
     bodies: VecDeque<Vec<u8>>,
+    suspended: bool,
 }
 
 /// A side, with what its database has.
@@ -102,6 +103,7 @@ impl World {
                 sender_id: created.sender_id,
                 sender: Some(sender),
                 bodies: VecDeque::new(),
+                suspended: false,
             }
         });
         let queues = queues.collect();
@@ -200,6 +202,9 @@ impl World {
         let target = self.sides[side].connection.send_queue().unwrap().clone();
         let body = outgoing.content.body(&target, &mut self.rng).unwrap();
         let queue = self.queue(&target.sender_id);
+        if queue.suspended {
+            return false;
+        }
         let key = target.sender_key.public_key().to_der();
         assert_eq!(queue.sender, Some(key), "{:?} is refused", outgoing.kind);
         queue.bodies.push_back(body);
@@ -315,11 +320,18 @@ impl World {
                 sender_id: new.sender_id.clone(),
                 sender: None,
                 bodies: VecDeque::new(),
+                suspended: false,
             }),
             Errand::SecureReplacement => {
                 let queue = self.queue(&created.unwrap().sender_id);
                 assert!(queue.sender.is_none() || queue.sender == key, "another key");
                 queue.sender = key;
+            }
+            Errand::Suspend => {
+                assert!(self.sides[side].connection.suspension_asked());
+                let own = self.sides[side].connection.receive.as_ref().unwrap();
+                let id = own.created.as_ref().unwrap().sender_id.clone();
+                self.queue(&id).suspended = true;
             }
             Errand::Drain => {
                 let old = self.sides[side].connection.moving.draining.as_ref().unwrap();
@@ -342,6 +354,7 @@ impl World {
                     connection.replacement_secured(config, &mut effects).unwrap();
                 }
                 Errand::Drain => connection.drained(&mut effects),
+                Errand::Suspend => connection.suspension_answered(false, &mut effects),
             }
             self.commit(side, effects);
         }
