@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Show the security code of a contact, or compare it with the one they read to you.
     Verify(VerifyArgs),
-    /// Remove a contact and all that is kept of them. Texts are kept only until they are shown or sent.
+    /// Remove a contact and all that is kept of them, and tell them.
     Remove(RemoveArgs),
     /// Print a script that completes commands in your shell.
     Completions {
@@ -89,6 +89,9 @@ pub(crate) struct InitArgs {
     /// Do not tell contacts that their messages were received.
     #[arg(long)]
     pub(crate) no_receipts: bool,
+    /// Keep no history: messages are forgotten when they were shown, or sent.
+    #[arg(long)]
+    pub(crate) no_history: bool,
 }
 
 /// `smp invite`

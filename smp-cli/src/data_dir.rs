@@ -19,6 +19,9 @@ pub(crate) struct Settings {
     /// Whether contacts are told that their messages were received.
     #[serde(default = "yes")]
     pub(crate) receipts: bool,
+    /// Whether conversations are kept after they were shown and sent.
+    #[serde(default = "yes")]
+    pub(crate) history: bool,
 }
 
 fn yes() -> bool {
@@ -127,7 +130,7 @@ impl DataDir {
         &self.0
     }
 
-    /// Where names and texts are kept.
+    /// Where names and conversations are kept.
     pub(crate) fn book_file(&self) -> PathBuf {
         self.0.join("chat.db")
     }
@@ -162,7 +165,12 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings { name: "alice".into(), relays: vec!["smp://x@localhost".into()], receipts: true }
+        Settings {
+            name: "alice".into(),
+            relays: vec!["smp://x@localhost".into()],
+            receipts: true,
+            history: true,
+        }
     }
 
     #[test]

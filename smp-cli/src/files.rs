@@ -5,11 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use smp_agent::Agent;
 
-use crate::book::Book;
 use crate::data_dir::DataDir;
+use smp_chat::{Book, BookError};
 
 /// The way to treat files that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Files {
     pub(crate) async fn look(dir: &DataDir) -> anyhow::Result<Self> {
         let (book, agent) = (dir.book_file(), dir.agent_file());
         let has_book = has_content(&book);
-        if has_book && !has_content(&agent) && Book::has_contacts(&book).await? {
+        if has_book && !has_content(&agent) && Book::has_contacts(&book, None).await.map_err(advised)? {
             bail!(
                 "{} {}, though {} has contacts: without it none of them can be reached. Restore it from a backup; if there is none, \
                  begin anew in another --data-dir",
@@ -54,6 +54,19 @@ impl Files {
             self.book.display(),
             lost(&self.book)
         );
+    }
+}
+
+/// An error of the book, with the command that helps.
+pub(crate) fn advised(error: BookError) -> anyhow::Error {
+    match error {
+        BookError::Damaged { .. } => anyhow!(
+            "{error}. Restore it from a backup, or move it away and make a new one without them: smp contacts --new-book"
+        ),
+        BookError::NoContacts => anyhow!("{error}; begin with `smp invite` or `smp join LINK`."),
+        BookError::UnknownName { .. } => anyhow!("{error}; `smp contacts` lists all."),
+        BookError::UnknownItem { .. } => anyhow!("{error}: `smp history` has the numbers."),
+        error => error.into(),
     }
 }
 

@@ -3,9 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
 
 mod args;
-mod book;
 mod commands;
-mod conversation;
 mod data_dir;
 mod demo;
 mod dispatch;

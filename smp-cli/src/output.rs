@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use smp_transport::causes::with_causes;
 
-use crate::text::visible;
+use smp_chat::visible;
 
 /// A place where whole lines, and codes to be scanned, appear: a terminal, or the process that asked this one.
 pub(crate) trait Screen: Send + Sync {

@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 use smp_protocol::chat::{
     ChatEncodeError, ChatError, ChatEvent, ChatMessage, ContactRequest, ContentKind, MAX_MESSAGE_LENGTH,
-    MessageContainer, MessageContent, MessageReference, Profile, Quote, SharedMessageId, decode_messages,
+    MessageContainer, MessageContent, MessageReference, Profile, Quote, Reaction, SharedMessageId,
+    decode_messages,
 };
 
 fn read(message: &Value) -> ChatMessage {
@@ -109,7 +110,7 @@ fn a_reply_with_a_quote() {
         }
     }));
     let ChatEvent::MessageNew(container) = message.event else { panic!() };
-    let Some(Quote { message: MessageReference { message_id, sent_at, sent, .. }, content }) =
+    let Some(Quote { message: MessageReference { message_id, sent_at, sent, .. }, content, .. }) =
         container.quote
     else {
         panic!()
@@ -124,17 +125,19 @@ fn a_damaged_quote_does_not_cost_the_message() {
     for quote in
         [json!(1), json!({}), json!({"msgRef": {"sentAt": "yesterday", "sent": true}, "content": {}})]
     {
-        let message = read(&json!({
-            "event": "x.msg.new", "params": {"content": {"type": "text", "text": "yes"}, "quote": quote}
+        let message = read_and_write(&json!({
+            "v": "1", "event": "x.msg.new", "params": {"content": {"type": "text", "text": "yes"}, "quote": quote}
         }));
-        assert_eq!(message.event, ChatEvent::MessageNew(MessageContainer::text("yes")));
+        let ChatEvent::MessageNew(container) = message.event else { panic!() };
+        assert_eq!((container.content, container.quote), (MessageContent::text("yes"), None));
     }
 }
 
 #[test]
 fn forwards_and_files() {
     for forward in [json!(true), json!({"group": "somewhere"})] {
-        let message = read(&json!({
+        let message = read_and_write(&json!({
+            "v": "1-17",
             "event": "x.msg.new",
             "params": {"content": {"type": "text", "text": "news"}, "forward": forward}
         }));
@@ -177,6 +180,39 @@ fn updates_and_deletions() {
 }
 
 #[test]
+fn reactions() {
+    let message = read_and_write(&json!({
+        "v": "1-17", "msgId": "AQID", "event": "x.msg.react",
+        "params": {"msgId": "BAUG", "reaction": {"type": "emoji", "emoji": "👍"}, "add": true, "memberId": "AAAA"}
+    }));
+    let ChatEvent::Reaction { message_id, reaction, add, other } = message.event else { panic!() };
+    assert_eq!((message_id, add, other.len()), (id(&[4, 5, 6]), true, 1));
+    assert_eq!((reaction.as_emoji(), &reaction), (Some("👍"), &Reaction::emoji("👍")));
+    let message = read_and_write(&json!({
+        "v": "1-17", "event": "x.msg.react", "params": {"msgId": "BAUG", "reaction": {"type": "sticker"}, "add": false}
+    }));
+    assert!(matches!(message.event, ChatEvent::Reaction { reaction, .. } if reaction.as_emoji().is_none()));
+}
+
+#[test]
+fn parameters_of_another_shape_are_kept_as_they_came() {
+    read_and_write(&json!({
+        "v": "1-18", "event": "x.msg.new",
+        "params": {"content": {"type": "text", "text": "yes"}, "ttl": -1, "live": "now", "forward": "far", "quote": 7, "poll": [1]}
+    }));
+    read_and_write(&json!({
+        "v": "1-18", "event": "x.msg.new",
+        "params": {
+            "content": {"type": "text", "text": "yes"}, "live": false, "forward": false, "ttl": null,
+            "quote": {
+                "content": {"type": "text", "text": "tea?"}, "new": 1,
+                "msgRef": {"sentAt": "2024-05-06T07:08:09.1Z", "sent": true, "new": {"a": null}, "memberId": 1}
+            }
+        }
+    }));
+}
+
+#[test]
 fn unknown_events_are_kept() {
     let message = read_and_write(&json!({
         "v": "1-18", "msgId": "AQID", "event": "x.grp.inv", "params": {"groupInvitation": {"a": [1, 2.5, null]}}
@@ -197,6 +233,9 @@ fn damaged_messages() {
         r#"{"event":"x.msg.new","params":{}}"#,
         r#"{"event":"x.msg.update","params":{"content":{"type":"text","text":"a"}}}"#,
         r#"{"event":"x.msg.del","params":{}}"#,
+        r#"{"event":"x.msg.react","params":{"msgId":"AQID","add":true}}"#,
+        r#"{"event":"x.msg.react","params":{"msgId":"AQID","reaction":{"type":"emoji"}}}"#,
+        r#"{"event":"x.msg.react","params":{"msgId":"AQID","add":true,"reaction":{}}}"#,
         r#"{"event":"x.ok","params":{}} "x""#,
         "{",
     ] {

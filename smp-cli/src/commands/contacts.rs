@@ -8,11 +8,11 @@ use smp_agent::ConnectionSummary;
 use tokio::time::{Instant, timeout_at};
 
 use super::notices::explain;
-use crate::book::{Contact, Status};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 use crate::trouble::Trouble;
+use smp_chat::{Contact, Status};
 
 /// How long relays that could not be reached before may take to answer now.
 const RELAYS: Duration = Duration::from_secs(3);

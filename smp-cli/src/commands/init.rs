@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::args::InitArgs;
 use crate::data_dir::{DataDir, Settings};
 use crate::exit::Exit;
-use crate::names::{MAX_NAME, is_addressable, printable};
 use crate::output::Output;
 use crate::relays::parse_relays;
+use smp_chat::{MAX_NAME, is_addressable, printable};
 
 /// How often a question is asked again.
 const ATTEMPTS: usize = 5;
@@ -37,7 +37,12 @@ pub(crate) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Res
         parse_relays(&args.relays)?
     };
     let relays = relays.iter().map(ToString::to_string).collect();
-    dir.create(&Settings { name: name.clone(), relays, receipts: !args.no_receipts })?;
+    dir.create(&Settings {
+        name: name.clone(),
+        relays,
+        receipts: !args.no_receipts,
+        history: !args.no_history,
+    })?;
     let sentence = format!(
         "You are {name}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
         dir.path().display()

@@ -7,11 +7,11 @@ use super::notices::explain;
 use super::stop::Stop;
 use super::texts::show_new_texts;
 use crate::args::InviteArgs;
-use crate::book::Status;
 use crate::exit::Exit;
 use crate::names::argument;
 use crate::output::Output;
 use crate::session::{Notice, Session};
+use smp_chat::Status;
 
 pub(super) async fn run(args: &InviteArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let contact = match unused(args, session).await? {

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::notices::next_before;
 use crate::args::JoinArgs;
-use crate::book::{Contact, Status};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::scan;
 use crate::session::{Notice, Session};
+use smp_chat::{Contact, Status};
 
 /// Takes the invitation from where it is.
 pub(crate) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {

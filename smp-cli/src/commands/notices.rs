@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use smp_agent::SyncState;
 use tokio::time::Instant;
 
-use crate::book::Contact;
 use crate::names::argument;
 use crate::output::Output;
 use crate::session::{Ending, Notice, Session};
+use smp_chat::Contact;
 
 /// Said of a message that the contact's relay does not have yet.
 pub(super) const QUEUED: &str =

@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use super::notices::next_before;
 
 use crate::args::RemoveArgs;
-use crate::book::{Contact, Status};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
+use smp_chat::{Contact, Status};
 
 /// How long the contact's relay may take to take our goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(args: &RemoveArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.book().require(&args.contact).await?;
+    let contact = session.contact(&args.contact).await?;
     if !args.quiet && contact.status == Status::Connected && !say_goodbye(&contact, session, output).await? {
         let sentence = format!("{} could not be told now, and will not be.", contact.name);
         output.note("not_told", json!({ "contact": contact.name }), &sentence);

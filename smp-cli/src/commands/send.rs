@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::notices::{QUEUED, next_before};
 use crate::args::SendArgs;
-use crate::book::{Contact, Status};
-use crate::conversation::MAX_TEXT;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 use crate::trouble::Trouble;
+use smp_chat::compose::MAX_TEXT;
+use smp_chat::{Contact, Status};
 
 /// How much of standard input is taken with `--lines`, in bytes.
 const MAX_LINES: u64 = 1024 * 1024;
@@ -117,7 +117,7 @@ impl Sending<'_> {
             self.step(session, output).await?;
         }
         let index = self.texts.len();
-        let numbers = session.send_text(self.contact, text).await;
+        let numbers = session.send_text(self.contact, text, None).await;
         let numbers = match index {
             0 => numbers?,
             _ => numbers
@@ -253,7 +253,7 @@ async fn connected(
     session: &mut Session,
     output: &Output,
 ) -> anyhow::Result<Option<Contact>> {
-    let mut contact = session.book().require(name).await?;
+    let mut contact = session.contact(name).await?;
     while contact.status != Status::Connected {
         if contact.status == Status::Ended {
             bail!("{name} is gone, so nothing can be sent; connect again with a new invitation");

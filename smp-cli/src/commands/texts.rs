@@ -1,37 +1,41 @@
-//! New texts on the screen.
+//! New lines on the screen.
 
 use serde_json::json;
+use smp_chat::{NewLine, visible};
 use time::OffsetDateTime;
 
-use crate::book::NewText;
 use crate::output::Output;
 use crate::session::Session;
-use crate::text::{clock, visible};
+use crate::text::{clock, unix_millis};
 
-/// Shows texts that arrived and were not shown yet; returns how many. A text is forgotten only after it is on the screen: if
+/// Shows lines that arrived and were not shown yet; returns how many. A line is forgotten only after it is on the screen: if
 /// this program is killed in between it is shown again, with the same `id`. A session that follows another one leaves them to it.
 pub(super) async fn show_new_texts(session: &Session, output: &Output) -> anyhow::Result<u64> {
     if !session.shows_texts() {
         return Ok(0);
     }
-    let texts = session.new_texts().await?;
-    for text in &texts {
-        let sentence = text_line(text);
-        output.result(
-            "message",
-            json!({ "id": text.key(), "contact": text.contact, "at": text.at, "kind": text.kind, "text": text.text }),
-            &sentence,
-        );
-        session.book().shown(text).await?;
+    let lines = session.book().new_lines().await?;
+    for new in &lines {
+        let fields = json!({
+            "id": new.key(),
+            "contact": new.contact,
+            "at": new.at,
+            "kind": new.line.kind.name(),
+            "text": new.line.text,
+            "item": new.item,
+        });
+        output.result("message", fields, &text_line(new));
+        session.book().shown(new, unix_millis()).await?;
     }
-    if !texts.is_empty() {
+    if !lines.is_empty() {
         session.book().clean().await?;
     }
-    Ok(texts.len() as u64)
+    session.expire().await?;
+    Ok(lines.len() as u64)
 }
 
 /// One line per text; further lines of a text are set in, so that none can pass for a message of its own.
-pub(super) fn text_line(text: &NewText) -> String {
-    let clock = clock(text.at, OffsetDateTime::now_utc());
-    format!("{clock} {}: {}", text.contact, visible(&text.text).replace('\n', "\n         "))
+pub(super) fn text_line(new: &NewLine) -> String {
+    let clock = clock(new.at, OffsetDateTime::now_utc());
+    format!("{clock} {}: {}", new.contact, visible(&new.line.text).replace('\n', "\n         "))
 }

@@ -5,12 +5,12 @@ use serde_json::json;
 use smp_agent::SecurityCode;
 
 use crate::args::VerifyArgs;
-use crate::book::Contact;
 use crate::exit::Exit;
 use crate::names::argument;
 use crate::output::Output;
 use crate::session::Session;
-use crate::text::is_visible;
+use smp_chat::Contact;
+use smp_chat::is_visible;
 
 /// Digits of the shortest security code that ever occurs: a number of 256 bits has fewer once in ten million.
 const SHORTEST_CODE: usize = 70;
@@ -18,7 +18,7 @@ const SHORTEST_CODE: usize = 70;
 const LONGEST_CODE: usize = 78;
 
 pub(super) async fn run(args: &VerifyArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.book().require(&args.contact).await?;
+    let contact = session.contact(&args.contact).await?;
     let security_code = session.security_code(&contact).await?;
     let code = security_code.to_string();
     if args.code.is_empty() {

@@ -3,12 +3,12 @@
 //! Applying an event again changes nothing: it comes again if the program ended before it was acknowledged.
 
 use smp_agent::{AgentError, ConnectionId, Event, MessageId, StorageError, SyncState};
+use smp_chat::conversation::Delivery;
+use smp_chat::{Contact, Introduction, Status};
 use smp_protocol::chat::{ChatEvent, decode_messages};
 
 use super::identity::{Identity, about, connection};
 use super::notice::Notice;
-use crate::book::{Contact, Introduction, Status, TextOrigin};
-use crate::conversation::{Incoming, read};
 
 impl Identity {
     /// The notices of an event, once the book says them.
@@ -47,9 +47,18 @@ impl Identity {
                 let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
                 return Ok(gap.into_iter().chain(notices).collect());
             }
-            Event::Sent { id, .. } => Notice::Sent(contact, *id),
-            Event::Receipt { id, .. } => Notice::Received(contact, *id),
-            Event::SendFailed { id, error, .. } => Notice::SendFailed(contact, *id, error.to_string()),
+            Event::Sent { id, .. } => {
+                self.delivered(&contact, *id, Delivery::Sent).await?;
+                Notice::Sent(contact, *id)
+            }
+            Event::Receipt { id, .. } => {
+                self.delivered(&contact, *id, Delivery::Received).await?;
+                Notice::Received(contact, *id)
+            }
+            Event::SendFailed { id, error, .. } => {
+                self.delivered(&contact, *id, Delivery::Failed).await?;
+                Notice::SendFailed(contact, *id, error.to_string())
+            }
             Event::QuotaExceeded { .. } => Notice::Waiting(contact),
             Event::QueueRefused { .. } => Notice::Refused(contact),
             Event::ReceivingStopped { error, .. } => Notice::ReceivingStopped(contact, error.to_string()),
@@ -102,7 +111,7 @@ impl Identity {
         if self.summary(id).await?.is_none() {
             return Ok(None);
         }
-        self.book().add(id.number(), None, Status::Joining, None).await.map(Some)
+        Ok(Some(self.book().add(id.number(), None, Status::Joining, None).await?))
     }
 
     async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {
@@ -112,7 +121,7 @@ impl Identity {
                 ChatEvent::Contact(request) => request.profile,
                 _ => continue,
             };
-            return self.book().set_profile(contact, &profile.display_name).await;
+            return Ok(self.book().set_profile(contact, &profile).await?);
         }
         Ok(Introduction { contact: contact.clone(), renamed: None })
     }
@@ -126,49 +135,32 @@ impl Identity {
         body: &[u8],
     ) -> anyhow::Result<Vec<Notice>> {
         let mut unreadable = None;
-        let mut new_name = None;
-        let mut ended = None;
-        let mut has_text = false;
+        let mut messages = Vec::new();
         for (part, message) in (0..).zip(decode_messages(body)) {
-            let message = match message {
-                Ok(message) => message,
+            match message {
+                Ok(message) => messages.push((part, message)),
                 Err(error) => {
                     unreadable.get_or_insert_with(|| Notice::Unreadable(contact.clone(), error.to_string()));
-                    continue;
-                }
-            };
-            let origin = TextOrigin { agent_id: id.number(), part };
-            match read(message) {
-                Incoming::Silent => {}
-                Incoming::Show(shown) => {
-                    self.book().add_incoming(contact, origin, at, &shown).await?;
-                    has_text = true;
-                }
-                Incoming::Answer(shown, answer) => {
-                    self.book().add_incoming(contact, origin, at, &shown).await?;
-                    self.answer(contact, *answer).await?;
-                    has_text = true;
-                }
-                Incoming::Live { message, shown } => {
-                    has_text |= self.book().set_live(contact, origin, at, message.as_bytes(), &shown).await?;
-                }
-                Incoming::Changed { message, complete, edited } => {
-                    let both = (&complete, &edited);
-                    self.book().change(contact, origin, at, message.as_bytes(), both).await?;
-                    has_text = true;
-                }
-                Incoming::Profile(profile) => {
-                    let introduction = self.book().set_profile(contact, &profile.display_name).await?;
-                    new_name = Notice::renamed(introduction).or(new_name);
-                }
-                Incoming::Ended => {
-                    self.book().set_status(contact, Status::Ended).await?;
-                    ended = Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()));
                 }
             }
         }
-        let text = has_text.then_some(Notice::Text);
-        Ok([unreadable, new_name, ended, text].into_iter().flatten().collect())
+        let received = self.book().receive(contact, id.number(), at, messages).await?;
+        for answer in received.answers {
+            self.answer(contact, answer).await?;
+        }
+        let new_name = match received.profile {
+            Some(profile) => Notice::renamed(self.book().set_profile(contact, &profile).await?),
+            None => None,
+        };
+        let ended = match received.has_ended {
+            true => {
+                self.book().set_status(contact, Status::Ended).await?;
+                Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()))
+            }
+            false => None,
+        };
+        let lines = received.has_lines.then_some(Notice::Text);
+        Ok([unreadable, new_name, ended, lines].into_iter().flatten().collect())
     }
 
     /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.

@@ -1,17 +1,21 @@
-//! An identity: its agent, its book of contacts and new texts, and its settings; what every command does with them.
+//! An identity: its agent, its book of contacts and conversations, and its settings; what every command does with them.
 
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, MessageId,
     SecurityCode, ShortLinkScheme, StorageError,
 };
-use smp_protocol::chat::{ChatEvent, ChatMessage, SharedMessageId};
+use smp_chat::compose::{self, Outgoing};
+use smp_chat::conversation::Delivery;
+use smp_chat::profile::{contact_request, disappear_after, own_profile, shown_with_link};
+use smp_chat::{Book, Contact, KeptItem, Status};
+use smp_protocol::chat::ChatEvent;
+use tokio::sync::Mutex;
 
-use crate::book::{Book, Contact, NewText, Status};
-use crate::conversation::{bodies, contact_request, own_profile, shown_with_link};
 use crate::data_dir::{DataDir, Settings};
-use crate::files::{Files, Missing};
+use crate::files::{Files, Missing, advised};
 use crate::relays::parse_relays;
+use crate::text::unix_millis;
 use crate::trouble::Trouble;
 
 /// The agent, the book, and who we are.
@@ -19,6 +23,8 @@ pub(crate) struct Identity {
     agent: Agent,
     book: Book,
     settings: Settings,
+    /// Held from before a message is handed to the agent until the book has its number: what the agent says of it comes behind.
+    handing_over: Mutex<()>,
 }
 
 impl Identity {
@@ -34,9 +40,10 @@ impl Identity {
             agent.shutdown().await;
             return Err(error);
         }
-        let book = Book::open(&dir.book_file()).await?;
-        let identity = Self { agent, book, settings };
+        let book = Book::open(&dir.book_file(), None, settings.history).await.map_err(advised)?;
+        let identity = Self { agent, book, settings, handing_over: Mutex::new(()) };
         identity.enter_unknown_connections().await?;
+        identity.expire().await?;
         Ok((identity, events))
     }
 
@@ -76,6 +83,20 @@ impl Identity {
         &self.book
     }
 
+    /// The contact called `name`, or an error that says who there is.
+    pub(crate) async fn contact(&self, name: &str) -> anyhow::Result<Contact> {
+        self.book.require(name).await.map_err(advised)
+    }
+
+    /// Forgets messages whose time is over.
+    pub(crate) async fn expire(&self) -> anyhow::Result<()> {
+        match self.book.expire(unix_millis()).await {
+            // Later, then.
+            Err(error) if error.is_no_space() => Ok(()),
+            expired => Ok(expired.map(drop)?),
+        }
+    }
+
     /// Our profile, as contacts get it while connecting.
     pub(crate) fn own_info(&self) -> Vec<u8> {
         own_profile(&self.settings.name)
@@ -91,15 +112,57 @@ impl Identity {
         shown_with_link(&self.settings.name)
     }
 
-    /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages.
-    pub(crate) async fn send_text(&self, contact: &Contact, text: &str) -> anyhow::Result<Vec<MessageId>> {
+    /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages, the first of
+    /// which quotes the item that it answers.
+    pub(crate) async fn send_text(
+        &self,
+        contact: &Contact,
+        text: &str,
+        answered: Option<&KeptItem>,
+    ) -> anyhow::Result<Vec<MessageId>> {
+        if let Some(error) = self.agent.no_space() {
+            return Err(AgentError::from(error).into());
+        }
+        let ttl = disappear_after(self.book.profile(contact).await?.as_ref());
+        let quote = answered.map(|kept| kept.item.quote()).transpose()?;
+        let messages = compose::messages(text, quote, ttl, &mut rand::rng())?;
         let mut numbers = Vec::new();
-        let bodies = bodies(text, &mut rand::rng())?;
-        for body in bodies {
-            let sent = self.agent.connection(connection(contact)).send(&body).await;
-            numbers.push(sent.map_err(|error| about(contact, error))?.id());
+        for message in messages {
+            numbers.push(self.hand_over(contact, &message).await?);
         }
         Ok(numbers)
+    }
+
+    /// A message is written down before the agent gets it, so that none is sent that is not in the history.
+    async fn hand_over(&self, contact: &Contact, message: &Outgoing) -> anyhow::Result<MessageId> {
+        let _in_order = self.handing_over.lock().await;
+        let item = match self.book.write(contact, message, unix_millis()).await {
+            Err(error) if error.is_no_space() && self.agent.met_full_disk().await => {
+                self.book.write(contact, message, unix_millis()).await?
+            }
+            written => written?,
+        };
+        match self.agent.connection(connection(contact)).send(&message.body).await {
+            Ok(sent) => {
+                self.book.handed_over(item, sent.id().number()).await?;
+                Ok(sent.id())
+            }
+            Err(error) => {
+                self.book.withdraw(item).await?;
+                Err(about(contact, error))
+            }
+        }
+    }
+
+    /// Notes how far a message of ours has come.
+    pub(super) async fn delivered(
+        &self,
+        contact: &Contact,
+        id: MessageId,
+        delivery: Delivery,
+    ) -> anyhow::Result<()> {
+        let _in_order = self.handing_over.lock().await;
+        Ok(self.book.delivered(contact, id.number(), delivery, unix_millis()).await?)
     }
 
     /// Tells the contact that we delete them. None if they cannot be told.
@@ -116,7 +179,7 @@ impl Identity {
     pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
         match self.agent.connection(connection(contact)).delete().await {
             // A crash came between the two halves of an earlier removal.
-            Ok(()) | Err(AgentError::UnknownConnection(_)) => self.book.remove(contact).await,
+            Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
             Err(error) => Err(about(contact, error)),
         }
     }
@@ -148,19 +211,14 @@ impl Identity {
         Ok(self.summary(connection(contact)).await?.as_ref().map(Trouble::all).unwrap_or_default())
     }
 
-    /// Texts that were recorded and not yet shown.
-    pub(crate) async fn new_texts(&self) -> anyhow::Result<Vec<NewText>> {
-        self.book.new_texts().await
-    }
     /// Sends a message that is no text of the user.
     pub(super) async fn send_event(
         &self,
         contact: &Contact,
         event: ChatEvent,
     ) -> Result<MessageId, AgentError> {
-        let id = SharedMessageId::generate(&mut rand::rng());
-        let message = ChatMessage::new(Some(id), event).encode();
-        Ok(self.agent.connection(connection(contact)).send(&message).await?.id())
+        let body = compose::short_event(event, &mut rand::rng());
+        Ok(self.agent.connection(connection(contact)).send(&body).await?.id())
     }
 }
 

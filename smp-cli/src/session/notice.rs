@@ -2,7 +2,7 @@
 
 use smp_agent::{Integrity, MessageId, RotationSide, RotationStage, SyncState};
 
-use crate::book::{Contact, Introduction};
+use smp_chat::{Contact, Introduction};
 
 /// Something that happened, after the book was brought up to date with it.
 #[derive(Debug, Clone)]

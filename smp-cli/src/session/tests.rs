@@ -3,15 +3,16 @@ use smp_protocol::chat::{ChatEvent, ChatMessage, MessageContainer};
 
 use super::identity::{about, connection};
 use super::*;
-use crate::book::{Contact, Status};
 use crate::data_dir::Settings;
+use smp_chat::{Contact, Status};
 
 /// An identity whose relay nobody can reach, with the contact bob.
 async fn session() -> (tempfile::TempDir, Session, Contact) {
     let folder = tempfile::tempdir().unwrap();
     let dir = DataDir::locate(Some(folder.path())).unwrap();
     let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
-    dir.create(&Settings { name: "alice".into(), relays: vec![relay], receipts: true }).unwrap();
+    dir.create(&Settings { name: "alice".into(), relays: vec![relay], receipts: true, history: true })
+        .unwrap();
     let session = Session::open(&dir, Missing::Refuse).await.unwrap();
     let contact = session.book().add(1, Some("bob"), Status::Connected, None).await.unwrap();
     (folder, session, contact)
@@ -35,7 +36,7 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
     }
     let session =
         Session::open(&DataDir::locate(Some(folder.path())).unwrap(), Missing::Refuse).await.unwrap();
-    session.remove(&session.book().require("contact").await.unwrap()).await.unwrap();
+    session.remove(&session.contact("contact").await.unwrap()).await.unwrap();
     assert_eq!(session.agent().connections().await.unwrap().len(), 1);
     session.close().await;
 }
@@ -44,7 +45,7 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
 async fn errors_name_the_contact_and_no_number() {
     let (_folder, session, bob) = session().await;
     for error in [
-        session.send_text(&bob, "hello").await.unwrap_err(),
+        session.send_text(&bob, "hello", None).await.unwrap_err(),
         session.security_code(&bob).await.unwrap_err(),
         about(&bob, AgentError::Encryption(ConnectionId::new(7))),
         about(&bob, AgentError::NotNow { connection: ConnectionId::new(7), status: "late", advice: "wait" }),
@@ -69,8 +70,8 @@ async fn a_part_that_cannot_be_read_does_not_cost_the_others() {
         matches!(notices.as_slice(), [Notice::Unreadable(..), Notice::Ended(..), Notice::Text]),
         "{notices:?}"
     );
-    let texts = session.new_texts().await.unwrap();
-    assert_eq!(texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>(), ["before", "behind"]);
+    let lines = session.book().new_lines().await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.line.text.as_str()).collect::<Vec<_>>(), ["before", "behind"]);
     session.close().await;
 }
 
@@ -81,7 +82,7 @@ async fn somebody_who_cannot_be_let_in_does_not_stop_the_others() {
     let event = Event::Confirmation { connection: connection(&bob), info: session.own_info() };
     let notices = session.apply(&event).await.unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Ended(..)]), "{notices:?}");
-    assert_eq!(session.book().require("bob").await.unwrap().status, Status::Ended);
+    assert_eq!(session.contact("bob").await.unwrap().status, Status::Ended);
     session.agent().shutdown().await;
     // This passes: the event comes again at the next start.
     assert!(session.apply(&event).await.is_err());
@@ -96,7 +97,7 @@ async fn a_new_name_of_a_connected_contact_is_only_told() {
     assert!(matches!(notices.as_slice(), [Notice::Renamed(_, name)] if name == "alice"), "{notices:?}");
     let notices = session.record(&bob, MessageId::new(2), 1000, &body).await.unwrap();
     assert!(notices.is_empty(), "{notices:?}");
-    session.book().require("bob").await.unwrap();
+    session.contact("bob").await.unwrap();
     session.close().await;
 }
 
@@ -127,7 +128,7 @@ async fn new_keys_are_not_verified() {
         assert!(
             matches!(notices.as_slice(), [Notice::Encryption(_, SyncState::Ok, other)] if *other == is_other)
         );
-        assert_eq!(session.book().require("bob").await.unwrap().verified_code, None);
+        assert_eq!(session.contact("bob").await.unwrap().verified_code, None);
     }
     session.close().await;
 }

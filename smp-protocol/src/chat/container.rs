@@ -16,7 +16,7 @@ pub struct MessageContainer {
     pub content: MessageContent,
     /// The message that this one answers.
     pub quote: Option<Quote>,
-    /// Whether somebody else said it first.
+    /// Whether somebody else said it first. Where a public group did, `forward` stays among the other parameters.
     pub forwarded: bool,
     /// The message disappears this many seconds after it was read.
     pub ttl: Option<u32>,
@@ -35,12 +35,14 @@ pub struct Quote {
     pub message: MessageReference,
     /// Its content.
     pub content: MessageContent,
+    /// Everything else, as it came.
+    pub other: Map<String, Value>,
 }
 
 /// Which message is quoted.
 ///
 /// Source: section 9.4 (`protocol-spec/9-chat.md`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MessageReference {
     /// Its shared ID.
     pub message_id: Option<SharedMessageId>,
@@ -50,6 +52,8 @@ pub struct MessageReference {
     pub sent: bool,
     /// In a group, the member that had sent it (base64url).
     pub member_id: Option<String>,
+    /// Everything else, as it came.
+    pub other: Map<String, Value>,
 }
 
 /// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
@@ -91,7 +95,7 @@ impl MessageContainer {
             params.insert("quote".into(), quote.to_json());
         }
         if self.forwarded {
-            params.insert("forward".into(), true.into());
+            params.entry("forward").or_insert(true.into());
         }
         if let Some(ttl) = self.ttl {
             params.insert("ttl".into(), ttl.into());
@@ -107,12 +111,9 @@ impl MessageContainer {
         Ok(Self {
             content: MessageContent::from_json(content)?,
             // A quote that cannot be read must not cost the message.
-            quote: params.remove("quote").and_then(Quote::from_json),
-            forwarded: params.remove("forward").is_some_and(|forward| match forward {
-                Value::Bool(forward) => forward,
-                // Forwards from public groups carry an object.
-                other => other.is_object(),
-            }),
+            quote: take_if_read(&mut params, "quote", |quote| Quote::from_json(quote.clone())),
+            forwarded: take_true(&mut params, "forward")
+                || params.get("forward").is_some_and(Value::is_object),
             ttl: take_ttl(&mut params),
             live: take_live(&mut params),
             other: params,
@@ -121,47 +122,73 @@ impl MessageContainer {
 }
 
 pub(super) fn take_ttl(params: &mut Map<String, Value>) -> Option<u32> {
-    params.remove("ttl").as_ref().and_then(Value::as_u64).and_then(|ttl| u32::try_from(ttl).ok())
+    take_if_read(params, "ttl", |ttl| ttl.as_u64().and_then(|ttl| u32::try_from(ttl).ok()))
 }
 
 pub(super) fn take_live(params: &mut Map<String, Value>) -> bool {
-    params.remove("live").and_then(|live| live.as_bool()).unwrap_or(false)
+    take_true(params, "live")
+}
+
+/// Takes a flag that is set; one that is not stays as it came.
+fn take_true(params: &mut Map<String, Value>, key: &str) -> bool {
+    take_if_read(params, key, |flag| (*flag == true).then_some(true)).unwrap_or(false)
+}
+
+/// Takes a parameter that is of the expected shape; another one stays as it came.
+fn take_if_read<T>(
+    params: &mut Map<String, Value>,
+    key: &str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Option<T> {
+    let value = params.get(key).and_then(read)?;
+    params.remove(key);
+    Some(value)
 }
 
 impl Quote {
     fn to_json(&self) -> Value {
-        let mut reference = Map::new();
-        if let Some(id) = &self.message.message_id {
-            reference.insert("msgId".into(), id.to_string().into());
-        }
-        // Only years beyond 9999 cannot be written.
-        let sent_at = self.message.sent_at.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into());
-        reference.insert("sentAt".into(), sent_at.into());
-        reference.insert("sent".into(), self.message.sent.into());
-        if let Some(member) = &self.message.member_id {
-            reference.insert("memberId".into(), member.as_str().into());
-        }
-        let mut quote = Map::new();
-        quote.insert("msgRef".into(), reference.into());
+        let mut quote = self.other.clone();
+        quote.insert("msgRef".into(), self.message.to_json());
         quote.insert("content".into(), self.content.to_json());
         quote.into()
     }
 
     fn from_json(value: Value) -> Option<Self> {
-        let Value::Object(mut quote) = value else { return None };
-        let reference = quote.remove("msgRef")?;
-        let message_id = match reference.get("msgId") {
+        let Value::Object(mut other) = value else { return None };
+        let message = MessageReference::from_json(other.remove("msgRef")?)?;
+        let content = MessageContent::from_json(other.remove("content")?).ok()?;
+        Some(Self { message, content, other })
+    }
+}
+
+impl MessageReference {
+    fn to_json(&self) -> Value {
+        let mut reference = self.other.clone();
+        if let Some(id) = &self.message_id {
+            reference.insert("msgId".into(), id.to_string().into());
+        }
+        // Only years beyond 9999 cannot be written.
+        let sent_at = self.sent_at.format(&Rfc3339).unwrap_or_else(|_| "1970-01-01T00:00:00Z".into());
+        reference.insert("sentAt".into(), sent_at.into());
+        reference.insert("sent".into(), self.sent.into());
+        if let Some(member) = &self.member_id {
+            reference.insert("memberId".into(), member.as_str().into());
+        }
+        reference.into()
+    }
+
+    fn from_json(value: Value) -> Option<Self> {
+        let Value::Object(mut other) = value else { return None };
+        let message_id = match other.remove("msgId") {
             None | Some(Value::Null) => None,
-            Some(id) => Some(serde_json::from_value(id.clone()).ok()?),
+            Some(id) => Some(serde_json::from_value(id).ok()?),
         };
         Some(Self {
-            message: MessageReference {
-                message_id,
-                sent_at: OffsetDateTime::parse(reference.get("sentAt")?.as_str()?, &Rfc3339).ok()?,
-                sent: reference.get("sent")?.as_bool()?,
-                member_id: reference.get("memberId").and_then(Value::as_str).map(str::to_owned),
-            },
-            content: MessageContent::from_json(quote.remove("content")?).ok()?,
+            message_id,
+            sent_at: OffsetDateTime::parse(other.remove("sentAt")?.as_str()?, &Rfc3339).ok()?,
+            sent: other.remove("sent")?.as_bool()?,
+            member_id: take_if_read(&mut other, "memberId", |id| id.as_str().map(str::to_owned)),
+            other,
         })
     }
 }

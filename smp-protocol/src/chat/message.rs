@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::container::{take_live, take_ttl};
 use super::{
-    ChatEncodeError, ChatError, ChatVersionRange, MessageContainer, MessageContent, Profile,
+    ChatEncodeError, ChatError, ChatVersionRange, MessageContainer, MessageContent, Profile, Reaction,
     SUPPORTED_CHAT_VERSIONS, SharedMessageId,
 };
 
@@ -53,6 +53,17 @@ pub enum ChatEvent {
     MessageDelete {
         /// The message to delete.
         message_id: SharedMessageId,
+        /// Everything else (used in groups only), as it came.
+        other: Map<String, Value>,
+    },
+    /// `x.msg.react`: an emoji for a message of either side, or that it was taken back.
+    Reaction {
+        /// The message that it is about.
+        message_id: SharedMessageId,
+        /// The reaction.
+        reaction: Reaction,
+        /// Whether it is given, else taken back.
+        add: bool,
         /// Everything else (used in groups only), as it came.
         other: Map<String, Value>,
     },
@@ -165,6 +176,7 @@ impl ChatEvent {
             Self::MessageNew(_) => "x.msg.new",
             Self::MessageUpdate { .. } => "x.msg.update",
             Self::MessageDelete { .. } => "x.msg.del",
+            Self::Reaction { .. } => "x.msg.react",
             Self::DirectDelete => "x.direct.del",
             Self::Ok => "x.ok",
             Self::Other { event, .. } => event,
@@ -209,6 +221,13 @@ impl ChatEvent {
                 params.insert("msgId".into(), message_id.to_string().into());
                 params
             }
+            Self::Reaction { message_id, reaction, add, other } => {
+                let mut params = other.clone();
+                params.insert("msgId".into(), message_id.to_string().into());
+                params.insert("reaction".into(), reaction.to_json());
+                params.insert("add".into(), (*add).into());
+                params
+            }
             Self::DirectDelete | Self::Ok => Map::new(),
             Self::Other { params, .. } => params.clone(),
         };
@@ -228,6 +247,12 @@ impl ChatEvent {
                 other: params,
             },
             "x.msg.del" => Self::MessageDelete { message_id: take(&mut params, "msgId")?, other: params },
+            "x.msg.react" => Self::Reaction {
+                message_id: take(&mut params, "msgId")?,
+                reaction: Reaction::from_json(params.remove("reaction").unwrap_or_default())?,
+                add: take(&mut params, "add")?,
+                other: params,
+            },
             "x.direct.del" => Self::DirectDelete,
             "x.ok" => Self::Ok,
             _ => Self::Other { event, params },

@@ -21,6 +21,7 @@ mod error;
 mod message;
 mod message_id;
 mod profile;
+mod reaction;
 mod version;
 
 pub use body::{MAX_MESSAGES, decode_messages};
@@ -31,6 +32,7 @@ pub use error::{ChatEncodeError, ChatError};
 pub use message::{ChatEvent, ChatMessage, ContactRequest};
 pub use message_id::SharedMessageId;
 pub use profile::Profile;
+pub use reaction::Reaction;
 pub use version::{ChatVersion, ChatVersionRange, SUPPORTED_CHAT_VERSIONS};
 
 /// Longest body in bytes of a message in a connection without post-quantum support.

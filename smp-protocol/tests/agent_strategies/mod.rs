@@ -20,7 +20,7 @@ use smp_protocol::agent::{
 };
 use smp_protocol::chat::{
     ChatEvent, ChatMessage, ContactRequest as ChatContactRequest, MessageContainer, MessageContent,
-    MessageReference, Profile, Quote, SharedMessageId,
+    MessageReference, Profile, Quote, Reaction, SharedMessageId,
 };
 use smp_protocol::encoding::{LargeString, List, NonEmpty, ShortString};
 use smp_protocol::id::{LinkId, SenderId};
@@ -312,8 +312,9 @@ fn container() -> impl Strategy<Value = MessageContainer> {
     });
     let quote = (option::of(shared_id()), time, any::<bool>(), option::of(".{0,20}"), ".{0,20}").prop_map(
         |(message_id, sent_at, sent, member_id, text)| Quote {
-            message: MessageReference { message_id, sent_at, sent, member_id },
+            message: MessageReference { message_id, sent_at, sent, member_id, other: Default::default() },
             content: MessageContent::text(text),
+            other: [("later".to_owned(), sent.into())].into_iter().collect(),
         },
     );
     (".{0,40}", option::of(quote), any::<bool>(), option::of(any::<u32>()), any::<bool>()).prop_map(
@@ -343,6 +344,12 @@ pub(crate) fn chat_message() -> impl Strategy<Value = ChatMessage> {
             }
         ),
         shared_id().prop_map(|message_id| ChatEvent::MessageDelete { message_id, other: Default::default() }),
+        (shared_id(), ".{0,3}", any::<bool>()).prop_map(|(message_id, emoji, add)| ChatEvent::Reaction {
+            message_id,
+            reaction: Reaction::emoji(&emoji),
+            add,
+            other: Default::default(),
+        }),
         Just(ChatEvent::Ok),
         Just(ChatEvent::DirectDelete),
         "x\\.[a-z]{1,3}\\.new"

@@ -16,6 +16,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-sqlite", layers: &[] },
     Crate { name: "smp-server", layers: RELAY },
     Crate { name: "smp-agent", layers: AGENT },
+    Crate { name: "smp-chat", layers: CHAT },
     Crate { name: "smp-cli", layers: COMMAND_LINE },
     Crate { name: "smp-bench", layers: &[] },
     Crate { name: "smp-fuzz", layers: &[] },
@@ -23,7 +24,20 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "tests", layers: &[] },
 ];
 
-/// `dispatch -> shared -> commands -> session -> book`; leaves first.
+/// `book -> conversation -> words`; leaves first.
+const CHAT: &[(&str, &[&str])] = &[
+    ("visible", &[]),
+    ("names", &["visible"]),
+    ("words", &[]),
+    ("profile", &[]),
+    // Decisions.
+    ("conversation", &["words"]),
+    ("compose", &[]),
+    // All of it, kept.
+    ("book", &["compose", "conversation", "names", "profile", "words"]),
+];
+
+/// `dispatch -> shared -> commands -> session`; leaves first.
 const COMMAND_LINE: &[(&str, &[&str])] = &[
     // Input and output.
     ("args", &[]),
@@ -31,35 +45,20 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("qr", &[]),
     ("scan", &[]),
     ("text", &[]),
-    ("names", &["text"]),
-    ("output", &["text"]),
+    ("names", &[]),
+    ("output", &[]),
     ("terminal", &["output", "qr"]),
     // An identity.
-    ("conversation", &[]),
     ("data_dir", &[]),
     ("relays", &[]),
     ("trouble", &["text"]),
     ("full_disk", &[]),
-    ("book", &["conversation", "names"]),
-    ("files", &["book", "data_dir"]),
-    ("session", &["book", "conversation", "data_dir", "files", "full_disk", "relays", "trouble"]),
+    ("files", &["data_dir"]),
+    ("session", &["data_dir", "files", "full_disk", "relays", "text", "trouble"]),
     // Commands, and the process that runs one.
     (
         "commands",
-        &[
-            "args",
-            "book",
-            "conversation",
-            "data_dir",
-            "exit",
-            "names",
-            "output",
-            "relays",
-            "scan",
-            "session",
-            "text",
-            "trouble",
-        ],
+        &["args", "data_dir", "exit", "names", "output", "relays", "scan", "session", "text", "trouble"],
     ),
     ("shared", &["commands", "data_dir", "exit", "output", "session"]),
     ("demo", &["args", "exit", "output", "relays"]),

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::typed::{self, Typed};
-use crate::text::visible;
+use smp_chat::visible;
 
 /// Lines that were typed and not taken yet.
 const TYPED_AHEAD: usize = 16;

@@ -17,10 +17,11 @@ use super::stop::Stop;
 use super::texts::text_line;
 use super::verify;
 use crate::args::ChatArgs;
-use crate::book::Contact;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
+use crate::text::unix_millis;
+use smp_chat::Contact;
 
 /// How long the end waits for messages that are on their way.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ pub(crate) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn run(args: &ChatArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.book().require(&args.contact).await?;
+    let contact = session.contact(&args.contact).await?;
     let mut stop = Stop::new()?;
     eprintln!("You talk with {}. /help lists commands, /quit or Ctrl-D ends.", contact.name);
     let editor = Editor::start(format!("{}> ", contact.name)).await?;
@@ -97,7 +98,7 @@ impl Chat<'_> {
     }
 
     async fn send(&mut self, text: &str) -> anyhow::Result<()> {
-        match self.session.send_text(&self.contact, text).await {
+        match self.session.send_text(&self.contact, text, None).await {
             Ok(numbers) => {
                 self.unsent.extend(&numbers);
                 self.unreceived.extend(numbers.last().map(|number| (*number, beginning(text))));
@@ -141,16 +142,17 @@ impl Chat<'_> {
 
     /// Shows texts of this contact, and names each of the others who wrote once: their texts wait.
     async fn show(&mut self) -> anyhow::Result<()> {
-        for text in self.session.new_texts().await? {
+        for text in self.session.book().new_lines().await? {
             if text.contact_id == self.contact.id {
                 self.editor.print(&text_line(&text))?;
-                self.session.book().shown(&text).await?;
+                self.session.book().shown(&text, unix_millis()).await?;
             } else if self.others.insert(text.contact_id) {
                 let sentence = format!("{} wrote too; `smp listen` shows it.", text.contact);
                 self.editor.print(&sentence)?;
             }
         }
-        self.session.book().clean().await
+        self.session.book().clean().await?;
+        self.session.expire().await
     }
 
     async fn print_code(&mut self) -> anyhow::Result<()> {

@@ -1,25 +1,35 @@
 //! Contacts of the book: each a connection of the agent under a name that the user can type.
 
-use anyhow::{Context as _, bail};
+use smp_protocol::chat::{ChatVersionRange, Profile};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _};
 
-use super::Book;
 use super::status::Status;
-use crate::names::{MAX_NAME, printable};
+use super::{Book, BookError};
+use crate::names::printable;
+use crate::profile::{json_of, profile_of};
 
 /// How many names are offered instead of one that is not known.
 const SUGGESTED_NAMES: usize = 10;
 
 /// A contact, as listed.
 #[derive(Debug, Clone)]
-pub(crate) struct Contact {
-    pub(crate) id: i64,
-    pub(crate) connection: i64,
-    pub(crate) name: String,
-    pub(crate) status: Status,
-    pub(crate) link: Option<String>,
-    pub(crate) verified_code: Option<String>,
+#[non_exhaustive]
+pub struct Contact {
+    /// Its number in the book.
+    pub id: i64,
+    /// The agent's number of the connection.
+    pub connection: i64,
+    /// The user's name for it.
+    pub name: String,
+    /// How far the connection has come.
+    pub status: Status,
+    /// The invitation, while it waits to be used.
+    pub link: Option<String>,
+    /// The security code that both sides compared.
+    pub verified_code: Option<String>,
+    /// The chat versions that their app speaks, as it last said.
+    pub versions: ChatVersionRange,
     /// Whether the user chose the name.
     name_is_ours: bool,
     /// The name that the contact last gave themselves.
@@ -28,22 +38,25 @@ pub(crate) struct Contact {
 
 impl Contact {
     /// Whether the name is one that the user chose, or the contact told.
-    pub(crate) fn is_named(&self) -> bool {
+    #[must_use]
+    pub fn is_named(&self) -> bool {
         self.name_is_ours || self.own_name.is_some()
     }
 
     /// Whether the user chose the name.
-    pub(crate) fn is_name_chosen(&self) -> bool {
+    #[must_use]
+    pub fn is_name_chosen(&self) -> bool {
         self.name_is_ours
     }
 }
 
 /// Outcome of a profile.
 #[derive(Debug)]
-pub(crate) struct Introduction {
-    pub(crate) contact: Contact,
+pub struct Introduction {
+    /// The contact as it is now.
+    pub contact: Contact,
     /// The contact's new name for themselves, if it is another one than before and is not their name here.
-    pub(crate) renamed: Option<String>,
+    pub renamed: Option<String>,
 }
 
 impl FromRow<'_, SqliteRow> for Contact {
@@ -57,19 +70,23 @@ impl FromRow<'_, SqliteRow> for Contact {
             verified_code: row.try_get("verified_code")?,
             name_is_ours: row.try_get("name_is_ours")?,
             own_name: row.try_get("own_name")?,
+            versions: row
+                .try_get::<Option<String>, _>("versions")?
+                .and_then(|versions| versions.parse().ok())
+                .unwrap_or(ChatVersionRange::INITIAL),
         })
     }
 }
 
 impl Book {
     /// Records a new connection. Without a name chosen by the user, one is made until the contact tells theirs.
-    pub(crate) async fn add(
+    pub async fn add(
         &self,
         connection: i64,
         chosen: Option<&str>,
         status: Status,
         link: Option<&str>,
-    ) -> anyhow::Result<Contact> {
+    ) -> Result<Contact, BookError> {
         let name = match chosen {
             Some(name) => {
                 self.refuse_known_name(name).await?;
@@ -86,79 +103,87 @@ impl Book {
         .bind(chosen.is_some())
         .bind(status)
         .bind(link)
-        .execute(&self.0)
+        .execute(&self.pool)
         .await?;
-        self.by_connection(connection).await?.context("The contact was removed meanwhile")
+        self.by_connection(connection).await?.ok_or(BookError::Removed)
     }
 
     /// Fails if the name is taken or cannot be typed again.
-    pub(crate) async fn refuse_known_name(&self, name: &str) -> anyhow::Result<()> {
+    pub async fn refuse_known_name(&self, name: &str) -> Result<(), BookError> {
         if printable(name) != name || name.is_empty() {
-            bail!(
-                "A contact's name is 1 to {MAX_NAME} visible characters, with single spaces; choose another."
-            );
+            return Err(BookError::BadName);
         }
         if self.by_name(name).await?.is_some() {
-            bail!("There is a contact called “{name}” already; choose another name.");
+            return Err(BookError::NameTaken(name.to_owned()));
         }
         Ok(())
     }
 
     /// Notes which invitation the contact was joined by.
-    pub(crate) async fn set_invitation(&self, contact: &Contact, invitation: &[u8]) -> anyhow::Result<()> {
+    pub async fn set_invitation(&self, contact: &Contact, invitation: &[u8]) -> Result<(), BookError> {
         sqlx::query("UPDATE contacts SET invitation = ? WHERE id = ?")
             .bind(invitation)
             .bind(contact.id)
-            .execute(&self.0)
+            .execute(&self.pool)
             .await?;
         Ok(())
     }
 
     /// The contact that was joined by this invitation.
-    pub(crate) async fn by_invitation(&self, invitation: &[u8]) -> anyhow::Result<Option<Contact>> {
+    pub async fn by_invitation(&self, invitation: &[u8]) -> Result<Option<Contact>, BookError> {
         Ok(sqlx::query_as("SELECT * FROM contacts WHERE invitation = ?")
             .bind(invitation)
-            .fetch_optional(&self.0)
+            .fetch_optional(&self.pool)
             .await?)
     }
 
     /// Everybody, in the order in which they came.
-    pub(crate) async fn contacts(&self) -> anyhow::Result<Vec<Contact>> {
-        Ok(sqlx::query_as("SELECT * FROM contacts ORDER BY id").fetch_all(&self.0).await?)
+    pub async fn contacts(&self) -> Result<Vec<Contact>, BookError> {
+        Ok(sqlx::query_as("SELECT * FROM contacts ORDER BY id").fetch_all(&self.pool).await?)
     }
 
     /// The contact called `name`, or an error that says who there is.
-    pub(crate) async fn require(&self, name: &str) -> anyhow::Result<Contact> {
+    pub async fn require(&self, name: &str) -> Result<Contact, BookError> {
         if let Some(contact) = self.by_name(name).await? {
             return Ok(contact);
         }
         let names: Vec<String> = self.contacts().await?.into_iter().map(|contact| contact.name).collect();
         if names.is_empty() {
-            bail!("There are no contacts yet; begin with `smp invite` or `smp join LINK`.");
+            return Err(BookError::NoContacts);
         }
-        bail!("There is no contact called “{name}”; {}.", suggestion(name, &names));
+        let count = names.len();
+        Err(BookError::UnknownName { name: name.to_owned(), nearest: nearest(name, names), count })
     }
 
-    pub(crate) async fn by_connection(&self, connection: i64) -> anyhow::Result<Option<Contact>> {
+    /// The contact of a connection.
+    pub async fn by_connection(&self, connection: i64) -> Result<Option<Contact>, BookError> {
         Ok(sqlx::query_as("SELECT * FROM contacts WHERE connection = ?")
             .bind(connection)
-            .fetch_optional(&self.0)
+            .fetch_optional(&self.pool)
             .await?)
     }
 
-    pub(crate) async fn by_name(&self, name: &str) -> anyhow::Result<Option<Contact>> {
-        Ok(sqlx::query_as("SELECT * FROM contacts WHERE name = ?").bind(name).fetch_optional(&self.0).await?)
+    /// The contact of this name.
+    pub async fn by_name(&self, name: &str) -> Result<Option<Contact>, BookError> {
+        Ok(sqlx::query_as("SELECT * FROM contacts WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.pool)
+            .await?)
     }
 
     /// Notes what the contact calls themselves. Until they are connected it becomes their name here, unless the user chose
     /// one; later the name stays: whoever was compared and verified under it must not become somebody else.
-    pub(crate) async fn set_profile(
-        &self,
-        contact: &Contact,
-        display_name: &str,
-    ) -> anyhow::Result<Introduction> {
+    pub async fn set_profile(&self, contact: &Contact, profile: &Profile) -> Result<Introduction, BookError> {
         let contact = self.current(contact).await?;
-        let own = printable(display_name);
+        let own = printable(&profile.display_name);
+        sqlx::query(
+            "INSERT INTO profiles (contact, profile) VALUES (?, ?)
+             ON CONFLICT (contact) DO UPDATE SET profile = excluded.profile",
+        )
+        .bind(contact.id)
+        .bind(json_of(profile))
+        .execute(&self.pool)
+        .await?;
         if own.is_empty() || contact.own_name.as_ref() == Some(&own) {
             return Ok(Introduction { contact, renamed: None });
         }
@@ -172,53 +197,75 @@ impl Book {
             .bind(name)
             .bind(&own)
             .bind(contact.id)
-            .execute(&self.0)
+            .execute(&self.pool)
             .await?;
         let known = contact.own_name.as_ref().unwrap_or(&contact.name);
         let renamed = (!is_new && *known != own).then_some(own);
         Ok(Introduction { contact: self.current(&contact).await?, renamed })
     }
 
+    /// The profile that the contact last sent.
+    pub async fn profile(&self, contact: &Contact) -> Result<Option<Profile>, BookError> {
+        let profile: Option<String> = sqlx::query_scalar("SELECT profile FROM profiles WHERE contact = ?")
+            .bind(contact.id)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(profile.as_deref().and_then(profile_of))
+    }
+
     /// The contact as it is now.
-    async fn current(&self, contact: &Contact) -> anyhow::Result<Contact> {
-        self.by_connection(contact.connection).await?.context("The contact was removed meanwhile")
+    async fn current(&self, contact: &Contact) -> Result<Contact, BookError> {
+        self.by_connection(contact.connection).await?.ok_or(BookError::Removed)
     }
 
     /// Notes how far the contact has come; a used invitation is forgotten.
-    pub(crate) async fn set_status(&self, contact: &Contact, status: Status) -> anyhow::Result<()> {
+    pub async fn set_status(&self, contact: &Contact, status: Status) -> Result<(), BookError> {
         let query =
             "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END WHERE id = ?2";
-        sqlx::query(query).bind(status).bind(contact.id).execute(&self.0).await?;
+        sqlx::query(query).bind(status).bind(contact.id).execute(&self.pool).await?;
         Ok(())
     }
 
     /// The code that was compared does not count any more.
-    pub(crate) async fn forget_verified(&self, contact: &Contact) -> anyhow::Result<()> {
+    pub async fn forget_verified(&self, contact: &Contact) -> Result<(), BookError> {
         sqlx::query("UPDATE contacts SET verified_code = NULL WHERE id = ?")
             .bind(contact.id)
-            .execute(&self.0)
+            .execute(&self.pool)
             .await?;
         Ok(())
     }
 
     /// Marks the contact as verified with this security code.
-    pub(crate) async fn set_verified(&self, contact: &Contact, code: &str) -> anyhow::Result<()> {
+    pub async fn set_verified(&self, contact: &Contact, code: &str) -> Result<(), BookError> {
         sqlx::query("UPDATE contacts SET verified_code = ? WHERE id = ?")
             .bind(code)
             .bind(contact.id)
-            .execute(&self.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the contact a name that the user chose.
+    pub async fn rename(&self, contact: &Contact, name: &str) -> Result<(), BookError> {
+        if contact.name != name {
+            self.refuse_known_name(name).await?;
+        }
+        sqlx::query("UPDATE contacts SET name = ?, name_is_ours = 1 WHERE id = ?")
+            .bind(name)
+            .bind(contact.id)
+            .execute(&self.pool)
             .await?;
         Ok(())
     }
 
     /// Forgets the contact and all texts.
-    pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
-        sqlx::query("DELETE FROM contacts WHERE id = ?").bind(contact.id).execute(&self.0).await?;
+    pub async fn remove(&self, contact: &Contact) -> Result<(), BookError> {
+        sqlx::query("DELETE FROM contacts WHERE id = ?").bind(contact.id).execute(&self.pool).await?;
         self.clean().await
     }
 
     /// `wanted`, or `wanted` with the first number behind it that makes it free for this connection.
-    async fn free_name(&self, wanted: &str, connection: i64) -> anyhow::Result<String> {
+    async fn free_name(&self, wanted: &str, connection: i64) -> Result<String, BookError> {
         let mut name = wanted.to_owned();
         let mut number = 2_u32;
         while self.by_name(&name).await?.is_some_and(|holder| holder.connection != connection) {
@@ -230,13 +277,11 @@ impl Book {
 }
 
 /// The names that are most like this one, or all if they are few.
-fn suggestion(name: &str, names: &[String]) -> String {
-    if names.len() <= SUGGESTED_NAMES {
-        return format!("there are: {}", names.join(", "));
+fn nearest(name: &str, mut names: Vec<String>) -> Vec<String> {
+    if names.len() > SUGGESTED_NAMES {
+        let name = name.to_lowercase();
+        names.sort_by_cached_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &name));
+        names.truncate(SUGGESTED_NAMES);
     }
-    let mut near: Vec<&String> = names.iter().collect();
-    let name = name.to_lowercase();
-    near.sort_by_cached_key(|known| strsim::damerau_levenshtein(&known.to_lowercase(), &name));
-    let near: Vec<&str> = near.into_iter().take(SUGGESTED_NAMES).map(String::as_str).collect();
-    format!("most like it are: {}; `smp contacts` lists all {}", near.join(", "), names.len())
+    names
 }

@@ -8,7 +8,7 @@ use sqlx::{Decode, Encode, Sqlite, Type};
 /// How far a contact has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub enum Status {
     /// Our invitation has not been used yet.
     Invited,
     /// We used their invitation, or they used ours, and the other side has not answered yet.

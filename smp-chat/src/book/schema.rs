@@ -6,13 +6,14 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder is never changed: its hash is in the books that have it.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("contacts and history", include_str!("../../migrations/1_contacts_and_history.sql")),
     ("own names and no history", include_str!("../../migrations/2_own_names_and_no_history.sql")),
     ("joined invitations", include_str!("../../migrations/3_joined_invitations.sql")),
     ("kinds of lines", include_str!("../../migrations/4_kinds_of_lines.sql")),
     ("troubles", include_str!("../../migrations/5_troubles.sql")),
     ("no troubles", include_str!("../../migrations/6_no_troubles.sql")),
+    ("items", include_str!("../../migrations/7_items.sql")),
 ];
 
 /// All versions, the first of which has the number 1.

@@ -1,0 +1,235 @@
+//! Items of the book: what was said, and what was done with it.
+
+use smp_protocol::chat::ChatEvent;
+use sqlx::SqliteConnection;
+
+use super::contacts::Contact;
+use super::state::{Row, number, save};
+use super::{Book, BookError};
+use crate::compose::Outgoing;
+use crate::conversation::{Delivery, Item, Refusal};
+
+/// An item of a conversation, with the number by which people name it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct KeptItem {
+    /// Its number: of no other item of this book, ever.
+    pub number: i64,
+    /// The contact's number in the book.
+    pub contact_id: i64,
+    /// The item.
+    pub item: Item,
+}
+
+impl sqlx::FromRow<'_, sqlx::sqlite::SqliteRow> for KeptItem {
+    fn from_row(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<Self> {
+        let contact_id = sqlx::Row::try_get(row, "contact")?;
+        let Row { id, item } = Row::from_row(row)?;
+        Ok(Self { number: id, contact_id, item })
+    }
+}
+
+impl Book {
+    /// Writes down a message of ours before the agent gets it. Returns its number.
+    pub async fn write(&self, contact: &Contact, outgoing: &Outgoing, at: i64) -> Result<i64, BookError> {
+        let item = Item::of_ours(outgoing.id.clone(), outgoing.container.clone(), at);
+        let mut connection = self.pool.acquire().await?;
+        save(&mut connection, contact.id, None, &item).await
+    }
+
+    /// Notes that the agent has a message of ours, under this number of its own.
+    pub async fn handed_over(&self, item: i64, agent_number: i64) -> Result<(), BookError> {
+        sqlx::query("UPDATE items SET number = ?, part = 0, delivery = max(delivery, ?) WHERE id = ?")
+            .bind(agent_number)
+            .bind(number(Delivery::Queued))
+            .bind(item)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets a message that the agent has refused.
+    pub async fn withdraw(&self, item: i64) -> Result<(), BookError> {
+        sqlx::query("DELETE FROM items WHERE id = ? AND number IS NULL")
+            .bind(item)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes how far a message of ours has come, by the agent's number, at this Unix time in milliseconds. Less than is known changes nothing.
+    pub async fn delivered(
+        &self,
+        contact: &Contact,
+        agent_number: i64,
+        delivery: Delivery,
+        now: i64,
+    ) -> Result<(), BookError> {
+        if !self.keeps_history && delivery >= Delivery::Failed {
+            sqlx::query("DELETE FROM items WHERE contact = ? AND ours = 1 AND number = ?")
+                .bind(contact.id)
+                .bind(agent_number)
+                .execute(&self.pool)
+                .await?;
+            return Ok(());
+        }
+        let sent = (delivery >= Delivery::Sent).then_some(now);
+        sqlx::query(
+            "UPDATE items SET delivery = max(delivery, ?1), expires = coalesce(expires, ?2 + ttl * 1000)
+             WHERE contact = ?3 AND ours = 1 AND number = ?4",
+        )
+        .bind(number(delivery))
+        .bind(sent)
+        .bind(contact.id)
+        .bind(agent_number)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The last items of a conversation, oldest first: at most `limit`, and only those before the item `before`.
+    pub async fn history(
+        &self,
+        contact: &Contact,
+        before: Option<i64>,
+        limit: u32,
+        now: i64,
+    ) -> Result<Vec<KeptItem>, BookError> {
+        let mut items: Vec<KeptItem> = sqlx::query_as(
+            "SELECT * FROM items WHERE contact = ? AND visible = 1 AND id < ? AND (expires IS NULL OR expires > ?)
+             ORDER BY id DESC LIMIT ?",
+        )
+        .bind(contact.id)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(now)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        items.reverse();
+        Ok(items)
+    }
+
+    /// The last items in which a text stands, in capital letters or not, oldest first: of one contact, or of all.
+    pub async fn search(
+        &self,
+        contact: Option<&Contact>,
+        text: &str,
+        limit: usize,
+        now: i64,
+    ) -> Result<Vec<KeptItem>, BookError> {
+        /// Items that are looked at at a time.
+        const PAGE: u32 = 1000;
+        let wanted = text.to_lowercase();
+        let mut found = Vec::new();
+        let mut before = i64::MAX;
+        loop {
+            let page: Vec<KeptItem> = sqlx::query_as(
+                "SELECT * FROM items WHERE visible = 1 AND id < ?1 AND (?2 IS NULL OR contact = ?2) AND (expires IS NULL OR expires > ?3)
+                 ORDER BY id DESC LIMIT ?4",
+            )
+            .bind(before)
+            .bind(contact.map(|contact| contact.id))
+            .bind(now)
+            .bind(PAGE)
+            .fetch_all(&self.pool)
+            .await?;
+            let Some(last) = page.last() else { break };
+            before = last.number;
+            let has = |kept: &KeptItem| {
+                kept.item.line().is_some_and(|line| line.text.to_lowercase().contains(&wanted))
+            };
+            found.extend(page.into_iter().filter(has));
+            if found.len() >= limit {
+                found.truncate(limit);
+                break;
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The item of this number, in the conversation with the contact.
+    pub async fn item(&self, contact: &Contact, number: i64) -> Result<KeptItem, BookError> {
+        let item = sqlx::query_as("SELECT * FROM items WHERE contact = ? AND id = ? AND visible = 1")
+            .bind(contact.id)
+            .bind(number)
+            .fetch_optional(&self.pool)
+            .await?;
+        item.ok_or_else(|| BookError::UnknownItem { contact: contact.name.clone(), number })
+    }
+
+    /// The event that a change of an item is told by. Nothing is written yet: [`keep_change`](Self::keep_change) does it, when the agent
+    /// has the event.
+    pub async fn plan_change(
+        &self,
+        contact: &Contact,
+        number: i64,
+        change: impl FnOnce(&mut Item) -> Result<ChatEvent, Refusal>,
+    ) -> Result<(KeptItem, ChatEvent), BookError> {
+        let mut kept = self.item(contact, number).await?;
+        let event = change(&mut kept.item).map_err(|refusal| BookError::Refused { number, refusal })?;
+        Ok((kept, event))
+    }
+
+    /// Writes a change of an item that the agent has. Events about it that came meanwhile stay.
+    pub async fn keep_change(
+        &self,
+        contact: &Contact,
+        number: i64,
+        change: impl FnOnce(&mut Item) -> Result<ChatEvent, Refusal>,
+    ) -> Result<(), BookError> {
+        let mut step = self.pool.begin().await?;
+        if let Some(mut row) = by_number(&mut step, contact, number).await? {
+            // Deleted meanwhile: nothing is left to change.
+            if change(&mut row.item).is_ok() {
+                save(&mut step, contact.id, Some(row.id), &row.item).await?;
+            }
+        }
+        Ok(step.commit().await?)
+    }
+
+    /// Forgets an item here. The contact is not told.
+    pub async fn forget(&self, item: &KeptItem) -> Result<(), BookError> {
+        sqlx::query("DELETE FROM items WHERE id = ?").bind(item.number).execute(&self.pool).await?;
+        self.clean().await
+    }
+
+    /// Forgets the items whose time is over at this Unix time in milliseconds, and says when the next one's is.
+    pub async fn expire(&self, now: i64) -> Result<Option<i64>, BookError> {
+        let gone = sqlx::query("DELETE FROM items WHERE expires <= ?").bind(now).execute(&self.pool).await?;
+        if gone.rows_affected() > 0 {
+            self.clean().await?;
+        }
+        let next = "SELECT min(expires) FROM items WHERE expires IS NOT NULL";
+        Ok(sqlx::query_scalar(next).fetch_one(&self.pool).await?)
+    }
+
+    /// Forgets the items of a book that keeps none, but for those that are not shown or sent yet.
+    pub(super) async fn forget_history(&self) -> Result<(), BookError> {
+        let query = "DELETE FROM items WHERE CASE ours WHEN 1 THEN delivery >= 2
+                     ELSE visible = 1 AND id NOT IN (SELECT item FROM texts WHERE text IS NOT NULL AND item IS NOT NULL) END";
+        let gone = sqlx::query(query).execute(&self.pool).await?;
+        if gone.rows_affected() > 0 {
+            self.clean().await?;
+        }
+        Ok(())
+    }
+
+    /// Messages of ours of which it is not known whether the agent got them: the process ended in between.
+    pub async fn not_handed_over(&self) -> Result<Vec<KeptItem>, BookError> {
+        let query = "SELECT * FROM items WHERE ours = 1 AND number IS NULL ORDER BY id";
+        Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
+    }
+}
+
+async fn by_number(
+    step: &mut SqliteConnection,
+    contact: &Contact,
+    number: i64,
+) -> Result<Option<Row>, BookError> {
+    Ok(sqlx::query_as("SELECT * FROM items WHERE contact = ? AND id = ?")
+        .bind(contact.id)
+        .bind(number)
+        .fetch_optional(step)
+        .await?)
+}

@@ -1,0 +1,143 @@
+//! Lines that were not shown yet.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
+
+use super::contacts::Contact;
+use super::{Book, BookError};
+use crate::conversation::Order;
+use crate::words::{Kind, Line};
+
+/// Lines of one event: one is about its own item, and one about each item that was begun before and will not be completed.
+const LINES_OF_EVENT: i64 = 64;
+
+/// A line to be shown.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NewLine {
+    id: i64,
+    connection: i64,
+    agent_id: i64,
+    part: i64,
+    /// The contact's number in the book.
+    pub contact_id: i64,
+    /// The contact's name.
+    pub contact: String,
+    /// Unix time in milliseconds at which the relay received it.
+    pub at: i64,
+    /// The number of the item that it is about, if that is kept.
+    pub item: Option<i64>,
+    /// The line, as its writer wrote it.
+    pub line: Line,
+}
+
+impl NewLine {
+    /// Names the line: the same if it is shown again after a crash, and of no other line of this identity.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}-{}-{}", self.connection, self.agent_id, self.part)
+    }
+}
+
+impl FromRow<'_, SqliteRow> for NewLine {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            connection: row.try_get("connection")?,
+            agent_id: row.try_get("agent_id")?,
+            part: row.try_get("part")?,
+            contact_id: row.try_get("contact_id")?,
+            contact: row.try_get("contact")?,
+            at: row.try_get("at")?,
+            item: row.try_get("item")?,
+            line: Line { kind: Kind::of_name(row.try_get("kind")?), text: row.try_get("text")? },
+        })
+    }
+}
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) order: Order,
+    /// How many lines of the same event come behind it.
+    pub(super) behind: usize,
+}
+
+impl Origin {
+    /// Different for each line of an agent's message: the last one of an event has the event's place.
+    fn part(self) -> i64 {
+        match i64::try_from(self.behind) {
+            Ok(0) => self.order.part,
+            behind => {
+                let behind = behind.unwrap_or(LINES_OF_EVENT).min(LINES_OF_EVENT);
+                -(self.order.part.saturating_mul(LINES_OF_EVENT).saturating_add(behind))
+            }
+        }
+    }
+}
+
+impl Book {
+    /// Lines that were recorded and not yet shown, oldest first.
+    pub async fn new_lines(&self) -> Result<Vec<NewLine>, BookError> {
+        let query = "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, t.at, t.kind, t.text, t.item
+                     FROM texts t JOIN contacts c ON c.id = t.contact WHERE t.text IS NOT NULL ORDER BY t.id";
+        Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
+    }
+
+    /// Forgets a line that is on the screen, at this Unix time in milliseconds: from now on counts the time after which its item
+    /// disappears. [`clean`](Self::clean) is to follow after the last one.
+    pub async fn shown(&self, line: &NewLine, now: i64) -> Result<(), BookError> {
+        let mut step = self.pool.begin().await?;
+        sqlx::query("UPDATE texts SET text = NULL WHERE id = ?").bind(line.id).execute(&mut *step).await?;
+        if let Some(item) = line.item {
+            let query = if self.keeps_history {
+                "UPDATE items SET expires = coalesce(expires, ?2 + ttl * 1000) WHERE id = ?1 AND ours = 0"
+            } else {
+                "DELETE FROM items WHERE id = ?1 AND ours = 0 AND typing = 0"
+            };
+            sqlx::query(query).bind(item).bind(now).execute(&mut *step).await?;
+        }
+        Ok(step.commit().await?)
+    }
+}
+
+/// Records a line, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came before this one: the places of
+/// lines that were shown are not needed any more.
+pub(super) async fn insert(
+    step: &mut SqliteConnection,
+    contact: &Contact,
+    origin: Origin,
+    at: i64,
+    line: &Line,
+    item: Option<i64>,
+) -> Result<bool, BookError> {
+    sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
+        .bind(contact.id)
+        .bind(origin.order.number)
+        .execute(&mut *step)
+        .await?;
+    let recorded = sqlx::query(
+        "INSERT INTO texts (contact, agent_id, part, at, kind, text, item) VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(contact.id)
+    .bind(origin.order.number)
+    .bind(origin.part())
+    .bind(at)
+    .bind(line.kind.name())
+    .bind(&line.text)
+    .bind(item)
+    .execute(step)
+    .await?;
+    Ok(recorded.rows_affected() > 0)
+}
+
+/// Takes back the words of an item that was deleted before they were shown.
+pub(super) async fn take_back(step: &mut SqliteConnection, item: i64) -> Result<(), BookError> {
+    sqlx::query("UPDATE texts SET text = NULL WHERE item = ? AND kind <> ?")
+        .bind(item)
+        .bind(Kind::Deleted.name())
+        .execute(step)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,424 @@
+use serde_json::{Value, json};
+use smp_protocol::chat::{ChatMessage, Profile, SharedMessageId, decode_messages};
+
+use super::*;
+use crate::compose::{Outgoing, messages};
+use crate::conversation::{Delivery, Refusal};
+
+async fn book_with(keeps_history: bool) -> (tempfile::TempDir, Book) {
+    let folder = tempfile::tempdir().unwrap();
+    let book = Book::open(&folder.path().join("chat.db"), None, keeps_history).await.unwrap();
+    (folder, book)
+}
+
+/// A file without tables.
+async fn earlier(path: &Path) -> SqlitePool {
+    std::fs::File::create_new(path).unwrap();
+    options(path, None).pool(SqlitePoolOptions::new()).await.unwrap()
+}
+
+async fn book() -> (tempfile::TempDir, Book) {
+    book_with(true).await
+}
+
+fn read(message: &Value) -> Vec<(i64, ChatMessage)> {
+    (0..).zip(decode_messages(message.to_string().as_bytes()).into_iter().map(Result::unwrap)).collect()
+}
+
+fn shared(id: u8) -> SharedMessageId {
+    SharedMessageId::from_bytes([id; 12])
+}
+
+fn new(id: u8, text: &str) -> Value {
+    json!({ "v": "1-17", "msgId": shared(id).to_string(), "event": "x.msg.new",
+            "params": { "content": { "type": "text", "text": text } } })
+}
+
+fn about(event: &str, id: u8, mut params: Value) -> Value {
+    params["msgId"] = shared(id).to_string().into();
+    json!({ "v": "1-17", "event": event, "params": params })
+}
+
+fn written(text: &str) -> Outgoing {
+    messages(text, None, None, &mut rand::rng()).unwrap().remove(0)
+}
+
+async fn take(book: &Book, contact: &Contact, number: i64, message: &Value) -> Received {
+    book.receive(contact, number, 1000, read(message)).await.unwrap()
+}
+
+/// Shows all new lines.
+async fn show(book: &Book) -> Vec<String> {
+    let lines = book.new_lines().await.unwrap();
+    for line in &lines {
+        book.shown(line, 5000).await.unwrap();
+    }
+    lines.into_iter().map(|line| line.line.text).collect()
+}
+
+async fn history(book: &Book, contact: &Contact) -> Vec<String> {
+    let items = book.history(contact, None, 100, 0).await.unwrap();
+    let words = |kept: KeptItem| kept.item.line().map_or_else(|| "deleted".to_owned(), |line| line.text);
+    items.into_iter().map(words).collect()
+}
+
+#[tokio::test]
+async fn a_contact_takes_its_own_name_unless_the_user_chose_one() {
+    let (_folder, book) = book().await;
+    let unnamed = book.add(1, None, Status::Invited, Some("link")).await.unwrap();
+    let named = book.add(2, Some("carol"), Status::Joining, None).await.unwrap();
+    assert_eq!(
+        book.set_profile(&unnamed, &Profile::new("bob\u{1b}[2J")).await.unwrap().contact.name,
+        "bob[2J"
+    );
+    assert_eq!(book.set_profile(&named, &Profile::new("bob")).await.unwrap().contact.name, "carol");
+    let third = book.add(3, None, Status::Joining, None).await.unwrap();
+    for profile in ["carol", "carol", "carol_2", "carol"] {
+        assert_eq!(book.set_profile(&third, &Profile::new(profile)).await.unwrap().contact.name, "carol_2");
+    }
+    assert!(book.refuse_known_name("carol").await.is_err());
+    book.set_status(&unnamed, Status::Connected).await.unwrap();
+    assert_eq!(book.by_connection(1).await.unwrap().unwrap().link, None);
+}
+
+#[tokio::test]
+async fn a_connected_contact_keeps_its_name_and_is_told_of() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, None, Status::Joining, None).await.unwrap();
+    let bob = book.set_profile(&bob, &Profile::new("bob")).await.unwrap().contact;
+    book.set_status(&bob, Status::Connected).await.unwrap();
+    assert_eq!(book.set_profile(&bob, &Profile::new("bob")).await.unwrap().renamed, None);
+    let introduction = book.set_profile(&bob, &Profile::new("mallory")).await.unwrap();
+    assert_eq!(introduction.contact.name, "bob");
+    assert_eq!(introduction.renamed.as_deref(), Some("mallory"));
+    // Once.
+    assert_eq!(book.set_profile(&bob, &Profile::new("mallory")).await.unwrap().renamed, None);
+    book.set_status(&bob, Status::Ended).await.unwrap();
+    assert_eq!(book.set_profile(&bob, &Profile::new("eve")).await.unwrap().contact.name, "bob");
+}
+
+/// Whether a file of the book has these bytes.
+fn is_on_disk(folder: &tempfile::TempDir, text: &str) -> bool {
+    std::fs::read_dir(folder.path()).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn what_was_deleted_or_removed_is_not_on_the_disk() {
+    let (folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let long = format!("the first secret {}", "x".repeat(10_000));
+    for (number, text) in (1..).zip([long.as_str(), "the second secret", "the third secret"]) {
+        take(&book, &bob, number, &new(number as u8, text)).await;
+    }
+    let number = book.write(&bob, &written("our secret"), 0).await.unwrap();
+    // One that was shown, and one that was not.
+    let lines = book.new_lines().await.unwrap();
+    book.shown(&lines[0], 0).await.unwrap();
+    for number in [1, 2] {
+        take(&book, &bob, 3 + number, &about("x.msg.del", number as u8, json!({}))).await;
+    }
+    book.keep_change(&bob, number, |item| item.take_back()).await.unwrap();
+    book.clean().await.unwrap();
+    for secret in ["the first secret", "the second secret", "our secret"] {
+        assert!(!is_on_disk(&folder, secret), "{secret}");
+    }
+    assert!(is_on_disk(&folder, "the third secret"));
+    let lines: Vec<String> = book.new_lines().await.unwrap().into_iter().map(|line| line.line.text).collect();
+    assert_eq!(lines, ["the third secret", "(deleted a message)", "(deleted a message)"]);
+    book.remove(&bob).await.unwrap();
+    assert!(!is_on_disk(&folder, "secret") && !is_on_disk(&folder, "bob"));
+}
+
+#[tokio::test]
+async fn a_book_without_history_forgets_what_was_shown_or_sent() {
+    let (folder, book) = book_with(false).await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    for _ in 0..2 {
+        take(&book, &bob, 1, &new(1, "the first secret")).await;
+        show(&book).await;
+    }
+    take(&book, &bob, 2, &new(2, "the second secret")).await;
+    let ours = book.write(&bob, &written("our secret"), 0).await.unwrap();
+    book.handed_over(ours, 3).await.unwrap();
+    book.clean().await.unwrap();
+    assert!(!is_on_disk(&folder, "the first secret"));
+    assert!(is_on_disk(&folder, "the second secret") && is_on_disk(&folder, "our secret"));
+    book.delivered(&bob, 3, Delivery::Sent, 0).await.unwrap();
+    // A change of something that was forgotten is told all the same.
+    take(
+        &book,
+        &bob,
+        4,
+        &about("x.msg.update", 1, json!({ "content": { "type": "text", "text": "changed" } })),
+    )
+    .await;
+    assert_eq!(show(&book).await, ["the second secret", "(edited) changed"]);
+    book.clean().await.unwrap();
+    assert!(!is_on_disk(&folder, "secret"));
+    assert!(history(&book, &bob).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_history_that_is_not_wanted_any_more_goes() {
+    let (folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    for (number, text) in [(1, "a shown secret"), (2, "news")] {
+        take(&book, &bob, number, &new(number as u8, text)).await;
+    }
+    let first = book.new_lines().await.unwrap().remove(0);
+    book.shown(&first, 0).await.unwrap();
+    let unsent = book.write(&bob, &written("unsent"), 0).await.unwrap();
+    book.handed_over(unsent, 3).await.unwrap();
+    assert_eq!(history(&book, &bob).await, ["a shown secret", "news", "unsent"]);
+    book.close().await;
+    let book = Book::open(&folder.path().join("chat.db"), None, false).await.unwrap();
+    assert_eq!(history(&book, &bob).await, ["news", "unsent"]);
+    assert!(!is_on_disk(&folder, "a shown secret"));
+    assert_eq!(show(&book).await, ["news"]);
+}
+
+#[tokio::test]
+async fn numbers_of_shown_texts_are_kept_no_longer_than_they_may_come_again() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let mut keys = Vec::new();
+    for agent_id in 1..=20 {
+        let both = json!([new(2 * agent_id as u8, "hello"), new(2 * agent_id as u8 + 1, "hello")]);
+        for _ in 0..2 {
+            take(&book, &bob, agent_id, &both).await;
+        }
+        for line in book.new_lines().await.unwrap() {
+            book.shown(&line, 0).await.unwrap();
+            keys.push(line.key());
+        }
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM texts").fetch_one(&book.pool).await.unwrap();
+    assert_eq!(rows, 2);
+    let shown = keys.len();
+    keys.dedup();
+    keys.sort();
+    keys.dedup();
+    assert_eq!((shown, keys.len()), (40, 40));
+}
+
+#[tokio::test]
+async fn a_book_with_a_history_loses_it_and_keeps_what_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    {
+        let old = earlier(&path).await;
+        let mut first = schema::migrations();
+        first.migrations.to_mut().truncate(1);
+        first.run(&old).await.unwrap();
+        for sql in [
+            "INSERT INTO contacts VALUES (1, 1, 'bob', 0, 'connected', NULL, NULL)",
+            "INSERT INTO messages VALUES (1, 1, 0, 5, 0, 1, 'an old secret', 'sent')",
+            "INSERT INTO messages VALUES (2, 1, 1, 6, 0, 1, 'an old secret', 'shown')",
+            "INSERT INTO messages VALUES (3, 1, 1, 7, 0, 1, 'news', 'new')",
+        ] {
+            sqlx::query(sql).execute(&old).await.unwrap();
+        }
+        old.close().await;
+    }
+    let book = Book::open(&path, None, true).await.unwrap();
+    let lines = book.new_lines().await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.line.text.as_str()).collect::<Vec<_>>(), ["news"]);
+    let bob = book.require("bob").await.unwrap();
+    assert_eq!(book.set_profile(&bob, &Profile::new("bob")).await.unwrap().renamed, None);
+    book.close().await;
+    assert!(!is_on_disk(&folder, "an old secret"));
+}
+
+/// A book of the version before, with a text that is being typed.
+#[tokio::test]
+async fn a_text_that_was_being_typed_survives_an_update() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let old = earlier(&path).await;
+    let mut before = schema::migrations();
+    before.migrations.to_mut().truncate(6);
+    before.run(&old).await.unwrap();
+    for sql in [
+        "INSERT INTO contacts VALUES (1, 1, 'bob', 0, 'connected', NULL, NULL, 'bob', NULL)",
+        "INSERT INTO texts (contact, agent_id, part, at, text, kind) VALUES (1, 4, 0, 0, 'before', 'text')",
+        "INSERT INTO live VALUES (1, x'01', 'text', 'half')",
+    ] {
+        sqlx::query(sql).execute(&old).await.unwrap();
+    }
+    old.close().await;
+    let book = Book::open(&path, None, true).await.unwrap();
+    assert_eq!(show(&book).await, ["before", "half …"]);
+}
+
+#[tokio::test]
+async fn a_repeated_event_changes_nothing() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let call = json!({ "v": "1-17", "event": "x.call.inv", "params": { "callId": "vK7A" } });
+    for round in 0..3 {
+        for (number, message) in [(7, new(1, "hello")), (8, new(2, "there")), (9, call.clone())] {
+            let received = take(&book, &bob, number, &message).await;
+            // It may not have been sent.
+            assert_eq!(received.answers.len(), usize::from(number == 9));
+            assert_eq!(received.has_lines, round == 0);
+        }
+        let shown = show(&book).await;
+        assert_eq!(shown.len(), if round == 0 { 3 } else { 0 }, "{shown:?}");
+    }
+    assert_eq!(history(&book, &bob).await.len(), 3);
+    assert_eq!(book.by_connection(1).await.unwrap().unwrap().versions.to_string(), "1-17");
+}
+
+#[tokio::test]
+async fn items_are_as_they_were_after_the_book_was_closed() {
+    let (folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let ours = book.write(&bob, &written("ours"), 7).await.unwrap();
+    assert_eq!(book.not_handed_over().await.unwrap().len(), 1);
+    book.handed_over(ours, 1).await.unwrap();
+    assert!(book.not_handed_over().await.unwrap().is_empty());
+    book.delivered(&bob, 1, Delivery::Received, 0).await.unwrap();
+    book.delivered(&bob, 1, Delivery::Sent, 0).await.unwrap();
+    let id = book.item(&bob, ours).await.unwrap().item.shared_id.unwrap();
+    let file = json!({ "fileName": "a.pdf", "fileSize": 5 });
+    let with_file = json!({ "v": "1-17", "msgId": shared(1).to_string(), "event": "x.msg.new",
+        "params": { "content": { "type": "file", "text": "" }, "file": file, "new": [1] } });
+    take(&book, &bob, 2, &with_file).await;
+    let part =
+        json!({ "fileDescr": { "fileDescrText": "key", "fileDescrPartNo": 1, "fileDescrComplete": true } });
+    take(&book, &bob, 3, &about("x.msg.file.descr", 1, part)).await;
+    let thumb = json!({ "reaction": { "type": "emoji", "emoji": "👍" }, "add": true });
+    let mut react = about("x.msg.react", 1, thumb);
+    react["params"]["msgId"] = id.to_string().into();
+    take(&book, &bob, 4, &react).await;
+    let (theirs, event) = {
+        let number = book.history(&bob, None, 9, 0).await.unwrap()[1].number;
+        book.plan_change(&bob, number, |item| item.react("👎", true)).await.unwrap()
+    };
+    assert_eq!(event.name(), "x.msg.react");
+    book.keep_change(&bob, theirs.number, |item| item.react("👎", true)).await.unwrap();
+    book.keep_change(&bob, ours, |item| item.edit("ours, edited")).await.unwrap();
+    let before = book.history(&bob, None, 9, 0).await.unwrap();
+    book.close().await;
+    let book = Book::open(&folder.path().join("chat.db"), None, true).await.unwrap();
+    let after = book.history(&bob, None, 9, 0).await.unwrap();
+    assert_eq!(
+        after.iter().map(|kept| &kept.item).collect::<Vec<_>>(),
+        before.iter().map(|kept| &kept.item).collect::<Vec<_>>()
+    );
+    let [ours, theirs] = after.as_slice() else { panic!("{after:?}") };
+    assert_eq!(
+        (ours.item.delivery, ours.item.is_edited(), ours.item.given().count()),
+        (Delivery::Received, true, 1)
+    );
+    assert_eq!(ours.item.line().unwrap().text, "ours, edited");
+    assert_eq!((theirs.item.file_parts[&1].as_str(), theirs.item.given().count()), ("key", 1));
+    assert_eq!(theirs.item.container().unwrap().other["new"], json!([1]));
+    assert_eq!(show(&book).await, ["[file a.pdf, 5 bytes]", "(reacted 👍 to “ours”)"]);
+    let refused = book.plan_change(&bob, theirs.number, |item| item.edit("x")).await.unwrap_err();
+    assert!(matches!(refused, BookError::Refused { refusal: Refusal::NotOurs, .. }));
+    assert!(matches!(book.item(&bob, 99).await, Err(BookError::UnknownItem { .. })));
+}
+
+#[tokio::test]
+async fn the_history_is_read_in_pages_and_searched() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let carol = book.add(2, Some("carol"), Status::Connected, None).await.unwrap();
+    for number in 0..30 {
+        let text = if number % 10 == 0 { format!("Über {number}") } else { format!("text {number}") };
+        take(&book, &bob, number, &new(number as u8, &text)).await;
+    }
+    take(&book, &carol, 1, &new(1, "über carol")).await;
+    let last = book.history(&bob, None, 10, 0).await.unwrap();
+    assert_eq!(last.last().unwrap().item.line().unwrap().text, "text 29");
+    let before = book.history(&bob, Some(last[0].number), 10, 0).await.unwrap();
+    assert_eq!((before.len(), before[9].item.line().unwrap().text.as_str()), (10, "text 19"));
+    let found = async |contact, limit| {
+        let found = book.search(contact, "ÜBER", limit, 0).await.unwrap();
+        found.into_iter().map(|kept| kept.item.line().unwrap().text).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some(&bob), 10).await, ["Über 0", "Über 10", "Über 20"]);
+    assert_eq!(found(None, 2).await, ["Über 20", "über carol"]);
+}
+
+#[tokio::test]
+async fn messages_disappear_when_their_time_is_over() {
+    let (folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let mut timed = new(1, "a passing secret");
+    timed["params"]["ttl"] = 60.into();
+    take(&book, &bob, 1, &timed).await;
+    // It counts from when it was shown.
+    assert_eq!(book.expire(1_000_000_000).await.unwrap(), None);
+    show(&book).await;
+    assert_eq!(book.expire(64_999).await.unwrap(), Some(65_000));
+    assert_eq!(history(&book, &bob).await.len(), 1);
+    assert!(book.history(&bob, None, 9, 65_000).await.unwrap().is_empty());
+    assert_eq!(book.expire(65_000).await.unwrap(), None);
+    assert!(!is_on_disk(&folder, "a passing secret"));
+    // Ours, from when it was sent.
+    let ours = messages("ours", None, Some(60), &mut rand::rng()).unwrap().remove(0);
+    let number = book.write(&bob, &ours, 0).await.unwrap();
+    book.handed_over(number, 2).await.unwrap();
+    assert_eq!(book.expire(1_000_000_000).await.unwrap(), None);
+    book.delivered(&bob, 2, Delivery::Sent, 10_000).await.unwrap();
+    book.delivered(&bob, 2, Delivery::Received, 20_000).await.unwrap();
+    assert_eq!(book.expire(0).await.unwrap(), Some(70_000));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_message_is_bounded() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let deletions: Vec<Value> = (0..1000_u32)
+        .map(|id| {
+            let id = SharedMessageId::from_bytes(id.to_be_bytes());
+            json!({ "event": "x.msg.del", "params": { "msgId": id.to_string() } })
+        })
+        .collect();
+    take(&book, &bob, 1, &json!(deletions)).await;
+    take(&book, &bob, 2, &about("x.msg.del", 200, json!({}))).await;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM items").fetch_one(&book.pool).await.unwrap();
+    assert_eq!(rows, 1000);
+    take(&book, &bob, 3, &new(200, "too late")).await;
+    assert!(show(&book).await.is_empty() && history(&book, &bob).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_contact_is_renamed() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    book.add(2, Some("carol"), Status::Connected, None).await.unwrap();
+    assert!(matches!(book.rename(&bob, "carol").await, Err(BookError::NameTaken(_))));
+    assert!(matches!(book.rename(&bob, "").await, Err(BookError::BadName)));
+    book.rename(&bob, "robert").await.unwrap();
+    let robert = book.require("robert").await.unwrap();
+    book.rename(&robert, "robert").await.unwrap();
+    assert!(robert.is_name_chosen() && book.by_name("bob").await.unwrap().is_none());
+    assert_eq!(book.profile(&robert).await.unwrap(), None);
+    book.set_profile(&robert, &Profile::new("bob")).await.unwrap();
+    assert_eq!(book.profile(&robert).await.unwrap(), Some(Profile::new("bob")));
+}
+
+#[tokio::test]
+async fn an_unknown_name_is_answered_with_the_known_ones() {
+    let (_folder, book) = book().await;
+    assert!(matches!(book.require("bob").await, Err(BookError::NoContacts)));
+    book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    assert!(book.require("bbo").await.unwrap_err().to_string().contains("bob"));
+}
+
+#[tokio::test]
+async fn of_many_names_the_nearest_are_offered() {
+    let (_folder, book) = book().await;
+    for number in 0..30 {
+        book.add(number, Some(&format!("person{number}")), Status::Connected, None).await.unwrap();
+    }
+    book.add(99, Some("carolina"), Status::Connected, None).await.unwrap();
+    let sentence = book.require("Karolina").await.unwrap_err().to_string();
+    assert!(sentence.contains("are: carolina, ") && sentence.contains("of 31"), "{sentence}");
+}

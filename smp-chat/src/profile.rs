@@ -1,0 +1,218 @@
+//! Profiles: a name, and preferences: what its owner allows others to do.
+
+use rand::CryptoRng;
+use serde_json::{Map, Value, json};
+use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
+
+/// A feature of conversations that both sides have to allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Feature {
+    /// Audio and video calls.
+    Calls,
+    /// Files and media.
+    Files,
+    /// Deleting messages without a trace.
+    FullDelete,
+    /// Reactions to messages.
+    Reactions,
+    /// Messages that disappear.
+    TimedMessages,
+    /// Voice messages.
+    Voice,
+}
+
+/// The word of one side about a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allow {
+    /// The other side may, whatever they allow.
+    Always,
+    /// The other side may if they allow it too.
+    Yes,
+    /// Neither may.
+    No,
+}
+
+impl Feature {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Files => "files",
+            Self::FullDelete => "fullDelete",
+            Self::Reactions => "reactions",
+            Self::TimedMessages => "timedMessages",
+            Self::Voice => "voice",
+        }
+    }
+
+    /// The meaning of a profile without a word about it.
+    fn usual(self) -> Allow {
+        match self {
+            Self::FullDelete => Allow::No,
+            Self::Files => Allow::Always,
+            Self::Calls | Self::Reactions | Self::TimedMessages | Self::Voice => Allow::Yes,
+        }
+    }
+
+    /// Our own word: nobody shall call, speak or send files into the void.
+    fn ours(self) -> Allow {
+        match self {
+            Self::Reactions | Self::TimedMessages => Allow::Yes,
+            Self::Calls | Self::Files | Self::FullDelete | Self::Voice => Allow::No,
+        }
+    }
+
+    /// The word of a contact, by their profile; none is known before they have sent one.
+    #[must_use]
+    pub fn allowed_by(self, profile: Option<&Profile>) -> Allow {
+        let preference = || profile?.other.get("preferences")?.get(self.name())?.get("allow")?.as_str();
+        match preference() {
+            Some("always") => Allow::Always,
+            Some("yes") => Allow::Yes,
+            Some("no") => Allow::No,
+            _ => self.usual(),
+        }
+    }
+
+    /// Whether we may do it towards a contact with this profile.
+    #[must_use]
+    pub fn is_ours_with(self, profile: Option<&Profile>) -> bool {
+        match (self.ours(), self.allowed_by(profile)) {
+            (_, Allow::No) => false,
+            // Messages disappear on both sides, or on neither.
+            (Allow::No, Allow::Always) => self != Self::TimedMessages,
+            (Allow::No, Allow::Yes) => false,
+            _ => true,
+        }
+    }
+}
+
+/// After how many seconds our messages to a contact with this profile disappear, if they wish them to.
+#[must_use]
+pub fn disappear_after(profile: Option<&Profile>) -> Option<u32> {
+    if !Feature::TimedMessages.is_ours_with(profile) {
+        return None;
+    }
+    let ttl = profile?.other.get("preferences")?.get("timedMessages")?.get("ttl")?.as_u64()?;
+    u32::try_from(ttl).ok().filter(|ttl| *ttl > 0)
+}
+
+/// Preferences by which an app decides what to offer to its user.
+fn preferences() -> Value {
+    let features = [
+        Feature::Calls,
+        Feature::Files,
+        Feature::FullDelete,
+        Feature::Reactions,
+        Feature::TimedMessages,
+        Feature::Voice,
+    ];
+    let allow = |allow| match allow {
+        Allow::Always => "always",
+        Allow::Yes => "yes",
+        Allow::No => "no",
+    };
+    let mut preferences: Map<String, Value> = features
+        .iter()
+        .map(|feature| (feature.name().to_owned(), json!({ "allow": allow(feature.ours()) })))
+        .collect();
+    preferences.insert("commands".to_owned(), json!([]));
+    preferences.insert("sessions".to_owned(), json!({ "allow": "no" }));
+    preferences.into()
+}
+
+fn profile(name: &str) -> Profile {
+    let mut profile = Profile::new(name);
+    profile.other.insert("preferences".into(), preferences());
+    profile
+}
+
+/// A profile as JSON, to be kept.
+pub(crate) fn json_of(profile: &Profile) -> String {
+    String::from_utf8_lossy(&ChatMessage::new(None, ChatEvent::Info(profile.clone())).encode()).into_owned()
+}
+
+/// A profile that was kept.
+pub(crate) fn profile_of(json: &str) -> Option<Profile> {
+    let mut read = smp_protocol::chat::decode_messages(json.as_bytes());
+    match read.pop() {
+        Some(Ok(ChatMessage { event: ChatEvent::Info(profile), .. })) => Some(profile),
+        _ => None,
+    }
+}
+
+/// `x.info`, as contacts get it while connecting.
+#[must_use]
+pub fn own_profile(name: &str) -> Vec<u8> {
+    ChatMessage::new(None, ChatEvent::Info(profile(name))).encode()
+}
+
+/// `x.contact`, as the owner of a contact address gets it with our request to connect.
+#[must_use]
+pub fn contact_request(name: &str, rng: &mut impl CryptoRng) -> Vec<u8> {
+    let mut request = ContactRequest::new(profile(name));
+    request.request_id = Some(SharedMessageId::generate(rng));
+    ChatMessage::new(None, ChatEvent::Contact(request)).encode()
+}
+
+/// The content of our short link, in the form that SimpleX apps put there.
+#[must_use]
+pub fn shown_with_link(name: &str) -> Vec<u8> {
+    let profile = json!({ "displayName": name, "fullName": "", "preferences": preferences() });
+    json!({ "profile": profile, "business": false }).to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use smp_protocol::chat::decode_messages;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_says_what_we_cannot_do() {
+        let messages = decode_messages(&own_profile("alice"));
+        let Ok(ChatMessage { event: ChatEvent::Info(profile), .. }) = &messages[0] else {
+            panic!("{messages:?}")
+        };
+        assert_eq!((profile.display_name.as_str(), profile.full_name.as_str()), ("alice", ""));
+        for what in ["calls", "files", "voice", "fullDelete", "sessions"] {
+            assert_eq!(profile.other["preferences"][what]["allow"], "no", "{what}");
+        }
+        for what in ["reactions", "timedMessages"] {
+            assert_eq!(profile.other["preferences"][what]["allow"], "yes", "{what}");
+        }
+        assert_eq!(profile.other["preferences"]["commands"], json!([]));
+        assert_eq!(profile_of(&json_of(profile)).as_ref(), Some(profile));
+        let requests = decode_messages(&contact_request("alice", &mut rand::rng()));
+        let Ok(ChatMessage { event: ChatEvent::Contact(request), .. }) = &requests[0] else {
+            panic!("{requests:?}")
+        };
+        assert!(request.profile == *profile && request.request_id.is_some());
+        let shown: Value = serde_json::from_slice(&shown_with_link("alice")).unwrap();
+        assert_eq!(shown["profile"]["preferences"], profile.other["preferences"]);
+    }
+
+    #[test]
+    fn a_feature_needs_both_sides() {
+        let with = |preferences: Value| {
+            let mut profile = Profile::new("bob");
+            profile.other.insert("preferences".into(), preferences);
+            profile
+        };
+        let reacts = |allow: &str| {
+            Feature::Reactions.is_ours_with(Some(&with(json!({ "reactions": { "allow": allow } }))))
+        };
+        assert!(reacts("yes") && reacts("always") && !reacts("no") && reacts("perhaps"));
+        assert!(Feature::Reactions.is_ours_with(None) && !Feature::FullDelete.is_ours_with(None));
+        let timed = |allow: &str, ttl: Value| {
+            disappear_after(Some(&with(json!({ "timedMessages": { "allow": allow, "ttl": ttl } }))))
+        };
+        assert_eq!(timed("yes", json!(3600)), Some(3600));
+        for (allow, ttl) in
+            [("no", json!(3600)), ("yes", json!(0)), ("yes", json!(null)), ("yes", json!(u64::MAX))]
+        {
+            assert_eq!(timed(allow, ttl), None);
+        }
+        assert_eq!(disappear_after(None), None);
+    }
+}
