@@ -143,6 +143,16 @@ pub enum Event {
         /// How far it is.
         stage: RotationStage,
     },
+    /// Post-quantum keys protect other directions of the connection than before: one side has [switched](crate::ConnectionHandle::set_post_quantum),
+    /// or they are agreed on later than when it was made.
+    PostQuantum {
+        /// The connection.
+        connection: ConnectionId,
+        /// Whether they protect what this side sends from now on.
+        sending: bool,
+        /// Whether they protect what the other side has just sent.
+        receiving: bool,
+    },
     /// The own relay takes nothing more for the connection, after [`ConnectionHandle::suspend`](crate::ConnectionHandle::suspend); or it
     /// refused that, and goes on ([`SuspensionState::Active`]).
     Suspension {
@@ -248,6 +258,7 @@ impl Event {
             | Self::RatchetSync { connection, .. }
             | Self::QueueRotation { connection, .. }
             | Self::Suspension { connection, .. }
+            | Self::PostQuantum { connection, .. }
             | Self::ReceivingStopped { connection, .. }
             | Self::ConnectionFailed { connection, .. } => Some(*connection),
             Self::RelayUp { .. }

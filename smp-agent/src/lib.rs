@@ -159,4 +159,4 @@ pub use smp_protocol::link::{ConnectionLink, ShortLink, ShortLinkScheme};
 pub use smp_ratchet::SecurityCode;
 pub use smp_transport::surroundings;
 pub use stages::{RotationSide, RotationStage, SuspensionState, SyncState};
-pub use summary::{ConnectionStatus, ConnectionSummary, Invitation, Trouble};
+pub use summary::{ConnectionStatus, ConnectionSummary, Invitation, PostQuantum, Trouble};

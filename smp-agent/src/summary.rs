@@ -1,6 +1,6 @@
 //! Connections as an application sees them.
 
-use crate::connection::{Condition, Connection, Phase};
+use crate::connection::{Condition, Connection, Phase, Protection};
 use crate::error::{ReceiveError, RelayError, SubscriptionError};
 use crate::id::{ConnectionId, UserId};
 use crate::stages::{RotationSide, RotationStage, SuspensionState, SyncState};
@@ -28,10 +28,31 @@ pub struct ConnectionSummary {
     pub rotations: Vec<(RotationSide, RotationStage)>,
     /// Whether the other side's messages are taken.
     pub suspension: SuspensionState,
+    /// What post-quantum keys protect.
+    pub post_quantum: PostQuantum,
     /// Messages that wait to be sent.
     pub waiting: u32,
     /// Messages that the application has not taken.
     pub undelivered: u32,
+}
+
+/// What post-quantum keys protect on a connection. They do so beside the other keys, and are agreed on anew in each turn of the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PostQuantum {
+    /// Whether this side wants them.
+    pub wanted: bool,
+    /// Whether they protect what this side sends.
+    pub sending: bool,
+    /// Whether they protect what the other side has sent last.
+    pub receiving: bool,
+}
+
+impl PostQuantum {
+    fn of(connection: &Connection) -> Self {
+        let Protection { sending, receiving } = connection.protection();
+        Self { wanted: connection.wants_pq(), sending, receiving }
+    }
 }
 
 /// Something that does not work on a connection, as long as it does not.
@@ -114,6 +135,7 @@ impl ConnectionSummary {
             sync: connection.resync.state,
             rotations: connection.moving.rotations(),
             suspension: connection.suspension.state(),
+            post_quantum: PostQuantum::of(connection),
             waiting: connection.waiting.messages.saturating_add(connection.deferred),
             undelivered: connection.undelivered,
         })

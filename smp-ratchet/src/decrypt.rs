@@ -41,6 +41,8 @@ pub struct Decrypted {
     pub ratchet: Ratchet,
     /// Change of the stored skipped keys.
     pub skipped: SkippedChange,
+    /// Whether the header has a key for the KEM: the other side wants post-quantum encryption.
+    pub kem_offered: bool,
     /// The message without its padding, or why there is none.
     pub plaintext: Result<Zeroizing<Vec<u8>>, DecryptError>,
 }
@@ -110,8 +112,10 @@ impl OpenedHeader<'_, '_> {
         stored: Option<MessageKey>,
         keys: &mut (impl KeySource + ?Sized),
     ) -> Result<Decrypted, DecryptError> {
+        let kem_offered = self.header.kem.is_some();
         if let (Some(id), Some(key)) = (&self.stored_key, stored) {
             return Ok(Decrypted {
+                kem_offered,
                 ratchet: self.ratchet.clone(),
                 skipped: SkippedChange::Removed(id.clone()),
                 plaintext: self.open_body(&key),
@@ -133,7 +137,7 @@ impl OpenedHeader<'_, '_> {
         let plaintext =
             skip(&mut state, self.header.number, &mut added).and_then(|()| self.open_with_chain(&mut state));
         let skipped = if added.is_empty() { SkippedChange::None } else { SkippedChange::Added(added) };
-        Ok(Decrypted { ratchet: Ratchet { state }, skipped, plaintext })
+        Ok(Decrypted { ratchet: Ratchet { state }, skipped, kem_offered, plaintext })
     }
 
     /// A message announces what its sender speaks; what both speak is used from now on.

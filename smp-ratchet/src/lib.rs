@@ -82,7 +82,7 @@
 //!     let ratchet = Ratchet::from_bytes(&tx.ratchet())?;
 //!     let opened = ratchet.open_header(message, &tx.header_keys())?;
 //!     let stored = opened.stored_key().and_then(|id| tx.skipped_key(id));
-//!     let Decrypted { ratchet, skipped, plaintext } = opened.decrypt(stored, &mut rand::rng())?;
+//!     let Decrypted { ratchet, skipped, plaintext, .. } = opened.decrypt(stored, &mut rand::rng())?;
 //!     tx.store(&ratchet.to_bytes(), &skipped); // also if there is no plaintext
 //!     tx.commit();
 //!     Ok(plaintext?.to_vec())

@@ -70,7 +70,12 @@ impl Connection {
             return Ok(Received::Early);
         }
         self.announced(message.agent_version, config);
-        let plaintext = self.decrypted(decrypted, effects)?;
+        if decrypted.kem_offered {
+            self.pq_offered(config);
+        }
+        let plaintext = self.decrypted(decrypted, effects);
+        self.tell_protection(effects);
+        let plaintext = plaintext?;
         if let Some((secret, version)) = &message.first
             && let Some(moving) = &mut self.moving.receive
         {

@@ -131,7 +131,7 @@ impl Connection {
         let header = MessageHeader { message_id: AgentMessageId(number), previous_hash };
         let encoded = Zeroizing::new(to_bytes(&AgentMessage::Message { header, message: content.clone() }));
         let length = message_length(self.agent_version, self.pq_support);
-        let pq = (kind == OutgoingKind::Message).then_some(self.pq_support);
+        let pq = (kind == OutgoingKind::Message).then_some(self.wants_pq());
         let seal = self.prepare(encoded.len(), length, pq, config)?;
         let agent_version = config.versions.agent.max();
         let hash = message_hash(&encoded);

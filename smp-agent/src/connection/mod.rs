@@ -44,6 +44,7 @@ pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
 pub(crate) use moving::{Errand, Moving, Place};
 pub(crate) use origin::{OldQueue, Origin, Received, Unreadable};
 pub(crate) use phase::{Phase, Role};
+pub(crate) use pq::Protection;
 pub(crate) use queue::{CreatedQueue, ReceiveQueue, SendQueue};
 pub(crate) use receive::Opened;
 pub(crate) use short_link::{BehindLink, LinkFetch};
@@ -98,8 +99,14 @@ pub(crate) struct State {
     /// Version of agent messages: our newest one until the peer's is known.
     #[serde(with = "crate::stored")]
     pub(crate) agent_version: AgentVersion,
-    /// Whether this side wants post-quantum keys, and later whether both do.
+    /// Whether this side wants post-quantum keys, and later whether both did once: then headers have room for them.
     pub(crate) pq_support: bool,
+    /// The application does not want them any more.
+    #[serde(default)]
+    pub(crate) pq_refused: bool,
+    /// The protection that the application knows of. None as long as the connection is being made.
+    #[serde(default)]
+    pub(crate) protection_told: Option<Protection>,
     /// Our information for the peer, until it is sent.
     #[serde(with = "crate::stored")]
     pub(crate) own_info: Vec<u8>,
@@ -186,6 +193,8 @@ impl Connection {
             phase,
             agent_version,
             pq_support,
+            pq_refused: false,
+            protection_told: None,
             own_info: Vec::new(),
             request_info: None,
             link: None,
@@ -329,6 +338,7 @@ impl Connection {
 
     fn connected(&mut self, effects: &mut Effects) {
         self.phase = Phase::Connected;
+        self.expect_protection();
         effects.events.push(Event::Connected { connection: self.id });
     }
 

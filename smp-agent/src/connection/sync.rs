@@ -182,7 +182,7 @@ impl Connection {
     }
 
     fn make_keys(&mut self, version: RatchetVersion, answer_to: Option<[u8; 32]>, rng: &mut impl CryptoRng) {
-        let keys = OfferedKeys::generate(version, self.pq_support, rng);
+        let keys = OfferedKeys::generate(version, self.wants_pq(), rng);
         self.resync.sent = Some(SentKeys { keys, version, answer_to });
     }
 

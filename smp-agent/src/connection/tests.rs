@@ -2,6 +2,7 @@
 
 mod address;
 mod pair;
+mod post_quantum;
 mod recorded;
 mod rotation;
 mod short_link;

@@ -110,7 +110,7 @@ fn receive(conversation: &Conversation, message: &[u8]) {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let received = conversation.receiver.decrypt(message, &conversation.skipped, &mut rng);
     assert_eq!(conversation.receiver, before, "a ratchet is a value");
-    let Ok(Decrypted { ratchet, skipped, plaintext }) = received else { return };
+    let Ok(Decrypted { ratchet, skipped, plaintext, .. }) = received else { return };
     if let SkippedChange::Added(keys) = &skipped {
         assert!(keys.len() <= 2 * MAX_SKIPPED as usize);
         assert_ne!(ratchet, before);

@@ -250,3 +250,22 @@ async fn many_connections_of_one_agent() {
         assert_eq!(bob.texts(1).await, [a.to_string()]);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn post_quantum_keys_are_switched_off_and_on_and_that_is_told() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+    for wanted in [false, true] {
+        alice.agent.connection(connections.0).set_post_quantum(wanted).await.unwrap();
+        // What was said goes on after a crash.
+        alice = alice.crash().await;
+        talk(&mut alice, &mut bob, connections).await;
+        talk(&mut alice, &mut bob, connections).await;
+        for (peer, id, wants) in [(&alice, connections.0, wanted), (&bob, connections.1, true)] {
+            let now = peer.agent.connection(id).summary().await.unwrap().unwrap().post_quantum;
+            assert_eq!((now.wanted, now.sending, now.receiving), (wants, wanted, wanted));
+        }
+    }
+}

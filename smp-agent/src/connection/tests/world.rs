@@ -369,6 +369,12 @@ impl World {
         begun
     }
 
+    /// The application wants post-quantum keys, or does not.
+    pub(super) fn switch(&mut self, side: usize, wanted: bool) {
+        let Peer { connection, config, .. } = &mut self.sides[side];
+        connection.set_post_quantum(wanted, config).unwrap();
+    }
+
     pub(super) fn abort(&mut self, side: usize) -> bool {
         let mut effects = Effects::default();
         let aborted = self.sides[side].connection.abort_rotation(&mut effects).is_ok();
