@@ -20,6 +20,8 @@ mod short_invitations;
 mod short_links;
 mod socks;
 mod suspension;
+mod tor;
+mod tor_network;
 mod troubles;
 mod users;
 
