@@ -12,11 +12,11 @@ use crate::config::AgentConfig;
 use crate::error::{AgentError, StorageError};
 use crate::events::Events;
 use crate::id::{ConnectionId, UserId};
+use crate::key_file::application_key;
 use crate::network;
 use crate::network::{Engine, RelayStates};
 use crate::relay_set::RelayEntry;
 use crate::summary::{ConnectionSummary, Invitation};
-use smp_crypto::hkdf::hkdf_sha512;
 use smp_protocol::link::ConnectionLink;
 use smp_sqlite::DatabaseKey;
 use smp_transport::surroundings::Surroundings;
@@ -24,9 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-/// The name of this use of HKDF, in front of the purpose.
-const APPLICATION_KEY: &[u8] = b"smp application key: ";
 
 /// An agent: the connections in one data directory, and the tasks that keep them going.
 ///
@@ -215,12 +212,10 @@ impl Agent {
     }
 
     /// A key for a file of the application's own, beside the agent's: the same for the same purpose as long as the data directory is encrypted, whatever
-    /// the secret is. None if it is not encrypted.
+    /// the secret is. [`change_database_key`](crate::change_database_key) encrypts one that is there. None if it is not encrypted.
     #[must_use]
     pub fn application_key(&self, purpose: &str) -> Option<DatabaseKey> {
-        let key = self.engine.steps.store.key()?;
-        let info = [APPLICATION_KEY, purpose.as_bytes()].concat();
-        Some(DatabaseKey::new(hkdf_sha512(b"", key.as_bytes(), &info)))
+        self.engine.steps.store.key().map(|key| application_key(key, purpose))
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

@@ -6,7 +6,7 @@
 
 use crate::data_dir::{DataDir, has_content};
 use crate::error::{AgentError, StorageError};
-use crate::key_file::{KeyFile, new_key};
+use crate::key_file::{self, KeyFile, new_key};
 use crate::secret::{Secret, SecretError};
 use smp_crypto::passphrase::PassphraseCost;
 use smp_sqlite::{Content, DatabaseKey, Options};
@@ -55,7 +55,9 @@ async fn encrypt(data_dir: &Path, secrets: &[Secret], cost: PassphraseCost) -> R
     let key = key.await?;
     match content {
         Content::Nothing => Ok(()),
-        Content::Plain | Content::Sealed => Copied::new(&dir, None, Some(&key)).await?.take_place(),
+        Content::Plain | Content::Sealed => {
+            Copied::new(&dir.database(), None, Some(&key)).await?.take_place()
+        }
     }
 }
 
@@ -71,7 +73,7 @@ pub async fn decrypt_data_dir(data_dir: &Path, secret: &Secret) -> Result<(), Ag
     let dir = DataDir::open(data_dir)?;
     let (file, key) = unlock(data_dir, secret).await?;
     if file.database()? == Content::Sealed {
-        Copied::new(&dir, Some(key), None).await?.take_place()?;
+        Copied::new(&dir.database(), Some(key), None).await?.take_place()?;
     }
     file.remove()
 }
@@ -91,6 +93,38 @@ pub async fn change_secrets(data_dir: &Path, secret: &Secret, new: &[Secret]) ->
     let new = new.to_vec();
     let work = move || file.write(&key, &new, PassphraseCost::DEFAULT, &mut Randomness::machine().rng());
     blocking(work).await
+}
+
+/// As [`Agent::application_key`](crate::Agent::application_key), of a data directory that no agent has open.
+///
+/// # Errors
+/// [`AgentError::Secret`] if it is not encrypted, or under another secret; [`AgentError::DataDirectory`].
+///
+/// # Cancel safety
+/// Nothing is changed.
+pub async fn application_key(
+    data_dir: &Path,
+    secret: &Secret,
+    purpose: &str,
+) -> Result<DatabaseKey, AgentError> {
+    let (_, key) = unlock(data_dir, secret).await?;
+    Ok(key_file::application_key(&key, purpose))
+}
+
+/// Encrypts a database of the application's, which nobody has open, or does so no more. A copy is made, which takes its place; then the old one is
+/// overwritten. Where this is cut off there may be a file beside it with `.new` behind its name, which is to be removed.
+///
+/// # Errors
+/// [`AgentError::DataDirectory`], [`AgentError::Storage`]; then the database is as it was.
+///
+/// # Cancel safety
+/// When it is dropped, or the process dies, the database is as before or as it is to be.
+pub async fn change_database_key(
+    database: &Path,
+    from: Option<DatabaseKey>,
+    to: Option<&DatabaseKey>,
+) -> Result<(), AgentError> {
+    Copied::new(database, from, to).await?.take_place()
 }
 
 async fn unlock(data_dir: &Path, secret: &Secret) -> Result<(KeyFile, DatabaseKey), AgentError> {
@@ -120,21 +154,20 @@ struct Copied {
 impl Copied {
     /// Makes it, encrypted if there is a key. The log of the database is empty afterwards.
     async fn new(
-        dir: &DataDir,
+        database: &Path,
         from: Option<DatabaseKey>,
         to: Option<&DatabaseKey>,
     ) -> Result<Self, AgentError> {
-        let database = dir.database();
-        let copy = with_end(&database, UNFINISHED);
+        let copy = with_end(database, UNFINISHED);
         durable::remove(&copy).map_err(about(&copy))?;
         // SQLite would make it with the mode of the umask.
         durable::create_new(&copy, Access::Owner).map_err(about(&copy))?;
-        let options = Options::new(&database, from);
+        let options = Options::new(database, from);
         smp_sqlite::copy(&options, &copy, to)
             .await
             .map_err(|error| StorageError::from(crate::store::Fault::from(error)))?;
         durable::sync(&copy).map_err(about(&copy))?;
-        Ok(Self { database, copy })
+        Ok(Self { database: database.to_owned(), copy })
     }
 
     fn take_place(self) -> Result<(), AgentError> {

@@ -15,6 +15,7 @@ use crate::secret::{SealedKey, Secret, SecretError, seal_by_all};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use smp_crypto::hash::sha256;
+use smp_crypto::hkdf::hkdf_sha512;
 use smp_crypto::passphrase::PassphraseCost;
 use smp_sqlite::{Content, DatabaseKey, KEY_SIZE};
 use smp_transport::durable::{self, Access};
@@ -27,6 +28,8 @@ use zeroize::Zeroizing;
 const KEY_FILE: &str = "agent.key";
 const MAGIC: &[u8; 11] = b"SMP KEYFILE";
 const VERSION: u8 = 1;
+/// The name of this use of HKDF, in front of the purpose.
+const APPLICATION_KEY: &[u8] = b"smp application key: ";
 const HASH_SIZE: usize = 32;
 /// The most bytes of the file; eight secrets take less than a quarter of them.
 const MAX_SIZE: usize = 4096;
@@ -144,6 +147,12 @@ impl KeyFile {
             .and_then(|()| durable::sync_name(&self.path))
             .map_err(|error| self.failed(error))
     }
+}
+
+/// A key for a file of the application's, of that of the data.
+pub(crate) fn application_key(key: &DatabaseKey, purpose: &str) -> DatabaseKey {
+    let info = [APPLICATION_KEY, purpose.as_bytes()].concat();
+    DatabaseKey::new(hkdf_sha512(b"", key.as_bytes(), &info))
 }
 
 /// A key for new data.

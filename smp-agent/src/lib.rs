@@ -138,7 +138,9 @@ mod summary;
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};
 pub use archive::{ArchiveError, RestoredArchive, restore_archive};
-pub use at_rest::{change_secrets, decrypt_data_dir, encrypt_data_dir, is_encrypted};
+pub use at_rest::{
+    application_key, change_database_key, change_secrets, decrypt_data_dir, encrypt_data_dir, is_encrypted,
+};
 pub use config::{AgentConfig, Limits, Timeouts, Versions};
 pub use error::{
     AgentError, ConnectionError, LinkError, ReceiveError, RelayError, SendError, StorageError,

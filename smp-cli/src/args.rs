@@ -25,6 +25,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "DIR", env = "SMP_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
+    /// File whose first line is the passphrase of what is kept here; otherwise the variable SMP_PASSPHRASE may have it, or it is asked for.
+    #[arg(long, global = true, value_name = "FILE", env = "SMP_PASSPHRASE_FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+
     /// Print one JSON object per line, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -58,6 +62,9 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Remove a contact and all that is kept of them, and tell them.
     Remove(RemoveArgs),
+    /// Encrypt what is kept here under a passphrase, change it, or stop it.
+    #[command(subcommand)]
+    Passphrase(PassphraseArgs),
     /// Print a script that completes commands in your shell.
     Completions {
         /// The shell.
@@ -199,6 +206,21 @@ pub(crate) struct RemoveArgs {
     /// Do not tell the contact: for them it looks as if you were away for ever.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// `smp passphrase`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PassphraseArgs {
+    /// Encrypt contacts, keys and texts.
+    Set,
+    /// Take another passphrase. Nothing is encrypted again: copies that were made before still have the old one.
+    Change {
+        /// File whose first line is the new one; asked for if it is left out.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Decrypt contacts, keys and texts.
+    Remove,
 }
 
 /// `smp demo`

@@ -69,7 +69,8 @@ impl DataDir {
         }
         self.refuse_existing()?;
         // Unfinished files are what a kill left. Contacts whose settings were lost get new ones.
-        let unfinished = [self.settings_file(), self.running_file()].map(|file| with_end(&file, UNFINISHED));
+        let unfinished = [self.settings_file(), self.running_file(), self.book_file()]
+            .map(|file| with_end(&file, UNFINISHED));
         let logs = ["-wal", "-shm"].map(|end| with_end(&self.book_file(), end));
         let kept = [self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
         let is_ours = |path: PathBuf| unfinished.iter().chain(&logs).chain(&kept).any(|own| *own == path);

@@ -8,12 +8,13 @@ use smp_agent::AgentError;
 use tokio::time::Instant;
 
 use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
-use crate::commands::{Task, chat, init, join, listen, papers, run_task, send, welcome};
+use crate::commands::{Task, chat, init, join, listen, papers, passphrase, run_task, send, welcome};
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
 use crate::files::Missing;
 use crate::output::Output;
+use crate::passphrase::Passphrase;
 use crate::qr::Picture;
 use crate::session::Session;
 use crate::shared::{Answer, Holder, Running, Server, ask};
@@ -82,6 +83,7 @@ impl Work {
 
 async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
     let dir = || DataDir::locate(cli.data_dir.as_deref());
+    let mut passphrase = Passphrase::new(cli.passphrase_file);
     let missing = match &cli.command {
         Some(Command::Contacts(ContactsArgs { new_book: true })) => Missing::NewBook,
         _ => Missing::Refuse,
@@ -92,7 +94,8 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Man { dir } => return papers::man(&dir, output),
         Command::Demo(args) => return demo::run(&args, output).await,
         Command::DemoRelay(args) => return demo::run_relay(&args).await,
-        Command::Init(args) => return init::run(args, &dir()?, output),
+        Command::Init(args) => return init::run(args, &dir()?, &passphrase, output).await,
+        Command::Passphrase(args) => return passphrase::run(args, &dir()?, &mut passphrase, output).await,
         Command::Contacts(_) => Work::Task(Task::Contacts),
         Command::Invite(args) => Work::Task(Task::Invite(args)),
         Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
@@ -105,14 +108,20 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
             Work::Chat(args)
         }
     };
-    work_in(&dir()?, work, missing, output).await
+    work_in(&dir()?, work, missing, passphrase, output).await
 }
 
 /// Does the work: here, or in the process that holds the directory.
-async fn work_in(dir: &DataDir, mut work: Work, missing: Missing, output: &Output) -> anyhow::Result<Exit> {
+async fn work_in(
+    dir: &DataDir,
+    mut work: Work,
+    missing: Missing,
+    mut passphrase: Passphrase,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     let deadline = Instant::now() + HELD_TIMEOUT;
     loop {
-        match Session::open(dir, missing).await {
+        match Session::open(dir, missing, &mut passphrase).await {
             Ok(session) => return hold(dir, work, session, output).await,
             Err(error) if is_held(&error) => {}
             Err(error) => return Err(error),

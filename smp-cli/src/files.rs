@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use smp_agent::Agent;
 
+use crate::book_key::is_sealed;
 use crate::data_dir::DataDir;
 use smp_chat::{Book, BookError};
 
@@ -31,7 +32,11 @@ impl Files {
     pub(crate) async fn look(dir: &DataDir) -> anyhow::Result<Self> {
         let (book, agent) = (dir.book_file(), dir.agent_file());
         let has_book = has_content(&book);
-        if has_book && !has_content(&agent) && Book::has_contacts(&book, None).await.map_err(advised)? {
+        let had_contacts = async || -> anyhow::Result<bool> {
+            // One that is encrypted is of an agent that was.
+            Ok(is_sealed(&book)? || Book::has_contacts(&book, None).await.map_err(advised)?)
+        };
+        if has_book && !has_content(&agent) && had_contacts().await? {
             bail!(
                 "{} {}, though {} has contacts: without it none of them can be reached. Restore it from a backup; if there is none, \
                  begin anew in another --data-dir",

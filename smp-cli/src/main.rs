@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a program runs with the time and chance of this machine")]
 
 mod args;
+mod book_key;
 mod commands;
 mod data_dir;
 mod demo;
@@ -12,6 +13,7 @@ mod files;
 mod full_disk;
 mod names;
 mod output;
+mod passphrase;
 mod qr;
 mod relays;
 mod scan;

@@ -180,11 +180,11 @@ async fn a_change_that_is_cut_off_leaves_the_old_or_the_new_one() {
         left.push((copy_of(dir.path()), None));
         std::fs::write(dir.path().join(format!("{DATABASE}{UNFINISHED}")), b"part of it").unwrap();
         left.push((copy_of(dir.path()), None));
-        let copied = Copied::new(&held, None, Some(&key)).await.unwrap();
+        let copied = Copied::new(&held.database(), None, Some(&key)).await.unwrap();
         left.push((copy_of(dir.path()), None));
         copied.take_place().unwrap();
         left.push((copy_of(dir.path()), Some(&secret)));
-        let copied = Copied::new(&held, Some(key), None).await.unwrap();
+        let copied = Copied::new(&held.database(), Some(key), None).await.unwrap();
         left.push((copy_of(dir.path()), Some(&secret)));
         copied.take_place().unwrap();
         left.push((copy_of(dir.path()), None));
@@ -248,6 +248,8 @@ async fn keys_for_the_applications_files_are_of_the_data() {
     agent.shutdown().await;
     let plain = tempfile::tempdir().unwrap();
     let (agent, _events) = open(plain.path(), None).await.unwrap();
+    let offline = application_key(dir.path(), &other, "book");
+    assert_eq!(offline.await.unwrap().as_bytes(), key.as_bytes());
     assert!(agent.application_key("book").is_none());
     agent.shutdown().await;
 }

@@ -4,20 +4,29 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
+use smp_agent::is_encrypted;
 
+use super::passphrase::encrypt;
 use crate::args::InitArgs;
 use crate::data_dir::{DataDir, Settings};
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::passphrase::Passphrase;
 use crate::relays::parse_relays;
 use smp_chat::{MAX_NAME, is_addressable, printable};
 
 /// How often a question is asked again.
 const ATTEMPTS: usize = 5;
 
-pub(crate) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(
+    args: InitArgs,
+    dir: &DataDir,
+    passphrase: &Passphrase,
+    output: &Output,
+) -> anyhow::Result<Exit> {
     // Nobody shall answer questions for nothing.
     dir.refuse_existing()?;
+    let secret = passphrase.known()?;
     let asks = !output.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();
     if !asks && (args.name.is_none() || args.relays.is_empty()) {
         bail!("Say who you are and where you receive: smp init --name YOU --relay smp://FINGERPRINT@HOST");
@@ -43,6 +52,9 @@ pub(crate) fn run(args: InitArgs, dir: &DataDir, output: &Output) -> anyhow::Res
         receipts: !args.no_receipts,
         history: !args.no_history,
     })?;
+    if let Some(secret) = secret.filter(|_| !is_encrypted(&dir.agent_dir()).unwrap_or(false)) {
+        encrypt(dir, &secret).await?;
+    }
     let sentence = format!(
         "You are {name}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
         dir.path().display()

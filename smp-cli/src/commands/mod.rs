@@ -8,6 +8,7 @@ pub(crate) mod join;
 pub(crate) mod listen;
 mod notices;
 pub(crate) mod papers;
+pub(crate) mod passphrase;
 mod remove;
 pub(crate) mod send;
 mod stop;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, MessageId,
-    SecurityCode, ShortLinkScheme, StorageError,
+    SecretError, SecurityCode, ShortLinkScheme, StorageError,
 };
 use smp_chat::compose::{self, Outgoing};
 use smp_chat::conversation::Delivery;
@@ -12,8 +12,10 @@ use smp_chat::{Book, Contact, KeptItem, Status};
 use smp_protocol::chat::ChatEvent;
 use tokio::sync::Mutex;
 
+use crate::book_key;
 use crate::data_dir::{DataDir, Settings};
 use crate::files::{Files, Missing, advised};
+use crate::passphrase::Passphrase;
 use crate::relays::parse_relays;
 use crate::text::unix_millis;
 use crate::trouble::Trouble;
@@ -29,18 +31,26 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Opens the files, alone: a second process is refused. So is an identity whose files have gone, unless they are to be made anew.
-    pub(super) async fn open(dir: &DataDir, how: Missing) -> anyhow::Result<(Self, Events)> {
+    pub(super) async fn open(
+        dir: &DataDir,
+        how: Missing,
+        passphrase: &mut Passphrase,
+    ) -> anyhow::Result<(Self, Events)> {
         let settings = dir.settings()?;
         let relays = parse_relays(&settings.relays)?;
         let files = Files::look(dir).await?;
         let mut config = AgentConfig::new(dir.agent_dir(), relays);
         config.receipts = settings.receipts;
-        let (agent, events) = Agent::open(config).await?;
+        let (agent, events) = open_agent(config, passphrase).await?;
         if let Err(error) = files.check(&agent, how).await {
             agent.shutdown().await;
             return Err(error);
         }
-        let book = Book::open(&dir.book_file(), None, settings.history).await.map_err(advised)?;
+        let key = agent.application_key(book_key::PURPOSE);
+        if let Some(key) = &key {
+            book_key::seal(&dir.book_file(), key).await?;
+        }
+        let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
         let identity = Self { agent, book, settings, handing_over: Mutex::new(()) };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
@@ -241,5 +251,17 @@ pub(super) fn about(contact: &Contact, error: AgentError) -> anyhow::Error {
             "the encryption state of the connection with {name} is damaged; remove the contact and connect again"
         ),
         error => error.into(),
+    }
+}
+
+/// Opens the agent, and asks for the passphrase only when nobody else has the directory and it needs one.
+async fn open_agent(mut config: AgentConfig, passphrase: &mut Passphrase) -> anyhow::Result<(Agent, Events)> {
+    config.secret = passphrase.known()?;
+    match Agent::open(config.clone()).await {
+        Err(AgentError::Secret(SecretError::Needed(_))) => {
+            config.secret = Some(passphrase.ask("Passphrase: ")?);
+            Ok(Agent::open(config).await?)
+        }
+        opened => Ok(opened?),
     }
 }

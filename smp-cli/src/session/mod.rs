@@ -18,6 +18,7 @@ pub(crate) use self::notice::Notice;
 use crate::data_dir::DataDir;
 use crate::files::Missing;
 use crate::full_disk;
+use crate::passphrase::Passphrase;
 
 /// Notices that wait for a command which follows them and is slow; older ones are dropped.
 const FOLLOWED_NOTICES: usize = 1024;
@@ -78,8 +79,12 @@ impl Deref for Session {
 
 impl Session {
     /// Opens the identity and receives its events, alone: see [`Identity::open`].
-    pub(crate) async fn open(dir: &DataDir, how: Missing) -> anyhow::Result<Self> {
-        let (identity, events) = Identity::open(dir, how).await?;
+    pub(crate) async fn open(
+        dir: &DataDir,
+        how: Missing,
+        passphrase: &mut Passphrase,
+    ) -> anyhow::Result<Self> {
+        let (identity, events) = Identity::open(dir, how, passphrase).await?;
         let told = broadcast::Sender::new(FOLLOWED_NOTICES);
         let source =
             EventSource { events, current: None, notices: VecDeque::new(), told_full_disk: false, told };

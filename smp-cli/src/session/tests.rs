@@ -13,7 +13,7 @@ async fn session() -> (tempfile::TempDir, Session, Contact) {
     let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
     dir.create(&Settings { name: "alice".into(), relays: vec![relay], receipts: true, history: true })
         .unwrap();
-    let session = Session::open(&dir, Missing::Refuse).await.unwrap();
+    let session = Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap();
     let contact = session.book().add(1, Some("bob"), Status::Connected, None).await.unwrap();
     (folder, session, contact)
 }
@@ -27,15 +27,25 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
     let lost = session.agent().join(&link.replace("TW-g", "UW-g"), b"").await.unwrap();
     session.close().await;
     for _ in 0..2 {
-        let session =
-            Session::open(&DataDir::locate(Some(folder.path())).unwrap(), Missing::Refuse).await.unwrap();
+        let session = Session::open(
+            &DataDir::locate(Some(folder.path())).unwrap(),
+            Missing::Refuse,
+            &mut Passphrase::new(None),
+        )
+        .await
+        .unwrap();
         assert_eq!(session.book().contacts().await.unwrap().len(), 2);
         let contact = session.book().by_connection(lost.number()).await.unwrap().unwrap();
         assert_eq!((contact.name.as_str(), contact.status), ("contact", Status::Joining));
         session.close().await;
     }
-    let session =
-        Session::open(&DataDir::locate(Some(folder.path())).unwrap(), Missing::Refuse).await.unwrap();
+    let session = Session::open(
+        &DataDir::locate(Some(folder.path())).unwrap(),
+        Missing::Refuse,
+        &mut Passphrase::new(None),
+    )
+    .await
+    .unwrap();
     session.remove(&session.contact("contact").await.unwrap()).await.unwrap();
     assert_eq!(session.agent().connections().await.unwrap().len(), 1);
     session.close().await;

@@ -61,7 +61,12 @@ impl Person {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
-        command.env_remove("SMP_DATA_DIR").arg("--data-dir").arg(&self.dir).args(args);
+        command
+            .env_remove("SMP_DATA_DIR")
+            .env_remove("SMP_PASSPHRASE")
+            .arg("--data-dir")
+            .arg(&self.dir)
+            .args(args);
         command
     }
 
