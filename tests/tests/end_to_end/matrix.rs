@@ -11,6 +11,8 @@ use smp_protocol::version::{SmpVersion, VersionRange};
 const SHORT_LINKS: u16 = 15;
 /// The last version in which only recipients secure queues.
 const LEGACY: u16 = 8;
+/// Turns of a conversation until post-quantum keys have to be agreed on.
+const ROUNDS: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Way {
@@ -93,6 +95,23 @@ async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): (ConnectionId, Connectio
     assert!(codes.0.is_some() && codes.0 == codes.1);
 }
 
+/// Talks until post-quantum keys protect both directions, or neither if they are not wanted.
+async fn until_protected(alice: &mut Peer, bob: &mut Peer, (a, b): (ConnectionId, ConnectionId), pq: bool) {
+    for _ in 0..ROUNDS {
+        talk(alice, bob, (a, b)).await;
+        let mut protected = Vec::new();
+        for (peer, connection) in [(&*alice, a), (&*bob, b)] {
+            let summary = peer.agent.connection(connection).summary().await.unwrap().unwrap();
+            protected.extend([summary.post_quantum.sending, summary.post_quantum.receiving]);
+        }
+        if protected == [pq; 4] {
+            return;
+        }
+        assert!(pq, "post-quantum keys that nobody wanted: {protected:?}");
+    }
+    panic!("no post-quantum keys after {ROUNDS} rounds");
+}
+
 async fn all_ways(version: u16) {
     let of_version = |config: &mut smp_server::config::Config| config.server.max_version = version;
     let (one, other) = (TestRelay::start_with(of_version).await, TestRelay::start_with(of_version).await);
@@ -106,7 +125,7 @@ async fn all_ways(version: u16) {
         for (address, link) in &links {
             let ends = connect(&mut alice, &mut bob, link).await;
             assert_ne!(*address, Some(ends.0), "each who asks at an address has a connection");
-            talk(&mut alice, &mut bob, ends).await;
+            until_protected(&mut alice, &mut bob, ends, way.pq).await;
             connections += 1;
         }
         for (peer, relay) in [(&alice, &one), (&bob, &other)] {
