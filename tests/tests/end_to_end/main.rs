@@ -23,6 +23,7 @@ mod suspension;
 mod tor;
 mod tor_network;
 mod troubles;
+mod upgrade;
 mod users;
 
 use harness::{Peer, TestRelay, connect, finish, numbers};
