@@ -218,6 +218,24 @@ pub enum RelayError {
     NotForwarded(String),
 }
 
+impl RelayError {
+    /// Its kind.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "Unreachable",
+            Self::Lost(_) => "Lost",
+            Self::Fingerprint => "Fingerprint",
+            Self::Timeout => "Timeout",
+            Self::NotAllowed => "NotAllowed",
+            Self::Version => "Version",
+            Self::Refused(_) => "Refused",
+            Self::NoOnionHost => "NoOnionHost",
+            Self::NoProxy => "NoProxy",
+            Self::NotForwarded(_) => "NotForwarded",
+        }
+    }
+}
+
 /// Why a connection cannot be completed or continued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]

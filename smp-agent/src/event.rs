@@ -269,6 +269,36 @@ impl Event {
         }
     }
 
+    /// Its kind.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Confirmation { .. } => "Confirmation",
+            Self::Request { .. } => "Request",
+            Self::LinkShown { .. } => "LinkShown",
+            Self::Info { .. } => "Info",
+            Self::Connected { .. } => "Connected",
+            Self::Message { .. } => "Message",
+            Self::Sent { .. } => "Sent",
+            Self::SendFailed { .. } => "SendFailed",
+            Self::Receipt { .. } => "Receipt",
+            Self::QuotaExceeded { .. } => "QuotaExceeded",
+            Self::QueueRefused { .. } => "QueueRefused",
+            Self::ReceiveFailed { .. } => "ReceiveFailed",
+            Self::Forgotten { .. } => "Forgotten",
+            Self::RatchetSync { .. } => "RatchetSync",
+            Self::QueueRotation { .. } => "QueueRotation",
+            Self::PostQuantum { .. } => "PostQuantum",
+            Self::Suspension { .. } => "Suspension",
+            Self::ConnectionFailed { .. } => "ConnectionFailed",
+            Self::ReceivingStopped { .. } => "ReceivingStopped",
+            Self::RelayUp { .. } => "RelayUp",
+            Self::RelayDown { .. } => "RelayDown",
+            Self::Missed { .. } => "Missed",
+            Self::StorageFailed { .. } => "StorageFailed",
+            Self::StorageRecovered { .. } => "StorageRecovered",
+        }
+    }
+
     /// The part that is stored beside the JSON form.
     pub(crate) fn body(&self) -> &[u8] {
         match self {

@@ -91,7 +91,8 @@
 //! Deleted data is overwritten with zeros in the database file. Its write-ahead log may hold the content until SQLite writes over
 //! it or the agent is shut down, and file systems and flash disks may keep copies that no program reaches. In memory, the values
 //! that hold private keys, shared secrets and ratchet keys are wiped when they are dropped. Texts of messages, links, and the
-//! bytes that pass to and from SQLite are freed without being wiped. The agent logs nothing. The library beneath it gives the
+//! bytes that pass to and from SQLite are freed without being wiped. The agent logs nothing, unless the feature `tracing` is on:
+//! then what it does, in words and counts, with no identifiers at any level (target `smp_agent`). The library beneath it gives the
 //! statements it runs, without any values, to a logger if the application has one.
 //!
 //! # What it does not do yet
@@ -134,6 +135,7 @@ mod steps;
 mod store;
 mod stored;
 mod summary;
+mod trace;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};

@@ -50,6 +50,6 @@ pub enum SuspensionState {
     Active,
     /// The own relay is being told to take no more.
     Suspending,
-    /// The own relay takes no more, which is final. What it took before is delivered.
+    /// The own relay takes no more, which is final. Messages that it took before are delivered.
     Suspended,
 }

@@ -28,7 +28,7 @@ pub struct ConnectionSummary {
     pub rotations: Vec<(RotationSide, RotationStage)>,
     /// Whether the other side's messages are taken.
     pub suspension: SuspensionState,
-    /// What post-quantum keys protect.
+    /// The protection by post-quantum keys.
     pub post_quantum: PostQuantum,
     /// Messages that wait to be sent.
     pub waiting: u32,
@@ -36,7 +36,7 @@ pub struct ConnectionSummary {
     pub undelivered: u32,
 }
 
-/// What post-quantum keys protect on a connection. They do so beside the other keys, and are agreed on anew in each turn of the conversation.
+/// The directions of a connection that post-quantum keys protect. They do so beside the other keys, and are agreed on anew in each turn of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PostQuantum {

@@ -206,8 +206,8 @@ impl ConnectionHandle {
         step.await?.1.durable().await
     }
 
-    /// Has the own relay take nothing more for the connection (`OFF`), or for a contact address. What it took before is delivered, and
-    /// messages can still be sent. The other side learns only that its messages are refused: an agent of this kind tells its application by
+    /// Has the own relay take nothing more for the connection (`OFF`), or for a contact address. Messages that it took before are delivered, and
+    /// more can still be sent. The other side learns only that its messages are refused: an agent of this kind tells its application by
     /// [`Event::QueueRefused`](crate::Event::QueueRefused), and gives them up after a day. [`Event::Suspension`](crate::Event::Suspension)
     /// tells when it is done.
     ///

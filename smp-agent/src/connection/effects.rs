@@ -186,6 +186,24 @@ pub(crate) enum OutgoingKind {
 }
 
 impl OutgoingKind {
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Request => "Request",
+            Self::Confirmation => "Confirmation",
+            Self::Hello => "Hello",
+            Self::Message => "Message",
+            Self::Receipt => "Receipt",
+            Self::Continue => "Continue",
+            Self::RatchetKey => "RatchetKey",
+            Self::Ready => "Ready",
+            Self::QueueAdd => "QueueAdd",
+            Self::QueueKey => "QueueKey",
+            Self::QueueUse => "QueueUse",
+            Self::QueueTest => "QueueTest",
+        }
+    }
+
     /// Whether it waits for the peer's attention: a push notification is sent.
     pub(crate) fn notifies(self) -> bool {
         match self {

@@ -12,6 +12,7 @@ use crate::id::ConnectionId;
 use crate::relay_set::{RelayRole, ranked};
 use crate::session_key::Owner;
 use crate::steps::Commit;
+use crate::trace;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
@@ -43,6 +44,17 @@ impl Task {
     }
 }
 
+impl Task {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::FetchLink(_) => "FetchLink",
+            Self::CreateQueue(..) => "CreateQueue",
+            Self::SecureOwn(_) => "SecureOwn",
+            Self::SecurePeer(_) => "SecurePeer",
+        }
+    }
+}
+
 /// Does a command once. `refused` are the relays that will not make the queue. Returns the step that follows from it if that need not
 /// be durable before the next command.
 pub(super) async fn run(
@@ -51,15 +63,16 @@ pub(super) async fn run(
     task: &Task,
     refused: &mut Vec<RelayAddress>,
 ) -> Result<Option<Commit>, Later> {
-    match task {
-        Task::FetchLink(fetch) => fetch_link(engine, owner, fetch).await?,
+    let done = match task {
+        Task::FetchLink(fetch) => fetch_link(engine, owner, fetch).await.map(|()| None),
         Task::CreateQueue(queue, theirs) => {
-            create_queue(engine, owner, queue, theirs.as_ref(), refused).await?
+            create_queue(engine, owner, queue, theirs.as_ref(), refused).await.map(|()| None)
         }
-        Task::SecureOwn(queue) => secure_own(engine, owner, queue).await?,
-        Task::SecurePeer(queue) => return secure_peer(engine, owner, queue).await,
-    }
-    Ok(None)
+        Task::SecureOwn(queue) => secure_own(engine, owner, queue).await.map(|()| None),
+        Task::SecurePeer(queue) => secure_peer(engine, owner, queue).await,
+    };
+    trace::command(task.name(), if done.is_ok() { "answered" } else { "to be repeated" });
+    done
 }
 
 async fn fail(engine: &Engine, id: ConnectionId, error: ConnectionError) -> Result<(), Later> {

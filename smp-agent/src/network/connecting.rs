@@ -10,6 +10,7 @@ use super::update::until_stored;
 use crate::error::{AgentError, RelayError};
 use crate::event::Event;
 use crate::session_key::SessionKey;
+use crate::trace;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ pub(super) async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
                 let begun = engine.surroundings().time.monotonic();
                 told_down = false;
                 engine.troubles.relay_up(&engine.steps, &relay.session_key);
+                trace::session_up();
                 let session = Arc::new(session);
                 relay.is_now(State::Up(session.clone()));
                 engine.relay_is(relay, RelayState::Subscribing);
@@ -76,6 +78,7 @@ pub(super) async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
                 let now = engine.surroundings().time.monotonic();
                 backoff.reset_after(now.saturating_duration_since(begun));
                 let Some(error) = ended else {
+                    trace::session_ended();
                     session.close();
                     relay.is_now(State::Connecting);
                     engine.relay_is(relay, RelayState::Connecting);
@@ -86,6 +89,7 @@ pub(super) async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
             Err(error) => error,
         };
         engine.troubles.relay_down(&engine.steps, &relay.session_key, engine.now(), &error);
+        trace::session_down(error.name());
         relay.is_now(State::Down(error.clone()));
         engine.relay_is(relay, RelayState::Down(error.clone()));
         if !told_down {

@@ -22,6 +22,7 @@ use crate::reserve::Reserve;
 use crate::session_key::{Owner, SessionKey};
 use crate::steps::{Commit, Steps};
 use crate::summary::{ConnectionSummary, Trouble};
+use crate::trace;
 use smp_protocol::address::{Password, RelayAddress};
 use smp_sqlite::DatabaseKey;
 use smp_transport::dial::Isolation;
@@ -115,8 +116,7 @@ impl Engine {
     /// Stops the background tasks wherever they are, which loses nothing and ends the sessions with relays, and gives the data
     /// directory back.
     pub(crate) async fn shutdown(&self) {
-        self.ended.cancel();
-        self.steps.close();
+        self.stop();
         self.tasks.close();
         self.tasks.wait().await;
         self.writer.wait().await;
@@ -126,6 +126,9 @@ impl Engine {
 
     /// Ends the agent as a crash would, when its last handle is dropped.
     pub(crate) fn stop(&self) {
+        if !self.ended.is_cancelled() {
+            trace::closed();
+        }
         self.ended.cancel();
         self.steps.close();
     }
@@ -267,6 +270,7 @@ impl Engine {
     /// Tells the application something that is not stored.
     pub(super) fn tell(&self, event: Event) {
         // Without a receiver nobody wants to know.
+        trace::event(event.name());
         let _ = self.transient.send(event);
     }
 

@@ -9,6 +9,7 @@ use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
 use crate::session_key::Owner;
+use crate::trace;
 use smp_protocol::agent::QueueMode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,12 +65,14 @@ async fn attempt(
     errand: Errand,
     queue: &ReceiveQueue,
 ) -> Result<(), Later> {
-    match errand {
-        Errand::CreateReplacement => create(engine, owner, queue).await,
-        Errand::SecureReplacement => secure(engine, owner, queue).await,
-        Errand::Drain => drain(engine, owner, queue).await,
-        Errand::Suspend => suspend(engine, owner, queue).await,
-    }
+    let (command, done) = match errand {
+        Errand::CreateReplacement => ("CreateReplacement", create(engine, owner, queue).await),
+        Errand::SecureReplacement => ("SecureReplacement", secure(engine, owner, queue).await),
+        Errand::Drain => ("Drain", drain(engine, owner, queue).await),
+        Errand::Suspend => ("Suspend", suspend(engine, owner, queue).await),
+    };
+    trace::command(command, if done.is_ok() { "answered" } else { "to be repeated" });
+    done
 }
 
 /// NEW. If an answer is lost the queue is made again; the first one stays unused on its relay.

@@ -16,6 +16,7 @@ use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, Storag
 use crate::event::{Event, MessageTimes};
 use crate::id::ConnectionId;
 use crate::steps::{Request, or_fail};
+use crate::trace;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use smp_crypto::PrivateAuthKey;
@@ -64,6 +65,7 @@ async fn take(engine: &Arc<Engine>, relay: &Arc<Relay>, session: &Arc<RelaySessi
                     engine,
                     receive_or_skip(engine, relay, &queue, &message, &body, old_queue).await
                 );
+                trace::received(outcome.name());
                 match outcome {
                     Outcome::Received(received) => break received,
                     Outcome::Ignored => return,
@@ -99,6 +101,16 @@ pub(super) enum Outcome {
     Ignored,
     /// It waits for others. Nothing was stored.
     Early,
+}
+
+impl Outcome {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Received(_) => "Received",
+            Self::Ignored => "Ignored",
+            Self::Early => "Early",
+        }
+    }
 }
 
 /// A message that is durable here.

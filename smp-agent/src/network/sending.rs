@@ -12,6 +12,7 @@ use crate::id::ConnectionId;
 use crate::session_key::Owner;
 use crate::steps::Commit;
 use crate::store::StoredOutgoing;
+use crate::trace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +43,10 @@ impl Sending {
         let body = stored.outgoing.content.body(queue, &mut engine.rng());
         match send_once(&route, &stored.outgoing, queue, body).await {
             Ok(()) => match self.store_delivered(engine, id, stored).await {
-                Ok(()) => Ok(()),
+                Ok(()) => {
+                    trace::sent(stored.outgoing.kind.name());
+                    Ok(())
+                }
                 Err(AgentError::UnknownConnection(_)) => Ok(()),
                 Err(error) => {
                     self.careful = true;
@@ -104,6 +108,7 @@ async fn refused(
     stored: &StoredOutgoing,
     error: &CommandError,
 ) -> Result<(), Later> {
+    trace::not_sent(stored.outgoing.kind.name(), error.name());
     match error {
         CommandError::Again(_) => Err(Later::Again),
         CommandError::Quota

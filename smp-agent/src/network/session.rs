@@ -301,6 +301,19 @@ impl From<ClientError> for CommandError {
     }
 }
 
+impl CommandError {
+    /// Its kind.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Again(error) => error.name(),
+            Self::Auth => "Auth",
+            Self::Quota => "Quota",
+            Self::NoMessage => "NoMessage",
+            Self::Refused(_) => "Refused",
+        }
+    }
+}
+
 /// Why a queue was not made.
 pub(crate) fn creation_error(error: CommandError) -> RelayError {
     match error {

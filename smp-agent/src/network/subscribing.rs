@@ -8,6 +8,7 @@ use super::update::until_stored;
 use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::error::{AgentError, SubscriptionError};
 use crate::store::Subscription;
+use crate::trace;
 use smp_protocol::id::RecipientId;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ pub(super) async fn subscribe(
     queues: Vec<Subscription>,
 ) -> Vec<Subscription> {
     let mut again = Vec::new();
+    let count = queues.len();
     let results = session.subscribe(&queues).await;
     for (queue, result) in queues.into_iter().zip(results) {
         match result {
@@ -69,6 +71,7 @@ pub(super) async fn subscribe(
             },
         }
     }
+    trace::subscribed(count.saturating_sub(again.len()), again.len());
     again
 }
 

@@ -10,6 +10,7 @@ use super::user_changes::remove_deleted;
 use super::worker;
 use crate::error::AgentError;
 use crate::id::ConnectionId;
+use crate::trace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ pub(crate) async fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<(), Ag
     engine.spawn(start_wanted(engine.clone(), wanted));
     engine.spawn(drop_unused(engine.clone()));
     engine.spawn(watch_disk(engine.clone()));
-    for session in engine.steps.store.receiving_sessions(engine.config.network.sessions).await? {
+    let sessions = engine.steps.store.receiving_sessions(engine.config.network.sessions).await?;
+    trace::opened(sessions.len());
+    for session in sessions {
         engine.relay_in(session);
     }
     for connection in engine.steps.store.busy_connections().await? {

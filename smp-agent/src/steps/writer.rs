@@ -10,6 +10,7 @@ use crate::error::StorageError;
 use crate::id::ConnectionId;
 use crate::reserve::Reserve;
 use crate::store::{Changes, Fault, Upkeep, Writing};
+use crate::trace;
 use sqlx::{Connection as _, SqliteConnection};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -143,11 +144,16 @@ impl Writer {
         let stale: Vec<_> = items.extract_if(.., |item| item.is_stale()).collect();
         stale.into_iter().for_each(|item| item.undo(&undone()));
         match self.transaction(&items).await {
-            Ok(()) => self.finish(items),
+            Ok(()) => {
+                trace::committed(items.len());
+                self.finish(items);
+            }
             Err(Fault(error)) if items.len() == 1 && error != StorageError::DiskFull => {
+                trace::not_committed(items.len());
                 items.into_iter().for_each(|item| item.undo(&error));
             }
             Err(Fault(error)) => {
+                trace::not_committed(items.len());
                 if error == StorageError::DiskFull {
                     self.reserve.met_full();
                     self.empty_log().await;
@@ -201,6 +207,7 @@ impl Writer {
         if let Some(last) = events.last() {
             self.last_event = last.sequence;
         }
+        events.iter().for_each(|stored| trace::event(stored.event.name()));
         self.events.add(events);
         Ok(())
     }

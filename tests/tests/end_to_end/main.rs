@@ -14,6 +14,7 @@ mod full_disk;
 mod harness;
 mod matrix;
 mod network;
+mod records;
 mod resync;
 mod rotation;
 mod short_invitations;
@@ -262,7 +263,7 @@ async fn post_quantum_keys_are_switched_off_and_on_and_that_is_told() {
     talk(&mut alice, &mut bob, connections).await;
     for wanted in [false, true] {
         alice.agent.connection(connections.0).set_post_quantum(wanted).await.unwrap();
-        // What was said goes on after a crash.
+        // It goes on after a crash.
         alice = alice.crash().await;
         talk(&mut alice, &mut bob, connections).await;
         talk(&mut alice, &mut bob, connections).await;

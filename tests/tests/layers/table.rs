@@ -181,6 +181,7 @@ const RELAY: &[(&str, &[&str])] = &[
 /// `agent -> network -> steps -> store -> connection`; leaves first.
 const AGENT: &[(&str, &[&str])] = &[
     // Seen by the application, too.
+    ("trace", &[]),
     ("id", &[]),
     ("stored", &[]),
     ("secret", &["stored"]),
@@ -201,7 +202,7 @@ const AGENT: &[(&str, &[&str])] = &[
         "store",
         &["connection", "error", "event", "id", "network_settings", "relay_set", "session_key", "stored"],
     ),
-    ("steps", &["connection", "error", "event", "id", "reserve", "send_handle", "store", "stored"]),
+    ("steps", &["connection", "error", "event", "id", "reserve", "send_handle", "store", "stored", "trace"]),
     ("summary", &["connection", "error", "id", "stages"]),
     (
         "network",
@@ -219,6 +220,7 @@ const AGENT: &[(&str, &[&str])] = &[
             "steps",
             "store",
             "summary",
+            "trace",
         ],
     ),
     // Above: the interface.
