@@ -56,6 +56,20 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive messages until interrupted.
     Listen(ListenArgs),
+    /// Show what was said with a contact, with the numbers of messages.
+    History(HistoryArgs),
+    /// Find messages by words in them.
+    Search(SearchArgs),
+    /// Answer a message, which is quoted.
+    Reply(ReplyArgs),
+    /// Give a message of yours other words, here and for the contact.
+    Edit(EditArgs),
+    /// Delete a message: one of yours for the contact too.
+    Delete(DeleteArgs),
+    /// Give a message an emoji, or take it back.
+    React(ReactArgs),
+    /// Give a contact another name, here only.
+    Rename(RenameArgs),
     /// Talk with one contact interactively.
     Chat(ChatArgs),
     /// Show the security code of a contact, or compare it with the one they read to you.
@@ -178,6 +192,107 @@ pub(crate) struct ListenArgs {
     pub(crate) count: Option<u64>,
 }
 
+/// `smp history`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct HistoryArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// At most so many messages.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Only those before the message of this number.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) before: Option<i64>,
+}
+
+/// `smp search`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct SearchArgs {
+    /// The words, in capital letters or not.
+    #[arg(value_name = "WORDS", required = true)]
+    pub(crate) words: Vec<String>,
+    /// Only in the conversation with this contact.
+    #[arg(long, value_name = "CONTACT")]
+    pub(crate) contact: Option<String>,
+    /// At most so many messages, the last ones.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
+/// `smp reply`
+#[derive(Debug, Args)]
+pub(crate) struct ReplyArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The number of the message, as `smp history` and `smp listen` show it.
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub(crate) number: i64,
+    /// The text; several words are joined by spaces, `-` reads standard input.
+    #[arg(value_name = "TEXT", required = true)]
+    pub(crate) text: Vec<String>,
+    /// Give up waiting for the relay after this many seconds; the message is kept and goes out later.
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// `smp edit`
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The number of the message, as `smp history` shows it.
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub(crate) number: i64,
+    /// The text; several words are joined by spaces, `-` reads standard input.
+    #[arg(value_name = "TEXT", required = true)]
+    pub(crate) text: Vec<String>,
+}
+
+/// `smp delete`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The number of the message, as `smp history` shows it.
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub(crate) number: i64,
+    /// Delete it here only. A message of the contact can be deleted only here.
+    #[arg(long)]
+    pub(crate) here: bool,
+}
+
+/// `smp react`
+#[derive(Debug, Args)]
+pub(crate) struct ReactArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The number of the message, as `smp history` and `smp listen` show it.
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    pub(crate) number: i64,
+    /// The emoji. SimpleX apps know 👍 👎 😀 😂 😢 ❤ 🚀 ✅, and drop others.
+    #[arg(value_name = "EMOJI")]
+    pub(crate) emoji: String,
+    /// Take it back.
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+/// `smp rename`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct RenameArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The new name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
 /// `smp chat`
 #[derive(Debug, Args)]
 pub(crate) struct ChatArgs {
@@ -238,6 +353,12 @@ pub(crate) struct DemoRelayArgs {
     pub(crate) dir: PathBuf,
 }
 
+/// The number of a message, also as it is shown: `#12`.
+fn number(text: &str) -> Result<i64, String> {
+    let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "the number of a message is expected, as `smp history` shows it".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
@@ -254,6 +375,14 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn messages_are_named_by_numbers() {
+        assert_eq!((number("12"), number("#12")), (Ok(12), Ok(12)));
+        for text in ["", "#", "0", "-1", "##1", "last"] {
+            assert!(number(text).is_err(), "{text}");
+        }
     }
 
     #[test]

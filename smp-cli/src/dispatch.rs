@@ -8,7 +8,7 @@ use smp_agent::AgentError;
 use tokio::time::Instant;
 
 use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
-use crate::commands::{Task, chat, init, join, listen, papers, passphrase, run_task, send, welcome};
+use crate::commands::{Task, change, chat, init, join, listen, papers, passphrase, run_task, send, welcome};
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -66,6 +66,10 @@ impl Work {
             Self::Task(Task::Send(_)) => "smp send",
             Self::Task(Task::Verify(_)) => "smp verify",
             Self::Task(Task::Remove(_)) => "smp remove",
+            Self::Task(Task::Rename(_)) => "smp rename",
+            Self::Task(Task::History(_)) => "smp history",
+            Self::Task(Task::Search(_)) => "smp search",
+            Self::Task(Task::Change(change)) => change.name(),
             Self::Listen(_) => "smp listen",
             Self::Chat(_) => "smp chat",
         }
@@ -102,6 +106,13 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
         Command::Verify(args) => Work::Task(Task::Verify(args)),
         Command::Remove(args) => Work::Task(Task::Remove(args)),
+        Command::Rename(args) => Work::Task(Task::Rename(args)),
+        Command::History(args) => Work::Task(Task::History(args)),
+        Command::Search(args) => Work::Task(Task::Search(args)),
+        Command::Reply(args) => Work::Task(Task::Send(send::reply(args)?)),
+        Command::Edit(args) => Work::Task(Task::Change(change::edit(args)?)),
+        Command::Delete(args) => Work::Task(Task::Change(change::delete(args))),
+        Command::React(args) => Work::Task(Task::Change(change::react(args))),
         Command::Listen(args) => Work::Listen(args),
         Command::Chat(args) => {
             chat::refuse_programs(output)?;

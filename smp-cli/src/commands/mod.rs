@@ -1,7 +1,9 @@
 //! Commands, one file each: they work with an open session and say what comes of it to an output.
 
+pub(crate) mod change;
 pub(crate) mod chat;
 mod contacts;
+mod history;
 pub(crate) mod init;
 mod invite;
 pub(crate) mod join;
@@ -10,6 +12,7 @@ mod notices;
 pub(crate) mod papers;
 pub(crate) mod passphrase;
 mod remove;
+mod rename;
 pub(crate) mod send;
 mod stop;
 mod texts;
@@ -18,8 +21,9 @@ pub(crate) mod welcome;
 
 use serde::{Deserialize, Serialize};
 
+use self::change::Change;
 use self::send::TextToSend;
-use crate::args::{InviteArgs, JoinArgs, RemoveArgs, VerifyArgs};
+use crate::args::{HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, SearchArgs, VerifyArgs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::Session;
@@ -33,6 +37,10 @@ pub(crate) enum Task {
     Send(TextToSend),
     Verify(VerifyArgs),
     Remove(RemoveArgs),
+    Rename(RenameArgs),
+    History(HistoryArgs),
+    Search(SearchArgs),
+    Change(Change),
 }
 
 /// Runs a command, for this process or for another one.
@@ -44,5 +52,9 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
         Task::Send(message) => send::run(&message, session, output).await,
         Task::Verify(args) => verify::run(&args, session, output).await,
         Task::Remove(args) => remove::run(&args, session, output).await,
+        Task::Rename(args) => rename::run(&args, session, output).await,
+        Task::History(args) => history::show(&args, session, output).await,
+        Task::Search(args) => history::search(&args, session, output).await,
+        Task::Change(change) => change::run(&change, session, output).await,
     }
 }

@@ -11,7 +11,7 @@ use smp_agent::MessageId;
 use tokio::time::Instant;
 
 use super::notices::{QUEUED, next_before};
-use crate::args::SendArgs;
+use crate::args::{ReplyArgs, SendArgs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
@@ -35,6 +35,8 @@ pub(crate) struct TextToSend {
     lines: bool,
     timeout: Duration,
     receipt: bool,
+    /// The number of the item that the first text answers.
+    answered: Option<i64>,
 }
 
 /// Takes the texts from where they are.
@@ -45,6 +47,19 @@ pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
         lines: args.lines,
         timeout: args.timeout,
         receipt: args.receipt,
+        answered: None,
+    })
+}
+
+/// Takes an answer from where it is.
+pub(crate) fn reply(args: ReplyArgs) -> anyhow::Result<TextToSend> {
+    Ok(TextToSend {
+        texts: vec![text(&args.text)?],
+        contact: args.contact,
+        lines: false,
+        timeout: args.timeout,
+        receipt: false,
+        answered: Some(args.number),
     })
 }
 
@@ -117,7 +132,11 @@ impl Sending<'_> {
             self.step(session, output).await?;
         }
         let index = self.texts.len();
-        let numbers = session.send_text(self.contact, text, None).await;
+        let answered = match self.message.answered {
+            Some(number) => Some(session.item(self.contact, number).await?),
+            None => None,
+        };
+        let numbers = session.send_text(self.contact, text, answered.as_ref()).await;
         let numbers = match index {
             0 => numbers?,
             _ => numbers
@@ -285,7 +304,8 @@ fn lines() -> anyhow::Result<Vec<String>> {
     Ok(lines)
 }
 
-fn text(words: &[String]) -> anyhow::Result<String> {
+/// The text of an argument, or of standard input.
+pub(super) fn text(words: &[String]) -> anyhow::Result<String> {
     let text = match words {
         [dash] if dash == "-" => {
             let mut text = String::new();

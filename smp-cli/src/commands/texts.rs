@@ -34,8 +34,9 @@ pub(super) async fn show_new_texts(session: &Session, output: &Output) -> anyhow
     Ok(lines.len() as u64)
 }
 
-/// One line per text; further lines of a text are set in, so that none can pass for a message of its own.
+/// One line per text, with the number of its item; further lines of a text are set in, so that none can pass for a message of its own.
 pub(super) fn text_line(new: &NewLine) -> String {
     let clock = clock(new.at, OffsetDateTime::now_utc());
-    format!("{clock} {}: {}", new.contact, visible(&new.line.text).replace('\n', "\n         "))
+    let number = new.item.map(|item| format!("#{item} ")).unwrap_or_default();
+    format!("{clock} {number}{}: {}", new.contact, visible(&new.line.text).replace('\n', "\n         "))
 }

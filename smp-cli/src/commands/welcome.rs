@@ -23,6 +23,7 @@ pub(crate) fn run(dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
            smp join LINK       the invitation of somebody else\n  \
            smp contacts        who there is\n  \
            smp chat NAME       talk\n  \
+           smp history NAME    what was said\n  \
            smp listen          see what comes\n\nAll commands: smp --help",
         settings.name
     );

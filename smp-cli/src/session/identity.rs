@@ -6,7 +6,7 @@ use smp_agent::{
     SecretError, SecurityCode, ShortLinkScheme, StorageError,
 };
 use smp_chat::compose::{self, Outgoing};
-use smp_chat::conversation::Delivery;
+use smp_chat::conversation::{Delivery, Item, Refusal};
 use smp_chat::profile::{contact_request, disappear_after, own_profile, shown_with_link};
 use smp_chat::{Book, Contact, KeptItem, Status};
 use smp_protocol::chat::ChatEvent;
@@ -162,6 +162,33 @@ impl Identity {
                 Err(about(contact, error))
             }
         }
+    }
+
+    /// The item of this number in the conversation with the contact.
+    pub(crate) async fn item(&self, contact: &Contact, number: i64) -> anyhow::Result<KeptItem> {
+        self.book.item(contact, number).await.map_err(advised)
+    }
+
+    /// Changes an item, and tells the contact. The agent has the event before the book has the change: after a kill in between it can be
+    /// made again.
+    pub(crate) async fn change(
+        &self,
+        contact: &Contact,
+        number: i64,
+        change: impl Fn(&mut Item) -> Result<ChatEvent, Refusal>,
+    ) -> anyhow::Result<MessageId> {
+        let (_, event) = self.book.plan_change(contact, number, &change).await.map_err(advised)?;
+        let body = compose::event(event, &mut rand::rng())?;
+        let sent = self.agent.connection(connection(contact)).send(&body).await;
+        let sent = sent.map_err(|error| about(contact, error))?;
+        self.book.keep_change(contact, number, &change).await?;
+        self.book.clean().await?;
+        Ok(sent.id())
+    }
+
+    /// Whether conversations are kept.
+    pub(crate) fn keeps_history(&self) -> bool {
+        self.settings.history
     }
 
     /// Notes how far a message of ours has come.
