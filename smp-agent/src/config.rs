@@ -107,6 +107,10 @@ pub struct Timeouts {
     pub quota_longest: Duration,
     /// For a queue to which messages went before and that its relay does not know any more: until they are given up.
     pub refused: Duration,
+    /// For a message that cannot be delivered, whatever the reason: after it [`SendError::Expired`](crate::SendError::Expired) says that it was
+    /// given up. In days on which the agent runs, looked at once a day, 29 days at most; `None`: never. Messages that wait for the encryption to
+    /// be renewed do not expire.
+    pub undeliverable: Option<Duration>,
     /// For a relay that cannot be reached: from then on it is a trouble of the connections that need it
     /// ([`Trouble::RelayDown`](crate::Trouble::RelayDown)). A session that ends and comes back before is none.
     pub relay_down: Duration,
@@ -129,6 +133,8 @@ impl Default for Timeouts {
             quota_first: Duration::from_secs(2),
             quota_longest: Duration::from_secs(300),
             refused: Duration::from_secs(24 * 60 * 60),
+            // As long as relays keep messages.
+            undeliverable: Some(Duration::from_secs(21 * 24 * 60 * 60)),
             relay_down: Duration::from_secs(10),
             disk: Duration::from_secs(10),
             ping: Duration::from_secs(60),

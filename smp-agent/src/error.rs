@@ -305,6 +305,12 @@ pub enum SendError {
     /// The application gave it up.
     #[error("the message was given up before the other side's relay took it")]
     GivenUp,
+    /// It could not be delivered for as long as [`Timeouts::undeliverable`](crate::Timeouts::undeliverable) says. If it was on its way just
+    /// then, it may have reached the relay.
+    #[error(
+        "the message could not be delivered for too long and was given up; send it again if it still matters"
+    )]
+    Expired,
     /// The connection failed while the message waited. It may have reached the relay.
     #[error("the connection failed before the message was known to be sent; connect again")]
     ConnectionFailed,

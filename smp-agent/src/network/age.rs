@@ -1,9 +1,11 @@
-//! Daily clean-up: hashes of messages, queues to delete, joins that were never accepted.
+//! Daily clean-up: hashes of messages, queues to delete, joins that were never accepted, messages that cannot be delivered.
 
 use super::deletion::KEEP_DELETED;
 use super::engine::Engine;
 use super::update::{until_stored, update};
-use crate::error::{AgentError, ConnectionError};
+use crate::connection::{OutgoingKind, Phase};
+use crate::error::{AgentError, ConnectionError, SendError};
+use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::store::Upkeep;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ const DAY: u64 = 24 * 60 * 60;
 const INTERVAL: Duration = Duration::from_secs(DAY);
 /// How long hashes of messages are kept, in days of the agent. Relays keep messages for 21 days at most by default.
 const KEEP_HASHES: i64 = 30;
+/// Messages that are looked at together.
+const EXPIRED_AT_ONCE: u32 = 500;
 
 /// Forgets hashes, queues to delete and connections, now and once a day.
 pub(super) async fn give_up_what_is_old(engine: Arc<Engine>) {
@@ -28,7 +32,46 @@ pub(super) async fn give_up_what_is_old(engine: Arc<Engine>) {
             })
             .await;
         }
+        until_stored!(&engine, expire(&engine).await);
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Gives up the messages that have waited for too long, each connection's first ones first: what waits behind something that has not, such as keys
+/// for another queue, waits on.
+pub(crate) async fn expire(engine: &Engine) -> Result<(), AgentError> {
+    let Some(limit) = engine.config.timeouts.undeliverable else { return Ok(()) };
+    let steps = &engine.steps;
+    let days = i64::try_from(limit.as_secs() / DAY).unwrap_or(i64::MAX).min(KEEP_HASHES - 1);
+    let mut last = 0;
+    loop {
+        let waiting = steps.store.waiting_since(steps.day() - days, last, EXPIRED_AT_ONCE).await?;
+        for (row, id, message) in &waiting {
+            last = *row;
+            // It is loaded with this, if it was not.
+            match steps.next_outgoing(*id).await {
+                Ok(Some(first)) if first.row == *row => {}
+                Ok(_) | Err(AgentError::UnknownConnection(_)) => continue,
+                Err(error) => return Err(error),
+            }
+            let step = steps.step(*id, |connection, request| {
+                if connection.phase != Phase::Failed && request.is_first(*row) {
+                    connection.waiting.remove(OutgoingKind::Message);
+                    request.sent.push(*row);
+                    let (connection, error) = (connection.id, SendError::Expired);
+                    request.effects.events.push(Event::SendFailed { connection, id: *message, error });
+                }
+                Ok(())
+            });
+            match step.await {
+                Ok(((), commit)) => commit.durable().await?,
+                Err(AgentError::UnknownConnection(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
     }
 }
 

@@ -37,6 +37,8 @@ mod users;
 mod worker;
 mod workers;
 
+#[cfg(test)]
+pub(crate) use age::expire;
 pub(crate) use application::{done, remove};
 pub(crate) use engine::Engine;
 pub(crate) use invite::{Made, invite};

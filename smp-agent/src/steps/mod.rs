@@ -81,6 +81,11 @@ impl Request {
     pub(crate) fn is_given_up(&self, row: i64) -> bool {
         self.next.is_some_and(|next| next != Some(row))
     }
+
+    /// Whether this body is the first of those that wait.
+    pub(crate) fn is_first(&self, row: i64) -> bool {
+        self.next == Some(Some(row))
+    }
 }
 
 /// When a step is durable.

@@ -4,7 +4,7 @@ use super::columns::{column, damaged, private_auth_key, read, relay, relay_colum
 use super::{Fault, QueueRow, Store};
 use crate::connection::{Connection, Outgoing};
 use crate::event::Event;
-use crate::id::{ConnectionId, UserId};
+use crate::id::{ConnectionId, MessageId, UserId};
 use crate::network_settings::SessionMode;
 use crate::session_key::{Owner, SessionKey};
 use crate::stored::from_bytes;
@@ -151,6 +151,25 @@ impl Store {
         let sql = "SELECT id FROM connections WHERE joined AND made_on <= ?";
         let ids: Vec<i64> = sqlx::query_scalar(sql).bind(day).fetch_all(&self.readers).await?;
         Ok(ids.into_iter().map(ConnectionId::new).collect())
+    }
+
+    /// Messages that were sent up to this day and wait still, in the order in which they go out, after that in `row`: at most `limit`.
+    pub(crate) async fn waiting_since(
+        &self,
+        day: i64,
+        row: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, ConnectionId, MessageId)>, Fault> {
+        let sql = "WITH waiting AS MATERIALIZED
+                (SELECT id, connection_id, message_id FROM outgoing WHERE message_id IS NOT NULL AND id > ?)
+            SELECT waiting.id, waiting.connection_id, waiting.message_id
+            FROM sent_messages AS sent JOIN waiting USING (connection_id, message_id)
+            WHERE sent.sent_on <= ? ORDER BY waiting.id LIMIT ?";
+        let query = sqlx::query_as(sql).bind(row).bind(day).bind(limit);
+        let rows: Vec<(i64, i64, i64)> = query.fetch_all(&self.readers).await?;
+        let named =
+            |(row, connection, message)| (row, ConnectionId::new(connection), MessageId::new(message));
+        Ok(rows.into_iter().map(named).collect())
     }
 
     /// Requests to a contact address that are neither accepted nor rejected.

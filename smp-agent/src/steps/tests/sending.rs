@@ -1,6 +1,7 @@
 //! Bodies that wait to be sent: their order, how they are given up, and how a message ends.
 
 use super::*;
+use crate::network::expire;
 
 #[tokio::test]
 async fn messages_that_wait_can_be_given_up_and_are_bounded() {
@@ -80,6 +81,37 @@ async fn a_body_that_was_given_up_on_its_way_is_not_counted_when_it_arrives() {
     agent.connection(id).send(b"second").await.unwrap();
     let second = next().await;
     assert!(is_given_up(first).await && !is_given_up(second).await);
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_too_long_expire_and_younger_ones_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
+    config.timeouts.undeliverable = Some(Duration::from_secs(3 * 24 * 60 * 60));
+    let (agent, _events) = Agent::open(config).await.unwrap();
+    let (engine, id) = connected(&agent).await;
+    // More than are kept in memory.
+    let old = 600;
+    for _ in 0..old {
+        agent.connection(id).send(b"old").await.unwrap();
+    }
+    let mut now = engine.now();
+    for day in 1..=3 {
+        assert_eq!(waiting_in_file(dir.path()).await, old, "before day {day}");
+        if day == 3 {
+            agent.connection(id).send(b"young").await.unwrap();
+        }
+        now += 24 * 60 * 60;
+        engine.steps.begin_day(now).await.unwrap();
+        expire(&engine).await.unwrap();
+    }
+    assert_eq!(waiting_in_file(dir.path()).await, 1);
+    let expired = |id| Event::SendFailed { connection: id, id: MessageId::new(1), error: SendError::Expired };
+    assert_eq!(events(&engine.steps).await.first(), Some(&expired(id)));
+    let next = engine.steps.next_outgoing(id).await.unwrap().unwrap();
+    assert_eq!(next.outgoing.message, Some(MessageId::new(old + 1)));
+    let summary = agent.connection(id).summary().await.unwrap().unwrap();
+    assert_eq!(summary.waiting, 1);
 }
 
 /// Both steps are written as one group.
