@@ -153,7 +153,8 @@ pub use events::{Delivery, Durable, Events};
 pub use id::{ConnectionId, MessageId, UserId};
 pub use network::{RelayState, RelayStates};
 pub use network_settings::{
-    MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SessionMode, SocksMode, SocksSettings,
+    LocalRelays, MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SessionMode, SocksMode,
+    SocksSettings,
 };
 pub use relay_set::RelayEntry;
 pub use secret::{PhraseError, RecoveryPhrase, Secret, SecretError};

@@ -2,7 +2,8 @@
 
 use smp_protocol::address::{Host, RelayAddress};
 use smp_protocol::encoding::NonEmpty;
-use smp_transport::dial::{Dialler, Isolation, SocksProxy};
+use smp_transport::dial::{Destination, Dialler, Filter, Isolation, SocksProxy, is_public};
+use std::sync::Arc;
 
 pub use smp_transport::dial::SocksMode;
 
@@ -20,6 +21,8 @@ pub struct NetworkSettings {
     pub fallback: RoutingFallback,
     /// How far sessions with relays are shared.
     pub sessions: SessionMode,
+    /// Whether relays of others may be on this machine, or in its own networks.
+    pub local: LocalRelays,
 }
 
 /// A SOCKS5 proxy.
@@ -67,6 +70,18 @@ pub enum SessionMode {
     /// Those of one connection. It costs a TLS session for each connection and relay: memory, traffic and time to connect, on both sides;
     /// relays limit how many sessions one network address may have.
     Connection,
+}
+
+/// Whether relays that others name, in an invitation for instance, may be on this machine or in its own networks: then whoever makes an
+/// invitation can have this agent connect to ports there, though not more than to see whether a relay answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LocalRelays {
+    /// They may: people who share a network use relays there.
+    #[default]
+    Any,
+    /// Only those that are among ours, under the same address. Names that a SOCKS proxy looks up are not known here.
+    Own,
 }
 
 /// Which of a relay's hosts are used. Onion hosts need a SOCKS proxy.
@@ -157,12 +172,23 @@ impl NetworkSettings {
         }
     }
 
-    /// The dialler of a session, whose streams have this user name and password in the SOCKS proxy.
-    pub(crate) fn dialler(&self, isolation: Option<Isolation>) -> Dialler {
+    /// The dialler of a session with a relay, which is one of ours under this address (`is_own`) or not. Its streams have this user name and
+    /// password in the SOCKS proxy.
+    pub(crate) fn dialler(&self, is_own: bool, isolation: Option<Isolation>) -> Dialler {
+        let public_only = self.local == LocalRelays::Own && !is_own;
+        let filter = public_only.then(|| Arc::new(is_elsewhere) as Filter);
         let socks = self.socks.as_ref().map(|socks| {
             let isolation = isolation.filter(|_| socks.isolate);
             (SocksProxy::new(socks.proxy.clone(), isolation), self.mode())
         });
-        Dialler { socks, ..Dialler::default() }
+        Dialler { filter, socks, ..Dialler::default() }
+    }
+}
+
+/// Whether a destination is on the internet at large, as far as can be told.
+fn is_elsewhere(destination: Destination<'_>) -> bool {
+    match destination {
+        Destination::Address(address) => is_public(address.ip()),
+        Destination::Name(..) => true,
     }
 }

@@ -67,7 +67,7 @@ impl ConnectionHandle {
                     });
                 }
             }
-            check_info(connection, own_info)?;
+            check_info(self.engine(), connection, own_info)?;
             or_fail(|connection, effects| {
                 connection.accept(own_info, config, &mut self.engine().rng(), effects)
             })(connection, request)

@@ -168,7 +168,7 @@ impl UserHandle {
         let (config, steps) = (&engine.config, &engine.steps);
         steps.reserve.check()?;
         engine.users.check(user)?;
-        let mut connection = match JoinLink::read(link, config)? {
+        let connection = match JoinLink::read(link, config)? {
             JoinLink::Full(invitation) => {
                 if steps.store.receives_from(user, invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
@@ -193,12 +193,13 @@ impl UserHandle {
                 Connection::join_short(fetch, own_info, &relay, config, &mut engine.rng())
             }
         };
-        check_info(&connection, own_info)?;
+        let mut connection = connection.of(user);
+        check_info(engine, &connection, own_info)?;
         if let Some(request) = request {
-            check_info(&connection, request)?;
+            check_info(engine, &connection, request)?;
             connection.request_info = Some(request.to_vec());
         }
-        let (id, commit) = steps.create(connection.of(user)).await?;
+        let (id, commit) = steps.create(connection).await?;
         commit.durable().await?;
         user_changes::still_wanted(engine, Owner { user, connection: id }).await?;
         Ok(id)

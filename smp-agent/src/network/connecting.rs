@@ -106,7 +106,10 @@ pub(super) async fn keep_connected(engine: Arc<Engine>, relay: DownAtEnd) {
 
 async fn connect(engine: &Engine, session: &SessionKey) -> Result<(RelaySession, Deliveries), RelayError> {
     let isolation = engine.isolation(session);
-    RelaySession::connect(&engine.config, engine.surroundings(), &session.relay, isolation).await
+    // Under another address it may be anything: fingerprints are no secrets.
+    let own = engine.users.relays(session.user);
+    let is_own = own.iter().any(|relay| relay.address.without_password() == session.relay);
+    RelaySession::connect(&engine.config, engine.surroundings(), &session.relay, is_own, isolation).await
 }
 
 /// Whether queues are received in the session, or are to be deleted.

@@ -99,3 +99,43 @@ async fn delete(engine: &Arc<Engine>, session: &SessionKey, queue: &DeletedQueue
 async fn forget(engine: &Engine, row: i64) -> Result<(), AgentError> {
     engine.steps.upkeep(Upkeep::Deleted(row))?.durable().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::Agent;
+    use crate::config::AgentConfig;
+    use crate::network::RelayState;
+    use smp_protocol::address::RelayAddress;
+    use std::time::Duration;
+
+    /// In seconds.
+    const DAY: i64 = 24 * 60 * 60;
+
+    #[tokio::test]
+    async fn a_relay_that_never_comes_back_is_not_asked_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
+        config.timeouts.retry_first = Duration::from_millis(5);
+        config.timeouts.retry_longest = Duration::from_millis(20);
+        let (agent, _events) = Agent::open(config).await.unwrap();
+        let engine = agent.engine();
+        let (mut connection, _) = crate::connection::tests::connected_sides();
+        // Nobody listens there.
+        let nowhere: RelayAddress =
+            "smp://tmJ4adaRel6G5gDls7oz4uREc6BhVHmRqI3VwjRE5Bs=@127.0.0.1:1".parse().unwrap();
+        connection.receive.as_mut().unwrap().relay = nowhere.clone();
+        let (id, commit) = engine.steps.create(connection).await.unwrap();
+        commit.durable().await.unwrap();
+        agent.connection(id).delete().await.unwrap();
+        let mut states = agent.relays();
+        let (name, down) = (nowhere.to_string(), |state: &RelayState| matches!(state, RelayState::Down(_)));
+        states.wait_for(|states| states.get(&name).is_some_and(down)).await.unwrap();
+        assert_eq!(engine.steps.store.deleted_queues(0, 10).await.unwrap().len(), 1);
+        for day in 2..KEEP_DELETED + 3 {
+            engine.steps.begin_day(engine.now() + day * DAY).await.unwrap();
+        }
+        states.wait_for(|states| states.get(&name) == Some(&RelayState::Unused)).await.unwrap();
+        assert_eq!(engine.steps.store.deleted_queues(0, 10).await.unwrap().len(), 0);
+    }
+}

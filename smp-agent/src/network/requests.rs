@@ -9,19 +9,24 @@ use crate::relay_set::{RelayRole, choose};
 use crate::steps::{Commit, Request};
 use smp_protocol::address::RelayAddress;
 use smp_protocol::agent::connection_info_length;
+use smp_protocol::encoding;
 use std::sync::Arc;
 
-/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names.
+/// Bytes of a confirmation that are not the application's: the address of the reply queue, with several host names of its relay.
 const CONFIRMATION_OVERHEAD: usize = 1024;
+/// The same without the address of the relay.
+const QUEUE_OVERHEAD: usize = 512;
 
-/// Checks that what the other side is to get to know fits.
-pub(crate) fn check_info(connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
-    let limit =
-        connection_info_length(connection.agent_version, connection.pq_support) - CONFIRMATION_OVERHEAD;
-    if info.len() > limit {
-        return Err(AgentError::TooLarge { size: info.len(), limit });
+/// Checks that what the other side is to get to know fits, wherever the reply queue will be.
+pub(crate) fn check_info(engine: &Engine, connection: &Connection, info: &[u8]) -> Result<(), AgentError> {
+    let total = connection_info_length(connection.agent_version, connection.pq_support);
+    let relays = engine.users.relays(connection.user);
+    let longest = relays.iter().map(|relay| encoding::to_bytes(&relay.address).len()).max();
+    let overhead = CONFIRMATION_OVERHEAD.max(QUEUE_OVERHEAD + longest.unwrap_or(0));
+    match total.checked_sub(overhead) {
+        Some(limit) if info.len() <= limit => Ok(()),
+        limit => Err(AgentError::TooLarge { size: info.len(), limit: limit.unwrap_or(0) }),
     }
-    Ok(())
 }
 
 /// A relay for a reply queue, if we have one: rather another than that of the peer's queue, so that no relay sees both directions.
@@ -40,7 +45,7 @@ pub(crate) async fn accept(
     let address = engine.steps.look(id, Connection::request_of).await?;
     refuse_own(engine, id).await?;
     let step = engine.steps.step(id, |connection, _| {
-        check_info(connection, own_info)?;
+        check_info(engine, connection, own_info)?;
         accept_now(engine, connection, own_info)
     });
     step.await?.1.durable().await?;
@@ -97,4 +102,33 @@ fn accept_now(engine: &Engine, connection: &mut Connection, own_info: &[u8]) -> 
     let Some(request) = &connection.request else { return Ok(()) };
     let relay = relay_for_reply(engine, connection.user, request.relay()).ok_or(AgentError::NoRelay)?;
     Ok(connection.accept_request(own_info, &relay, &engine.config, &mut engine.rng())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::Agent;
+    use crate::config::AgentConfig;
+    use smp_protocol::encoding::NonEmpty;
+
+    #[tokio::test]
+    async fn information_leaves_room_for_the_hosts_of_any_relay_of_ours() {
+        let (connection, _) = crate::connection::tests::connected_sides();
+        let total = connection_info_length(connection.agent_version, connection.pq_support);
+        for (hosts, room) in
+            [(1, total - CONFIRMATION_OVERHEAD), (40, total - CONFIRMATION_OVERHEAD - 1000), (255, 0)]
+        {
+            let address = "smp://tmJ4adaRel6G5gDls7oz4uREc6BhVHmRqI3VwjRE5Bs=@relay.example";
+            let name = |number| format!("{}.{number}.example", "n".repeat(60)).parse().unwrap();
+            let names = NonEmpty::new((0..hosts).map(name).collect()).unwrap();
+            let address = RelayAddress { hosts: names, ..address.parse().unwrap() };
+            let dir = tempfile::tempdir().unwrap();
+            let (agent, _events) = Agent::open(AgentConfig::new(dir.path(), [address])).await.unwrap();
+            let check = |size| check_info(agent.engine(), &connection, &vec![0; size]);
+            let Err(AgentError::TooLarge { limit, .. }) = check(total) else { panic!("{hosts}") };
+            assert!(limit <= room, "{limit} {hosts}");
+            // It is exact, and with too many hosts nothing fits.
+            assert_eq!(check(limit).is_ok(), hosts < 255);
+        }
+    }
 }

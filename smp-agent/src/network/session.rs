@@ -65,11 +65,12 @@ impl RelaySession {
         config: &AgentConfig,
         surroundings: &Surroundings,
         relay: &RelayAddress,
+        is_own: bool,
         isolation: Option<Isolation>,
     ) -> Result<(Self, Deliveries), RelayError> {
         let hosts = config.network.hosts(relay).ok_or(RelayError::NoOnionHost)?;
         let client_config = ClientConfig {
-            dialler: config.network.dialler(isolation),
+            dialler: config.network.dialler(is_own, isolation),
             surroundings: surroundings.clone(),
             versions: config.versions.smp,
             connect_timeout: config.timeouts.connect,
@@ -346,5 +347,32 @@ pub(super) fn relay_error(error: ClientError) -> RelayError {
             RelayError::Lost(with_advice(error.to_string(), &error))
         }
         other => RelayError::Unreachable(with_advice(other.to_string(), &other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smp_protocol::error::{CommandError as Forbidden, TransportError};
+
+    #[test]
+    fn errors_that_stay_are_not_tried_again_for_ever() {
+        let stays = [
+            ClientError::TooLarge,
+            ClientError::Authorization(TransportError::Version),
+            ClientError::UnreadableAnswer(ErrorType::Internal),
+            ClientError::UnexpectedEntity,
+            ClientError::Relay(ErrorType::Command(Forbidden::Prohibited)),
+        ];
+        for error in stays {
+            assert!(!error.is_temporary());
+            assert!(matches!(CommandError::from(error), CommandError::Refused(_)));
+        }
+        for error in
+            [ClientError::NotResponding, ClientError::Closed, ClientError::Relay(ErrorType::Internal)]
+        {
+            assert!(error.is_temporary());
+            assert!(matches!(CommandError::from(error), CommandError::Again(_)));
+        }
     }
 }

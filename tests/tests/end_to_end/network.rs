@@ -3,7 +3,8 @@
 use crate::harness::{Peer, TestRelay, connect, soon};
 use crate::socks::{socket, socks_proxy};
 use smp_agent::{
-    Event, MessageRouting, OnionHosts, RelayAddress, RelayEntry, RelayState, RoutingFallback, SocksSettings,
+    Event, LocalRelays, MessageRouting, OnionHosts, RelayAddress, RelayEntry, RelayState, RoutingFallback,
+    SocksSettings,
 };
 use smp_protocol::encoding::NonEmpty;
 use std::collections::HashSet;
@@ -147,4 +148,21 @@ async fn a_paused_agent_receives_when_it_is_asked_to() {
         .unwrap();
     agent.network_changed();
     talk(&mut alice, &mut bob, (a, b)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_may_not_lead_into_the_local_network_where_that_is_not_wanted() {
+    let (one, other) = (TestRelay::start().await, TestRelay::start().await);
+    let own_only = |config: &mut smp_agent::AgentConfig| config.network.local = LocalRelays::Own;
+    let mut alice = Peer::open_with(&[&one], own_only).await;
+    let mut bob = Peer::open_with(&[&one], own_only).await;
+    // Relays of one's own are reached wherever they are.
+    let connections = connect(&mut alice, &mut bob).await;
+    talk(&mut alice, &mut bob, connections).await;
+    let stranger = Peer::open(&[&other]).await;
+    let (_, link) = stranger.agent.create_invitation().await.unwrap();
+    alice.agent.join(&link.to_string(), b"alice").await.unwrap();
+    let told = alice.until(|event| matches!(event, Event::RelayDown { .. })).await;
+    let Event::RelayDown { relay, error } = told else { unreachable!() };
+    assert!(relay == name(&other) && error.to_string().contains("may be connected to"), "{error}");
 }
