@@ -3,13 +3,14 @@
 use super::Agent;
 use crate::connection::{Connection, Phase};
 use crate::error::{AgentError, SendError};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, MessageId};
 use crate::network::requests::{self, check_info};
 use crate::network::{Engine, remove};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
-use crate::steps::or_fail;
+use crate::steps::{Request, or_fail};
 use crate::summary::{ConnectionStatus, ConnectionSummary};
+use smp_crypto::hash::sha256;
 use smp_protocol::address::RelayAddress;
 use smp_ratchet::SecurityCode;
 use std::sync::Arc;
@@ -88,20 +89,47 @@ impl ConnectionHandle {
     /// When it is dropped the message is sent or not.
     pub async fn send(&self, body: &[u8]) -> Result<SendHandle, AgentError> {
         let engine = self.engine();
-        let config = &engine.config;
         let step = engine.steps.step(self.id, |connection, request| {
-            engine.steps.reserve.check()?;
-            let limit = config.limits.waiting;
-            if connection.waiting.messages.saturating_add(connection.deferred) >= limit {
-                return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
-            }
-            let message = connection.send_message(body, config, &mut request.effects)?;
+            let message = self.send_by(connection, request, body)?;
             // Before anybody else can learn of the message, so that its outcome is not missed.
             Ok((message, engine.steps.events.sends.wait_for(connection.id, message)))
         });
         let ((message, outcome), commit) = step.await?;
         commit.durable().await?;
         Ok(SendHandle::new(self.id, message, outcome, engine.end()))
+    }
+
+    /// As [`send`](Self::send), but once for each key: for an application that does not know whether it has sent a message, because it
+    /// died, or dropped the call. If a message was sent with this key before, nothing else is sent, whatever the body is, and the handle is of that
+    /// message: with the same number, and the same outcome. A key is any bytes that the application does not use for two messages of a connection;
+    /// it is forgotten 30 days, counted in those on which the agent runs, after the message was sent, if its outcome is known by then.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    /// When it is dropped the message is sent or not. Calling it again with the same key is always right.
+    pub async fn send_once(&self, key: &[u8], body: &[u8]) -> Result<SendHandle, AgentError> {
+        let engine = self.engine();
+        let send =
+            |connection: &mut Connection, request: &mut Request| self.send_by(connection, request, body);
+        let (message, outcome) = engine.steps.send_once(self.id, sha256(key), send).await?;
+        Ok(SendHandle::new(self.id, message, outcome, engine.end()))
+    }
+
+    fn send_by(
+        &self,
+        connection: &mut Connection,
+        request: &mut Request,
+        body: &[u8],
+    ) -> Result<MessageId, AgentError> {
+        let engine = self.engine();
+        engine.steps.reserve.check()?;
+        let limit = engine.config.limits.waiting;
+        if connection.waiting.messages.saturating_add(connection.deferred) >= limit {
+            return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
+        }
+        connection.send_message(body, &engine.config, &mut request.effects)
     }
 
     /// Gives up the messages of a connection that wait to be sent: [`Event::SendFailed`](crate::Event::SendFailed) follows for each. One of

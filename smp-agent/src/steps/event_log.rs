@@ -1,7 +1,7 @@
 //! The last events, on their way from the writer to the application without being read from the database again.
 
 use super::sends::Sends;
-use crate::store::StoredEvent;
+use crate::store::{Keyed, StoredEvent};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -15,6 +15,8 @@ pub(crate) struct EventLog {
     state: Arc<Mutex<State>>,
     changed: watch::Sender<()>,
     pub(crate) sends: Sends,
+    /// Messages whose outcome is stored with their key.
+    pub(super) keyed: Keyed,
 }
 
 struct State {
@@ -24,9 +26,9 @@ struct State {
 }
 
 impl EventLog {
-    pub(super) fn new(last: i64) -> Self {
-        let state = State { after: last, events: VecDeque::new() };
-        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()), sends: Sends::default() }
+    pub(super) fn new(last: i64, keyed: Keyed) -> Self {
+        let state = Arc::new(Mutex::new(State { after: last, events: VecDeque::new() }));
+        Self { state, changed: watch::Sender::new(()), sends: Sends::default(), keyed }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -38,6 +40,7 @@ impl EventLog {
         if events.is_empty() {
             return;
         }
+        self.keyed.settle(&events);
         self.sends.settle(&events);
         let mut state = self.lock();
         state.events.extend(events);

@@ -1,9 +1,8 @@
 //! The messages for whose outcome somebody waits.
 
-use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use crate::send_handle::SendOutcome;
-use crate::store::StoredEvent;
+use crate::store::{StoredEvent, settled};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -40,20 +39,14 @@ impl Sends {
             return;
         }
         for StoredEvent { event, .. } in events {
-            let (connection, message, outcome) = match event {
-                Event::Sent { connection, id } => (connection, id, SendOutcome::Sent),
-                Event::SendFailed { connection, id, error } => {
-                    (connection, id, SendOutcome::Failed(error.clone()))
-                }
-                _ => continue,
-            };
-            let Some(messages) = waiting.get_mut(connection) else { continue };
-            for sender in messages.remove(message).into_iter().flatten() {
+            let Some(((connection, message), outcome)) = settled(event) else { continue };
+            let Some(messages) = waiting.get_mut(&connection) else { continue };
+            for sender in messages.remove(&message).into_iter().flatten() {
                 // Without a receiver nobody wants to know.
                 let _ = sender.send(outcome.clone());
             }
             if messages.is_empty() {
-                waiting.remove(connection);
+                waiting.remove(&connection);
             }
         }
     }

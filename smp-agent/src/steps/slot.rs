@@ -1,7 +1,7 @@
 //! The state of one connection in memory.
 
 use crate::connection::Connection;
-use crate::store::{Loaded, QueueRow, StoredOutgoing};
+use crate::store::{Loaded, QueueRow, SendKey, StoredOutgoing};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
@@ -29,6 +29,8 @@ pub(super) struct Present {
     /// The state that lasts, as it is or will be stored.
     pub(super) state: Zeroizing<Vec<u8>>,
     pub(super) queues: Vec<QueueRow>,
+    /// Keys of messages whose steps may not be durable yet.
+    pub(super) keys: Vec<SendKey>,
     /// Bodies that wait to be sent, the first ones of them.
     pub(super) outgoing: VecDeque<Arc<StoredOutgoing>>,
     /// There may be more in the database.
@@ -41,7 +43,16 @@ impl Present {
     pub(super) fn new(loaded: Loaded, epoch: u64) -> Self {
         let Loaded { connection, state, queues } = loaded;
         let more = connection.waiting.total() > 0;
-        Self { epoch, connection, state, queues, outgoing: VecDeque::new(), more, last_taken: 0 }
+        Self {
+            epoch,
+            connection,
+            state,
+            queues,
+            keys: Vec::new(),
+            outgoing: VecDeque::new(),
+            more,
+            last_taken: 0,
+        }
     }
 
     pub(super) fn add_outgoing(&mut self, stored: StoredOutgoing, limit: usize) {

@@ -190,6 +190,7 @@ impl Writer {
         let mut writing = Writing {
             day: self.day.load(Ordering::Relaxed),
             last_event: self.last_event,
+            keyed: self.events.keyed.clone(),
             ..Writing::default()
         };
         for item in items {
@@ -219,6 +220,7 @@ impl Writer {
                     slot.finish(changes.outgoing.last().map(|(row, ..)| *row));
                     if changes.remove {
                         self.events.sends.forget(changes.connection);
+                        self.events.keyed.forget(changes.connection);
                     }
                     if wake {
                         // Without a receiver the agent has stopped.

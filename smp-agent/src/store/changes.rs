@@ -9,6 +9,9 @@ use smp_protocol::encoding;
 use smp_ratchet::SkippedChange;
 use zeroize::Zeroizing;
 
+/// The key of a message that is sent once: the SHA-256 of that of the application.
+pub(crate) type SendKey = [u8; 32];
+
 /// The rows that one step of a connection changes. All are committed, or none.
 #[derive(Default)]
 pub(crate) struct Changes {
@@ -28,6 +31,8 @@ pub(crate) struct Changes {
     pub(crate) gone_queues: Vec<Vec<u8>>,
     /// Bodies to be sent, with their numbers, in order.
     pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
+    /// The key of a message that is sent with one.
+    pub(crate) send_key: Option<(SendKey, MessageId)>,
     /// Bodies that need not be sent any more.
     pub(crate) sent_outgoing: Vec<i64>,
     /// Messages that wait for the encryption to be renewed.
@@ -61,6 +66,7 @@ impl Changes {
             || self.forget_skipped
             || skips
             || self.give_up.is_some()
+            || self.send_key.is_some()
             || !self.deferred.is_empty()
             || !self.released.is_empty()
             || !self.receipts.is_empty()

@@ -8,6 +8,7 @@ use super::columns::damaged;
 use super::deferred;
 use super::read::{HASH_LENGTH, StoredEvent};
 use super::rows::{Query, Rows};
+use super::send_keys::{self, Keyed};
 use crate::connection::Receipt;
 use crate::error::SendError;
 use crate::event::Event;
@@ -68,6 +69,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) day: i64,
     /// The last event that was stored.
     pub(crate) last_event: i64,
+    /// Messages that were sent with keys, whose outcome is to be kept.
+    pub(crate) keyed: Keyed,
 }
 
 impl Writing<'_> {
@@ -85,7 +88,8 @@ impl Writing<'_> {
     }
 
     fn needs_answers(&self) -> bool {
-        !self.upkeep.is_empty() || self.steps.iter().any(|step| step.needs_answers())
+        let settles = |step: &&Changes| step.events.iter().any(|event| self.keyed.settles(event));
+        !self.upkeep.is_empty() || self.steps.iter().any(|step| step.needs_answers() || settles(step))
     }
 
     async fn write(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
@@ -119,9 +123,15 @@ impl Writing<'_> {
                 events.extend(take_receipt(db, step.connection, receipt).await?);
             }
             deferred::write(db, step).await?;
+            if let Some(key) = &step.send_key {
+                send_keys::insert(db, step.connection, key, self.day).await?;
+            }
             if let Some((error, last)) = &step.give_up {
                 events.extend(give_up_outgoing(db, step.connection, *last, error).await?);
             }
+        }
+        for event in events.iter().filter(|event| self.keyed.settles(event)) {
+            send_keys::settle(db, event).await?;
         }
         let events = self.numbered(events);
         self.bind_events(sqlx::query(write_events!()), &events)?.execute(&mut *db).await?;
@@ -331,6 +341,7 @@ impl Upkeep {
                 for (sql, before) in [
                     ("DELETE FROM received_messages WHERE received_on < ?", hashes),
                     ("DELETE FROM sent_messages WHERE sent_on < ?", hashes),
+                    ("DELETE FROM send_keys WHERE sent_on < ? AND outcome IS NOT NULL", hashes),
                     ("DELETE FROM deleted_queues WHERE deleted_on < ?", deleted),
                 ] {
                     sqlx::query(sql).bind(before).execute(&mut *db).await?;

@@ -200,7 +200,17 @@ const AGENT: &[(&str, &[&str])] = &[
     ("connection", &["config", "error", "event", "id", "relay_set", "session_key", "stages", "stored"]),
     (
         "store",
-        &["connection", "error", "event", "id", "network_settings", "relay_set", "session_key", "stored"],
+        &[
+            "connection",
+            "error",
+            "event",
+            "id",
+            "network_settings",
+            "relay_set",
+            "send_handle",
+            "session_key",
+            "stored",
+        ],
     ),
     ("steps", &["connection", "error", "event", "id", "reserve", "send_handle", "store", "stored", "trace"]),
     ("summary", &["connection", "error", "id", "stages"]),

@@ -1,6 +1,7 @@
 //! Bodies that wait to be sent: their order, how they are given up, and how a message ends.
 
 use super::*;
+use crate::SendOutcome;
 use crate::network::expire;
 
 #[tokio::test]
@@ -128,4 +129,106 @@ async fn a_message_that_is_sent_just_after_others_were_given_up_stays() {
     let failed = Event::SendFailed { connection: id, id: MessageId::new(1), error: SendError::GivenUp };
     assert_eq!(events(&engine.steps).await, [failed]);
     assert_eq!(waiting_in_file(dir.path()).await, 1);
+}
+
+/// Says of the first message that waits that its relay has it.
+async fn deliver(engine: &Engine, id: ConnectionId) {
+    let next = engine.steps.next_outgoing(id).await.unwrap().unwrap();
+    let step = change(&engine.steps, id, |connection, request| {
+        request.sent.push(next.row);
+        connection.delivered(&next.outgoing, &mut request.effects);
+    });
+    step.await.durable().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_is_sent_once_for_each_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, events_) = open(dir.path()).await;
+    let (_, id) = connected(&agent).await;
+    let connection = agent.connection(id);
+    // At once, and one after the other.
+    let (first, again) = tokio::join!(connection.send_once(b"one", b"x"), connection.send_once(b"one", b"x"));
+    assert_eq!((first.unwrap().id(), again.unwrap().id()), (MessageId::new(1), MessageId::new(1)));
+    assert_eq!(connection.send_once(b"one", b"another body").await.unwrap().id(), MessageId::new(1));
+    assert_eq!(connection.send_once(b"two", b"x").await.unwrap().id(), MessageId::new(2));
+    assert_eq!(connection.send(b"x").await.unwrap().id(), MessageId::new(3));
+    assert_eq!(waiting_in_file(dir.path()).await, 3);
+    // Keys are of their connection.
+    let (_, other) = connected(&agent).await;
+    assert_eq!(agent.connection(other).send_once(b"one", b"x").await.unwrap().id(), MessageId::new(1));
+    drop(connection);
+    agent.shutdown().await;
+    drop((agent, events_));
+
+    let (agent, _events) = open(dir.path()).await;
+    let connection = agent.connection(id);
+    assert_eq!(connection.send_once(b"two", b"x").await.unwrap().id(), MessageId::new(2));
+    assert_eq!(waiting_in_file(dir.path()).await, 4);
+}
+
+#[tokio::test]
+async fn all_who_send_with_a_key_learn_the_same_outcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, events_) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let connection = agent.connection(id);
+    let mut first = connection.send_once(b"one", b"x").await.unwrap();
+    let mut second = connection.send_once(b"one", b"x").await.unwrap();
+    connection.send_once(b"two", b"x").await.unwrap();
+    deliver(&engine, id).await;
+    let mut third = connection.send_once(b"one", b"x").await.unwrap();
+    for handle in [&mut first, &mut second, &mut third] {
+        assert_eq!(handle.outcome().await.unwrap(), SendOutcome::Sent);
+    }
+    drop((connection, engine, first, second, third));
+    agent.shutdown().await;
+    drop((agent, events_));
+
+    let (agent, _events) = open(dir.path()).await;
+    let connection = agent.connection(id);
+    let mut again = connection.send_once(b"one", b"x").await.unwrap();
+    assert_eq!(again.outcome().await.unwrap(), SendOutcome::Sent);
+    // The outcome of one that waited over the restart.
+    let mut two = connection.send_once(b"two", b"x").await.unwrap();
+    connection.give_up().await.unwrap();
+    let given_up = SendOutcome::Failed(SendError::GivenUp);
+    assert_eq!(two.outcome().await.unwrap(), given_up);
+    let mut two = connection.send_once(b"two", b"x").await.unwrap();
+    assert_eq!((two.outcome().await.unwrap(), two.id()), (given_up, MessageId::new(2)));
+    assert_eq!(waiting_in_file(dir.path()).await, 0);
+}
+
+/// A key is stored with its message, or not at all.
+#[tokio::test]
+async fn the_key_of_a_message_that_was_not_stored_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let connection = agent.connection(id);
+    connection.send(b"x").await.unwrap();
+    engine.steps.max_pages.store(1, Ordering::Relaxed);
+    let body = vec![b'x'; 10_000];
+    let sent = tokio::join!(connection.send_once(b"key", &body), connection.send_once(b"key", &body));
+    assert!(sent.0.is_err() && sent.1.is_err());
+    engine.steps.max_pages.store(MANY_PAGES, Ordering::Relaxed);
+    let message = connection.send_once(b"key", &body).await.unwrap().id();
+    assert_eq!(connection.send_once(b"key", &body).await.unwrap().id(), message);
+    assert_eq!(waiting_in_file(dir.path()).await, 2);
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_their_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    let connection = agent.connection(id);
+    connection.send_once(b"one", b"x").await.unwrap();
+    connection.send_once(b"two", b"x").await.unwrap();
+    deliver(&engine, id).await;
+    let upkeep = Upkeep::Forget { hashes: engine.steps.day() + 1, deleted: 0 };
+    engine.steps.upkeep(upkeep).unwrap().durable().await.unwrap();
+    // One that waits is not.
+    assert_eq!(connection.send_once(b"two", b"x").await.unwrap().id(), MessageId::new(2));
+    assert_eq!(connection.send_once(b"one", b"x").await.unwrap().id(), MessageId::new(3));
 }
