@@ -46,7 +46,7 @@ pub struct Outgoing {
 
 /// The messages that a text becomes, in their order. A text of up to 15,602 bytes of JSON is one message, as apps do it:
 /// compressed where it would not fit otherwise. A longer one is split where its words or lines end; the first part answers `quote`.
-/// Each disappears after `ttl` seconds, if that is given.
+/// Each disappears after `ttl` seconds, if that is given. Nothing is compressed for an app that does not read it.
 ///
 /// # Errors
 /// [`TextError::Empty`] and [`TextError::TooLong`].
@@ -54,6 +54,7 @@ pub fn messages(
     text: &str,
     quote: Option<Quote>,
     ttl: Option<u32>,
+    reads_compressed: bool,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<Outgoing>, TextError> {
     match text.len() {
@@ -72,7 +73,7 @@ pub fn messages(
         Outgoing { id, container, body }
     };
     let whole = message(text, quote.clone());
-    if let Some(body) = fitted(whole.body) {
+    if let Some(body) = fitted(whole.body, reads_compressed) {
         return Ok(vec![Outgoing { body, ..whole }]);
     }
     let frame = message("", quote.clone()).body.len();
@@ -85,7 +86,7 @@ pub fn messages(
 /// # Errors
 /// [`TextError::ChangeTooLong`] if it does not fit into one message.
 pub fn event(event: ChatEvent, rng: &mut impl CryptoRng) -> Result<Vec<u8>, TextError> {
-    fitted(short_event(event, rng)).ok_or(TextError::ChangeTooLong)
+    fitted(short_event(event, rng), true).ok_or(TextError::ChangeTooLong)
 }
 
 /// The body of an event that always fits, as it has no words of anybody.
@@ -96,10 +97,10 @@ pub fn short_event(event: ChatEvent, rng: &mut impl CryptoRng) -> Vec<u8> {
 }
 
 /// The body as it is sent. None if it fits neither as it is nor compressed: noise does not get smaller.
-fn fitted(body: Vec<u8>) -> Option<Vec<u8>> {
+fn fitted(body: Vec<u8>, reads_compressed: bool) -> Option<Vec<u8>> {
     match body.len() {
         length if length <= MAX_MESSAGE_LENGTH_PQ => Some(body),
-        length if length <= MAX_MESSAGE_LENGTH => {
+        length if length <= MAX_MESSAGE_LENGTH && reads_compressed => {
             compress(&body).filter(|body| body.len() <= MAX_MESSAGE_LENGTH_PQ)
         }
         _ => None,
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn sent(text: &str) -> Vec<Outgoing> {
-        let messages = messages(text, None, None, &mut rand::rng()).unwrap();
+        let messages = messages(text, None, None, true, &mut rand::rng()).unwrap();
         for message in &messages {
             assert!(message.body.len() <= MAX_MESSAGE_LENGTH_PQ, "{}", message.body.len());
         }
@@ -208,7 +209,7 @@ mod tests {
         let id = SharedMessageId::from_bytes([7; 12]);
         let item = Item::of_ours(id.clone(), container, 1_764_446_695_465);
         for text in ["yes", &"many words ".repeat(3000)] {
-            let sent = messages(text, Some(item.quote().unwrap()), Some(60), &mut rand::rng()).unwrap();
+            let sent = messages(text, Some(item.quote().unwrap()), Some(60), true, &mut rand::rng()).unwrap();
             let quote = sent[0].container.quote.clone().unwrap();
             assert_eq!((quote.message.message_id, quote.message.sent), (Some(id.clone()), true));
             assert_eq!(quote.message.sent_at.unix_timestamp_nanos(), 1_764_446_695_465_000_000);
@@ -240,6 +241,9 @@ mod tests {
         }
         // x as in the sample of a real app.
         assert_eq!(sent(&"x".repeat(15_000)).len(), 1);
+        // Nothing is compressed for an app that could not read it.
+        let old = messages(&words.repeat(2)[..15_000], None, None, false, &mut rand::rng()).unwrap();
+        assert!(old.len() == 2 && old.iter().all(|sent| sent.body.starts_with(b"{")));
     }
 
     #[test]
@@ -275,11 +279,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_said() {
-        assert_eq!(messages("", None, None, &mut rand::rng()), Err(TextError::Empty));
+        assert_eq!(messages("", None, None, true, &mut rand::rng()), Err(TextError::Empty));
         assert!(matches!(
-            messages(&"x".repeat(MAX_TEXT + 1), None, None, &mut rand::rng()),
+            messages(&"x".repeat(MAX_TEXT + 1), None, None, true, &mut rand::rng()),
             Err(TextError::TooLong(_))
         ));
-        assert!(messages(&"x ".repeat(MAX_TEXT / 2), None, None, &mut rand::rng()).unwrap().len() < 100);
+        assert!(
+            messages(&"x ".repeat(MAX_TEXT / 2), None, None, true, &mut rand::rng()).unwrap().len() < 100
+        );
     }
 }

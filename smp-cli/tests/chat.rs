@@ -166,6 +166,39 @@ fn what_begins_with_a_slash_stays_here() {
     assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("from beside"));
 }
 
+#[test]
+fn messages_are_answered_and_changed_by_their_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let (alice, bob) = connected(folder.path(), &relay);
+    bob.ok(&["send", "alice", "shall we?"]);
+    alice.ok(&["listen", "--count", "1", "--for", "60"]);
+    // Messages of before are shown at the beginning.
+    let mut chat = Chat::start(&alice, "bob");
+    let number = |text: &str| -> String {
+        let items = alice.ok(&["--json", "search", text]);
+        let item: serde_json::Value = serde_json::from_str(items.lines().next().unwrap()).unwrap();
+        item["item"].to_string()
+    };
+    chat.press(&format!("/reply {} yes, lte\r", number("shall we?")));
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("> shall we?\n         yes, lte"));
+    let answer = number("yes, lte");
+    chat.press(&format!("/edit {answer} yes, let us\r"));
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("(edited) yes, let us"));
+    chat.press(&format!("/react {} 👍\r", number("shall we?")));
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("(reacted 👍 to “shall we?”)"));
+    chat.press("/edit 9999 none\r");
+    chat.until("Not changed: The conversation with bob has no message 9999");
+    chat.press(&format!("/delete {answer}\r"));
+    assert!(bob.ok(&["listen", "--count", "1", "--for", "60"]).contains("(deleted a message)"));
+    chat.press("/quit\r");
+    assert_eq!(chat.ended(), 0);
+    let mut chat = Chat::start(&alice, "bob");
+    chat.until("(deleted)");
+    chat.press("\u{3}");
+    assert_eq!(chat.ended(), 0);
+}
+
 /// The output of `smp invite bob` on a terminal of this size.
 fn invited(person: &Person, size: nix::pty::Winsize) -> String {
     let pty = openpty(Some(&size), None).unwrap();

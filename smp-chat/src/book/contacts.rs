@@ -1,13 +1,16 @@
 //! Contacts of the book: each a connection of the agent under a name that the user can type.
 
-use smp_protocol::chat::{ChatVersionRange, Profile};
+use smp_protocol::chat::{ChatVersion, ChatVersionRange, Profile};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _};
+use sqlx::{FromRow, Row as _, SqliteConnection};
 
 use super::status::Status;
 use super::{Book, BookError};
 use crate::names::printable;
 use crate::profile::{json_of, profile_of};
+
+/// The chat version from which on compressed messages are read.
+const COMPRESSION: ChatVersion = ChatVersion(8);
 
 /// How many names are offered instead of one that is not known.
 const SUGGESTED_NAMES: usize = 10;
@@ -28,8 +31,8 @@ pub struct Contact {
     pub link: Option<String>,
     /// The security code that both sides compared.
     pub verified_code: Option<String>,
-    /// The chat versions that their app speaks, as it last said.
-    pub versions: ChatVersionRange,
+    /// The chat versions that their app speaks, as it last said. None before it said anything.
+    pub versions: Option<ChatVersionRange>,
     /// Whether the user chose the name.
     name_is_ours: bool,
     /// The name that the contact last gave themselves.
@@ -41,6 +44,12 @@ impl Contact {
     #[must_use]
     pub fn is_named(&self) -> bool {
         self.name_is_ours || self.own_name.is_some()
+    }
+
+    /// Whether their app reads compressed messages. Before it said so, it is taken for one that does, as applications do.
+    #[must_use]
+    pub fn reads_compressed(&self) -> bool {
+        self.versions.is_none_or(|versions| versions.max() >= COMPRESSION)
     }
 
     /// Whether the user chose the name.
@@ -72,8 +81,7 @@ impl FromRow<'_, SqliteRow> for Contact {
             own_name: row.try_get("own_name")?,
             versions: row
                 .try_get::<Option<String>, _>("versions")?
-                .and_then(|versions| versions.parse().ok())
-                .unwrap_or(ChatVersionRange::INITIAL),
+                .and_then(|versions| versions.parse().ok()),
         })
     }
 }
@@ -213,6 +221,12 @@ impl Book {
         Ok(profile.as_deref().and_then(profile_of))
     }
 
+    /// Notes the versions that the contact's app speaks.
+    pub async fn set_versions(&self, contact: &Contact, versions: ChatVersionRange) -> Result<(), BookError> {
+        let mut connection = self.pool.acquire().await?;
+        set_versions(&mut connection, contact, versions).await
+    }
+
     /// The contact as it is now.
     async fn current(&self, contact: &Contact) -> Result<Contact, BookError> {
         self.by_connection(contact.connection).await?.ok_or(BookError::Removed)
@@ -274,6 +288,22 @@ impl Book {
         }
         Ok(name)
     }
+}
+
+/// Notes the versions, if they are others than before.
+pub(super) async fn set_versions(
+    step: &mut SqliteConnection,
+    contact: &Contact,
+    versions: ChatVersionRange,
+) -> Result<(), BookError> {
+    if Some(versions) != contact.versions {
+        sqlx::query("UPDATE contacts SET versions = ? WHERE id = ?")
+            .bind(versions.to_string())
+            .bind(contact.id)
+            .execute(step)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The names that are most like this one, or all if they are few.

@@ -1,9 +1,9 @@
 //! Messages that were received, taken into the book in one transaction for each of the agent's messages.
 
-use smp_protocol::chat::{ChatEvent, ChatMessage, ChatVersionRange, Profile, SharedMessageId};
+use smp_protocol::chat::{ChatEvent, ChatMessage, Profile, SharedMessageId};
 use sqlx::SqliteConnection;
 
-use super::contacts::Contact;
+use super::contacts::{Contact, set_versions};
 use super::lines::{self, Origin};
 use super::state::{Row, save};
 use super::{Book, BookError};
@@ -153,20 +153,5 @@ async fn limit_waiting(step: &mut SqliteConnection, contact: &Contact) -> Result
     .bind(MAX_WAITING)
     .execute(step)
     .await?;
-    Ok(())
-}
-
-async fn set_versions(
-    step: &mut SqliteConnection,
-    contact: &Contact,
-    versions: ChatVersionRange,
-) -> Result<(), BookError> {
-    if versions != contact.versions {
-        sqlx::query("UPDATE contacts SET versions = ? WHERE id = ?")
-            .bind(versions.to_string())
-            .bind(contact.id)
-            .execute(step)
-            .await?;
-    }
     Ok(())
 }

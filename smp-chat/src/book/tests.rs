@@ -40,7 +40,7 @@ fn about(event: &str, id: u8, mut params: Value) -> Value {
 }
 
 fn written(text: &str) -> Outgoing {
-    messages(text, None, None, &mut rand::rng()).unwrap().remove(0)
+    messages(text, None, None, true, &mut rand::rng()).unwrap().remove(0)
 }
 
 async fn take(book: &Book, contact: &Contact, number: i64, message: &Value) -> Received {
@@ -269,7 +269,11 @@ async fn a_repeated_event_changes_nothing() {
         assert_eq!(shown.len(), if round == 0 { 3 } else { 0 }, "{shown:?}");
     }
     assert_eq!(history(&book, &bob).await.len(), 3);
-    assert_eq!(book.by_connection(1).await.unwrap().unwrap().versions.to_string(), "1-17");
+    let bob = book.by_connection(1).await.unwrap().unwrap();
+    assert_eq!(bob.versions.unwrap().to_string(), "1-17");
+    assert!(bob.reads_compressed());
+    book.set_versions(&bob, "1-7".parse().unwrap()).await.unwrap();
+    assert!(!book.by_connection(1).await.unwrap().unwrap().reads_compressed());
 }
 
 #[tokio::test]
@@ -361,7 +365,7 @@ async fn messages_disappear_when_their_time_is_over() {
     assert_eq!(book.expire(65_000).await.unwrap(), None);
     assert!(!is_on_disk(&folder, "a passing secret"));
     // Ours, from when it was sent.
-    let ours = messages("ours", None, Some(60), &mut rand::rng()).unwrap().remove(0);
+    let ours = messages("ours", None, Some(60), true, &mut rand::rng()).unwrap().remove(0);
     let number = book.write(&bob, &ours, 0).await.unwrap();
     book.handed_over(number, 2).await.unwrap();
     assert_eq!(book.expire(1_000_000_000).await.unwrap(), None);

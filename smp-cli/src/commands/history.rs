@@ -70,18 +70,20 @@ fn result(kept: &KeptItem, contact: &str, of_several: bool, output: &Output) {
         "reactions": reactions(item),
         "disappears_after": item.ttl,
     });
-    output.result("item", fields, &sentence(kept, contact, of_several, &text));
+    output.result("item", fields, &item_line(kept, contact, of_several));
 }
 
-fn sentence(kept: &KeptItem, contact: &str, of_several: bool, text: &str) -> String {
+/// An item for people: its time, its number, its side, its words, and what was done with it.
+pub(super) fn item_line(kept: &KeptItem, contact: &str, of_several: bool) -> String {
     let item = &kept.item;
+    let text = item.line().map(|line| line.text).unwrap_or_default();
     let clock = clock(item.at, OffsetDateTime::now_utc());
     let who = match item.side {
         Side::Ours if of_several => format!("you to {contact} {}", item.delivery.tick()),
         Side::Ours => format!("you {}", item.delivery.tick()),
         Side::Theirs => contact.to_owned(),
     };
-    let text = if item.is_deleted { "(deleted)" } else { text };
+    let text = if item.is_deleted { "(deleted)" } else { &text };
     let edited = if item.is_edited() && !item.is_deleted { " (edited)" } else { "" };
     let emoji: String =
         item.given().filter_map(|given| given.reaction.as_emoji()).map(|emoji| format!(" {emoji}")).collect();

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::notices::explain;
 use super::stop::{Stop, never};
 use super::texts::show_new_texts;
+use super::tidy::Tidy;
 use crate::args::ListenArgs;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -14,12 +15,17 @@ pub(crate) async fn run(args: &ListenArgs, session: &mut Session, output: &Outpu
     let deadline = args.duration.map_or_else(never, |duration| Instant::now() + duration);
     let wanted = args.count.unwrap_or(u64::MAX);
     let mut stop = Stop::new()?;
+    let mut tidy = Tidy::new();
     let mut shown = show_new_texts(session, output).await?;
     while shown < wanted {
         let notice = tokio::select! {
             notice = session.next() => notice?,
             () = tokio::time::sleep_until(deadline) => break,
             () = stop.wait() => break,
+            () = tidy.wait() => {
+                tidy.run(session).await?;
+                continue;
+            }
         };
         explain(&notice, output);
         if matches!(notice, Notice::Text) {

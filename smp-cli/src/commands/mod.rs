@@ -16,6 +16,7 @@ mod rename;
 pub(crate) mod send;
 mod stop;
 mod texts;
+mod tidy;
 mod verify;
 pub(crate) mod welcome;
 

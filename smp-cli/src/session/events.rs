@@ -116,6 +116,7 @@ impl Identity {
 
     async fn learn_profile(&self, contact: &Contact, info: &[u8]) -> anyhow::Result<Introduction> {
         for message in decode_messages(info).into_iter().flatten() {
+            self.book().set_versions(contact, message.versions).await?;
             let profile = match message.event {
                 ChatEvent::Info(profile) => profile,
                 ChatEvent::Contact(request) => request.profile,

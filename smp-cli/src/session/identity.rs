@@ -135,7 +135,7 @@ impl Identity {
         }
         let ttl = disappear_after(self.book.profile(contact).await?.as_ref());
         let quote = answered.map(|kept| kept.item.quote()).transpose()?;
-        let messages = compose::messages(text, quote, ttl, &mut rand::rng())?;
+        let messages = compose::messages(text, quote, ttl, contact.reads_compressed(), &mut rand::rng())?;
         let mut numbers = Vec::new();
         for message in messages {
             numbers.push(self.hand_over(contact, &message).await?);

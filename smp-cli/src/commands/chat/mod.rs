@@ -12,19 +12,23 @@ use tokio::time::Instant;
 
 use self::editor::Editor;
 use self::typed::{HELP, Typed};
+use super::history::item_line;
 use super::notices::{QUEUED, next_before, told};
 use super::stop::Stop;
 use super::texts::text_line;
+use super::tidy::Tidy;
 use super::verify;
 use crate::args::ChatArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 use crate::text::unix_millis;
-use smp_chat::Contact;
+use smp_chat::{Contact, KeptItem};
 
 /// How long the end waits for messages that are on their way.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// Messages of before that are shown at the beginning.
+const RECALLED: u32 = 10;
 
 /// Before anything else is looked at.
 pub(crate) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
@@ -69,7 +73,9 @@ struct Chat<'a> {
 
 impl Chat<'_> {
     async fn talk(&mut self, stop: &mut Stop) -> anyhow::Result<()> {
+        self.recall().await?;
         self.show().await?;
+        let mut tidy = Tidy::new();
         loop {
             tokio::select! {
                 notice = self.session.next() => self.tell(notice?).await?,
@@ -78,6 +84,7 @@ impl Chat<'_> {
                     Some(line) => self.take(&line).await?,
                 },
                 () = stop.wait() => return Ok(()),
+                () = tidy.wait() => tidy.run(self.session).await?,
             }
         }
     }
@@ -87,7 +94,23 @@ impl Chat<'_> {
         match typed::read(line) {
             // The editor has ended already.
             Typed::Nothing | Typed::Quit => Ok(()),
-            Typed::Text(text) => self.send(text).await,
+            Typed::Text(text) => self.send(text, None).await,
+            Typed::Reply(number, text) => match self.session.item(&self.contact, number).await {
+                Ok(answered) => self.send(text, Some(&answered)).await,
+                Err(error) => self.editor.print(&format!("Not sent: {error:#}.")),
+            },
+            Typed::Edit(number, text) => {
+                let sent = self.session.change(&self.contact, number, |item| item.edit(text)).await;
+                self.changed(sent)
+            }
+            Typed::Delete(number) => {
+                let sent = self.session.change(&self.contact, number, |item| item.take_back()).await;
+                self.changed(sent)
+            }
+            Typed::React(number, emoji) => {
+                let sent = self.session.change(&self.contact, number, |item| item.react(emoji, true)).await;
+                self.changed(sent)
+            }
             Typed::Code => self.print_code().await,
             Typed::Verify(code) => self.verify(code).await,
             Typed::Help => self.editor.print(HELP),
@@ -97,8 +120,19 @@ impl Chat<'_> {
         }
     }
 
-    async fn send(&mut self, text: &str) -> anyhow::Result<()> {
-        match self.session.send_text(&self.contact, text, None).await {
+    /// Notes a change that is on its way.
+    fn changed(&mut self, sent: anyhow::Result<MessageId>) -> anyhow::Result<()> {
+        match sent {
+            Ok(number) => {
+                self.unsent.insert(number);
+                Ok(())
+            }
+            Err(error) => self.editor.print(&format!("Not changed: {error:#}.")),
+        }
+    }
+
+    async fn send(&mut self, text: &str, answered: Option<&KeptItem>) -> anyhow::Result<()> {
+        match self.session.send_text(&self.contact, text, answered).await {
             Ok(numbers) => {
                 self.unsent.extend(&numbers);
                 self.unreceived.extend(numbers.last().map(|number| (*number, beginning(text))));
@@ -138,6 +172,18 @@ impl Chat<'_> {
             Some(told) if !told.sentence.is_empty() => self.editor.print(&told.sentence),
             _ => Ok(()),
         }
+    }
+
+    /// Shows the last messages of before, but for those that are new.
+    async fn recall(&mut self) -> anyhow::Result<()> {
+        let new: HashSet<i64> =
+            self.session.book().new_lines().await?.iter().filter_map(|line| line.item).collect();
+        for kept in self.session.book().history(&self.contact, None, RECALLED, unix_millis()).await? {
+            if !new.contains(&kept.number) {
+                self.editor.print(&item_line(&kept, &self.contact.name, false))?;
+            }
+        }
+        Ok(())
     }
 
     /// Shows texts of this contact, and names each of the others who wrote once: their texts wait.

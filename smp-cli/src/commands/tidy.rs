@@ -1,0 +1,32 @@
+//! Messages whose time is over while a command goes on.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::session::Session;
+
+/// How late a message may disappear.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// The next look at messages that disappear.
+pub(super) struct Tidy {
+    next: Instant,
+}
+
+impl Tidy {
+    pub(super) fn new() -> Self {
+        Self { next: Instant::now() + PERIOD }
+    }
+
+    /// Waits until it is time to look. May be dropped while it waits.
+    pub(super) async fn wait(&self) {
+        sleep_until(self.next).await;
+    }
+
+    /// Forgets the messages whose time is over.
+    pub(super) async fn run(&mut self, session: &Session) -> anyhow::Result<()> {
+        self.next = Instant::now() + PERIOD;
+        session.expire().await
+    }
+}
