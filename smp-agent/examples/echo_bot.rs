@@ -20,9 +20,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(delivery) = events.next().await? {
         match &delivery.event {
             Event::Confirmation { connection, .. } => agent.connection(*connection).accept(b"").await?,
-            // After a crash between the two lines the message comes again, and is answered twice: a bot for which that matters keeps the
-            // numbers that it has answered.
-            Event::Message { connection, body, .. } => drop(agent.connection(*connection).send(body).await?),
+            // After a crash before `done` the message comes again: with its number as the key it is answered once.
+            Event::Message { connection, id, body, .. } => {
+                let key = id.number().to_be_bytes();
+                agent.connection(*connection).send_once(&key, body).await?;
+            }
             Event::RelayDown { relay, error } => eprintln!("{relay}: {error}"),
             _ => {}
         }

@@ -9,6 +9,7 @@
 mod address;
 mod archive;
 mod chaos;
+mod echo_bot;
 mod failures;
 mod full_disk;
 mod harness;
