@@ -78,6 +78,10 @@
 //! any more, because one of them was restored from an old copy or damaged, it is renewed
 //! ([`AgentConfig::resynchronize`], [`ConnectionHandle::resynchronize`], [`Event::RatchetSync`]); what was sent meanwhile may be lost.
 //!
+//! Post-quantum keys are switched on and off by [`ConnectionHandle::set_post_quantum`], also on connections that began without them;
+//! [`ConnectionSummary::post_quantum`] and [`Event::PostQuantum`] say what they protect. [`ConnectionHandle::suspend`] has the own relay take nothing
+//! more, which is final.
+//!
 //! [`Agent::export`] makes an encrypted archive of everything, which [`restore_archive`] makes an agent of on another machine.
 //!
 //! # What it protects, and what not

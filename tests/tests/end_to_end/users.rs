@@ -209,3 +209,16 @@ async fn a_deleted_user_is_gone_with_its_connections_and_sessions() {
     let kept = alice.agent.connection(kept.0).summary().await.unwrap().unwrap();
     assert_eq!((kept.status, kept.user), (ConnectionStatus::Connected, UserId::DEFAULT));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_a_link_is_in_a_session_that_ends_with_it() {
+    let relay = TestRelay::start().await;
+    let alice = Peer::open_with(&[&relay], |config| config.network.sessions = SessionMode::Connection).await;
+    let bob = Peer::open(&[&relay]).await;
+    let (_, link) = bob.agent.create_address(b"bob's page", None).await.unwrap();
+    let mut states = alice.agent.relays();
+    let short = link.short.unwrap().to_string();
+    let preview = alice.agent.look_at_link(&short).await.unwrap();
+    assert_eq!(preview.shown.as_deref(), Some(&b"bob's page"[..]));
+    soon("end of the session", states.wait_for(|states| states.is_empty())).await.unwrap();
+}
