@@ -7,6 +7,8 @@ use smp_protocol::chat::{
 };
 use thiserror::Error;
 
+use crate::conversation::Item;
+
 /// Longest text in bytes: it becomes some 80 messages.
 pub const MAX_TEXT: usize = 1024 * 1024;
 
@@ -79,6 +81,15 @@ pub fn messages(
     let frame = message("", quote.clone()).body.len();
     let parts = parts(text, MAX_MESSAGE_LENGTH_PQ - frame);
     Ok(parts.into_iter().map(|part| message(part, quote.take())).collect())
+}
+
+/// A message of ours once more, as it was written down. None if it is no message, or was taken back.
+#[must_use]
+pub fn again(item: &Item) -> Option<Outgoing> {
+    let (id, container) = (item.shared_id.clone()?, item.container()?.clone());
+    let event = ChatEvent::MessageNew(container.clone());
+    let body = fitted(ChatMessage::new(Some(id.clone()), event).encode(), true)?;
+    Some(Outgoing { id, container, body })
 }
 
 /// The body of any other event of ours.
@@ -175,7 +186,6 @@ mod tests {
     use smp_protocol::chat::decode_messages;
 
     use super::*;
-    use crate::conversation::Item;
 
     fn texts(messages: &[Outgoing]) -> Vec<String> {
         messages
@@ -184,6 +194,8 @@ mod tests {
                 let read = decode_messages(&sent.body).remove(0).unwrap();
                 assert_eq!(read.message_id.as_ref(), Some(&sent.id));
                 assert_eq!(read.event, ChatEvent::MessageNew(sent.container.clone()));
+                let item = Item::of_ours(sent.id.clone(), sent.container.clone(), 0);
+                assert_eq!(again(&item).as_ref(), Some(sent));
                 sent.container.content.display_text()
             })
             .collect()

@@ -16,7 +16,7 @@ pub const MAX_FILE_PARTS: usize = 16;
 /// How far a message of ours has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Delivery {
-    /// Written down, and perhaps not handed to the agent: a process ended in between.
+    /// Written down, and perhaps not handed to the agent yet.
     New,
     /// The agent has it.
     Queued,

@@ -8,7 +8,7 @@ use smp_agent::{
 use smp_chat::compose::{self, Outgoing};
 use smp_chat::conversation::{Delivery, Item, Refusal};
 use smp_chat::profile::{contact_request, disappear_after, own_profile, shown_with_link};
-use smp_chat::{Book, Contact, KeptItem, Status};
+use smp_chat::{Book, BookError, Contact, KeptItem, Status};
 use smp_protocol::chat::ChatEvent;
 use tokio::sync::Mutex;
 
@@ -54,6 +54,7 @@ impl Identity {
         let identity = Self { agent, book, settings, handing_over: Mutex::new(()) };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
+        identity.hand_over_rest().await?;
         Ok((identity, events))
     }
 
@@ -152,16 +153,49 @@ impl Identity {
             }
             written => written?,
         };
-        match self.agent.connection(connection(contact)).send(&message.body).await {
-            Ok(sent) => {
-                self.book.handed_over(item, sent.id().number()).await?;
-                Ok(sent.id())
-            }
-            Err(error) => {
+        match self.hand_over_item(contact, item, message).await {
+            Ok(number) => Ok(number),
+            Err(HandOver::Book(error)) => Err(error.into()),
+            Err(HandOver::Agent(error)) => {
                 self.book.withdraw(item).await?;
                 Err(about(contact, error))
             }
         }
+    }
+
+    /// Hands over what was written down. The key of a message is its ID: the agent takes it once, whatever died in between.
+    async fn hand_over_item(
+        &self,
+        contact: &Contact,
+        item: i64,
+        message: &Outgoing,
+    ) -> Result<MessageId, HandOver> {
+        let handle = self.agent.connection(connection(contact));
+        let sent = handle.send_once(message.id.as_bytes(), &message.body).await?;
+        self.book.handed_over(item, sent.id().number()).await?;
+        Ok(sent.id())
+    }
+
+    /// Hands over the messages that were written down when the program ended.
+    async fn hand_over_rest(&self) -> anyhow::Result<()> {
+        let kept = self.book.not_handed_over().await?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let contacts = self.book.contacts().await?;
+        for kept in kept {
+            let contact = contacts.iter().find(|contact| contact.id == kept.contact_id);
+            let message = compose::again(&kept.item);
+            let (Some(contact), Some(message)) = (contact, message) else { continue };
+            let taken = self.hand_over_item(contact, kept.number, &message).await;
+            // Other failures pass: at the next start it is tried again.
+            if let Err(HandOver::Agent(AgentError::NotNow { .. } | AgentError::UnknownConnection(_))) = taken
+            {
+                // Nobody was told that it is kept.
+                self.book.withdraw(kept.number).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The item of this number in the conversation with the contact.
@@ -257,6 +291,15 @@ impl Identity {
         let body = compose::short_event(event, &mut rand::rng());
         Ok(self.agent.connection(connection(contact)).send(&body).await?.id())
     }
+}
+
+/// Why a message was not handed over.
+#[derive(Debug, thiserror::Error)]
+enum HandOver {
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Book(#[from] BookError),
 }
 
 /// The agent's name for a contact.

@@ -52,6 +52,21 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
 }
 
 #[tokio::test]
+async fn a_text_that_the_agent_does_not_take_is_not_said() {
+    let (folder, session, bob) = session().await;
+    // The agent has no such connection.
+    assert!(session.send_text(&bob, "refused", None).await.is_err());
+    let message = smp_chat::compose::messages("written down", None, None, true, &mut rand::rng());
+    session.book().write(&bob, &message.unwrap()[0], 0).await.unwrap();
+    assert_eq!(session.book().history(&bob, None, 9, 0).await.unwrap().len(), 1);
+    session.close().await;
+    let dir = DataDir::locate(Some(folder.path())).unwrap();
+    let session = Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap();
+    assert!(session.book().history(&bob, None, 9, 0).await.unwrap().is_empty());
+    session.close().await;
+}
+
+#[tokio::test]
 async fn errors_name_the_contact_and_no_number() {
     let (_folder, session, bob) = session().await;
     for error in [

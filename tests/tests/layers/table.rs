@@ -32,7 +32,7 @@ const CHAT: &[(&str, &[&str])] = &[
     ("profile", &[]),
     // Decisions.
     ("conversation", &["words"]),
-    ("compose", &[]),
+    ("compose", &["conversation"]),
     // All of it, kept.
     ("book", &["compose", "conversation", "names", "profile", "words"]),
 ];
