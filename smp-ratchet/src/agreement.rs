@@ -6,7 +6,7 @@
 
 use smp_crypto::hkdf::hkdf_sha512;
 use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemSharedSecret};
-use smp_crypto::x448::{X448PrivateKey, X448PublicKey, X448Secret};
+use smp_crypto::x448::{X448PublicKey, X448Secret};
 use smp_protocol::agent::{AnyKem, KemParameters, ProposedKem, RatchetParameters, RatchetParametersUri};
 use smp_protocol::version::{RatchetVersion, VersionRange};
 use zeroize::Zeroizing;
@@ -18,7 +18,7 @@ use crate::error::AgreementError;
 use crate::kem::{AcceptedKem, RatchetKem};
 use crate::key_source::KeySource;
 use crate::ratchet::{Ratchet, RatchetVersions};
-use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
+use crate::ratchet_key::{AgreementKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
 use crate::three_keys::three_keys;
 
@@ -31,9 +31,9 @@ const INFO: &[u8] = b"SimpleXX3DH";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedKeys {
     /// First key: goes into the associated data.
-    pub key_1: X448PrivateKey,
+    pub key_1: AgreementKey,
     /// Second key: becomes the first ratchet key.
-    pub key_2: X448PrivateKey,
+    pub key_2: AgreementKey,
     /// The encapsulation key that is offered, if post-quantum encryption is wanted.
     pub kem: Option<KemPrivateKey>,
 }
@@ -44,9 +44,9 @@ pub struct OfferedKeys {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoiningKeys {
     /// First key: goes into the associated data.
-    pub key_1: X448PrivateKey,
+    pub key_1: AgreementKey,
     /// Second key. It is not the first ratchet key, which is a third one.
-    pub key_2: X448PrivateKey,
+    pub key_2: AgreementKey,
     /// The answer to the offered encapsulation key.
     pub kem: Option<JoiningKem>,
 }
@@ -74,8 +74,8 @@ impl OfferedKeys {
     #[must_use]
     pub fn generate(version: RatchetVersion, pq: bool, keys: &mut (impl KeySource + ?Sized)) -> Self {
         Self {
-            key_1: keys.ratchet_key().private_key().clone(),
-            key_2: keys.ratchet_key().private_key().clone(),
+            key_1: keys.ratchet_key().into(),
+            key_2: keys.ratchet_key().into(),
             kem: (pq && version >= POST_QUANTUM_VERSION).then(|| keys.kem_key()),
         }
     }
@@ -146,7 +146,7 @@ impl OfferedKeys {
         versions: RatchetVersions,
         pq: bool,
     ) -> Result<Ratchet, AgreementError> {
-        let ratchet_key = RatchetPrivateKey::new(self.key_2.clone());
+        let ratchet_key = self.key_2.to_ratchet_key();
         Ok(Ratchet::new_receiving(versions, self.agree(joining)?, ratchet_key, pq))
     }
 }
@@ -166,11 +166,7 @@ impl JoiningKeys {
                 JoiningKem::Accepted { ciphertext, shared_secret, private_key: keys.kem_key() }
             }
         });
-        Self {
-            key_1: keys.ratchet_key().private_key().clone(),
-            key_2: keys.ratchet_key().private_key().clone(),
-            kem,
-        }
+        Self { key_1: keys.ratchet_key().into(), key_2: keys.ratchet_key().into(), kem }
     }
 
     /// The parameters to send.

@@ -145,7 +145,7 @@ pub use kem::{AcceptedKem, RatchetKem};
 pub use key_source::KeySource;
 pub use message_key::MessageKey;
 pub use ratchet::{Ratchet, RatchetState, RatchetVersions, ReceivingChain, SendingChain};
-pub use ratchet_key::{RatchetPrivateKey, RatchetPublicKey, RemoteRatchetKey};
+pub use ratchet_key::{AgreementKey, RatchetPrivateKey, RatchetPublicKey, RemoteRatchetKey};
 pub use root_key::RootKey;
 pub use security_code::SecurityCode;
 pub use skipped::{MAX_SKIPPED, SkippedChange, SkippedKey, SkippedKeyId, SkippedKeys};

@@ -21,7 +21,7 @@ use crate::header_key::{ReceivingHeaderKey, SendingHeaderKey};
 use crate::kem::{AcceptedKem, RatchetKem};
 use crate::message_key::MessageKey;
 use crate::ratchet::{Ratchet, RatchetState, RatchetVersions, ReceivingChain, SendingChain};
-use crate::ratchet_key::{RatchetPrivateKey, RemoteRatchetKey};
+use crate::ratchet_key::{AgreementKey, RatchetPrivateKey, RemoteRatchetKey};
 use crate::root_key::RootKey;
 
 /// The version of the form.
@@ -291,6 +291,17 @@ impl Stored for Vec<u8> {
 
     fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(input.rest().to_vec())
+    }
+}
+
+/// The public half is not stored.
+impl Stored for AgreementKey {
+    fn write(&self, out: &mut Bytes) {
+        self.private_key().write(out);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self::new(Stored::read(input)?))
     }
 }
 

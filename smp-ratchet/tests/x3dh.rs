@@ -16,7 +16,8 @@ use smp_crypto::x448::X448PublicKey;
 use smp_protocol::agent::{AnyKem, ProposedKem, RatchetParameters};
 use smp_protocol::encoding::from_bytes;
 use smp_ratchet::{
-    AgreementError, EncryptOptions, MessageHeader, OfferedKeys, Ratchet, RatchetState, RatchetVersions,
+    AgreementError, AgreementKey, EncryptOptions, MessageHeader, OfferedKeys, Ratchet, RatchetState,
+    RatchetVersions,
 };
 
 fn agreement_refused(case: &Value) {
@@ -30,8 +31,8 @@ fn agreement_refused(case: &Value) {
         let answer: RatchetParameters<AnyKem> = from_bytes(&bytes(&case["bob_params_encoded"])).unwrap();
         assert!(matches!(answer.kem, Some(AnyKem::Accepted { .. })));
         let keys = OfferedKeys {
-            key_1: private_key(&case["alice_private_key_1"]),
-            key_2: private_key(&case["alice_private_key_2"]),
+            key_1: AgreementKey::new(private_key(&case["alice_private_key_1"])),
+            key_2: AgreementKey::new(private_key(&case["alice_private_key_2"])),
             kem: None,
         };
         keys.agree(&answer)

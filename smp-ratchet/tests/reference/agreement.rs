@@ -5,8 +5,8 @@ use smp_crypto::sntrup761::{KemCiphertext, KemPrivateKey, KemPublicKey, KemShare
 use smp_protocol::agent::{AnyKem, ProposedKem, RatchetParameters, RatchetParametersUri};
 use smp_protocol::encoding::{from_bytes, from_text, to_bytes, to_text};
 use smp_ratchet::{
-    AcceptedKem, Agreement, JoiningKem, JoiningKeys, OfferedKeys, Ratchet, RatchetKem, RatchetPrivateKey,
-    RemoteRatchetKey,
+    AcceptedKem, Agreement, AgreementKey, JoiningKem, JoiningKeys, OfferedKeys, Ratchet, RatchetKem,
+    RatchetPrivateKey, RemoteRatchetKey,
 };
 
 use super::{array, assert_ratchet, bytes, private_key, ratchet, text, version, versions};
@@ -51,8 +51,8 @@ pub fn run(case: &Value) -> (Ratchet, Ratchet) {
 fn offered_keys(case: &Value) -> OfferedKeys {
     let kem = &case["alice_kem"];
     let keys = OfferedKeys {
-        key_1: private_key(&case["alice_private_key_1"]),
-        key_2: private_key(&case["alice_private_key_2"]),
+        key_1: AgreementKey::new(private_key(&case["alice_private_key_1"])),
+        key_2: AgreementKey::new(private_key(&case["alice_private_key_2"])),
         kem: (!kem.is_null()).then(|| {
             assert_eq!(kem["state"], "proposed");
             let private_key = kem_key_pair(&kem["key_pair"]);
@@ -68,8 +68,8 @@ fn offered_keys(case: &Value) -> OfferedKeys {
 pub fn joining_keys(case: &Value) -> JoiningKeys {
     let kem = &case["bob_kem"];
     let keys = JoiningKeys {
-        key_1: private_key(&case["bob_private_key_1"]),
-        key_2: private_key(&case["bob_private_key_2"]),
+        key_1: AgreementKey::new(private_key(&case["bob_private_key_1"])),
+        key_2: AgreementKey::new(private_key(&case["bob_private_key_2"])),
         kem: (!kem.is_null()).then(|| joining_kem(kem)),
     };
     assert_eq!(JoiningKeys::from_bytes(&keys.to_bytes()).as_ref(), Ok(&keys));
