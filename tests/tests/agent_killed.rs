@@ -137,7 +137,7 @@ fn relays(dir: &Path) -> anyhow::Result<Vec<RelayAddress>> {
     text.lines().map(|line| Ok(line.parse()?)).collect()
 }
 
-/// Appends a line. What a program has written outlives its SIGKILL.
+/// Appends a line. It outlives a SIGKILL of the program, as all that was written does.
 fn append(file: &Path, line: impl std::fmt::Display) -> anyhow::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).open(file)?;
     Ok(file.write_all(format!("{line}\n").as_bytes())?)
@@ -232,7 +232,7 @@ impl Bob {
     }
 }
 
-/// The number in a message. Whatever says that something was lost is an error.
+/// The number in a message. An event by which something was lost is an error.
 fn number_in(event: &Event) -> anyhow::Result<Option<u64>> {
     match event {
         Event::Message { body, integrity: Integrity::Ok, .. } => {
@@ -247,7 +247,7 @@ fn number_in(event: &Event) -> anyhow::Result<Option<u64>> {
     }
 }
 
-/// What the process does: it notes what it takes, and sends numbers.
+/// The work of the process: it notes each message that it takes, and sends numbers.
 struct Application {
     agent: Agent,
     events: Events,
