@@ -2,6 +2,7 @@
 
 mod builder;
 mod handle;
+mod many;
 mod user;
 
 pub use builder::AgentBuilder;

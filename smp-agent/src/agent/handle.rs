@@ -1,14 +1,14 @@
 //! One connection, as an application uses it.
 
 use super::Agent;
-use crate::connection::{Connection, Phase};
+use crate::connection::{BodyId, Connection, Phase};
 use crate::error::{AgentError, SendError};
 use crate::id::{ConnectionId, MessageId};
 use crate::network::requests::{self, check_info};
 use crate::network::{Engine, remove};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
-use crate::steps::{Request, or_fail};
+use crate::steps::{Commit, Request, or_fail};
 use crate::summary::{ConnectionStatus, ConnectionSummary};
 use smp_crypto::hash::sha256;
 use smp_protocol::address::RelayAddress;
@@ -88,15 +88,25 @@ impl ConnectionHandle {
     /// # Cancel safety
     /// When it is dropped the message is sent or not.
     pub async fn send(&self, body: &[u8]) -> Result<SendHandle, AgentError> {
+        let (handle, commit) = self.send_soon(body, None).await?;
+        commit.durable().await?;
+        Ok(handle)
+    }
+
+    /// The same, but what is returned may not be durable yet. The body may be stored for many connections.
+    pub(crate) async fn send_soon(
+        &self,
+        body: &[u8],
+        shared: Option<BodyId>,
+    ) -> Result<(SendHandle, Commit), AgentError> {
         let engine = self.engine();
         let step = engine.steps.step(self.id, |connection, request| {
-            let message = self.send_by(connection, request, body)?;
+            let message = self.send_by(connection, request, body, shared)?;
             // Before anybody else can learn of the message, so that its outcome is not missed.
             Ok((message, engine.steps.events.sends.wait_for(connection.id, message)))
         });
         let ((message, outcome), commit) = step.await?;
-        commit.durable().await?;
-        Ok(SendHandle::new(self.id, message, outcome, engine.end()))
+        Ok((SendHandle::new(self.id, message, outcome, engine.end()), commit))
     }
 
     /// As [`send`](Self::send), but once for each key: for an application that does not know whether it has sent a message, because it
@@ -111,8 +121,9 @@ impl ConnectionHandle {
     /// When it is dropped the message is sent or not. Calling it again with the same key is always right.
     pub async fn send_once(&self, key: &[u8], body: &[u8]) -> Result<SendHandle, AgentError> {
         let engine = self.engine();
-        let send =
-            |connection: &mut Connection, request: &mut Request| self.send_by(connection, request, body);
+        let send = |connection: &mut Connection, request: &mut Request| {
+            self.send_by(connection, request, body, None)
+        };
         let (message, outcome) = engine.steps.send_once(self.id, sha256(key), send).await?;
         Ok(SendHandle::new(self.id, message, outcome, engine.end()))
     }
@@ -122,6 +133,7 @@ impl ConnectionHandle {
         connection: &mut Connection,
         request: &mut Request,
         body: &[u8],
+        shared: Option<BodyId>,
     ) -> Result<MessageId, AgentError> {
         let engine = self.engine();
         engine.steps.reserve.check()?;
@@ -129,7 +141,7 @@ impl ConnectionHandle {
         if connection.waiting.messages.saturating_add(connection.deferred) >= limit {
             return Err(AgentError::TooManyWaiting { connection: connection.id, limit });
         }
-        connection.send_message(body, &engine.config, &mut request.effects)
+        connection.send_message(body, shared, &engine.config, &mut request.effects)
     }
 
     /// Gives up the messages of a connection that wait to be sent: [`Event::SendFailed`](crate::Event::SendFailed) follows for each. One of

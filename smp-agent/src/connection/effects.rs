@@ -9,7 +9,7 @@ use smp_protocol::agent::AgentEnvelope;
 use smp_protocol::encoding::to_bytes;
 use smp_protocol::version::AgentVersion;
 use smp_ratchet::{MessageSeal, SkippedChange};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Everything a step asks for, in order.
 #[derive(Default)]
@@ -76,6 +76,7 @@ pub(crate) struct Outgoing {
 }
 
 /// The parts of which the body of a SEND is made. The body itself, 16 KiB, is sealed each time it is sent: the parts are small.
+#[expect(clippy::large_enum_variant, reason = "most are messages, and each is in an Arc")]
 #[derive(Clone, derive_more::Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {
     /// A whole body.
@@ -96,17 +97,48 @@ pub(crate) enum Content {
         #[serde(with = "crate::stored")]
         #[debug("{} bytes", plaintext.len())]
         plaintext: Vec<u8>,
+        /// The end of it, if that is stored once for many connections.
+        #[serde(default)]
+        shared: Option<BodyId>,
     },
 }
 
+/// The number of a message's text that is stored once for many connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BodyId(pub(crate) i64);
+
 impl Content {
-    /// The body of SEND, for a queue.
-    pub(crate) fn body(&self, queue: &SendQueue, rng: &mut impl CryptoRng) -> Result<Vec<u8>, StateError> {
+    /// Leaves the end of a message, which is its text, to where it is stored.
+    pub(super) fn leave_out(&mut self, length: usize, id: BodyId) {
+        if let Self::Message { plaintext, shared, .. } = self {
+            let rest = plaintext.len().saturating_sub(length);
+            plaintext[rest..].zeroize();
+            plaintext.truncate(rest);
+            *shared = Some(id);
+        }
+    }
+
+    /// The text that is stored elsewhere.
+    pub(crate) fn shared(&self) -> Option<BodyId> {
+        match self {
+            Self::Message { shared, .. } => *shared,
+            Self::Body(_) | Self::Envelope(_) => None,
+        }
+    }
+
+    /// The body of SEND, for a queue, with the text that is stored elsewhere, if any is.
+    pub(crate) fn body(
+        &self,
+        shared: &[u8],
+        queue: &SendQueue,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, StateError> {
         match self {
             Self::Body(body) => Ok(body.clone()),
             Self::Envelope(envelope) => envelope::seal_encoded(queue, envelope, rng),
-            Self::Message { agent_version, seal, plaintext } => {
-                let encrypted_message = seal.seal(plaintext).map_err(|_| StateError)?.into();
+            Self::Message { agent_version, seal, plaintext, .. } => {
+                let plaintext = Zeroizing::new([plaintext, shared].concat());
+                let encrypted_message = seal.seal(&plaintext).map_err(|_| StateError)?.into();
                 let envelope = AgentEnvelope::Message { version: *agent_version, encrypted_message };
                 envelope::seal_encoded(queue, &to_bytes(&envelope), rng)
             }

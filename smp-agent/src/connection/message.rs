@@ -1,7 +1,7 @@
 //! Messages to the peer, through the ratchet.
 
 use super::{
-    Connection, Content, Effects, Outgoing, OutgoingKind, Phase, Place, Role, SendQueue, SentMessage,
+    BodyId, Connection, Content, Effects, Outgoing, OutgoingKind, Phase, Place, Role, SendQueue, SentMessage,
     StateError,
 };
 use crate::config::AgentConfig;
@@ -25,10 +25,12 @@ const RECEIPTS: AgentVersion = AgentVersion(4);
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
 
 impl Connection {
-    /// Encrypts a message of the application, or keeps it until the encryption is renewed.
+    /// Encrypts a message of the application, or keeps it until the encryption is renewed. Its body may be stored for many connections; one
+    /// that is kept has a copy of its own.
     pub(crate) fn send_message(
         &mut self,
         body: &[u8],
+        shared: Option<BodyId>,
         config: &AgentConfig,
         effects: &mut Effects,
     ) -> Result<MessageId, AgentError> {
@@ -49,6 +51,11 @@ impl Connection {
         let (content, message) = (AMessage::Message(body.into()), self.next_message());
         self.send_as(&content, OutgoingKind::Message, Some(message), config, effects)
             .map_err(|StateError| AgentError::Encryption(self.id))?;
+        if let Some(id) = shared
+            && let Some(Outgoing { content, .. }) = effects.outgoing.last_mut()
+        {
+            content.leave_out(body.len(), id);
+        }
         Ok(message)
     }
 
@@ -140,7 +147,7 @@ impl Connection {
             effects.sent.extend(message.map(|message| SentMessage { number, message, hash }));
         }
         let notify = kind.notifies();
-        let content = Content::Message { agent_version, seal, plaintext: encoded.to_vec() };
+        let content = Content::Message { agent_version, seal, plaintext: encoded.to_vec(), shared: None };
         self.push(Outgoing { kind, message, authorized: true, notify, content }, effects);
         Ok(())
     }

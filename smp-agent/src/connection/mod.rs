@@ -37,7 +37,7 @@ pub(crate) use asking::Contact;
 pub(crate) use chain::ChainEnd;
 pub(crate) use condition::Condition;
 pub(crate) use effects::{
-    Content, Deferred, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
+    BodyId, Content, Deferred, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
 };
 pub(crate) use join::{Invitation, JoinLink};
 pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};

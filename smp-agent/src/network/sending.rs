@@ -5,7 +5,9 @@ use super::engine::Engine;
 use super::route::{Route, route};
 use super::session::CommandError;
 use super::update::{until_stored, update};
-use crate::connection::{Connection, Effects, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError};
+use crate::connection::{
+    BodyId, Connection, Effects, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError,
+};
 use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
 use crate::id::ConnectionId;
@@ -16,6 +18,7 @@ use crate::trace;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
 
 /// Deliveries that may be on their way to the disk while the next body is sent. After a crash those are sent again, and the recipient
 /// recognises them.
@@ -40,7 +43,7 @@ impl Sending {
     ) -> Result<(), Later> {
         let id = owner.connection;
         let route = route(engine, owner, &queue.relay).await.map_err(|_| Later::Again)?;
-        let body = stored.outgoing.content.body(queue, &mut engine.rng());
+        let body = body(engine, &stored.outgoing, queue).await;
         match send_once(&route, &stored.outgoing, queue, body).await {
             Ok(()) => match self.store_delivered(engine, id, stored).await {
                 Ok(()) => {
@@ -83,6 +86,19 @@ impl Sending {
         self.careful = false;
         Ok(())
     }
+}
+
+/// The body of SEND. Part of it may be stored for many connections; what is not there any more was given up meanwhile.
+async fn body(engine: &Engine, outgoing: &Outgoing, queue: &SendQueue) -> Result<Vec<u8>, StateError> {
+    let shared = match outgoing.content.shared() {
+        Some(id) => until_stored!(engine, shared_body(engine, id).await).ok_or(StateError)?,
+        None => Zeroizing::default(),
+    };
+    outgoing.content.body(&shared, queue, &mut engine.rng())
+}
+
+async fn shared_body(engine: &Engine, id: BodyId) -> Result<Option<Zeroizing<Vec<u8>>>, AgentError> {
+    Ok(engine.steps.store.shared_body(id).await?)
 }
 
 async fn send_once(

@@ -16,14 +16,14 @@ mod writer;
 
 pub(crate) use event_log::EventLog;
 
-use crate::connection::{Connection, Deferred, Effects, NewRequest, Phase, StateError};
+use crate::connection::{BodyId, Connection, Deferred, Effects, NewRequest, Phase, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use crate::reserve::Reserve;
 use crate::send_handle::SendOutcome;
 use crate::store::{
-    Changes, Keyed, Lasting, Loaded, QueueRow, RequestRow, SendKey, Store, StoredOutgoing, Upkeep,
+    Changes, Keyed, Lasting, Loaded, QueueRow, RequestRow, SendKey, Sharing, Store, StoredOutgoing, Upkeep,
 };
 use crate::stored::to_bytes;
 use slot::{Present, Slot};
@@ -55,6 +55,7 @@ pub(crate) struct Steps {
     pub(crate) last_user: i64,
     last_connection: AtomicI64,
     last_outgoing: AtomicI64,
+    last_shared_body: AtomicI64,
     day: Arc<AtomicI64>,
     day_began_at: AtomicI64,
     #[cfg(test)]
@@ -88,6 +89,19 @@ impl Request {
     /// Whether this body is the first of those that wait.
     pub(crate) fn is_first(&self, row: i64) -> bool {
         self.next == Some(Some(row))
+    }
+}
+
+/// A text to which more messages may come to refer.
+pub(crate) struct SharedBody<'a> {
+    pub(crate) id: BodyId,
+    steps: &'a Steps,
+}
+
+impl Drop for SharedBody<'_> {
+    fn drop(&mut self) {
+        // If it cannot be left to the writer any more, the next opening of the database does it.
+        let _ = self.steps.upkeep(Upkeep::Sharing(Sharing::Ends(self.id)));
     }
 }
 
@@ -134,6 +148,7 @@ impl Steps {
             last_user: last.user,
             last_connection: AtomicI64::new(last.connection),
             last_outgoing: AtomicI64::new(last.outgoing),
+            last_shared_body: AtomicI64::new(last.shared_body),
             day,
             day_began_at: AtomicI64::new(last.day_began_at),
             #[cfg(test)]
@@ -339,6 +354,16 @@ impl Steps {
         Ok(Commit(commit))
     }
 
+    /// Stores a text to which messages of many connections can refer until what is returned is dropped.
+    pub(crate) async fn share(&self, body: &[u8]) -> Result<SharedBody<'_>, AgentError> {
+        let id = BodyId(self.last_shared_body.fetch_add(1, Ordering::Relaxed) + 1);
+        let stored = self.upkeep(Upkeep::Sharing(Sharing::Begins(id, body.to_vec().into())))?;
+        // Also if this is dropped, or fails.
+        let shared = SharedBody { id, steps: self };
+        stored.durable().await?;
+        Ok(shared)
+    }
+
     /// Waits until all steps before this are durable or undone.
     pub(crate) async fn flush(&self) -> Result<(), AgentError> {
         self.upkeep(Upkeep::Nothing)?.durable().await
@@ -425,10 +450,11 @@ impl Steps {
         let position = connection.position_bytes().map_err(crate::store::Fault::from)?;
         let requested = effects.requested.into_iter().map(|request| self.request_row(id, request));
         let requested = requested.collect::<Result<_, _>>()?;
-        let mut outgoing = Vec::with_capacity(effects.outgoing.len());
+        let (mut outgoing, mut shared) = (Vec::with_capacity(effects.outgoing.len()), Vec::new());
         for body in effects.outgoing {
             let row = self.last_outgoing.fetch_add(1, Ordering::Relaxed) + 1;
             let content = to_bytes(&body, CONTENT_CAPACITY).map_err(crate::store::Fault::from)?;
+            shared.extend(body.content.shared().map(|body| (row, body)));
             outgoing.push((row, body.message, content));
             present.add_outgoing(StoredOutgoing { row, outgoing: body }, OUTGOING_IN_MEMORY);
         }
@@ -452,6 +478,7 @@ impl Steps {
             new_queues: new_queues.cloned().collect(),
             gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
             outgoing,
+            shared,
             sent_outgoing: sent,
             deferred: effects.deferred,
             released,

@@ -1,5 +1,6 @@
 //! Steps happen wholly or not at all.
 
+mod many;
 mod sending;
 
 use super::{Commit, Request, Steps};

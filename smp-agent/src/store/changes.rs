@@ -1,7 +1,7 @@
 //! Changes of one step in the database.
 
-use super::{TroubleChange, UserChange};
-use crate::connection::{Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
+use super::{Sharing, TroubleChange, UserChange};
+use crate::connection::{BodyId, Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId, UserId};
@@ -33,6 +33,8 @@ pub(crate) struct Changes {
     pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
     /// The key of a message that is sent with one.
     pub(crate) send_key: Option<(SendKey, MessageId)>,
+    /// The texts to which some of these refer.
+    pub(crate) shared: Vec<(i64, BodyId)>,
     /// Bodies that need not be sent any more.
     pub(crate) sent_outgoing: Vec<i64>,
     /// Messages that wait for the encryption to be renewed.
@@ -67,6 +69,7 @@ impl Changes {
             || skips
             || self.give_up.is_some()
             || self.send_key.is_some()
+            || !self.shared.is_empty()
             || !self.deferred.is_empty()
             || !self.released.is_empty()
             || !self.receipts.is_empty()
@@ -138,6 +141,8 @@ pub(crate) enum Upkeep {
     Trouble(TroubleChange),
     /// The users change.
     User(UserChange),
+    /// A text is stored for many connections, or no more will refer to it.
+    Sharing(Sharing),
     /// Nothing: who waits for it knows that all before it is done.
     Nothing,
 }

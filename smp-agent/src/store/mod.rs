@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod schema;
 mod send_keys;
+mod shared_bodies;
 mod troubles;
 mod users;
 mod write;
@@ -21,6 +22,7 @@ pub(crate) use changes::{Changes, Lasting, QueueRow, RequestRow, SendKey, Upkeep
 pub(crate) use fault::Fault;
 pub(crate) use read::{DeletedQueue, Loaded, StoredEvent, StoredOutgoing, Subscription};
 pub(crate) use send_keys::{Keyed, settled};
+pub(crate) use shared_bodies::Sharing;
 pub(crate) use troubles::TroubleChange;
 pub(crate) use users::{StoredUser, UserChange};
 pub(crate) use write::Writing;
@@ -70,7 +72,7 @@ impl Store {
             .pragma("wal_autocheckpoint", log_pages);
         let mut writer = options.connect().await?;
         schema::make_tables(&mut writer).await?;
-        for tables in [troubles::TABLE, deferred::TABLE, send_keys::TABLE] {
+        for tables in [troubles::TABLE, deferred::TABLE, send_keys::TABLE, shared_bodies::TABLES] {
             sqlx::raw_sql(tables).execute(&mut writer).await?;
         }
         write::remove_unfinished(&mut writer).await?;

@@ -63,6 +63,7 @@ pub(crate) struct Last {
     pub(crate) connection: i64,
     pub(crate) user: i64,
     pub(crate) outgoing: i64,
+    pub(crate) shared_body: i64,
     pub(crate) event: i64,
     pub(crate) day: i64,
     pub(crate) day_began_at: i64,
@@ -75,12 +76,14 @@ impl Store {
             "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'connections'), 0) AS connection,
             coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 1) AS user,
             coalesce((SELECT max(id) FROM outgoing), 0) AS outgoing,
+            coalesce((SELECT max(id) FROM shared_bodies), 0) AS shared_body,
             coalesce((SELECT max(sequence) FROM events), 0) AS event, day, began_at FROM days";
         let row = sqlx::query(sql).fetch_one(&self.readers).await?;
         Ok(Last {
             connection: column(&row, "connection")?,
             user: column(&row, "user")?,
             outgoing: column(&row, "outgoing")?,
+            shared_body: column(&row, "shared_body")?,
             event: column(&row, "event")?,
             day: column(&row, "day")?,
             day_began_at: column(&row, "began_at")?,

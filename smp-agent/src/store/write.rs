@@ -9,6 +9,7 @@ use super::deferred;
 use super::read::{HASH_LENGTH, StoredEvent};
 use super::rows::{Query, Rows};
 use super::send_keys::{self, Keyed};
+use super::shared_bodies;
 use crate::connection::Receipt;
 use crate::error::SendError;
 use crate::event::Event;
@@ -123,6 +124,9 @@ impl Writing<'_> {
                 events.extend(take_receipt(db, step.connection, receipt).await?);
             }
             deferred::write(db, step).await?;
+            for (row, body) in &step.shared {
+                shared_bodies::refer(db, *row, *body).await?;
+            }
             if let Some(key) = &step.send_key {
                 send_keys::insert(db, step.connection, key, self.day).await?;
             }
@@ -352,6 +356,7 @@ impl Upkeep {
             }
             Self::Trouble(change) => change.write(db).await?,
             Self::User(change) => change.write(db).await?,
+            Self::Sharing(sharing) => sharing.write(db).await?,
             // They are written with those of the steps.
             Self::Done(_) | Self::Nothing => {}
         }

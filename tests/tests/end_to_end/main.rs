@@ -274,3 +274,26 @@ async fn post_quantum_keys_are_switched_off_and_on_and_that_is_told() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_goes_to_many_over_a_crash() {
+    let mut relay = TestRelay::start().await;
+    let (mut alice, mut bobs, mut ids) = (Peer::open(&[&relay]).await, Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let mut bob = Peer::open(&[&relay]).await;
+        ids.push(connect(&mut alice, &mut bob).await.0);
+        bobs.push(bob);
+    }
+    relay.kill().await;
+    let text = "to all of you ".repeat(900);
+    for handle in alice.agent.send_to_many(&ids, text.as_bytes()).await.unwrap() {
+        handle.unwrap();
+    }
+    alice.agent.connection(ids[0]).send(b"and to you").await.unwrap();
+    let _alice = alice.crash().await;
+    relay.restart().await;
+    for bob in &mut bobs {
+        assert_eq!(bob.texts(1).await[0], text);
+    }
+    assert_eq!(bobs[0].texts(1).await, ["and to you"]);
+}

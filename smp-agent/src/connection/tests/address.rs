@@ -172,7 +172,8 @@ fn longest_information_fits_into_a_request() {
         };
         let mut effects = Effects::default();
         asking.queue_created(created, &config, &mut rand::rng(), &mut effects).unwrap();
-        let body = effects.outgoing[0].content.body(asking.send_queue().unwrap(), &mut rand::rng()).unwrap();
+        let body =
+            effects.outgoing[0].content.body(&[], asking.send_queue().unwrap(), &mut rand::rng()).unwrap();
         match town.peers[ADDRESS].connection.open(Place::Current, &body) {
             Ok(Opened::Request(request)) => {
                 assert_eq!(request.info.len(), limit);

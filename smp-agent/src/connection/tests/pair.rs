@@ -268,7 +268,7 @@ impl Pair {
         let Some(outgoing) = self.peer(side).outgoing.pop_front() else { return false };
         let own_key = key(self.peer(side).connection.send.as_ref().unwrap());
         let queue = self.peer(side).connection.send.as_ref().unwrap();
-        let body = outgoing.content.body(queue, &mut rand::rng()).unwrap();
+        let body = outgoing.content.body(&[], queue, &mut rand::rng()).unwrap();
         for _ in 0..self.repetitions() {
             let queue = &mut self.queues[other];
             // As the worker does: unauthorized first, then with the key in case the queue was secured since.
@@ -303,7 +303,7 @@ impl Pair {
     fn try_send(&mut self, side: Side, body: &[u8]) -> Result<(), AgentError> {
         let peer = self.peer(side);
         let (config, mut effects) = (peer.config.clone(), Effects::default());
-        peer.connection.send_message(body, &config, &mut effects)?;
+        peer.connection.send_message(body, None, &config, &mut effects)?;
         peer.take(effects);
         Ok(())
     }

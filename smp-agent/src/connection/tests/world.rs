@@ -174,7 +174,7 @@ impl World {
         let number = self.sent[side] + 1;
         let peer = &mut self.sides[side];
         let mut effects = Effects::default();
-        let sent = peer.connection.send_message(&number.to_be_bytes(), &peer.config, &mut effects);
+        let sent = peer.connection.send_message(&number.to_be_bytes(), None, &peer.config, &mut effects);
         if sent.is_ok() {
             self.sent[side] = number;
             peer.take(effects);
@@ -200,7 +200,7 @@ impl World {
     fn deliver(&mut self, side: usize, crashes: u32) -> bool {
         let Some(outgoing) = self.sides[side].outgoing.front().cloned() else { return false };
         let target = self.sides[side].connection.send_queue().unwrap().clone();
-        let body = outgoing.content.body(&target, &mut self.rng).unwrap();
+        let body = outgoing.content.body(&[], &target, &mut self.rng).unwrap();
         let queue = self.queue(&target.sender_id);
         if queue.suspended {
             return false;

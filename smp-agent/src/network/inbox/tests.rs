@@ -70,12 +70,12 @@ impl Scene {
 
     fn alice_sends(&mut self, text: &[u8]) -> (MessageId, Vec<u8>) {
         let mut effects = Effects::default();
-        self.alice.send_message(text, &self.config, &mut effects).unwrap();
+        self.alice.send_message(text, None, &self.config, &mut effects).unwrap();
         let body = effects
             .outgoing
             .remove(0)
             .content
-            .body(self.alice.send.as_ref().unwrap(), &mut rand::rng())
+            .body(&[], self.alice.send.as_ref().unwrap(), &mut rand::rng())
             .unwrap()
             .into();
         let flags = MessageFlags { notification: true };

@@ -237,7 +237,7 @@ impl Town {
     pub(super) fn send_next(&mut self, peer: usize) -> bool {
         let Some(outgoing) = self.peers[peer].outgoing.front().cloned() else { return false };
         let to = self.peers[peer].connection.send_queue().unwrap().clone();
-        let body = outgoing.content.body(&to, &mut self.rng).unwrap();
+        let body = outgoing.content.body(&[], &to, &mut self.rng).unwrap();
         let key = to.sender_key.public_key().to_der();
         let queue = self.queue(&to.sender_id);
         assert_eq!(outgoing.kind == OutgoingKind::Request, queue.recipient == ADDRESS);
@@ -331,7 +331,7 @@ impl Town {
     pub(super) fn send(&mut self, peer: usize, body: &[u8]) {
         let Peer { connection, config, .. } = &mut self.peers[peer];
         let mut effects = Effects::default();
-        connection.send_message(body, config, &mut effects).unwrap();
+        connection.send_message(body, None, config, &mut effects).unwrap();
         self.commit(peer, effects);
     }
 
