@@ -149,8 +149,15 @@ impl Reader {
     async fn read_ahead(&mut self) -> Result<(), AgentError> {
         self.ahead = match self.engine.steps.events.take(self.sequence) {
             Some(events) => events,
-            None if self.engine.is_stopped() => return Ok(()),
-            None => self.engine.steps.store.events_after(self.sequence, READ_AHEAD).await?.into(),
+            None => {
+                let (store, sequence) = (self.engine.steps.store.clone(), self.sequence);
+                let read = async move { store.events_after(sequence, READ_AHEAD).await };
+                match self.engine.in_task(read).await {
+                    Ok(events) => events?.into(),
+                    // The caller sees that, too.
+                    Err(_) => return Ok(()),
+                }
+            }
         };
         if let Some(last) = self.ahead.back() {
             self.sequence = last.sequence;

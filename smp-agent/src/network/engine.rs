@@ -28,7 +28,7 @@ use smp_sqlite::DatabaseKey;
 use smp_transport::dial::Isolation;
 use smp_transport::surroundings::{Randomness, Rng, Surroundings};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -241,6 +241,20 @@ impl Engine {
             connection.resynchronize(force, &self.config, &mut self.rng(), &mut request.effects)
         });
         Ok(step.await?.1)
+    }
+
+    /// Reads from the database in a task of its own. A future of the application that nobody polls would keep a connection to it, and the
+    /// shutdown wait for that.
+    pub(crate) async fn in_task<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, AgentError> {
+        let (result, outcome) = oneshot::channel();
+        self.spawn(async move {
+            // Without a receiver nobody wants to know.
+            let _ = result.send(read.await);
+        });
+        outcome.await.map_err(|_| AgentError::ShutDown)
     }
 
     /// Does what blocks, on a thread for that.

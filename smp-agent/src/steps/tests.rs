@@ -16,6 +16,7 @@ use crate::network_settings::SessionMode;
 use crate::session_key::SessionKey;
 use crate::store::{Loaded, Upkeep};
 use crate::{ConnectionStatus, MessageId};
+use futures_util::FutureExt as _;
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedChange, SkippedKey, SkippedKeyId};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -203,6 +204,22 @@ async fn waiting_in_file(dir: &Path) -> i64 {
     let options = SqliteConnectOptions::new().filename(dir.join(DATABASE)).read_only(true);
     let mut other = options.connect().await.unwrap();
     sqlx::query_scalar("SELECT count(*) FROM outgoing").fetch_one(&mut other).await.unwrap()
+}
+
+/// The application has begun to ask for an event, and does something else now.
+#[tokio::test]
+async fn events_that_nobody_polls_do_not_hold_up_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (_, id) = connected(&agent).await;
+    agent.connection(id).send(b"text").await.unwrap();
+    agent.connection(id).give_up().await.unwrap();
+    agent.shutdown().await;
+    drop(agent);
+    let (agent, mut events) = open(dir.path()).await;
+    assert!(events.next().now_or_never().is_none(), "it is being read from the file");
+    tokio::time::timeout(Duration::from_secs(60), agent.shutdown()).await.unwrap();
+    assert!(events.next().await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -151,6 +151,13 @@ impl Listener {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Ends it as Ctrl-C does, when it is done with what it has printed.
+    pub fn interrupt(mut self) {
+        let process = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// SIGKILL. Returns the texts that it printed and that nobody asked for.
     pub fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
