@@ -20,6 +20,9 @@ pub struct ConnectionSummary {
     pub invitation: Option<ConnectionLink>,
     /// The same: the short link, if there is one.
     pub short_invitation: Option<ShortLink>,
+    /// Of a contact address: whether requests are accepted without asking. Of a request: whether it is, as soon as the application is
+    /// [done](crate::Delivery::done) with its event.
+    pub auto_accept: bool,
     /// Troubles now. Each stays here until it ends.
     pub troubles: Vec<Trouble>,
     /// Whether both sides' encryption fits together, or is being renewed.
@@ -131,6 +134,7 @@ impl ConnectionSummary {
             status,
             invitation,
             short_invitation,
+            auto_accept: connection.auto_accepts(),
             troubles: troubles(connection),
             sync: connection.resync.state,
             rotations: connection.moving.rotations(),

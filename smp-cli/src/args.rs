@@ -1,6 +1,6 @@
 //! The command line of `smp`: arguments, and the help that explains them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -48,7 +48,14 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Make a one-time invitation: a link and a QR code for one person.
     Invite(InviteArgs),
-    /// Connect to the person whose invitation link this is.
+    /// Your contact address: a link that you can publish, by which anybody can ask to connect.
+    #[command(subcommand)]
+    Address(AddressArgs),
+    /// Let somebody in who asks to connect by your contact address.
+    Accept(RequestArgs),
+    /// Forget somebody who asks to connect by your contact address. They are not told.
+    Refuse(RequestArgs),
+    /// Connect to the person whose invitation link or contact address this is.
     Join(JoinArgs),
     /// List contacts.
     Contacts(ContactsArgs),
@@ -135,6 +142,68 @@ pub(crate) struct InviteArgs {
     /// Stay until the other person has connected.
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+/// `smp address`
+#[derive(Debug, Subcommand, Serialize, Deserialize)]
+pub(crate) enum AddressArgs {
+    /// Make it, with a link and a QR code. There is one at most.
+    Create {
+        #[command(flatten)]
+        shown: ShownLink,
+        /// Let in everybody who asks, without asking you. For programs; for people it is an open door.
+        #[arg(long)]
+        auto_accept: bool,
+    },
+    /// Show its link and QR code.
+    Show {
+        #[command(flatten)]
+        shown: ShownLink,
+    },
+    /// Say whether everybody who asks from now on is let in without asking you.
+    AutoAccept {
+        /// Whether.
+        switch: Switch,
+    },
+    /// Delete it: nobody can ask any more. Contacts stay, and so does who asked before.
+    Delete,
+}
+
+impl AddressArgs {
+    /// The file that the QR code is written to.
+    pub(crate) fn qr(&self) -> Option<&Path> {
+        match self {
+            Self::Create { shown, .. } | Self::Show { shown } => shown.qr.as_deref(),
+            Self::AutoAccept { .. } | Self::Delete => None,
+        }
+    }
+}
+
+/// How a link is shown.
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct ShownLink {
+    /// Also write the QR code to this file (.png or .svg).
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) qr: Option<PathBuf>,
+    /// Give the full link, with everything in it, for apps that do not know short ones. Both lead to the same address.
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// `smp accept` and `smp refuse`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct RequestArgs {
+    /// The name of who asks, as `smp contacts` shows it.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// `smp join`

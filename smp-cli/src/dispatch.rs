@@ -31,6 +31,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
     let picture = match &cli.command {
         // Before the invitation is made, so that a wrong name of a file costs none.
         Some(Command::Invite(args)) => args.qr.as_deref().map(Picture::create).transpose(),
+        Some(Command::Address(args)) => args.qr().map(Picture::create).transpose(),
         _ => Ok(None),
     };
     let (picture, failure) = match picture {
@@ -62,6 +63,9 @@ impl Work {
         match self {
             Self::Task(Task::Contacts) => "smp contacts",
             Self::Task(Task::Invite(_)) => "smp invite",
+            Self::Task(Task::Address(_)) => "smp address",
+            Self::Task(Task::Accept(_)) => "smp accept",
+            Self::Task(Task::Refuse(_)) => "smp refuse",
             Self::Task(Task::Join(_)) => "smp join",
             Self::Task(Task::Send(_)) => "smp send",
             Self::Task(Task::Verify(_)) => "smp verify",
@@ -102,6 +106,9 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Passphrase(args) => return passphrase::run(args, &dir()?, &mut passphrase, output).await,
         Command::Contacts(_) => Work::Task(Task::Contacts),
         Command::Invite(args) => Work::Task(Task::Invite(args)),
+        Command::Address(args) => Work::Task(Task::Address(args)),
+        Command::Accept(args) => Work::Task(Task::Accept(args)),
+        Command::Refuse(args) => Work::Task(Task::Refuse(args)),
         Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
         Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
         Command::Verify(args) => Work::Task(Task::Verify(args)),

@@ -10,7 +10,9 @@ mod common;
 
 use common::{Person, TestRelay};
 use smp_agent::{Agent, AgentConfig, Event, Events, RelayAddress};
-use smp_protocol::chat::{ChatEvent, ChatMessage, Profile, decode_messages};
+use smp_protocol::chat::{
+    ChatEvent, ChatMessage, ContactRequest, MessageContent, Profile, SharedMessageId, decode_messages,
+};
 
 /// Somebody with a contact address: lets in whoever asks, and returns what it learned from the request and after it.
 async fn let_in(agent: &Agent, events: &mut Events) -> [ChatEvent; 2] {
@@ -79,4 +81,116 @@ fn links_of_groups_and_channels_are_named() {
         assert!(sentence.contains(what) && sentence.contains("not there yet"), "{link}: {sentence}");
     }
     assert_eq!(bob.ok(&["--json", "contacts"]), "");
+}
+
+/// The objects of a command with `--json`.
+fn objects(lines: &str) -> Vec<serde_json::Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn people_ask_by_an_address_and_are_accepted_or_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let person = |name: &str| Person::create(name, folder.path().join(name), &relay);
+    let (alice, bob, carol) = (person("alice"), person("bob"), person("carol"));
+    let (_, sentence) = alice.refused(&["address", "show"]);
+    assert!(sentence.contains("smp address create"), "{sentence}");
+    let picture = folder.path().join("code.png");
+    let link = alice.invite_with(&["address", "create"]);
+    assert!(link.starts_with("simplex:/a#"), "{link}");
+    // There is one only.
+    assert_eq!(alice.invite_with(&["address", "create"]), link);
+    let full = alice.invite_with(&["address", "show", "--full"]);
+    assert!(full.starts_with("simplex:/contact#/?"), "{full}");
+    alice.ok(&["address", "show", "--qr", picture.to_str().unwrap()]);
+    assert!(std::fs::metadata(&picture).unwrap().len() > 0);
+
+    let mut hers = alice.listen();
+    for (who, link) in [(&bob, &link), (&carol, &full)] {
+        let output = who.run(&["join", link, "--timeout", "0"]);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+    }
+    let mut his = bob.listen();
+    let mut asked: Vec<String> = Vec::new();
+    let carols = carol.listen();
+    while asked.len() < 2 {
+        let request = hers.until("request");
+        assert_eq!(request["accepted"], false);
+        asked.push(request["contact"].as_str().unwrap().to_owned());
+    }
+    asked.sort();
+    assert_eq!(asked, ["bob", "carol"]);
+    let listed = objects(&alice.ok(&["--json", "contacts"]));
+    assert!(listed.iter().all(|contact| contact["status"] == "requested"), "{listed:?}");
+    let shown = objects(&alice.ok(&["--json", "address", "show"]));
+    assert_eq!(shown[0]["requests"].as_array().unwrap().len(), 2, "{shown:?}");
+    let (_, sentence) = alice.refused(&["send", "bob", "not yet"]);
+    assert!(sentence.contains("smp accept"), "{sentence}");
+
+    assert!(alice.ok(&["refuse", "carol"]).contains("refused"));
+    let (_, sentence) = alice.refused(&["accept", "carol"]);
+    assert!(sentence.contains("carol"), "{sentence}");
+    alice.ok(&["accept", "bob"]);
+    hers.until("connected");
+    his.until("connected");
+    let (_, sentence) = alice.refused(&["accept", "bob"]);
+    assert!(sentence.contains("connected already"), "{sentence}");
+
+    // Whom the owner knows stays; nobody else can ask.
+    alice.ok(&["address", "delete"]);
+    alice.refused(&["address", "delete"]);
+    alice.ok(&["send", "bob", "welcome"]);
+    assert_eq!(his.until("message")["text"], "welcome");
+    drop(carols);
+}
+
+#[test]
+fn a_request_waits_over_a_kill_and_everybody_is_let_in_where_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let person = |name: &str| Person::create(name, folder.path().join(name), &relay);
+    let (alice, bob, carol) = (person("alice"), person("bob"), person("carol"));
+    let link = alice.invite_with(&["address", "create"]);
+    bob.run(&["join", &link, "--timeout", "0"]);
+    let mut hers = alice.listen();
+    let his = bob.listen();
+    hers.until("request");
+    hers.kill();
+    let listed = alice.ok(&["contacts"]);
+    assert!(listed.contains("asks to connect"), "{listed}");
+    alice.ok(&["address", "auto-accept", "on"]);
+    let mut hers = alice.listen();
+    // Who asked before still waits for an answer.
+    let carols = std::thread::spawn(move || carol.ok(&["join", &link, "--timeout", "60"]));
+    assert_eq!(hers.until("request")["accepted"], true);
+    assert_eq!(hers.until("connected")["contact"], "carol");
+    assert_eq!(carols.join().unwrap().trim(), "alice");
+    let listed = objects(&alice.ok(&["--json", "contacts"]));
+    assert_eq!(listed[0]["status"], "requested", "{listed:?}");
+    alice.ok(&["accept", "bob"]);
+    assert_eq!(hers.until("connected")["contact"], "bob");
+    drop(his);
+}
+
+#[test]
+fn a_message_that_came_with_a_request_is_shown_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let link = alice.invite_with(&["address", "create"]);
+    let mut hers = alice.listen();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let address: RelayAddress = relay.address.parse().unwrap();
+    let config = AgentConfig::new(folder.path().join("dave"), [address]);
+    let (agent, _events) = runtime.block_on(Agent::open(config)).unwrap();
+    let mut request = ContactRequest::new(Profile::new("dave"));
+    request.message = Some((SharedMessageId::from_bytes([7; 12]), MessageContent::text("we met in Berlin")));
+    let request = ChatMessage::new(None, ChatEvent::Contact(request)).encode();
+    let own = ChatMessage::new(None, ChatEvent::Info(Profile::new("dave"))).encode();
+    runtime.block_on(agent.ask(&link, &own, &request)).unwrap();
+    assert_eq!(hers.until("request")["contact"], "dave");
+    assert_eq!(hers.until("message")["text"], "we met in Berlin");
+    let history = objects(&alice.ok(&["--json", "history", "dave"]));
+    assert_eq!((history.len(), &history[0]["text"]), (1, &"we met in Berlin".into()));
 }

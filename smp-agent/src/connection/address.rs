@@ -64,6 +64,12 @@ impl PendingRequest {
 }
 
 impl Connection {
+    /// Whether requests to this address, or this request, are accepted without asking.
+    pub(crate) fn auto_accepts(&self) -> bool {
+        let of_address = self.address.as_ref().is_some_and(|address| address.auto_accept.is_some());
+        of_address || self.request.as_ref().is_some_and(|request| request.auto_accept.is_some())
+    }
+
     /// New keys for a contact address whose queue is to be on a relay.
     pub(crate) fn contact_address(
         config: &AgentConfig,

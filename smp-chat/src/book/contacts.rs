@@ -74,7 +74,7 @@ impl FromRow<'_, SqliteRow> for Contact {
             id: row.try_get("id")?,
             connection: row.try_get("connection")?,
             name: row.try_get("name")?,
-            status: row.try_get("status")?,
+            status: if row.try_get("asks")? { Status::Requested } else { row.try_get("status")? },
             link: row.try_get("link")?,
             verified_code: row.try_get("verified_code")?,
             name_is_ours: row.try_get("name_is_ours")?,
@@ -103,7 +103,7 @@ impl Book {
             None => self.free_name("contact", connection).await?,
         };
         sqlx::query(
-            "INSERT INTO contacts (connection, name, name_is_ours, status, link) VALUES (?, ?, ?, ?, ?)
+            "INSERT INTO contacts (connection, name, name_is_ours, status, link, asks) VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (connection) DO NOTHING",
         )
         .bind(connection)
@@ -111,6 +111,7 @@ impl Book {
         .bind(chosen.is_some())
         .bind(status)
         .bind(link)
+        .bind(status == Status::Requested)
         .execute(&self.pool)
         .await?;
         self.by_connection(connection).await?.ok_or(BookError::Removed)
@@ -195,7 +196,7 @@ impl Book {
         if own.is_empty() || contact.own_name.as_ref() == Some(&own) {
             return Ok(Introduction { contact, renamed: None });
         }
-        let is_new = matches!(contact.status, Status::Invited | Status::Joining);
+        let is_new = matches!(contact.status, Status::Invited | Status::Requested | Status::Joining);
         let name = if is_new && !contact.name_is_ours {
             self.free_name(&own, contact.connection).await?
         } else {
@@ -234,9 +235,9 @@ impl Book {
 
     /// Notes how far the contact has come; a used invitation is forgotten.
     pub async fn set_status(&self, contact: &Contact, status: Status) -> Result<(), BookError> {
-        let query =
-            "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END WHERE id = ?2";
-        sqlx::query(query).bind(status).bind(contact.id).execute(&self.pool).await?;
+        let query = "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END, asks = ?3 WHERE id = ?2";
+        let asks = status == Status::Requested;
+        sqlx::query(query).bind(status).bind(contact.id).bind(asks).execute(&self.pool).await?;
         Ok(())
     }
 

@@ -11,6 +11,8 @@ use sqlx::{Decode, Encode, Sqlite, Type};
 pub enum Status {
     /// Our invitation has not been used yet.
     Invited,
+    /// They ask to connect, by our contact address, and wait for an answer.
+    Requested,
     /// We used their invitation, or they used ours, and the other side has not answered yet.
     Joining,
     /// Messages can be exchanged.
@@ -22,11 +24,11 @@ pub enum Status {
 impl Status {
     const ALL: [Self; 4] = [Self::Invited, Self::Joining, Self::Connected, Self::Ended];
 
-    /// The word for it in the database.
+    /// The word for it in the database. A request has that of what it becomes, and a mark of its own.
     fn word(self) -> &'static str {
         match self {
             Self::Invited => "invited",
-            Self::Joining => "joining",
+            Self::Requested | Self::Joining => "joining",
             Self::Connected => "connected",
             Self::Ended => "ended",
         }

@@ -82,6 +82,7 @@ async fn look_again(session: &mut Session, output: &Output) -> anyhow::Result<Ve
 fn describe(contact: &Contact) -> &'static str {
     match (contact.status, contact.verified_code.is_some()) {
         (Status::Invited, _) => "invited: has not used the link yet",
+        (Status::Requested, _) => "asks to connect: `smp accept` or `smp refuse`",
         (Status::Joining, _) => "connecting: waits for the other side",
         (Status::Connected, true) => "connected, verified",
         (Status::Connected, false) => "connected",

@@ -126,7 +126,7 @@ async fn refuse_joined(invitation: &[u8], session: &Session) -> anyhow::Result<(
         return Ok(());
     };
     match status {
-        Status::Invited | Status::Joining => {
+        Status::Invited | Status::Requested | Status::Joining => {
             bail!("You joined this already, as “{name}” in your list; `smp listen` completes it.")
         }
         Status::Connected => bail!("You joined this already: it is your contact “{name}”."),

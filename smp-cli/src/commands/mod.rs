@@ -1,5 +1,6 @@
 //! Commands, one file each: they work with an open session and say what comes of it to an output.
 
+mod address;
 pub(crate) mod change;
 pub(crate) mod chat;
 mod contacts;
@@ -13,6 +14,7 @@ pub(crate) mod papers;
 pub(crate) mod passphrase;
 mod remove;
 mod rename;
+mod requests;
 pub(crate) mod send;
 mod stop;
 mod texts;
@@ -24,7 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use self::change::Change;
 use self::send::TextToSend;
-use crate::args::{HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, SearchArgs, VerifyArgs};
+use crate::args::{
+    AddressArgs, HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, SearchArgs,
+    VerifyArgs,
+};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::Session;
@@ -34,6 +39,9 @@ use crate::session::Session;
 pub(crate) enum Task {
     Contacts,
     Invite(InviteArgs),
+    Address(AddressArgs),
+    Accept(RequestArgs),
+    Refuse(RequestArgs),
     Join(JoinArgs),
     Send(TextToSend),
     Verify(VerifyArgs),
@@ -49,6 +57,9 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
     match task {
         Task::Contacts => contacts::run(session, output).await,
         Task::Invite(args) => invite::run(&args, session, output).await,
+        Task::Address(args) => address::run(&args, session, output).await,
+        Task::Accept(args) => requests::accept(&args, session, output).await,
+        Task::Refuse(args) => requests::refuse(&args, session, output).await,
         Task::Join(args) => join::run(&args, session, output).await,
         Task::Send(message) => send::run(&message, session, output).await,
         Task::Verify(args) => verify::run(&args, session, output).await,

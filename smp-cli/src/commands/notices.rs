@@ -48,6 +48,19 @@ pub(super) async fn next_before(
     }
 }
 
+fn asked(contact: &Contact, is_accepted: bool) -> (&'static str, Value, String) {
+    let (name, typed) = (&contact.name, argument(&contact.name));
+    let sentence = match is_accepted {
+        true => format!("{name} used your contact address, and is being let in."),
+        false => {
+            format!(
+                "{name} asks to connect, by your contact address: smp accept {typed}, or smp refuse {typed}"
+            )
+        }
+    };
+    ("request", json!({ "contact": name, "accepted": is_accepted }), sentence)
+}
+
 fn encryption(contact: &Contact, state: SyncState, is_other: bool) -> (&'static str, Value, String) {
     let name = object(contact);
     let mut sentence = match state {
@@ -94,6 +107,7 @@ fn object(contact: &Contact) -> &str {
 /// The notice as it is told, if there is anything to say.
 pub(super) fn told(notice: &Notice) -> Option<Told> {
     let (event, fields, sentence) = match notice {
+        Notice::Asked(contact, is_accepted) => asked(contact, *is_accepted),
         Notice::Joined(contact) => {
             let name = &contact.name;
             ("joined", json!({ "contact": name }), format!("{name} used your invitation."))

@@ -274,6 +274,9 @@ async fn connected(
 ) -> anyhow::Result<Option<Contact>> {
     let mut contact = session.contact(name).await?;
     while contact.status != Status::Connected {
+        if contact.status == Status::Requested {
+            bail!("{name} asks to connect, and is not let in yet; answer first: smp accept, or smp refuse");
+        }
         if contact.status == Status::Ended {
             bail!("{name} is gone, so nothing can be sent; connect again with a new invitation");
         }

@@ -20,6 +20,7 @@ pub(crate) fn run(dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     let sentence = format!(
         "smp: private messaging without user identifiers, over SimpleX relays.\nYou are {}, in {directory}. Next:\n\n  \
            smp invite NAME     a link and a QR code for one person\n  \
+           smp address create  a link for everybody, who can ask to connect\n  \
            smp join LINK       the invitation of somebody else\n  \
            smp contacts        who there is\n  \
            smp chat NAME       talk\n  \

@@ -2,13 +2,17 @@
 //!
 //! Applying an event again changes nothing: it comes again if the program ended before it was acknowledged.
 
-use smp_agent::{AgentError, ConnectionId, Event, MessageId, StorageError, SyncState};
+use smp_agent::{AgentError, ConnectionId, ConnectionStatus, Event, MessageId, StorageError, SyncState};
 use smp_chat::conversation::Delivery;
 use smp_chat::{Contact, Introduction, Status};
-use smp_protocol::chat::{ChatEvent, decode_messages};
+use smp_protocol::chat::{ChatEvent, ChatMessage, MessageContainer, decode_messages};
 
 use super::identity::{Identity, about, connection};
 use super::notice::Notice;
+use crate::text::unix_millis;
+
+/// The number of the message that came with a request: those of connections begin with 1.
+const GREETING: i64 = 0;
 
 impl Identity {
     /// The notices of an event, once the book says them.
@@ -34,6 +38,7 @@ impl Identity {
                 self.book().set_status(&contact, Status::Joining).await?;
                 return self.accept(contact).await;
             }
+            Event::Request { info, .. } => return self.asked(contact, info).await,
             Event::Info { info, .. } => {
                 let introduction = self.learn_profile(&contact, info).await?;
                 return Ok(Notice::renamed(introduction).into_iter().collect());
@@ -75,6 +80,22 @@ impl Identity {
         Ok(vec![notice])
     }
 
+    /// Enters somebody who asks to connect, with the message that they may have sent along.
+    async fn asked(&self, contact: Contact, info: &[u8]) -> anyhow::Result<Vec<Notice>> {
+        let Some(request) = self.summary(connection(&contact)).await? else { return Ok(Vec::new()) };
+        let waits = request.status == ConnectionStatus::Requested && !request.auto_accept;
+        let contact = self.learn_profile(&contact, info).await?.contact;
+        let status = if waits { Status::Requested } else { Status::Joining };
+        self.book().set_status(&contact, status).await?;
+        let mut notices = vec![Notice::Asked(contact.clone(), !waits)];
+        if let Some(greeting) = greeting(info) {
+            let messages = vec![(0, greeting)];
+            let received = self.book().receive(&contact, GREETING, unix_millis(), messages).await?;
+            notices.extend(received.has_lines.then_some(Notice::Text));
+        }
+        Ok(notices)
+    }
+
     /// A code that was compared counts for the keys that it was made of, and for no others.
     async fn synchronised(&self, contact: Contact, state: SyncState) -> anyhow::Result<Vec<Notice>> {
         let code = match self.agent().connection(connection(&contact)).security_code().await {
@@ -108,8 +129,10 @@ impl Identity {
         if let Some(contact) = self.book().by_connection(id.number()).await? {
             return Ok(Some(contact));
         }
-        if self.summary(id).await?.is_none() {
-            return Ok(None);
+        match self.summary(id).await? {
+            // The contact address is nobody.
+            Some(connection) if connection.status != ConnectionStatus::Address => {}
+            _ => return Ok(None),
         }
         Ok(Some(self.book().add(id.number(), None, Status::Joining, None).await?))
     }
@@ -176,4 +199,14 @@ impl Identity {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The message that came with a request to connect, as if it had come for itself.
+fn greeting(info: &[u8]) -> Option<ChatMessage> {
+    let message = decode_messages(info).into_iter().flatten().next()?;
+    let ChatEvent::Contact(request) = message.event else { return None };
+    let (id, content) = request.message?;
+    let mut container = MessageContainer::text("");
+    container.content = content;
+    Some(ChatMessage { message_id: Some(id), event: ChatEvent::MessageNew(container), ..message })
 }

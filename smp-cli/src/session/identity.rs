@@ -68,10 +68,12 @@ impl Identity {
     async fn enter_unknown_connections(&self) -> anyhow::Result<()> {
         for connection in self.agent.connections().await? {
             let number = connection.id.number();
-            if self.book.by_connection(number).await?.is_some() {
+            if let Some(contact) = self.book.by_connection(number).await? {
+                self.follow_request(&contact, connection.status).await?;
                 continue;
             }
             let status = match connection.status {
+                ConnectionStatus::Requested => Status::Requested,
                 ConnectionStatus::Invited => Status::Invited,
                 ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
                 ConnectionStatus::Connected => Status::Connected,
@@ -84,6 +86,16 @@ impl Identity {
             self.book.add(number, None, status, link.as_deref()).await?;
         }
         Ok(())
+    }
+
+    /// A kill between agent and book may leave a request that was accepted as one that was not, or the other way round.
+    async fn follow_request(&self, contact: &Contact, status: ConnectionStatus) -> anyhow::Result<()> {
+        let now = match (contact.status, status) {
+            (Status::Joining, ConnectionStatus::Requested) => Status::Requested,
+            (Status::Requested, ConnectionStatus::Connecting) => Status::Joining,
+            _ => return Ok(()),
+        };
+        Ok(self.book.set_status(contact, now).await?)
     }
 
     pub(crate) fn agent(&self) -> &Agent {
@@ -250,6 +262,28 @@ impl Identity {
     pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
         match self.agent.connection(connection(contact)).delete().await {
             // A crash came between the two halves of an earlier removal.
+            Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
+            Err(error) => Err(about(contact, error)),
+        }
+    }
+
+    /// Our contact address, if there is one.
+    pub(crate) async fn address(&self) -> anyhow::Result<Option<ConnectionSummary>> {
+        let connections = self.agent.connections().await?;
+        Ok(connections.into_iter().find(|connection| connection.status == ConnectionStatus::Address))
+    }
+
+    /// Lets somebody in who asks.
+    pub(crate) async fn accept_request(&self, contact: &Contact) -> anyhow::Result<()> {
+        let accepted = self.agent.connection(connection(contact)).accept(&self.own_info()).await;
+        accepted.map_err(|error| about(contact, error))?;
+        Ok(self.book.set_status(contact, Status::Joining).await?)
+    }
+
+    /// Forgets somebody who asks. They learn nothing.
+    pub(crate) async fn refuse_request(&self, contact: &Contact) -> anyhow::Result<()> {
+        match self.agent.connection(connection(contact)).reject().await {
+            // A crash came between the two halves of an earlier refusal.
             Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
             Err(error) => Err(about(contact, error)),
         }

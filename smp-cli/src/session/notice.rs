@@ -7,6 +7,8 @@ use smp_chat::{Contact, Introduction};
 /// Something that happened, after the book was brought up to date with it.
 #[derive(Debug, Clone)]
 pub(crate) enum Notice {
+    /// Somebody asks to connect, by our contact address; and whether they were let in without asking.
+    Asked(Contact, bool),
     /// The other person used our invitation.
     Joined(Contact),
     /// Messages can be exchanged.
