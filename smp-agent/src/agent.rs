@@ -184,8 +184,8 @@ impl Agent {
         met.unwrap_or(false)
     }
 
-    /// The machine is on another network, or was asleep: all sessions with relays are made anew at once, and what waits to be tried
-    /// again is tried. Sessions that still work are made anew too; it costs little.
+    /// The machine is on another network: all sessions with relays are made anew at once, and what waits to be tried
+    /// again is tried. Sessions that still work are made anew too; it costs little. That the machine was asleep is noticed without this.
     pub fn network_changed(&self) {
         self.engine.network_changed();
     }

@@ -27,6 +27,7 @@ mod routes;
 mod running;
 mod sending;
 mod session;
+mod sleep;
 mod subscribing;
 mod switch;
 mod tasks;

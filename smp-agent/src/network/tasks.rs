@@ -6,6 +6,7 @@ use super::deletion::delete_queues;
 use super::disk::watch_disk;
 use super::engine::{Engine, Wanted};
 use super::restored::renew_all;
+use super::sleep::watch_sleep;
 use super::user_changes::remove_deleted;
 use super::worker;
 use crate::error::AgentError;
@@ -24,6 +25,7 @@ pub(crate) async fn start(engine: &Arc<Engine>, wanted: Wanted) -> Result<(), Ag
     engine.spawn(start_wanted(engine.clone(), wanted));
     engine.spawn(drop_unused(engine.clone()));
     engine.spawn(watch_disk(engine.clone()));
+    engine.spawn(watch_sleep(engine.clone()));
     let sessions = engine.steps.store.receiving_sessions(engine.config.network.sessions).await?;
     trace::opened(sessions.len());
     for session in sessions {

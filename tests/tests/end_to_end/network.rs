@@ -7,7 +7,10 @@ use smp_agent::{
     SocksSettings,
 };
 use smp_protocol::encoding::NonEmpty;
+use smp_transport::surroundings::{Time, TimeSource};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Longer than a test takes.
@@ -165,4 +168,33 @@ async fn an_invitation_may_not_lead_into_the_local_network_where_that_is_not_wan
     let told = alice.until(|event| matches!(event, Event::RelayDown { .. })).await;
     let Event::RelayDown { relay, error } = told else { unreachable!() };
     assert!(relay == name(&other) && error.to_string().contains("may be connected to"), "{error}");
+}
+
+/// A clock whose wall can jump, as that of a machine which slept.
+#[derive(Clone, Default)]
+struct Jumping(Arc<AtomicU64>);
+
+impl TimeSource for Jumping {
+    fn wall(&self) -> Duration {
+        Time::machine().wall() + Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> tokio::time::Instant {
+        Time::machine().monotonic()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_made_anew_after_sleep() {
+    let relay = TestRelay::start().await;
+    let (dir, clock) = (tempfile::tempdir().unwrap(), Jumping::default());
+    let builder = smp_agent::Agent::builder(dir.path()).relays([relay.address()]);
+    let (agent, _events) = builder.time(Time::new(clock.clone())).open().await.unwrap();
+    agent.create_invitation().await.unwrap();
+    let mut states = agent.relays();
+    let up = |states: &smp_agent::RelayStates| states.values().all(|state| *state == RelayState::Up);
+    soon("up", states.wait_for(up)).await.unwrap();
+    clock.0.store(60 * 60, Ordering::Relaxed);
+    soon("another session", states.wait_for(|states| !up(states))).await.unwrap();
+    soon("up again", states.wait_for(up)).await.unwrap();
 }
