@@ -30,11 +30,11 @@ impl SessionParameters {
     }
 }
 
-/// A session, from either side.
+/// A session as both sides have agreed on it in the handshake.
 ///
 /// Source: section 2.7 (`protocol-spec/2-transport.md`).
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct AgreedSession {
     /// Version and session ID.
     pub parameters: SessionParameters,
     /// The versions that both sides know, up to the agreed one.
@@ -47,7 +47,7 @@ pub struct Session {
     pub relay_key: Option<X25519PublicKey>,
 }
 
-impl Session {
+impl AgreedSession {
     /// The first keys of the block encryption; `None` if blocks are only padded.
     ///
     /// Blocks are encrypted from version 11, if both sides sent keys and the client is not a proxy.

@@ -21,7 +21,7 @@ use smp_protocol::error::{HandshakeError, TransportError};
 use smp_protocol::handshake::client::{self, Client, ServiceCredentials};
 use smp_protocol::handshake::{ClientHello, ClientService, RelayHello, ServiceResponse, ServiceRole, relay};
 use smp_protocol::id::{ServiceId, SessionId};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::version::{SmpVersion, VersionRange};
 
 /// A chain with the private keys of its certificates.
@@ -216,8 +216,8 @@ fn parse<T: std::fmt::Debug>(
 #[derive(Default)]
 struct Run {
     messages: Vec<(&'static str, Vec<u8>)>,
-    relay: Option<Result<Session, TransportError>>,
-    client: Option<Result<Session, TransportError>>,
+    relay: Option<Result<AgreedSession, TransportError>>,
+    client: Option<Result<AgreedSession, TransportError>>,
     service: Option<(ServiceId, [u8; 32])>,
 }
 
@@ -339,7 +339,7 @@ fn complete(case: &Value, chains: &Chains) {
     }
 }
 
-fn check_session(session: &Session, case: &Value) {
+fn check_session(session: &AgreedSession, case: &Value) {
     let parameters = &session.parameters;
     assert_eq!(parameters.version, version(&case["agreed_version"]));
     assert_bytes(parameters.id.as_bytes(), &case["session_id"]);
@@ -363,7 +363,7 @@ fn check_session(session: &Session, case: &Value) {
 }
 
 /// The results of a handshake that failed, in the words of the vectors.
-fn failure(result: Option<&Result<Session, TransportError>>) -> &'static str {
+fn failure(result: Option<&Result<AgreedSession, TransportError>>) -> &'static str {
     match result {
         None => "waiting for the other side",
         Some(Ok(_)) => "accepted",

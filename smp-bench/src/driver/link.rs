@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_transport::connection::{BlockReader, BlockWriter, ClientSide, Connection, ReceivedBlock};
 
 /// Blocks of 16 KiB that went over all connections of a measurement. Clones count together.
@@ -35,7 +35,7 @@ impl BlockCounts {
 #[derive(Debug)]
 pub struct Link {
     /// Agreed parameters and keys.
-    pub session: Session,
+    pub session: AgreedSession,
     /// Reads blocks.
     pub reader: LinkReader,
     /// Writes blocks.

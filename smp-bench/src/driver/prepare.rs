@@ -5,7 +5,7 @@ use rand::Rng as _;
 use smp_crypto::{BoxKey, Nonce, PrivateAuthKey};
 use smp_protocol::command::Command;
 use smp_protocol::id::{CorrelationId, EntityId};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::transmission::{CommandKey, authorize, prepare};
 
 /// Correlation IDs of 24 bytes: 16 at random and a number.
@@ -62,14 +62,14 @@ pub struct Ready {
 /// Makes transmissions for one session.
 #[derive(Debug)]
 pub struct Preparer {
-    session: Session,
+    session: AgreedSession,
     ids: CorrelationIds,
 }
 
 impl Preparer {
     /// For this session; correlation IDs are numbered from 0.
     #[must_use]
-    pub fn new(session: &Session) -> Self {
+    pub fn new(session: &AgreedSession) -> Self {
         Self { session: session.clone(), ids: CorrelationIds::default() }
     }
 

@@ -9,7 +9,7 @@ use smp_protocol::command::{Command, MessageFlags};
 use smp_protocol::id::{CorrelationId, EntityId, SessionId};
 use smp_protocol::message::BrokerMessage;
 use smp_protocol::proxy::{open_answer, seal_content};
-use smp_protocol::session::{Session, SessionParameters};
+use smp_protocol::session::{AgreedSession, SessionParameters};
 use smp_protocol::transmission::{BlockContent, read_messages};
 use smp_protocol::version::SmpVersion;
 
@@ -43,7 +43,7 @@ pub struct Options {
 /// The session of proxy and destination.
 #[derive(Clone)]
 struct Forwarding {
-    session: Session,
+    session: AgreedSession,
     key: X25519PublicKey,
 }
 
@@ -136,8 +136,8 @@ async fn introduce(link: &mut Link, proxy: &Target, destination: &Target) -> Res
     Ok(Forwarding { session: forwarded_session(id, version, key), key })
 }
 
-fn forwarded_session(id: SessionId, version: SmpVersion, key: X25519PublicKey) -> Session {
-    Session {
+fn forwarded_session(id: SessionId, version: SmpVersion, key: X25519PublicKey) -> AgreedSession {
+    AgreedSession {
         parameters: SessionParameters { version, id },
         versions: SmpVersion::SUPPORTED,
         proxy: false,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use smp_protocol::command::Command;
 use smp_protocol::id::{EntityId, MessageId};
 use smp_protocol::message::BrokerMessage;
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::transmission::{CommandBlock, DoesNotFit, read_messages};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
@@ -84,7 +84,7 @@ pub(super) fn attend(
 
 async fn read(
     mut reader: LinkReader,
-    session: Session,
+    session: AgreedSession,
     numbers: HashMap<EntityId, QueueNumber>,
     observer: Arc<impl Observer>,
     acknowledge: UnboundedSender<(QueueNumber, MessageId)>,
@@ -116,7 +116,12 @@ struct Acknowledger {
 }
 
 impl Acknowledger {
-    fn new(session: &Session, queues: &[Queue], numbering: Numbering, writer: LinkWriter) -> Result<Self> {
+    fn new(
+        session: &AgreedSession,
+        queues: &[Queue],
+        numbering: Numbering,
+        writer: LinkWriter,
+    ) -> Result<Self> {
         let preparer = Preparer::new(session);
         let ready = |queue: &Queue| Ok(((&queue.recipient_id).into(), preparer.ready(&queue.recipient)?));
         let keys = queues.iter().map(ready).collect::<Result<_>>()?;

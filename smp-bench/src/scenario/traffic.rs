@@ -9,7 +9,7 @@ use smp_protocol::command::SubscriptionMode;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::EntityId;
 use smp_protocol::message::BrokerMessage;
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::transmission::{BlockContent, read_messages};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
@@ -234,7 +234,7 @@ impl Sender {
 
 async fn read_confirmations(
     mut reader: LinkReader,
-    session: Session,
+    session: AgreedSession,
     numbers: HashMap<EntityId, QueueNumber>,
     observer: Arc<impl Observer>,
 ) -> Result<()> {

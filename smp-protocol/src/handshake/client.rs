@@ -7,7 +7,7 @@ use crate::certificate::{CertificateChain, CertifiedKey, SignedKey};
 use crate::encoding::ShortString;
 use crate::error::{HandshakeError, TransportError};
 use crate::id::SessionId;
-use crate::session::{Session, SessionParameters};
+use crate::session::{AgreedSession, SessionParameters};
 use crate::version::{SmpVersion, VersionRange};
 
 /// A client before its handshake: its versions and keys, and the relay that it expects.
@@ -51,7 +51,10 @@ pub struct ServiceCredentials<'a> {
 /// # Errors
 /// [`TransportError::BadSession`], [`TransportError::Version`] or [`HandshakeError::BadAuth`]. Nothing is sent then: close the
 /// connection.
-pub fn answer(hello: &RelayHello, client: &Client<'_>) -> Result<(ClientHello, Session), TransportError> {
+pub fn answer(
+    hello: &RelayHello,
+    client: &Client<'_>,
+) -> Result<(ClientHello, AgreedSession), TransportError> {
     if hello.session_id != *client.session_id {
         return Err(TransportError::BadSession);
     }
@@ -71,7 +74,7 @@ pub fn answer(hello: &RelayHello, client: &Client<'_>) -> Result<(ClientHello, S
         proxy: client.proxy,
         service,
     };
-    let session = Session {
+    let session = AgreedSession {
         parameters: SessionParameters { version, id: hello.session_id.clone() },
         versions,
         proxy: client.proxy,

@@ -6,7 +6,7 @@ use super::{ClientHello, ClientService, RelayHello, ServiceRole};
 use crate::certificate::{CertificateChain, CertifiedKey, SignedKey};
 use crate::error::{HandshakeError, TransportError};
 use crate::id::SessionId;
-use crate::session::{Session, SessionParameters};
+use crate::session::{AgreedSession, SessionParameters};
 use crate::version::{SmpVersion, VersionRange};
 
 /// The versions to offer: only 6 to clients that did not agree on `smp/1` by ALPN. `None` if the relay does not speak that:
@@ -43,12 +43,12 @@ pub fn agree(
     session_id: SessionId,
     fingerprint: &[u8; 32],
     key: &X25519PrivateKey,
-) -> Result<Session, TransportError> {
+) -> Result<AgreedSession, TransportError> {
     if hello.fingerprint.as_bytes() != fingerprint {
         return Err(HandshakeError::Identity.into());
     }
     let versions = versions.capped(hello.version).ok_or(TransportError::Version)?;
-    Ok(Session {
+    Ok(AgreedSession {
         parameters: SessionParameters { version: hello.version, id: session_id },
         versions,
         proxy: hello.proxy,

@@ -8,7 +8,7 @@ use smp_crypto::{BoxKey, Nonce, PrivateAuthKey, X25519PrivateKey, X25519PublicKe
 use smp_protocol::command::Command;
 use smp_protocol::error::TransportError;
 use smp_protocol::id::{CorrelationId, EntityId};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::transmission::{CommandKey, authorize, prepare};
 
 use super::ClientError;
@@ -16,17 +16,17 @@ use super::config::MAX_AGREED_KEYS;
 
 /// Authorizes requests in one session.
 pub(super) struct Authorizer {
-    session: Session,
+    session: AgreedSession,
     /// By SHA-256 of the private key: computing the public one would cost as much as agreeing.
     agreed: Mutex<HashMap<[u8; 32], BoxKey>>,
 }
 
 impl Authorizer {
-    pub(super) fn new(session: Session) -> Self {
+    pub(super) fn new(session: AgreedSession) -> Self {
         Self { session, agreed: Mutex::default() }
     }
 
-    pub(super) fn session(&self) -> &Session {
+    pub(super) fn session(&self) -> &AgreedSession {
         &self.session
     }
 

@@ -44,7 +44,7 @@ use smp_protocol::command::Command;
 use smp_protocol::error::ErrorType;
 use smp_protocol::id::{CorrelationId, EntityId};
 use smp_protocol::message::BrokerMessage;
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -222,7 +222,7 @@ impl RelayClient {
 
     /// The agreement of the handshake: version, session ID, the relay's key.
     #[must_use]
-    pub fn session(&self) -> &Session {
+    pub fn session(&self) -> &AgreedSession {
         self.0.shared.authorizer.session()
     }
 

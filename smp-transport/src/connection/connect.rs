@@ -7,7 +7,7 @@ use smp_protocol::encoding::to_bytes;
 use smp_protocol::error::{HandshakeError, TransportError};
 use smp_protocol::handshake::client::{self, Client, ServiceCredentials};
 use smp_protocol::handshake::{ClientHello, RelayHello, ServiceResponse, ServiceRole};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::version::{SmpVersion, VersionRange};
 use tokio::time::timeout;
 
@@ -142,7 +142,7 @@ impl RelayConnector {
         &self,
         hello: &RelayHello,
         ours: &Client<'_>,
-    ) -> Result<(ClientHello, Session), ConnectionError> {
+    ) -> Result<(ClientHello, AgreedSession), ConnectionError> {
         client::answer(hello, ours).map_err(|error| match error {
             TransportError::Version => {
                 ConnectionError::Version { relay: hello.versions, ours: self.settings.versions }

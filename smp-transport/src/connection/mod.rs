@@ -24,7 +24,7 @@ use smp_protocol::error::{HandshakeError, TransportError};
 use smp_protocol::handshake::ServiceRole;
 use smp_protocol::handshake::relay::VerifiedService;
 use smp_protocol::id::{ServiceId, SessionId};
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 
 pub use accept::{AcceptorSettings, RelayAcceptor};
 pub use buffer::ReceivedBlock;
@@ -43,7 +43,7 @@ pub const BLOCK_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Connection<S> {
     /// The agreement of both sides.
-    pub session: Session,
+    pub session: AgreedSession,
     /// The knowledge of this side only.
     pub side: S,
     /// The half that reads.

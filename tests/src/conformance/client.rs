@@ -131,7 +131,7 @@ impl Client {
         Ok(Self::new(target, greeted.into_wire(&session), session))
     }
 
-    pub(crate) fn new(target: &Target, wire: Wire, session: smp_protocol::session::Session) -> Self {
+    pub(crate) fn new(target: &Target, wire: Wire, session: smp_protocol::session::AgreedSession) -> Self {
         Client {
             wire,
             session: session.parameters,

@@ -142,7 +142,7 @@ async fn a_client_without_alpn_is_offered_version_6(context: &Context) -> CheckR
         service: None,
     };
     wire.write(&to_bytes(&answer)).await?;
-    let session = smp_protocol::session::Session {
+    let session = smp_protocol::session::AgreedSession {
         parameters: smp_protocol::session::SessionParameters { version: SmpVersion(6), id: hello.session_id },
         versions: hello.versions,
         proxy: false,

@@ -11,7 +11,7 @@ use smp_protocol::encoding::to_bytes;
 use smp_protocol::handshake::client::{self, ServiceCredentials};
 use smp_protocol::handshake::{ClientHello, RelayHello, ServiceRole};
 use smp_protocol::id::SessionId;
-use smp_protocol::session::Session;
+use smp_protocol::session::AgreedSession;
 use smp_protocol::version::{SmpVersion, VersionRange};
 use smp_transport::identity::RelayIdentity;
 use smp_transport::surroundings::Time;
@@ -148,7 +148,7 @@ impl Greeted {
         &self,
         target: &Target,
         introduction: &Introduction<'_>,
-    ) -> Result<(ClientHello, Session)> {
+    ) -> Result<(ClientHello, AgreedSession)> {
         let key = X25519PrivateKey::generate(&mut rand::rng());
         let chain = match introduction.service {
             Some((_, identity, _)) => Some(CertificateChain::new(
@@ -180,7 +180,7 @@ impl Greeted {
     }
 
     /// Encrypts blocks from now on, if the session asks for it.
-    pub(crate) fn into_wire(mut self, session: &Session) -> Wire {
+    pub(crate) fn into_wire(mut self, session: &AgreedSession) -> Wire {
         if let Some((sealing, opening)) = session.chain_keys().map(|keys| keys.into_client_chains()) {
             self.wire.sealing = Some(sealing);
             self.wire.opening = Some(opening);
