@@ -82,7 +82,8 @@
 //! [`ConnectionSummary::post_quantum`] and [`Event::PostQuantum`] say what they protect. [`ConnectionHandle::suspend`] has the own relay take nothing
 //! more, which is final.
 //!
-//! [`Agent::export`] makes an encrypted archive of everything, which [`restore_archive`] makes an agent of on another machine.
+//! [`Agent::export`] makes an encrypted archive of everything, which [`restore_archive`] makes an agent of on another machine; files of an application's own
+//! can be in it ([`Agent::export_with`]).
 //!
 //! # What it protects, and what not
 //!
@@ -143,7 +144,7 @@ mod trace;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
 pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};
-pub use archive::{ArchiveError, RestoredArchive, restore_archive};
+pub use archive::{ArchiveError, ArchivedFile, RestoredArchive, restore_archive, restore_archive_with};
 pub use at_rest::{
     application_key, change_database_key, change_secrets, decrypt_data_dir, encrypt_data_dir, is_encrypted,
 };

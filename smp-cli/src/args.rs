@@ -86,6 +86,10 @@ pub(crate) enum Command {
     /// Encrypt what is kept here under a passphrase, change it, or stop it.
     #[command(subcommand)]
     Passphrase(PassphraseArgs),
+    /// Write all that is kept here into one encrypted file: contacts, keys, conversations and settings.
+    Export(ExportArgs),
+    /// Make an identity of a file that `smp export` wrote, in a directory that holds nothing yet.
+    Import(ImportArgs),
     /// Print a script that completes commands in your shell.
     Completions {
         /// The shell.
@@ -405,6 +409,41 @@ pub(crate) enum PassphraseArgs {
     },
     /// Decrypt contacts, keys and texts.
     Remove,
+}
+
+/// `smp export`
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Have it opened by 24 words that are chosen now and printed once: write them down.
+    #[arg(long)]
+    pub(crate) recovery_phrase: bool,
+    /// File whose first line is a passphrase that opens it; otherwise the variable SMP_ARCHIVE_PASSPHRASE may have it, or it is asked for.
+    /// Together with --recovery-phrase each of both opens it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive_passphrase_file: Option<PathBuf>,
+    /// Replace a file that is there, once the new one is whole.
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// `smp import`
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Open it by its 24 words: those in the variable SMP_RECOVERY_PHRASE, or they are asked for.
+    #[arg(long, conflicts_with = "archive_passphrase_file")]
+    pub(crate) recovery_phrase: bool,
+    /// File whose first line has the 24 words.
+    #[arg(long, value_name = "FILE", conflicts_with = "archive_passphrase_file")]
+    pub(crate) recovery_phrase_file: Option<PathBuf>,
+    /// File whose first line is its passphrase; otherwise the variable SMP_ARCHIVE_PASSPHRASE may have it, or it is asked for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive_passphrase_file: Option<PathBuf>,
 }
 
 /// `smp demo`

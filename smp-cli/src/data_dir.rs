@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
+use smp_agent::ArchivedFile;
 use smp_transport::durable::{self, Access, UNFINISHED, with_end};
 
 /// Settings that `smp init` wrote: name and relays of this identity.
@@ -124,6 +125,26 @@ impl DataDir {
     /// Whether there is what an identity leaves besides its settings.
     fn has_data(&self) -> bool {
         self.agent_file().exists() || self.book_file().exists()
+    }
+
+    /// The files that belong into an archive beside the agent.
+    pub(crate) fn archived_files(&self) -> [ArchivedFile; 2] {
+        [
+            ArchivedFile::new("chat.db", self.book_file()),
+            ArchivedFile::new("settings.toml", self.settings_file()),
+        ]
+    }
+
+    /// Fails if there is anything in the directory.
+    pub(crate) fn refuse_used(&self) -> anyhow::Result<()> {
+        self.refuse_existing()?;
+        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!(
+                "{} holds other files; choose an empty or a new directory with --data-dir.",
+                self.0.display()
+            );
+        }
+        Ok(())
     }
 
     /// The directory itself.

@@ -8,7 +8,10 @@ use smp_agent::AgentError;
 use tokio::time::Instant;
 
 use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
-use crate::commands::{Task, change, chat, init, join, listen, papers, passphrase, run_task, send, welcome};
+use crate::commands::export::Export;
+use crate::commands::{
+    Task, change, chat, import, init, join, listen, papers, passphrase, run_task, send, welcome,
+};
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -55,6 +58,8 @@ enum Work {
     Task(Task),
     Listen(ListenArgs),
     Chat(ChatArgs),
+    /// Nothing may be written meanwhile, so no other process does it.
+    Export(Export),
 }
 
 impl Work {
@@ -76,6 +81,7 @@ impl Work {
             Self::Task(Task::Change(change)) => change.name(),
             Self::Listen(_) => "smp listen",
             Self::Chat(_) => "smp chat",
+            Self::Export(_) => "smp export",
         }
     }
 
@@ -84,7 +90,7 @@ impl Work {
         match self {
             Self::Listen(_) | Self::Chat(_) => true,
             Self::Task(Task::Invite(args)) => args.wait,
-            Self::Task(_) => false,
+            Self::Task(_) | Self::Export(_) => false,
         }
     }
 }
@@ -104,6 +110,8 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::DemoRelay(args) => return demo::run_relay(&args).await,
         Command::Init(args) => return init::run(args, &dir()?, &passphrase, output).await,
         Command::Passphrase(args) => return passphrase::run(args, &dir()?, &mut passphrase, output).await,
+        Command::Import(args) => return import::run(args, &dir()?, &passphrase, output).await,
+        Command::Export(args) => Work::Export(Export::resolve(args)?),
         Command::Contacts(_) => Work::Task(Task::Contacts),
         Command::Invite(args) => Work::Task(Task::Invite(args)),
         Command::Address(args) => Work::Task(Task::Address(args)),
@@ -201,6 +209,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
         Work::Task(task) => run_task(task, &mut session, output).await,
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
         Work::Chat(args) => chat::run(&args, &mut session, output).await,
+        Work::Export(export) => export.run(dir, &session, output).await,
     };
     if let Some(server) = server {
         server.stop(&mut holder).await;

@@ -1,15 +1,37 @@
-//! `Passphrase`: where the passphrase of an encrypted identity comes from: a file, the environment, or whoever sits at the terminal.
+//! `Passphrase`: where the passphrase of an encrypted identity, or of an archive, comes from: a file, the environment, or whoever sits at the
+//! terminal.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-use smp_agent::Secret;
+use smp_agent::{RecoveryPhrase, Secret};
 use zeroize::Zeroizing;
 
-/// The variable that may have the passphrase.
-const VARIABLE: &str = "SMP_PASSPHRASE";
+/// What is asked for, and where it may be instead.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    variable: &'static str,
+    /// Said where there is no terminal.
+    missing: &'static str,
+}
+
+/// The passphrase of an identity.
+const IDENTITY: Kind = Kind {
+    variable: "SMP_PASSPHRASE",
+    missing: "The data is encrypted, and there is no terminal to ask for the passphrase; give it in the file of --passphrase-file, or in SMP_PASSPHRASE",
+};
+/// The passphrase of an archive.
+const ARCHIVE: Kind = Kind {
+    variable: "SMP_ARCHIVE_PASSPHRASE",
+    missing: "There is no terminal to ask for the passphrase of the archive; give it in the file of --archive-passphrase-file, or in SMP_ARCHIVE_PASSPHRASE",
+};
+/// The recovery phrase of an archive.
+const PHRASE: Kind = Kind {
+    variable: "SMP_RECOVERY_PHRASE",
+    missing: "There is no terminal to ask for the recovery phrase; give it in the file of --recovery-phrase-file, or in SMP_RECOVERY_PHRASE",
+};
 /// The most bytes of a file with a passphrase.
 const MAX_FILE: u64 = 4096;
 /// Ctrl-C, while it is a character as any other.
@@ -18,14 +40,20 @@ const INTERRUPT: char = '\u{3}';
 /// A passphrase that is asked for once, when it is needed.
 #[derive(Clone, Debug)]
 pub(crate) struct Passphrase {
+    kind: Kind,
     file: Option<PathBuf>,
     asked: Option<Secret>,
 }
 
 impl Passphrase {
-    /// That of this file, if one is named.
+    /// That of an identity: of this file, if one is named.
     pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        Self { file, asked: None }
+        Self { kind: IDENTITY, file, asked: None }
+    }
+
+    /// That of an archive: of this file, if one is named.
+    pub(crate) fn of_archive(file: Option<PathBuf>) -> Self {
+        Self { kind: ARCHIVE, file, asked: None }
     }
 
     /// The one that is known without asking anybody.
@@ -36,16 +64,12 @@ impl Passphrase {
         if let Some(file) = &self.file {
             return read_file(file).map(Some);
         }
-        match std::env::var(VARIABLE) {
-            Ok(text) if !text.is_empty() => Ok(Some(Secret::passphrase(text))),
-            Err(std::env::VarError::NotUnicode(_)) => bail!("{VARIABLE} is not valid UTF-8"),
-            _ => Ok(None),
-        }
+        Ok(variable(self.kind)?.map(Secret::Passphrase))
     }
 
     /// Asks at the terminal, and keeps the answer.
     pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<Secret> {
-        let secret = Secret::Passphrase(ask(question)?);
+        let secret = Secret::Passphrase(ask(question, self.kind)?);
         self.asked = Some(secret.clone());
         Ok(secret)
     }
@@ -55,41 +79,62 @@ impl Passphrase {
         if let Some(known) = self.known()? {
             return Ok(known);
         }
-        Self::ask_new()
+        self.ask_new()
     }
 
     /// Asks for a new one, twice.
-    pub(crate) fn ask_new() -> anyhow::Result<Secret> {
-        let chosen = ask("New passphrase: ")?;
+    pub(crate) fn ask_new(&self) -> anyhow::Result<Secret> {
+        let chosen = ask("New passphrase: ", self.kind)?;
         if chosen.is_empty() {
-            bail!("Nothing was changed: a passphrase is not empty. Without one: smp passphrase remove");
+            bail!("Nothing was changed: a passphrase is not empty.");
         }
-        if *ask("Once more: ")? != *chosen {
+        if *ask("Once more: ", self.kind)? != *chosen {
             bail!("Nothing was changed: the two are different; try again");
         }
         Ok(Secret::Passphrase(chosen))
     }
 }
 
-/// The first line of a file.
+/// The recovery phrase of an archive: of this file, if one is named, of the environment, or whoever sits at the terminal.
+pub(crate) fn recovery_phrase(file: Option<&Path>) -> anyhow::Result<Secret> {
+    let words = match (file, variable(PHRASE)?) {
+        (Some(file), _) => first_line(file)?,
+        (None, Some(words)) => words,
+        (None, None) => ask("The 24 words: ", PHRASE)?,
+    };
+    Ok(Secret::Recovery(words.parse::<RecoveryPhrase>()?))
+}
+
+/// What the environment has, if it has something.
+fn variable(kind: Kind) -> anyhow::Result<Option<Zeroizing<String>>> {
+    match std::env::var(kind.variable) {
+        Ok(text) if !text.is_empty() => Ok(Some(Zeroizing::new(text))),
+        Err(std::env::VarError::NotUnicode(_)) => bail!("{} is not valid UTF-8", kind.variable),
+        _ => Ok(None),
+    }
+}
+
+/// The passphrase in the first line of a file.
 fn read_file(path: &Path) -> anyhow::Result<Secret> {
+    Ok(Secret::Passphrase(first_line(path)?))
+}
+
+fn first_line(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let unreadable = || format!("The passphrase cannot be read from {}", path.display());
     let mut text = Zeroizing::new(String::new());
     let file = std::fs::File::open(path).with_context(unreadable)?;
     file.take(MAX_FILE).read_to_string(&mut text).with_context(unreadable)?;
     match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(Secret::passphrase(line)),
+        Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
         _ => bail!("There is no passphrase in the first line of {}", path.display()),
     }
 }
 
 /// A line of the terminal that does not appear on it.
-fn ask(question: &str) -> anyhow::Result<Zeroizing<String>> {
+fn ask(question: &str, kind: Kind) -> anyhow::Result<Zeroizing<String>> {
     let stdin = io::stdin();
     if !stdin.is_terminal() || !io::stderr().is_terminal() {
-        bail!(
-            "The data is encrypted, and there is no terminal to ask for the passphrase; give it in the file of --passphrase-file, or in {VARIABLE}"
-        );
+        bail!(kind.missing);
     }
     eprint!("{question}");
     let unreadable = "The terminal cannot be read";

@@ -13,6 +13,9 @@ pub enum ArchiveError {
     /// No secret was given, or too many.
     #[error("an archive needs one to eight secrets that open it; give a passphrase or a recovery phrase")]
     Secrets,
+    /// There are too many files of the application, or one has no name or a very long one.
+    #[error("an archive has at most 16 files of the application, each with a name of 1 to 255 bytes")]
+    Files,
     /// Another archive of this agent is being made, or the last attempt died: opening the agent again removes what is left.
     #[error("an archive of this agent is being made already; wait until it is finished")]
     Busy,

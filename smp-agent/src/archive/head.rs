@@ -1,7 +1,7 @@
 //! `Head`: what stands in the open in front of an archive's content.
 
 use super::error::{ArchiveError, about};
-use super::{ENCRYPTED, MAGIC, MAX_HEAD, OPEN};
+use super::{ENCRYPTED, MAGIC, MAX_HEAD, OPEN, WITH_FILES};
 use crate::secret::{MAX_SECRETS, SealedKey, Secret, seal_by_all};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -26,14 +26,14 @@ pub(super) struct ContentSeal {
     pub(super) stream: SealedStream,
     /// SHA-256 of all in front of the content, which is authenticated with each piece.
     pub(super) covered: [u8; 32],
-    /// The content begins with the key of the database.
-    pub(super) is_encrypted: bool,
+    /// The version of the format, which says what the content begins with.
+    pub(super) version: u8,
 }
 
 /// Chooses a key, and returns the bytes in front of the content that it seals.
 pub(super) fn new_head(
     made: i64,
-    is_encrypted: bool,
+    version: u8,
     secrets: &[Secret],
     cost: PassphraseCost,
     rng: &mut impl CryptoRng,
@@ -48,11 +48,11 @@ pub(super) fn new_head(
     ciborium::into_writer(&head, &mut cbor).map_err(|_| ArchiveError::Secrets)?;
     let length = u16::try_from(cbor.len()).map_err(|_| ArchiveError::Secrets)?;
     let mut bytes = MAGIC.to_vec();
-    bytes.push(if is_encrypted { ENCRYPTED } else { OPEN });
+    bytes.push(version);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(&cbor);
     let covered = sha256(&bytes);
-    Ok((bytes, ContentSeal { stream: SealedStream::new(&key, &nonce), covered, is_encrypted }))
+    Ok((bytes, ContentSeal { stream: SealedStream::new(&key, &nonce), covered, version }))
 }
 
 /// Reads the bytes in front of the content, and opens it by this secret.
@@ -66,7 +66,7 @@ pub(super) fn read_head(
     let Some(&[version, high, low]) = bytes.strip_prefix(MAGIC) else {
         return Err(ArchiveError::NotAnArchive(path.to_owned()));
     };
-    if !matches!(version, OPEN | ENCRYPTED) {
+    if !matches!(version, OPEN | ENCRYPTED | WITH_FILES) {
         return Err(ArchiveError::Version(version));
     }
     let length = usize::from(u16::from_be_bytes([high, low]));
@@ -83,7 +83,7 @@ pub(super) fn read_head(
     let nonce = head.nonce[..].try_into().map_err(|_| ArchiveError::Damaged)?;
     let key = secret.open(&head.keys)?.ok_or(ArchiveError::WrongSecret(secret.name()))?;
     let stream = SealedStream::new(&key, nonce);
-    let seal = ContentSeal { stream, covered: sha256(&bytes), is_encrypted: version == ENCRYPTED };
+    let seal = ContentSeal { stream, covered: sha256(&bytes), version };
     Ok((head, seal))
 }
 

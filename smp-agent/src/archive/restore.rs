@@ -1,8 +1,10 @@
 //! A data directory out of an archive.
 
-use super::content;
+use super::content::{CopyError, Opening};
 use super::error::{ArchiveError, about};
+use super::files::{self, ArchivedFile};
 use super::head::read_head;
+use super::{ENCRYPTED, WITH_FILES};
 use crate::data_dir::DataDir;
 use crate::key_file::KeyFile;
 use crate::secret::Secret;
@@ -11,7 +13,7 @@ use smp_sqlite::{DatabaseKey, KEY_SIZE};
 use smp_transport::durable::{Access, Unfinished};
 use smp_transport::surroundings::Randomness;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::BufReader;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
@@ -39,6 +41,20 @@ pub fn restore_archive(
     secret: &Secret,
     data_dir: &Path,
 ) -> Result<RestoredArchive, ArchiveError> {
+    restore_archive_with(archive, secret, data_dir, &[])
+}
+
+/// As [`restore_archive`], and makes those of these files of the application that are in the archive
+/// ([`Agent::export_with`](crate::Agent::export_with)). The agent's database is the last one to be in its place.
+///
+/// # Errors
+/// [`ArchiveError`]; then the directory has no agent. Some of the files may be there.
+pub fn restore_archive_with(
+    archive: &Path,
+    secret: &Secret,
+    data_dir: &Path,
+    files: &[ArchivedFile],
+) -> Result<RestoredArchive, ArchiveError> {
     let file = File::open(archive).map_err(about(archive))?;
     let mut file = BufReader::new(file);
     let (head, seal) = read_head(&mut file, archive, secret)?;
@@ -48,45 +64,35 @@ pub fn restore_archive(
         return Err(ArchiveError::Occupied(data_dir.to_owned()));
     }
     let mut restored = Unfinished::create(&database, Access::Owner).map_err(about(&database))?;
-    let mut key = Zeroizing::new(Vec::with_capacity(KEY_SIZE));
-    let mut content =
-        BehindKey { key: &mut key, missing: if seal.is_encrypted { KEY_SIZE } else { 0 }, to: &mut restored };
-    content::open(seal, &mut file, &mut content)
-        .map_err(|error| error.name(about(archive), about(&database)))?;
-    if let Ok(key) = <[u8; KEY_SIZE]>::try_from(&key[..]) {
+    let reading = |error: CopyError| error.name(about(archive), about(archive));
+    let version = seal.version;
+    let mut content = Opening::new(seal, &mut file);
+    let is_encrypted = match version {
+        WITH_FILES => match content.bytes(1).map_err(reading)?[0] {
+            0 => false,
+            1 => true,
+            _ => return Err(ArchiveError::Damaged),
+        },
+        version => version == ENCRYPTED,
+    };
+    let key = is_encrypted.then(|| content.bytes(KEY_SIZE)).transpose().map_err(reading)?;
+    let files = match version {
+        WITH_FILES => files::restore(&mut content, files, archive)?,
+        _ => Vec::new(),
+    };
+    content.rest(&mut restored).map_err(|error| error.name(about(archive), about(&database)))?;
+    if let Some(key) = key {
+        let key = <[u8; KEY_SIZE]>::try_from(&key[..]).map_err(|_| ArchiveError::Damaged)?;
         let (key, randomness) = (DatabaseKey::new(Zeroizing::new(key)), Randomness::machine());
         let secrets = std::slice::from_ref(secret);
         KeyFile::of(data_dir).write(&key, secrets, PassphraseCost::DEFAULT, &mut randomness.rng())?;
-    } else if !key.is_empty() {
-        return Err(ArchiveError::Damaged);
+    }
+    for (path, file) in files {
+        file.finish().map_err(about(&path))?;
     }
     // First: a database without it would go on with keys that have been used.
     dir.note_restored()?;
     restored.finish().map_err(about(&database))?;
     let made = Duration::from_secs(u64::try_from(head.made).unwrap_or(0));
     Ok(RestoredArchive { made: SystemTime::UNIX_EPOCH + made })
-}
-
-/// Takes the key from the beginning of a content, and writes the rest.
-struct BehindKey<'a, W> {
-    key: &'a mut Zeroizing<Vec<u8>>,
-    /// Bytes of the key that have not come yet.
-    missing: usize,
-    to: &'a mut W,
-}
-
-impl<W: Write> Write for BehindKey<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.missing == 0 {
-            return self.to.write(bytes);
-        }
-        let of_key = bytes.len().min(self.missing);
-        self.key.extend_from_slice(&bytes[..of_key]);
-        self.missing -= of_key;
-        Ok(of_key)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
 }

@@ -6,9 +6,11 @@ use crate::data_dir::DATABASE;
 use crate::secret::{MAX_SECRETS, RecoveryPhrase, Secret};
 use smp_crypto::passphrase::PassphraseCost;
 use smp_crypto::sealed_stream::PIECE_OVERHEAD;
+use smp_sqlite::DatabaseKey;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 const CHEAP: PassphraseCost = PassphraseCost { passes: 1, memory_kib: 8 };
 
@@ -46,7 +48,7 @@ impl Case {
 }
 
 fn open_file(database: &Path) -> Content<'_> {
-    Content { database, key: None }
+    Content { database, key: None, files: &[] }
 }
 
 fn pass() -> Secret {
@@ -101,8 +103,8 @@ fn whatever_was_changed_is_refused() {
     assert!(matches!(try_with(&[&whole[..], b"x"].concat()), ArchiveError::Damaged));
     assert!(matches!(try_with(b"SQLite format 3\0"), ArchiveError::NotAnArchive(_)));
     let mut newer = whole.clone();
-    newer[MAGIC.len()] = 3;
-    assert!(matches!(try_with(&newer), ArchiveError::Version(3)));
+    newer[MAGIC.len()] = 4;
+    assert!(matches!(try_with(&newer), ArchiveError::Version(4)));
     std::fs::write(case.archive(), &whole).unwrap();
     case.restore("dir", &pass()).unwrap();
 }
@@ -133,4 +135,47 @@ fn an_archive_needs_a_secret() {
         &mut rand::rng(),
     );
     assert!(matches!(error, Err(ArchiveError::File { .. })));
+}
+
+#[test]
+fn files_of_an_application_are_in_it_whole() {
+    let case = Case::new(PIECE + 10);
+    let path = |name: &str| case.dir.path().join(name);
+    let contents = [("empty", Vec::new()), ("short", b"name = 1".to_vec()), ("long", vec![7; 3 * PIECE])];
+    for (name, content) in &contents {
+        std::fs::write(path(name), content).unwrap();
+    }
+    let files: Vec<_> = contents.iter().map(|(name, _)| ArchivedFile::new(*name, path(name))).collect();
+    let database = path("database");
+    for key in [None, Some(DatabaseKey::new(Zeroizing::new([9; 32])))] {
+        let content = Content { database: &database, key: key.as_ref(), files: &files };
+        seal(content, &case.archive(), 0, &[pass()], CHEAP, &mut rand::rng()).unwrap();
+        let name = if key.is_some() { "encrypted" } else { "open" };
+        let made = |file: &str| path(&format!("{name}-{file}"));
+        let wanted: Vec<_> =
+            ["long", "short", "other"].map(|file| ArchivedFile::new(file, made(file))).into();
+        restore_archive_with(&case.archive(), &pass(), &path(name), &wanted).unwrap();
+        assert!(case.restored(name) == case.content);
+        for (file, content) in &contents {
+            let is_wanted = *file != "empty";
+            assert!(std::fs::read(made(file)).ok().as_ref() == is_wanted.then_some(content), "{file}");
+        }
+        assert!(!made("other").exists());
+        // Files that nobody asks for are left out.
+        case.restore(&format!("{name} alone"), &pass()).unwrap();
+        // What is cut off anywhere is refused, and makes no agent.
+        let whole = std::fs::read(case.archive()).unwrap();
+        for length in (0..whole.len()).step_by(4099) {
+            std::fs::write(case.archive(), &whole[..length]).unwrap();
+            assert!(restore_archive_with(&case.archive(), &pass(), &path("cut"), &wanted).is_err());
+            assert!(std::fs::metadata(path("cut").join(DATABASE)).map_or(true, |file| file.len() == 0));
+        }
+    }
+    let missing = [ArchivedFile::new("x", path("missing"))];
+    let many = vec![ArchivedFile::new("x", path("short")); 17];
+    let nameless = [ArchivedFile::new("", path("short"))];
+    for files in [&missing[..], &many, &nameless] {
+        let content = Content { database: &database, key: None, files };
+        assert!(seal(content, &case.archive(), 0, &[pass()], CHEAP, &mut rand::rng()).is_err());
+    }
 }

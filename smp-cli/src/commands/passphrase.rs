@@ -34,7 +34,7 @@ pub(crate) async fn run(
         PassphraseArgs::Change { new_passphrase_file } => {
             let old = current(passphrase)?;
             let new = match new_passphrase_file {
-                None => Passphrase::ask_new()?,
+                None => passphrase.ask_new()?,
                 file => Passphrase::new(file).choose()?,
             };
             change_secrets(&agent, &old, &[new]).await?;
