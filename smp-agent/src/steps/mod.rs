@@ -9,6 +9,7 @@
 
 mod event_log;
 mod sends;
+mod shared_body;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -16,14 +17,14 @@ mod writer;
 
 pub(crate) use event_log::EventLog;
 
-use crate::connection::{BodyId, Connection, Deferred, Effects, NewRequest, Phase, StateError};
+use crate::connection::{Connection, Deferred, Effects, NewRequest, Phase, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use crate::reserve::Reserve;
 use crate::send_handle::SendOutcome;
 use crate::store::{
-    Changes, Keyed, Lasting, Loaded, QueueRow, RequestRow, SendKey, Sharing, Store, StoredOutgoing, Upkeep,
+    Changes, Keyed, Lasting, Loaded, QueueRow, RequestRow, SendKey, Store, StoredOutgoing, Upkeep,
 };
 use crate::stored::to_bytes;
 use slot::{Present, Slot};
@@ -89,19 +90,6 @@ impl Request {
     /// Whether this body is the first of those that wait.
     pub(crate) fn is_first(&self, row: i64) -> bool {
         self.next == Some(Some(row))
-    }
-}
-
-/// A text to which more messages may come to refer.
-pub(crate) struct SharedBody<'a> {
-    pub(crate) id: BodyId,
-    steps: &'a Steps,
-}
-
-impl Drop for SharedBody<'_> {
-    fn drop(&mut self) {
-        // If it cannot be left to the writer any more, the next opening of the database does it.
-        let _ = self.steps.upkeep(Upkeep::Sharing(Sharing::Ends(self.id)));
     }
 }
 
@@ -352,16 +340,6 @@ impl Steps {
         let (done, commit) = oneshot::channel();
         self.queue.push(Item::Upkeep { upkeep, done }).map_err(|_| AgentError::ShutDown)?;
         Ok(Commit(commit))
-    }
-
-    /// Stores a text to which messages of many connections can refer until what is returned is dropped.
-    pub(crate) async fn share(&self, body: &[u8]) -> Result<SharedBody<'_>, AgentError> {
-        let id = BodyId(self.last_shared_body.fetch_add(1, Ordering::Relaxed) + 1);
-        let stored = self.upkeep(Upkeep::Sharing(Sharing::Begins(id, body.to_vec().into())))?;
-        // Also if this is dropped, or fails.
-        let shared = SharedBody { id, steps: self };
-        stored.durable().await?;
-        Ok(shared)
     }
 
     /// Waits until all steps before this are durable or undone.
