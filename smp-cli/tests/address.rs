@@ -137,7 +137,7 @@ fn people_ask_by_an_address_and_are_accepted_or_refused_by_name() {
     let (_, sentence) = alice.refused(&["accept", "bob"]);
     assert!(sentence.contains("connected already"), "{sentence}");
 
-    // Whom the owner knows stays; nobody else can ask.
+    // Contacts stay; nobody else can ask.
     alice.ok(&["address", "delete"]);
     alice.refused(&["address", "delete"]);
     alice.ok(&["send", "bob", "welcome"]);
@@ -161,7 +161,7 @@ fn a_request_waits_over_a_kill_and_everybody_is_let_in_where_that_is_wanted() {
     assert!(listed.contains("asks to connect"), "{listed}");
     alice.ok(&["address", "auto-accept", "on"]);
     let mut hers = alice.listen();
-    // Who asked before still waits for an answer.
+    // A request from before still waits for an answer.
     let carols = std::thread::spawn(move || carol.ok(&["join", &link, "--timeout", "60"]));
     assert_eq!(hers.until("request")["accepted"], true);
     assert_eq!(hers.until("connected")["contact"], "carol");
