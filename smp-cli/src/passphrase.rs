@@ -9,7 +9,7 @@ use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use smp_agent::{RecoveryPhrase, Secret};
 use zeroize::Zeroizing;
 
-/// What is asked for, and where it may be instead.
+/// The passphrase that is asked for, and where it may be instead.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     variable: &'static str,
@@ -105,7 +105,7 @@ pub(crate) fn recovery_phrase(file: Option<&Path>) -> anyhow::Result<Secret> {
     Ok(Secret::Recovery(words.parse::<RecoveryPhrase>()?))
 }
 
-/// What the environment has, if it has something.
+/// The one in the environment, if there is one.
 fn variable(kind: Kind) -> anyhow::Result<Option<Zeroizing<String>>> {
     match std::env::var(kind.variable) {
         Ok(text) if !text.is_empty() => Ok(Some(Zeroizing::new(text))),

@@ -37,13 +37,13 @@ fn an_identity_goes_on_where_it_was_imported() {
     let (_, sentence) = alice.refused(&["export", file, pass[0], pass[1]]);
     assert!(sentence.contains("--replace"), "{sentence}");
     alice.ok(&["export", file, pass[0], pass[1], "--replace"]);
-    // What comes after is not in it.
+    // Later texts are not in it.
     alice.ok(&["send", "bob", "between"]);
     bob.ok(&["listen", "--count", "2"]);
     bob.ok(&["send", "alice", "an answer"]);
     alice.ok(&["listen", "--count", "1"]);
 
-    // Whatever is there is not overwritten, and what is not opened makes nothing.
+    // A file that is there is not overwritten, and an archive that does not open makes nothing.
     for taken in [alice.dir(), folder.path()] {
         let (_, sentence) = Person::new(taken.to_owned()).refused(&["import", file, pass[0], pass[1]]);
         assert!(sentence.contains("--data-dir"), "{sentence}");

@@ -18,7 +18,7 @@ pub(super) const MAX_FILES: usize = 16;
 pub struct ArchivedFile {
     /// Its name in the archive: 1 to 255 bytes, and another one than those of the others.
     pub name: String,
-    /// Where it is read from, or made. What is there then is replaced.
+    /// Its place. A file that is there is replaced when it is made.
     pub path: PathBuf,
 }
 

@@ -163,7 +163,7 @@ fn files_of_an_application_are_in_it_whole() {
         assert!(!made("other").exists());
         // Files that nobody asks for are left out.
         case.restore(&format!("{name} alone"), &pass()).unwrap();
-        // What is cut off anywhere is refused, and makes no agent.
+        // An archive that is cut off anywhere is refused, and makes no agent.
         let whole = std::fs::read(case.archive()).unwrap();
         for length in (0..whole.len()).step_by(4099) {
             std::fs::write(case.archive(), &whole[..length]).unwrap();
