@@ -154,7 +154,8 @@ impl NetworkSettings {
     }
 
     /// The address with the hosts that are used, in the order in which they are tried. None if there are none.
-    pub(crate) fn hosts(&self, relay: &RelayAddress) -> Option<RelayAddress> {
+    #[must_use]
+    pub fn hosts(&self, relay: &RelayAddress) -> Option<RelayAddress> {
         let (onion, others): (Vec<_>, Vec<_>) = relay.hosts.iter().cloned().partition(Host::is_onion);
         let hosts = match self.onion {
             OnionHosts::AsListed => return Some(relay.clone()),
@@ -174,7 +175,8 @@ impl NetworkSettings {
 
     /// The dialler of a session with a relay, which is one of ours under this address (`is_own`) or not. Its streams have this user name and
     /// password in the SOCKS proxy.
-    pub(crate) fn dialler(&self, is_own: bool, isolation: Option<Isolation>) -> Dialler {
+    #[must_use]
+    pub fn dialler(&self, is_own: bool, isolation: Option<Isolation>) -> Dialler {
         let public_only = self.local == LocalRelays::Own && !is_own;
         let filter = public_only.then(|| Arc::new(is_elsewhere) as Filter);
         let socks = self.socks.as_ref().map(|socks| {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use crate::network::NetworkChoice;
+
 /// Longest time that can be waited for, 100 years: no clock counts much further.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -28,6 +30,10 @@ pub(crate) struct Cli {
     /// File whose first line is the passphrase of what is kept here; otherwise the variable SMP_PASSPHRASE may have it, or it is asked for.
     #[arg(long, global = true, value_name = "FILE", env = "SMP_PASSPHRASE_FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+
+    /// How relays are reached, in this run; `smp init` keeps it for all.
+    #[command(flatten)]
+    pub(crate) network: NetworkChoice,
 
     /// Print one JSON object per line, for programs.
     #[arg(long, global = true)]
@@ -86,6 +92,9 @@ pub(crate) enum Command {
     /// Encrypt what is kept here under a passphrase, change it, or stop it.
     #[command(subcommand)]
     Passphrase(PassphraseArgs),
+    /// The relays on which new contacts are made: list, add, remove and test them.
+    #[command(subcommand)]
+    Relay(RelayArgs),
     /// Write all that is kept here into one encrypted file: contacts, keys, conversations and settings.
     Export(ExportArgs),
     /// Make an identity of a file that `smp export` wrote, in a directory that holds nothing yet.
@@ -409,6 +418,31 @@ pub(crate) enum PassphraseArgs {
     },
     /// Decrypt contacts, keys and texts.
     Remove,
+}
+
+/// `smp relay`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RelayArgs {
+    /// List them.
+    List,
+    /// Add one: `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`, from its operator.
+    Add {
+        /// Its address.
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+    },
+    /// Remove one. Contacts that receive there stay there.
+    Remove {
+        /// Its address, or its host.
+        #[arg(value_name = "RELAY")]
+        relay: String,
+    },
+    /// Connect to them: how fast they answer, in which version, and whether they make queues. Exit code 1 if one cannot be used.
+    Test {
+        /// Some of yours by their hosts, or any by their addresses; all of yours if left out.
+        #[arg(value_name = "RELAY")]
+        relays: Vec<String>,
+    },
 }
 
 /// `smp export`

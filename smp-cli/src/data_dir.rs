@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use smp_agent::ArchivedFile;
 use smp_transport::durable::{self, Access, UNFINISHED, with_end};
 
+use crate::network::NetworkChoice;
+
 /// Settings that `smp init` wrote: name and relays of this identity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +25,9 @@ pub(crate) struct Settings {
     /// Whether conversations are kept after they were shown and sent.
     #[serde(default = "yes")]
     pub(crate) history: bool,
+    /// How relays are reached.
+    #[serde(default, skip_serializing_if = "NetworkChoice::is_empty")]
+    pub(crate) network: NetworkChoice,
 }
 
 fn yes() -> bool {
@@ -31,17 +36,31 @@ fn yes() -> bool {
 
 /// An identity's directory.
 #[derive(Debug, Clone)]
-pub(crate) struct DataDir(PathBuf);
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// What replaces its settings in this run.
+    network: NetworkChoice,
+}
 
 impl DataDir {
     /// The directory that was asked for, or the user's own one for this program.
     pub(crate) fn locate(asked: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(path) = asked {
-            return Ok(Self(path.to_owned()));
+            return Ok(Self { path: path.to_owned(), network: NetworkChoice::default() });
         }
         let dirs = directories::ProjectDirs::from("", "", "smp")
             .context("There is no home directory here; say where to keep your data with --data-dir")?;
-        Ok(Self(dirs.data_dir().to_owned()))
+        Ok(Self { path: dirs.data_dir().to_owned(), network: NetworkChoice::default() })
+    }
+
+    /// The same, with options that replace its settings in this run.
+    pub(crate) fn with_network(self, network: NetworkChoice) -> Self {
+        Self { network, ..self }
+    }
+
+    /// The options that replace its settings in this run.
+    pub(crate) fn network(&self) -> &NetworkChoice {
+        &self.network
     }
 
     /// Whether there are settings of an identity.
@@ -54,7 +73,7 @@ impl DataDir {
         if self.is_identity() {
             bail!(
                 "There is an identity in {} already; use it, or choose another --data-dir.",
-                self.0.display()
+                self.path.display()
             );
         }
         Ok(())
@@ -62,10 +81,10 @@ impl DataDir {
 
     /// Makes the directory (mode 0700) and writes its settings (mode 0600). Refuses a directory that holds anything.
     pub(crate) fn create(&self, settings: &Settings) -> anyhow::Result<()> {
-        if self.0.to_str().is_none() {
+        if self.path.to_str().is_none() {
             bail!(
                 "The path {} is not valid UTF-8, as SQLite needs it; choose another --data-dir.",
-                self.0.display()
+                self.path.display()
             );
         }
         self.refuse_existing()?;
@@ -76,15 +95,15 @@ impl DataDir {
         let kept = [self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
         let is_ours = |path: PathBuf| unfinished.iter().chain(&logs).chain(&kept).any(|own| *own == path);
         let is_foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !is_ours(entry.path()));
-        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.any(is_foreign)) {
+        if fs::read_dir(&self.path).is_ok_and(|mut entries| entries.any(is_foreign)) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
-                self.0.display()
+                self.path.display()
             );
         }
-        durable::make_dir(&self.0)
-            .and_then(|()| durable::restrict_to_owner(&self.0))
-            .with_context(|| format!("The directory {} cannot be made", self.0.display()))?;
+        durable::make_dir(&self.path)
+            .and_then(|()| durable::restrict_to_owner(&self.path))
+            .with_context(|| format!("The directory {} cannot be made", self.path.display()))?;
         let text = toml::to_string(settings)?;
         let header = "# Who you are and where you receive. Edit freely; new contacts use the new values.\n";
         let settings = format!("{header}{text}");
@@ -99,11 +118,11 @@ impl DataDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.has_data() => bail!(
                 "{} is missing, though {} has contacts: restore it from a backup, or write it anew with: smp init --name YOU --relay smp://…",
                 file.display(),
-                self.0.display()
+                self.path.display()
             ),
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
                 "There is no identity in {}; make one with: smp init --name YOU --relay smp://…",
-                self.0.display()
+                self.path.display()
             ),
             Ok(text) if text.trim().is_empty() => bail!(
                 "{} is empty: restore it from a backup, or remove it and write it anew with: smp init --name YOU --relay smp://…",
@@ -114,12 +133,39 @@ impl DataDir {
             }
             Ok(text) => text,
         };
-        toml::from_str(&text).map_err(|error: toml::de::Error| {
+        let mut settings: Settings = self.understand(&text)?;
+        settings.network = self.network.clone().or(settings.network);
+        Ok(settings)
+    }
+
+    fn understand<T: serde::de::DeserializeOwned>(&self, text: &str) -> anyhow::Result<T> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
             // The library's own sentence shows what is there: possibly the password of a relay.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.lines().count().max(1);
+            let file = self.settings_file();
             anyhow!("{} is not understood, see line {line} or the next; mend it by hand", file.display())
         })
+    }
+
+    /// Writes other relays into the settings, and leaves everything else there as it is.
+    pub(crate) fn set_relays(&self, relays: &[String]) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Relays {
+            relays: toml::Spanned<Vec<String>>,
+        }
+        let file = self.settings_file();
+        let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let place = self.understand::<Relays>(&text)?.relays.span();
+        let lines: Vec<_> =
+            relays.iter().map(|relay| format!("    {},\n", toml::Value::from(relay.as_str()))).collect();
+        let (before, behind) = (text.get(..place.start), text.get(place.end..));
+        let text =
+            format!("{}[\n{}]{}", before.unwrap_or_default(), lines.concat(), behind.unwrap_or_default());
+        // What is written can be read.
+        self.understand::<Settings>(&text)?;
+        durable::replace(&file, text.as_bytes(), Access::Owner)
+            .with_context(|| format!("{} cannot be written", file.display()))
     }
 
     /// Whether there is what an identity leaves besides its settings.
@@ -138,10 +184,10 @@ impl DataDir {
     /// Fails if there is anything in the directory.
     pub(crate) fn refuse_used(&self) -> anyhow::Result<()> {
         self.refuse_existing()?;
-        if fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_some()) {
+        if fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_some()) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
-                self.0.display()
+                self.path.display()
             );
         }
         Ok(())
@@ -149,17 +195,17 @@ impl DataDir {
 
     /// The directory itself.
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Where names and conversations are kept.
     pub(crate) fn book_file(&self) -> PathBuf {
-        self.0.join("chat.db")
+        self.path.join("chat.db")
     }
 
     /// Where the agent keeps its state.
     pub(crate) fn agent_dir(&self) -> PathBuf {
-        self.0.join("agent")
+        self.path.join("agent")
     }
 
     /// The agent's database.
@@ -169,16 +215,16 @@ impl DataDir {
 
     /// Where the process that holds the directory says so.
     pub(crate) fn running_file(&self) -> PathBuf {
-        self.0.join("running.json")
+        self.path.join("running.json")
     }
 
     /// The socket at which it is asked.
     pub(crate) fn socket_file(&self) -> PathBuf {
-        self.0.join("smp.sock")
+        self.path.join("smp.sock")
     }
 
     fn settings_file(&self) -> PathBuf {
-        self.0.join("settings.toml")
+        self.path.join("settings.toml")
     }
 }
 
@@ -192,6 +238,7 @@ mod tests {
             relays: vec!["smp://x@localhost".into()],
             receipts: true,
             history: true,
+            network: NetworkChoice::default(),
         }
     }
 
@@ -208,6 +255,22 @@ mod tests {
             assert!(error.contains("line") && !error.contains("secret"), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
+    }
+
+    #[test]
+    fn other_relays_leave_everything_else_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::locate(Some(folder.path())).unwrap();
+        dir.create(&settings()).unwrap();
+        let text = "# mine\nname = 'alice' # me\nrelays = [ # both\n  'smp://x@a',\n]\nreceipts = false\n\n[network]\nvia = \"always\"\n";
+        std::fs::write(dir.settings_file(), text).unwrap();
+        let relays = ["smp://x:\"p\\@b".to_owned(), "smp://y@c".to_owned()];
+        dir.set_relays(&relays).unwrap();
+        let written = std::fs::read_to_string(dir.settings_file()).unwrap();
+        assert!(written.starts_with("# mine\nname = 'alice' # me\nrelays = ["), "{written}");
+        assert!(written.ends_with("]\nreceipts = false\n\n[network]\nvia = \"always\"\n"), "{written}");
+        let settings = dir.settings().unwrap();
+        assert_eq!((&settings.relays[..], settings.receipts), (&relays[..], false));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
 use crate::commands::export::Export;
 use crate::commands::{
-    Task, change, chat, import, init, join, listen, papers, passphrase, run_task, send, welcome,
+    Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, welcome,
 };
 use crate::data_dir::DataDir;
 use crate::demo;
@@ -96,7 +96,9 @@ impl Work {
 }
 
 async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
-    let dir = || DataDir::locate(cli.data_dir.as_deref());
+    let network = cli.network;
+    let dir =
+        || Ok::<_, anyhow::Error>(DataDir::locate(cli.data_dir.as_deref())?.with_network(network.clone()));
     let mut passphrase = Passphrase::new(cli.passphrase_file);
     let missing = match &cli.command {
         Some(Command::Contacts(ContactsArgs { new_book: true })) => Missing::NewBook,
@@ -112,6 +114,7 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Passphrase(args) => return passphrase::run(args, &dir()?, &mut passphrase, output).await,
         Command::Import(args) => return import::run(args, &dir()?, &passphrase, output).await,
         Command::Export(args) => Work::Export(Export::resolve(args)?),
+        Command::Relay(args) => return relay::run(args, &dir()?, output).await,
         Command::Contacts(_) => Work::Task(Task::Contacts),
         Command::Invite(args) => Work::Task(Task::Invite(args)),
         Command::Address(args) => Work::Task(Task::Address(args)),
@@ -154,6 +157,7 @@ async fn work_in(
         }
         let running = Running::read(dir);
         if let Some(running) = &running {
+            refuse_options(dir, running)?;
             work = match work {
                 Work::Task(task) => match ask(running, task, output).await? {
                     Answer::Done(exit) => return Ok(exit),
@@ -173,6 +177,18 @@ async fn work_in(
         }
         tokio::time::sleep(HELD_PAUSE).await;
     }
+}
+
+/// The process that does it has options of its own.
+fn refuse_options(dir: &DataDir, running: &Running) -> anyhow::Result<()> {
+    if running.socket.is_some() && !dir.network().is_empty() {
+        bail!(
+            "`{}` (process {}) does this, and reaches relays in its own way; leave out --proxy, --onion and --via, or stop it first",
+            running.command,
+            running.process
+        );
+    }
+    Ok(())
 }
 
 fn is_held(error: &anyhow::Error) -> bool {

@@ -27,6 +27,7 @@ pub(crate) async fn run(
     // Nobody shall answer questions for nothing.
     dir.refuse_existing()?;
     let secret = passphrase.known()?;
+    dir.network().settings()?;
     let asks = !output.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal();
     if !asks && (args.name.is_none() || args.relays.is_empty()) {
         bail!("Say who you are and where you receive: smp init --name YOU --relay smp://FINGERPRINT@HOST");
@@ -51,6 +52,7 @@ pub(crate) async fn run(
         relays,
         receipts: !args.no_receipts,
         history: !args.no_history,
+        network: dir.network().clone(),
     })?;
     if let Some(secret) = secret.filter(|_| !is_encrypted(&dir.agent_dir()).unwrap_or(false)) {
         encrypt(dir, &secret).await?;

@@ -14,6 +14,7 @@ pub(crate) mod listen;
 mod notices;
 pub(crate) mod papers;
 pub(crate) mod passphrase;
+pub(crate) mod relay;
 mod remove;
 mod rename;
 mod requests;

@@ -41,6 +41,7 @@ impl Identity {
         let files = Files::look(dir).await?;
         let mut config = AgentConfig::new(dir.agent_dir(), relays);
         config.receipts = settings.receipts;
+        config.network = settings.network.settings()?;
         let (agent, events) = open_agent(config, passphrase).await?;
         if let Err(error) = files.check(&agent, how).await {
             agent.shutdown().await;

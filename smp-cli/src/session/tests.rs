@@ -11,8 +11,14 @@ async fn session() -> (tempfile::TempDir, Session, Contact) {
     let folder = tempfile::tempdir().unwrap();
     let dir = DataDir::locate(Some(folder.path())).unwrap();
     let relay = "smp://EhgdZkY4xKHpGibAR92_J7111VfepfhyTCECvsTJboI=@127.0.0.1:1".to_owned();
-    dir.create(&Settings { name: "alice".into(), relays: vec![relay], receipts: true, history: true })
-        .unwrap();
+    dir.create(&Settings {
+        name: "alice".into(),
+        relays: vec![relay],
+        receipts: true,
+        history: true,
+        network: Default::default(),
+    })
+    .unwrap();
     let session = Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap();
     let contact = session.book().add(1, Some("bob"), Status::Connected, None).await.unwrap();
     (folder, session, contact)
