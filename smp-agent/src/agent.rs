@@ -173,6 +173,17 @@ impl Agent {
         self.engine.steps.reserve.check().err()
     }
 
+    /// The first thing that is wrong with the database, after a look at all of it. None if it is whole.
+    ///
+    /// # Errors
+    /// [`AgentError::Storage`] if it cannot be looked at.
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn damage(&self) -> Result<Option<String>, AgentError> {
+        Ok(self.engine.steps.store.damage().await?)
+    }
+
     /// For an application with files of its own on the same disk, one of which has met that it is full: gives the agent's reserve
     /// up ([`Limits::reserve`](crate::Limits::reserve)), as the agent does itself. Whether there is space now that was not there before.
     ///

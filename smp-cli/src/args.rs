@@ -95,6 +95,13 @@ pub(crate) enum Command {
     /// The relays on which new contacts are made: list, add, remove and test them.
     #[command(subcommand)]
     Relay(RelayArgs),
+    /// Receive what a contact sends on another relay.
+    Rotate(RotateArgs),
+    /// Renew the encryption with a contact whose messages cannot be read.
+    Sync(SyncArgs),
+    /// Look whether everything is in order: relays, clock, files, contacts, and what waits; each finding with the next step. Exit code 1 if
+    /// something is not.
+    Doctor,
     /// Write all that is kept here into one encrypted file: contacts, keys, conversations and settings.
     Export(ExportArgs),
     /// Make an identity of a file that `smp export` wrote, in a directory that holds nothing yet.
@@ -418,6 +425,28 @@ pub(crate) enum PassphraseArgs {
     },
     /// Decrypt contacts, keys and texts.
     Remove,
+}
+
+/// `smp rotate`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct RotateArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// The relay; one of yours if it is left out, rather another than that of now.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) relay: Option<String>,
+}
+
+/// `smp sync`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct SyncArgs {
+    /// The contact's name, as `smp contacts` shows it.
+    #[arg(value_name = "CONTACT")]
+    pub(crate) contact: String,
+    /// Also if nothing seems to be wrong. Messages on their way may be lost.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `smp relay`

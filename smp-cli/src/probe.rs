@@ -168,11 +168,10 @@ async fn reach(address: &RelayAddress, network: &NetworkSettings) -> Result<Reac
 
 /// Makes a queue and deletes it.
 async fn queue(address: &RelayAddress, client: &RelayClient) -> Result<Duration, Problem> {
-    let rng = &mut rand::rng();
-    let key = PrivateAuthKey::from(Ed25519PrivateKey::generate(rng));
+    let key = PrivateAuthKey::from(Ed25519PrivateKey::generate(&mut rand::rng()));
     let new = Command::New(Box::new(NewQueue {
         auth_key: key.public_key().into(),
-        dh_key: X25519PrivateKey::generate(rng).public_key().into(),
+        dh_key: X25519PrivateKey::generate(&mut rand::rng()).public_key().into(),
         password: address.password.clone(),
         subscription: SubscriptionMode::OnlyCreate,
         request: Some(QueueRequest::Messaging(None)),

@@ -40,6 +40,22 @@ impl Kind {
         }
     }
 
+    /// What can be done about it; the contact as an argument of a command.
+    pub(crate) fn next_step(self, contact: &str) -> String {
+        match self {
+            Self::Unreadable => format!("new keys: smp sync {contact}"),
+            Self::Renewing => {
+                "keep `smp listen` running, and ask them, over another channel, to open their app".to_owned()
+            }
+            Self::ReceivingStopped | Self::OwnRelayDown => {
+                format!("wait for the relay, or receive on another one: smp rotate {contact}")
+            }
+            Self::Full => "ask them, over another channel, to open their app".to_owned(),
+            Self::Refused => format!("ask them whether they removed you; to end it: smp remove {contact}"),
+            Self::TheirRelayDown => "wait for their relay; messages are kept".to_owned(),
+        }
+    }
+
     /// Whether a text that their relay took may all the same not be read, or not be answered.
     pub(crate) fn concerns_sent_texts(self) -> bool {
         matches!(self, Self::Unreadable | Self::ReceivingStopped | Self::OwnRelayDown)

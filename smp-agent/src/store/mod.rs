@@ -95,6 +95,12 @@ impl Store {
         self.readers.close().await;
     }
 
+    /// The first thing that is wrong with the database. None if it is whole.
+    pub(crate) async fn damage(&self) -> Result<Option<String>, Fault> {
+        let said: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.readers).await?;
+        Ok((said != "ok").then_some(said))
+    }
+
     /// Copies all that is committed into an empty file, as encrypted as the database is. Nothing that was deleted is in it.
     pub(crate) async fn copy_to(&self, path: &Path) -> Result<(), Fault> {
         Ok(smp_sqlite::copy(&self.options, path, self.options.key()).await?)

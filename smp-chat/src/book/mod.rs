@@ -70,6 +70,12 @@ impl Book {
         }
     }
 
+    /// The first thing that is wrong with the file, after a look at all of it. None if it is whole.
+    pub async fn damage(&self) -> Result<Option<String>, BookError> {
+        let said: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.pool).await?;
+        Ok((said != "ok").then_some(said))
+    }
+
     /// Whether a file has contacts that were connected. It is not changed.
     pub async fn has_contacts(path: &Path, key: Option<DatabaseKey>) -> Result<bool, BookError> {
         let mut file = Options::new(path, key).connect().await.map_err(|error| damaged(path, error))?;

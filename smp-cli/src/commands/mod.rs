@@ -4,6 +4,7 @@ mod address;
 pub(crate) mod change;
 pub(crate) mod chat;
 mod contacts;
+mod doctor;
 pub(crate) mod export;
 mod history;
 pub(crate) mod import;
@@ -17,6 +18,7 @@ pub(crate) mod passphrase;
 pub(crate) mod relay;
 mod remove;
 mod rename;
+mod renew;
 mod requests;
 pub(crate) mod send;
 mod stop;
@@ -30,8 +32,8 @@ use serde::{Deserialize, Serialize};
 use self::change::Change;
 use self::send::TextToSend;
 use crate::args::{
-    AddressArgs, HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, SearchArgs,
-    VerifyArgs,
+    AddressArgs, HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, RotateArgs,
+    SearchArgs, SyncArgs, VerifyArgs,
 };
 use crate::exit::Exit;
 use crate::output::Output;
@@ -44,6 +46,9 @@ pub(crate) enum Task {
     Invite(InviteArgs),
     Address(AddressArgs),
     Accept(RequestArgs),
+    Doctor,
+    Rotate(RotateArgs),
+    Sync(SyncArgs),
     Refuse(RequestArgs),
     Join(JoinArgs),
     Send(TextToSend),
@@ -61,6 +66,9 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
         Task::Contacts => contacts::run(session, output).await,
         Task::Invite(args) => invite::run(&args, session, output).await,
         Task::Address(args) => address::run(&args, session, output).await,
+        Task::Doctor => doctor::run(session, output).await,
+        Task::Rotate(args) => renew::rotate(&args, session, output).await,
+        Task::Sync(args) => renew::sync(&args, session, output).await,
         Task::Accept(args) => requests::accept(&args, session, output).await,
         Task::Refuse(args) => requests::refuse(&args, session, output).await,
         Task::Join(args) => join::run(&args, session, output).await,

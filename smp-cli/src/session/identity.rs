@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, MessageId,
-    SecretError, SecurityCode, ShortLinkScheme, StorageError,
+    RelayAddress, SecretError, SecurityCode, ShortLinkScheme, StorageError,
 };
 use smp_chat::compose::{self, Outgoing};
 use smp_chat::conversation::{Delivery, Item, Refusal};
@@ -25,6 +25,7 @@ pub(crate) struct Identity {
     agent: Agent,
     book: Book,
     settings: Settings,
+    dir: DataDir,
     /// Held from before a message is handed to the agent until the book has its number: what the agent says of it comes behind.
     handing_over: Mutex<()>,
 }
@@ -52,7 +53,7 @@ impl Identity {
             book_key::seal(&dir.book_file(), key).await?;
         }
         let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
-        let identity = Self { agent, book, settings, handing_over: Mutex::new(()) };
+        let identity = Self { agent, book, settings, dir: dir.clone(), handing_over: Mutex::new(()) };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
         identity.hand_over_rest().await?;
@@ -105,6 +106,15 @@ impl Identity {
 
     pub(crate) fn book(&self) -> &Book {
         &self.book
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &DataDir {
+        &self.dir
     }
 
     /// The contact called `name`, or an error that says who there is.
@@ -266,6 +276,18 @@ impl Identity {
             Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
             Err(error) => Err(about(contact, error)),
         }
+    }
+
+    /// Begins to receive what a contact sends on another relay: on this one, or on one of ours.
+    pub(crate) async fn rotate(&self, contact: &Contact, relay: Option<&RelayAddress>) -> anyhow::Result<()> {
+        let rotated = self.agent.connection(connection(contact)).rotate(relay).await;
+        rotated.map_err(|error| about(contact, error))
+    }
+
+    /// Begins to renew the encryption with a contact; with `force` also where nothing seems to be wrong.
+    pub(crate) async fn renew_encryption(&self, contact: &Contact, force: bool) -> anyhow::Result<()> {
+        let renewed = self.agent.connection(connection(contact)).resynchronize(force).await;
+        renewed.map_err(|error| about(contact, error))
     }
 
     /// Our contact address, if there is one.
