@@ -38,7 +38,7 @@ fn yes() -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    /// What replaces its settings in this run.
+    /// Options that replace its settings in this run.
     network: NetworkChoice,
 }
 
@@ -162,7 +162,7 @@ impl DataDir {
         let (before, behind) = (text.get(..place.start), text.get(place.end..));
         let text =
             format!("{}[\n{}]{}", before.unwrap_or_default(), lines.concat(), behind.unwrap_or_default());
-        // What is written can be read.
+        // So that it can be read again.
         self.understand::<Settings>(&text)?;
         durable::replace(&file, text.as_bytes(), Access::Owner)
             .with_context(|| format!("{} cannot be written", file.display()))

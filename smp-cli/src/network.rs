@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use smp_agent::{MessageRouting, NetworkSettings, OnionHosts, SocksSettings};
 
-/// What is chosen; what is not is as the settings say, or by default.
+/// The ways that are chosen; others are as the settings say, or by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NetworkChoice {
@@ -55,7 +55,7 @@ impl NetworkChoice {
         *self == Self::default()
     }
 
-    /// What is chosen here, and otherwise there.
+    /// The choice made here, and the other one where there is none.
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             proxy: self.proxy.or(other.proxy),

@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// What can be done about it; the contact as an argument of a command.
+    /// The next step, with the contact as an argument of a command.
     pub(crate) fn next_step(self, contact: &str) -> String {
         match self {
             Self::Unreadable => format!("new keys: smp sync {contact}"),

@@ -1,4 +1,4 @@
-//! What is wrong is found, and said with the next step; and contacts move and are renewed.
+//! Findings, each with its next step; and contacts that move and are renewed.
 
 #![allow(
     clippy::disallowed_methods,

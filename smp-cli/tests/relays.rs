@@ -81,7 +81,7 @@ fn options_say_how_relays_are_reached() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     alice.ok(&["send", "--via", "never", "bob", "open"]);
 
-    // What the settings say counts for all runs, and an option replaces it.
+    // The settings count for all runs, and an option replaces them.
     let settings = alice.dir().join("settings.toml");
     let text = std::fs::read_to_string(&settings).unwrap();
     std::fs::write(&settings, format!("{text}\n[network]\nproxy = \"socks5://127.0.0.1:1\"\n")).unwrap();

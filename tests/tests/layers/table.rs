@@ -40,7 +40,8 @@ const CHAT: &[(&str, &[&str])] = &[
 /// `dispatch -> shared -> commands -> session`; leaves first.
 const COMMAND_LINE: &[(&str, &[&str])] = &[
     // Input and output.
-    ("args", &[]),
+    ("network", &[]),
+    ("args", &["network"]),
     ("exit", &[]),
     ("qr", &[]),
     ("scan", &[]),
@@ -51,8 +52,9 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("book_key", &[]),
     ("terminal", &["output", "qr"]),
     // An identity.
-    ("data_dir", &[]),
+    ("data_dir", &["network"]),
     ("relays", &[]),
+    ("probe", &[]),
     ("trouble", &["text"]),
     ("full_disk", &[]),
     ("files", &["book_key", "data_dir"]),
@@ -68,6 +70,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "names",
             "output",
             "passphrase",
+            "probe",
             "relays",
             "scan",
             "session",
