@@ -37,6 +37,7 @@ fn each_finding_has_its_next_step() {
     assert_eq!(findings(&alice).1, 0);
     drop(listener);
 
+    alice.ok(&["address", "create"]);
     relay.down();
     let output = alice.run(&["send", "--timeout", "1", "bob", "waits"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");

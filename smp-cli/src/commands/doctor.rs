@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use smp_agent::ConnectionStatus;
 use smp_chat::Status;
 use smp_transport::durable::{space::space, with_end};
 use tokio::task::JoinSet;
@@ -173,6 +174,12 @@ async fn of_contacts(session: &Session) -> anyhow::Result<Vec<Finding>> {
             let fields = json!({ "contact": name, "trouble": trouble });
             findings.push(Finding::bad("contact", fields, sentence, next));
         }
+    }
+    let addresses = connections.iter().filter(|connection| connection.status == ConnectionStatus::Address);
+    for trouble in addresses.flat_map(Trouble::all) {
+        let sentence = format!("your contact address: {}: {}", trouble.kind.describe(), trouble.reason);
+        let next = "wait for its relay; if it has lost the address, make another one: smp address delete, smp address create";
+        findings.push(Finding::bad("address", json!({ "trouble": trouble }), sentence, next));
     }
     let sentence = match (waiting, asking.len()) {
         (0, 0) => "waiting: nothing".to_owned(),
