@@ -168,6 +168,8 @@ fn a_request_waits_over_a_kill_and_everybody_is_let_in_where_that_is_wanted() {
     assert_eq!(carols.join().unwrap().trim(), "alice");
     let listed = objects(&alice.ok(&["--json", "contacts"]));
     assert_eq!(listed[0]["status"], "requested", "{listed:?}");
+    // Also when nobody else can ask any more.
+    alice.ok(&["address", "delete"]);
     alice.ok(&["accept", "bob"]);
     assert_eq!(hers.until("connected")["contact"], "bob");
     drop(his);
