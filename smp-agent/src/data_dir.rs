@@ -1,10 +1,9 @@
 //! The data directory: private to its user, and held by one agent at a time.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use smp_transport::durable::{self, Access, UNFINISHED, with_end};
+use smp_transport::durable::{self, Access, Lock, UNFINISHED, with_end};
 
 use crate::error::AgentError;
 
@@ -28,7 +27,7 @@ const COPY: &str = "agent.export";
 pub(crate) struct DataDir {
     path: PathBuf,
     /// The operating system frees the lock with the last handle, so a killed agent leaves none behind.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl DataDir {

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
 use crate::owner;
@@ -118,14 +119,40 @@ fn restrict(options: &mut OpenOptions, access: Access) {
 #[cfg(not(unix))]
 fn restrict(_: &mut OpenOptions, _: Access) {}
 
-/// Opens a private file, and locks it until it is closed or the process ends; `None` if another process has locked it.
+/// A file that this process has locked, until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing it is not enough: a program that is just being started has a copy of the descriptor for a moment.
+    fn drop(&mut self) {
+        // Then it is closed, which mostly does the same.
+        let _ = self.0.unlock();
+    }
+}
+
+impl Deref for Lock {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for Lock {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+/// Opens a private file, and locks it; `None` if another process has locked it.
 ///
 /// # Errors
 /// Of the system.
-pub fn lock(path: &Path) -> io::Result<Option<File>> {
+pub fn lock(path: &Path) -> io::Result<Option<Lock>> {
     let file = open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -273,6 +300,18 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o777)
+    }
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_whoever_has_a_copy_of_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let locked = lock(&path).unwrap().unwrap();
+        assert!(lock(&path).unwrap().is_none());
+        let copy = locked.try_clone().unwrap();
+        drop(locked);
+        assert!(lock(&path).unwrap().is_some());
+        drop(copy);
     }
 
     #[test]

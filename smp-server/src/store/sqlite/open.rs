@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use smp_transport::durable::{self, Access, with_end};
+use smp_transport::durable::{self, Access, Lock, with_end};
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
@@ -34,7 +34,7 @@ const READER_CACHE_KIB: u32 = 4 << 10;
 pub(super) struct Opened {
     pub(super) writer: SqliteConnection,
     pub(super) reader: Reader,
-    pub(super) lock: File,
+    pub(super) lock: Lock,
     pub(super) disk: Arc<Disk>,
     /// The ID of the store, in hexadecimal digits.
     pub(super) id: String,
@@ -150,7 +150,7 @@ async fn create(config: &SqliteConfig) -> Result<(), OpenError> {
 
 /// A file beside the database that is locked while a process uses it. SQLite's own locks come and go with each
 /// transaction, and two relays with caches of one database would contradict each other.
-fn lock(path: &Path) -> Result<File, OpenError> {
+fn lock(path: &Path) -> Result<Lock, OpenError> {
     let lock_path = with_end(path, LOCK);
     let failed = |error| OpenError::of_file(&lock_path, error);
     durable::lock(&lock_path).map_err(failed)?.ok_or_else(|| OpenError::InUse { path: path.to_owned() })

@@ -7,10 +7,10 @@
 //! One thing waits although the writer is idle: a message whose recipient has just shown to acknowledge at once. It is
 //! not late for anybody, its `OK` comes with the acknowledgement ([`SqliteConfig::ack_wait`](super::SqliteConfig)).
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smp_transport::durable::Lock;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _, query};
 use tokio::time::Instant;
@@ -83,7 +83,7 @@ impl Writer {
     }
 
     /// Writes until the store is closed, then closes the database and gives the lock back.
-    pub(super) async fn run(mut self, process_lock: File) {
+    pub(super) async fn run(mut self, process_lock: Lock) {
         let died = self.shared.writer_died.clone().drop_guard();
         loop {
             match self.shared.write_queue.take(self.shared.time.monotonic()) {
