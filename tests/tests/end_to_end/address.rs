@@ -26,7 +26,12 @@ async fn connected(peer: &mut Peer, connection: ConnectionId) {
 }
 
 /// One asks by a link, is accepted, and both talk.
-async fn ask(alice: &mut Peer, bob: &mut Peer, address: ConnectionId, link: &str) {
+pub(crate) async fn ask(
+    alice: &mut Peer,
+    bob: &mut Peer,
+    address: ConnectionId,
+    link: &str,
+) -> (ConnectionId, ConnectionId) {
     let b = bob.agent.join(link, b"bob").await.unwrap();
     let (a, came_to, info) = request(alice).await;
     assert_eq!((came_to, info.as_slice()), (address, b"bob".as_slice()));
@@ -38,6 +43,7 @@ async fn ask(alice: &mut Peer, bob: &mut Peer, address: ConnectionId, link: &str
     connected(bob, b).await;
     connected(alice, a).await;
     talk(alice, bob, (a, b)).await;
+    (a, b)
 }
 
 /// {full, short} x {post-quantum keys of one side} on relays of different versions; those that are alike are in matrix.rs.

@@ -228,6 +228,14 @@ pub(crate) async fn finish(alice: &mut Peer, bob: &mut Peer) {
     }
 }
 
+/// One message there and one back.
+pub(crate) async fn exchange(one: &mut Peer, other: &mut Peer, (a, b): (ConnectionId, ConnectionId)) {
+    one.agent.connection(a).send(b"there").await.unwrap();
+    assert_eq!(other.texts(1).await, ["there"]);
+    other.agent.connection(b).send(b"back").await.unwrap();
+    assert_eq!(one.texts(1).await, ["back"]);
+}
+
 /// `0` to the count before `end`, as texts.
 pub(crate) fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()

@@ -3,8 +3,10 @@
 //!
 //! Three of them cannot be: short links need SMP 15, and the fast procedure SMP 9 (the sender secures the queue itself, by SKEY).
 
-use crate::harness::{Peer, TestRelay};
-use smp_agent::{AgentConfig, ConnectionId, Event, MessageRouting, RoutingFallback};
+use crate::address::ask;
+use crate::harness::{Peer, TestRelay, finish};
+use crate::talk;
+use smp_agent::{AgentConfig, ConnectionId, MessageRouting, RoutingFallback};
 use smp_protocol::version::{SmpVersion, VersionRange};
 
 /// The first version with short links.
@@ -42,57 +44,45 @@ impl Way {
     }
 }
 
-/// Links to connect by, with the address that they belong to, if it is one.
-async fn links(alice: &Peer) -> Vec<(Option<ConnectionId>, String)> {
-    let (_, invitation) = alice.agent.create_short_invitation(b"").await.unwrap();
+/// A way in to somebody.
+enum Link {
+    /// The invitation of this connection.
+    Invitation(ConnectionId, String),
+    /// This contact address.
+    Address(ConnectionId, String),
+}
+
+async fn links(alice: &Peer) -> Vec<Link> {
+    let (a, invitation) = alice.agent.create_short_invitation(b"").await.unwrap();
     let (address, contact) = alice.agent.create_address(b"alice", None).await.unwrap();
     let mut links = Vec::new();
     match invitation.short {
         Some(short) => {
-            links.push((None, short.to_string()));
+            links.push(Link::Invitation(a, short.to_string()));
             // Each invitation is for one.
-            let (_, full) = alice.agent.create_invitation().await.unwrap();
-            links.push((None, full.to_string()));
+            let (a, full) = alice.agent.create_invitation().await.unwrap();
+            links.push(Link::Invitation(a, full.to_string()));
         }
-        None => links.push((None, invitation.full.to_string())),
+        None => links.push(Link::Invitation(a, invitation.full.to_string())),
     }
-    links.push((Some(address), contact.full.to_string()));
-    links.extend(contact.short.map(|short| (Some(address), short.to_string())));
+    links.push(Link::Address(address, contact.full.to_string()));
+    links.extend(contact.short.map(|short| Link::Address(address, short.to_string())));
     links
 }
 
-/// Until alice has accepted and both are connected.
-async fn connect(alice: &mut Peer, bob: &mut Peer, link: &str) -> (ConnectionId, ConnectionId) {
-    let b = bob.agent.join(link, b"bob").await.unwrap();
-    let asked = |event: &Event| matches!(event, Event::Confirmation { .. } | Event::Request { .. });
-    let a = match alice.until(asked).await {
-        Event::Confirmation { connection, info } | Event::Request { connection, info, .. } => {
-            assert_eq!(info, b"bob");
-            connection
+async fn connect(alice: &mut Peer, bob: &mut Peer, link: &Link) -> (ConnectionId, ConnectionId) {
+    match link {
+        Link::Invitation(a, link) => {
+            let b = bob.agent.join(link, b"bob").await.unwrap();
+            finish(alice, bob).await;
+            (*a, b)
         }
-        _ => unreachable!(),
-    };
-    alice.agent.connection(a).accept(b"alice").await.unwrap();
-    for (peer, connection) in [(alice, a), (bob, b)] {
-        let connected = |event: &Event| match event {
-            Event::ConnectionFailed { error, .. } => panic!("{error}"),
-            event => *event == Event::Connected { connection },
-        };
-        peer.until(connected).await;
+        Link::Address(address, link) => {
+            let ends = ask(alice, bob, *address, link).await;
+            assert_ne!(*address, ends.0, "each who asks at an address has a connection");
+            ends
+        }
     }
-    (a, b)
-}
-
-async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): (ConnectionId, ConnectionId)) {
-    alice.agent.connection(a).send(b"there").await.unwrap();
-    assert_eq!(bob.texts(1).await, ["there"]);
-    bob.agent.connection(b).send(b"back").await.unwrap();
-    assert_eq!(alice.texts(1).await, ["back"]);
-    let codes = (
-        alice.agent.connection(a).security_code().await.unwrap(),
-        bob.agent.connection(b).security_code().await.unwrap(),
-    );
-    assert!(codes.0.is_some() && codes.0 == codes.1);
 }
 
 /// Talks until post-quantum keys protect both directions, or neither if they are not wanted.
@@ -122,9 +112,8 @@ async fn all_ways(version: u16) {
         let links = links(&alice).await;
         let is_short = version >= SHORT_LINKS && !way.legacy;
         assert_eq!(links.len(), if is_short { 4 } else { 2 }, "{way:?}");
-        for (address, link) in &links {
+        for link in &links {
             let ends = connect(&mut alice, &mut bob, link).await;
-            assert_ne!(*address, Some(ends.0), "each who asks at an address has a connection");
             until_protected(&mut alice, &mut bob, ends, way.pq).await;
             connections += 1;
         }

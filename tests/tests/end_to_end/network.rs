@@ -1,6 +1,6 @@
 //! Ways to relays: through other relays, through a SOCKS proxy, and when there is none for a while.
 
-use crate::harness::{Peer, TestRelay, connect, soon};
+use crate::harness::{Peer, TestRelay, connect, exchange, soon};
 use crate::socks::{socket, socks_proxy};
 use smp_agent::{
     Event, LocalRelays, MessageRouting, OnionHosts, RelayAddress, RelayEntry, RelayState, RoutingFallback,
@@ -16,13 +16,6 @@ use std::time::Duration;
 /// Longer than a test takes.
 const LONG: Duration = Duration::from_secs(300);
 
-async fn talk(one: &mut Peer, other: &mut Peer, (a, b): (smp_agent::ConnectionId, smp_agent::ConnectionId)) {
-    one.agent.connection(a).send(b"there").await.unwrap();
-    assert_eq!(other.texts(1).await, ["there"]);
-    other.agent.connection(b).send(b"back").await.unwrap();
-    assert_eq!(one.texts(1).await, ["back"]);
-}
-
 fn name(relay: &TestRelay) -> String {
     relay.address().without_password().to_string()
 }
@@ -34,7 +27,7 @@ async fn messages_go_through_a_relay_of_ones_own() {
     let mut alice = Peer::open_with(&[&one], routed).await;
     let mut bob = Peer::open_with(&[&other], routed).await;
     let connections = connect(&mut alice, &mut bob).await;
-    talk(&mut alice, &mut bob, connections).await;
+    exchange(&mut alice, &mut bob, connections).await;
     // Neither has had a session with the other's relay.
     assert_eq!(alice.agent.relays().borrow().keys().collect::<Vec<_>>(), [&name(&one)]);
     assert_eq!(bob.agent.relays().borrow().keys().collect::<Vec<_>>(), [&name(&other)]);
@@ -53,7 +46,7 @@ async fn messages_that_no_relay_forwards_wait_or_go_directly() {
         .await;
         if fallback == RoutingFallback::Direct {
             let connections = connect(&mut alice, &mut bob).await;
-            talk(&mut alice, &mut bob, connections).await;
+            exchange(&mut alice, &mut bob, connections).await;
             continue;
         }
         // The last request at bob's relay shows that nothing was sent before.
@@ -114,7 +107,7 @@ async fn each_session_through_the_socks_proxy_has_a_user_of_its_own() {
     let mut alice = Peer::open_with(&[&relay], through).await;
     let mut bob = Peer::open_with(&[&relay], through).await;
     let connections = connect(&mut alice, &mut bob).await;
-    talk(&mut alice, &mut bob, connections).await;
+    exchange(&mut alice, &mut bob, connections).await;
     let seen = seen.lock().unwrap();
     assert!(seen.len() >= 2, "{seen:?}");
     assert!(seen.iter().all(|(user, host)| user.len() >= 32 && host == "127.0.0.1"));
@@ -150,7 +143,7 @@ async fn a_paused_agent_receives_when_it_is_asked_to() {
         .await
         .unwrap();
     agent.network_changed();
-    talk(&mut alice, &mut bob, (a, b)).await;
+    exchange(&mut alice, &mut bob, (a, b)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +154,7 @@ async fn an_invitation_may_not_lead_into_the_local_network_where_that_is_not_wan
     let mut bob = Peer::open_with(&[&one], own_only).await;
     // Relays of one's own are reached wherever they are.
     let connections = connect(&mut alice, &mut bob).await;
-    talk(&mut alice, &mut bob, connections).await;
+    exchange(&mut alice, &mut bob, connections).await;
     let stranger = Peer::open(&[&other]).await;
     let (_, link) = stranger.agent.create_invitation().await.unwrap();
     alice.agent.join(&link.to_string(), b"alice").await.unwrap();

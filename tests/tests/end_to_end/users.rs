@@ -1,6 +1,6 @@
 //! Several users of one agent, and sessions for each connection: what relays and proxies see of them.
 
-use crate::harness::{Peer, TestRelay, connect, finish, soon};
+use crate::harness::{Peer, TestRelay, connect, exchange, finish, soon};
 use crate::socks::{Seen, socket, socks_proxy};
 use smp_agent::{
     AgentError, ConnectionId, ConnectionStatus, Event, MessageRouting, RelayEntry, RelayState, Secret,
@@ -14,13 +14,6 @@ async fn connect_user(alice: &mut Peer, user: UserId, bob: &mut Peer) -> (Connec
     let b = bob.agent.join(&link.to_string(), b"bob").await.unwrap();
     finish(alice, bob).await;
     (a, b)
-}
-
-async fn talk(alice: &mut Peer, bob: &mut Peer, (a, b): (ConnectionId, ConnectionId)) {
-    alice.agent.connection(a).send(b"there").await.unwrap();
-    assert_eq!(bob.texts(1).await, ["there"]);
-    bob.agent.connection(b).send(b"back").await.unwrap();
-    assert_eq!(alice.texts(1).await, ["back"]);
 }
 
 /// The names of the streams that a proxy has seen so far.
@@ -50,7 +43,7 @@ async fn users_share_no_session_and_keep_their_circuits() {
     // Sessions that are made anew go over the circuits that are there.
     alice.agent.network_changed();
     for connections in [first, second_of_first, second] {
-        talk(&mut alice, &mut bob, connections).await;
+        exchange(&mut alice, &mut bob, connections).await;
     }
     all_up(&alice).await;
     assert_eq!(streams(&seen).len(), 2);
@@ -69,7 +62,7 @@ async fn users_share_no_session_and_keep_their_circuits() {
     // Over a restart it is the same, with other circuits.
     let mut alice = alice.crash().await;
     for connections in [first, second] {
-        talk(&mut alice, &mut bob, connections).await;
+        exchange(&mut alice, &mut bob, connections).await;
     }
     assert_eq!(streams(&seen).len(), 4);
 }
@@ -87,18 +80,18 @@ async fn each_connection_has_sessions_of_its_own_on_request() {
     let first = connect(&mut alice, &mut bob).await;
     let second = connect(&mut alice, &mut bob).await;
     for connections in [first, second] {
-        talk(&mut alice, &mut bob, connections).await;
+        exchange(&mut alice, &mut bob, connections).await;
     }
     assert_eq!(streams(&seen).len(), 2);
     let mut alice = alice.crash().await;
     for connections in [first, second] {
-        talk(&mut alice, &mut bob, connections).await;
+        exchange(&mut alice, &mut bob, connections).await;
     }
     assert_eq!(streams(&seen).len(), 4);
     // The sessions of a connection end with it, once its queue is deleted.
     let mut states = alice.agent.relays();
     alice.agent.connection(first.0).delete().await.unwrap();
-    talk(&mut alice, &mut bob, second).await;
+    exchange(&mut alice, &mut bob, second).await;
     alice.agent.connection(second.0).delete().await.unwrap();
     soon("end of the sessions", states.wait_for(|states| states.is_empty())).await.unwrap();
     for b in [first.1, second.1] {
@@ -121,7 +114,7 @@ async fn messages_of_two_users_go_through_a_relay_in_two_sessions() {
     let first = connect(&mut alice, &mut bob).await;
     let second = connect_user(&mut alice, user, &mut bob).await;
     for connections in [first, second] {
-        talk(&mut alice, &mut bob, connections).await;
+        exchange(&mut alice, &mut bob, connections).await;
     }
     // The only relay that was connected to, in one session of each user.
     assert_eq!(alice.agent.relays().borrow().len(), 1);
@@ -201,7 +194,7 @@ async fn a_deleted_user_is_gone_with_its_connections_and_sessions() {
     soon("end of the session", states.wait_for(|states| !states.contains_key(&name))).await.unwrap();
     bob.agent.connection(to_gone).send(b"too late").await.unwrap();
     bob.until(|event| *event == Event::QueueRefused { connection: to_gone }).await;
-    talk(&mut alice, &mut bob, kept).await;
+    exchange(&mut alice, &mut bob, kept).await;
     let alice = alice.crash().await;
     assert_eq!(alice.agent.users().len(), 1);
     // Its number is not given again.
