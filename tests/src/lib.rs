@@ -8,5 +8,6 @@
 )]
 
 pub mod conformance;
+pub mod kills;
 pub mod relay_process;
 pub mod test_relay;

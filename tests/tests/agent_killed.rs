@@ -18,10 +18,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::RngExt as _;
 use smp_agent::{Agent, AgentConfig, ConnectionId, Event, Events, Integrity, RotationSide, RotationStage};
 use smp_protocol::address::RelayAddress;
 use smp_server::config::StoreKind;
+use smp_tests::kills;
 use smp_tests::test_relay::TestRelay;
 use tokio::process::{Child, Command};
 
@@ -65,10 +66,7 @@ async fn agent_process() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_that_is_killed_loses_and_repeats_nothing_while_its_queue_moves() -> anyhow::Result<()> {
-    let kills = std::env::var("SMP_KILLS").map_or(Ok(KILLS), |text| text.parse())?;
-    let seed = std::env::var("SMP_SEED").map_or_else(|_| Ok(rand::rng().random()), |text| text.parse())?;
-    println!("SMP_SEED={seed}");
-    let mut rng = StdRng::seed_from_u64(seed);
+    let (kills, mut rng) = (kills::count(KILLS)?, kills::rng()?);
     let folder = tempfile::tempdir()?;
     let dir = folder.path().join("child");
     fs::create_dir(&dir)?;
@@ -143,6 +141,20 @@ fn append(file: &Path, line: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(file.write_all(format!("{line}\n").as_bytes())?)
 }
 
+/// Accepts, on the side that is asked, until both are connected.
+async fn until_connected(agent: &Agent, events: &mut Events) -> anyhow::Result<()> {
+    loop {
+        let delivery = events.next().await?.context("the agent stopped")?;
+        if let Event::Confirmation { connection, .. } = &delivery.event {
+            agent.connection(*connection).accept(b"alice").await?;
+        }
+        delivery.done().await?;
+        if let Event::Connected { .. } = delivery.event {
+            return Ok(());
+        }
+    }
+}
+
 /// The side that is not killed.
 struct Bob {
     agent: Agent,
@@ -161,30 +173,7 @@ impl Bob {
         let (agent, mut events) = Agent::open(config(own, &relays)).await?;
         let (_, link) = alice.create_invitation().await?;
         let connection = agent.join(&link.to_string(), b"bob").await?;
-        let accept = async {
-            loop {
-                let delivery = asked.next().await?.context("the agent stopped")?;
-                if let Event::Confirmation { connection, .. } = &delivery.event {
-                    alice.connection(*connection).accept(b"alice").await?;
-                }
-                let connected = matches!(delivery.event, Event::Connected { .. });
-                delivery.done().await?;
-                if connected {
-                    return anyhow::Ok(());
-                }
-            }
-        };
-        let connected = async {
-            loop {
-                let delivery = events.next().await?.context("the agent stopped")?;
-                let connected = matches!(delivery.event, Event::Connected { .. });
-                delivery.done().await?;
-                if connected {
-                    return anyhow::Ok(());
-                }
-            }
-        };
-        tokio::try_join!(accept, connected)?;
+        tokio::try_join!(until_connected(&alice, &mut asked), until_connected(&agent, &mut events))?;
         alice.shutdown().await;
         Ok(Self { agent, events, connection, dir: dir.to_owned(), sent: 0, received: 0 })
     }
@@ -207,11 +196,11 @@ impl Bob {
         self.take(Duration::from_millis(5)).await
     }
 
-    async fn take(&mut self, patience: Duration) -> anyhow::Result<()> {
+    async fn take(&mut self, longest: Duration) -> anyhow::Result<()> {
         if let Ok(failure) = fs::read_to_string(self.dir.join(FAILED)) {
             bail!("the process: {failure}");
         }
-        let Ok(delivery) = tokio::time::timeout(patience, self.events.next()).await else { return Ok(()) };
+        let Ok(delivery) = tokio::time::timeout(longest, self.events.next()).await else { return Ok(()) };
         let delivery = delivery?.context("the agent stopped")?;
         if let Some(number) = number_in(&delivery.event)? {
             ensure!(number == self.received, "{number} came from the process, {} was next", self.received);

@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::RngExt as _;
 use smp_agent::{Agent, AgentConfig, ConnectionId, Event, Events};
+use smp_tests::kills;
 use smp_tests::relay_process::{RelayProcess, serve_if_child};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -43,10 +44,7 @@ async fn relay_process() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
-    let kills = std::env::var("SMP_KILLS").map_or(Ok(KILLS), |text| text.parse())?;
-    let seed = std::env::var("SMP_SEED").map_or_else(|_| Ok(rand::rng().random()), |text| text.parse())?;
-    println!("SMP_SEED={seed}");
-    let mut rng = StdRng::seed_from_u64(seed);
+    let (kills, mut rng) = (kills::count(KILLS)?, kills::rng()?);
     let folder = tempfile::tempdir()?;
     let mut relay = RelayProcess::create(&folder.path().join("relay")).await?;
 
