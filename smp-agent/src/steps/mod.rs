@@ -7,7 +7,9 @@
 //!
 //! States are in memory while they are in use; a connection that has nothing to do takes none.
 
+mod changes;
 mod event_log;
+mod send_once;
 mod sends;
 mod shared_body;
 mod slot;
@@ -17,16 +19,11 @@ mod writer;
 
 pub(crate) use event_log::EventLog;
 
-use crate::connection::{Connection, Deferred, Effects, NewRequest, Phase, StateError};
+use crate::connection::{Connection, Deferred, Effects, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
-use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use crate::reserve::Reserve;
-use crate::send_handle::SendOutcome;
-use crate::store::{
-    Changes, Keyed, Lasting, Loaded, QueueRow, RequestRow, SendKey, Store, StoredOutgoing, Upkeep,
-};
-use crate::stored::to_bytes;
+use crate::store::{Changes, Keyed, Loaded, SendKey, Store, StoredOutgoing, Upkeep};
 use slot::{Present, Slot};
 use smp_sqlite::DatabaseKey;
 use std::collections::HashMap;
@@ -38,8 +35,6 @@ use writer::{Item, Queue, Writer};
 
 /// States in memory above which those are dropped that nobody uses.
 const MAX_SLOTS: usize = 1024;
-/// First capacity of a buffer for a body at rest: with a header that has a KEM and a short text.
-const CONTENT_CAPACITY: usize = 4096;
 /// Bodies of a connection that wait in memory; more wait in the database.
 const OUTGOING_IN_MEMORY: usize = 32;
 /// Messages that are encrypted in one step after the encryption was renewed.
@@ -77,6 +72,8 @@ pub(crate) struct Request {
     pub(crate) give_up: Option<SendError>,
     /// Messages that do not wait for the encryption any more.
     pub(crate) released: Vec<MessageId>,
+    /// The key of a message that is sent with one.
+    send_key: Option<(SendKey, MessageId)>,
     /// The body that is to be sent next, if that is known.
     next: Option<Option<i64>>,
 }
@@ -213,69 +210,8 @@ impl Steps {
         // If anything happens before the end, the state is read again.
         let mut present = self.present(&slot, state.take(), id).await?;
         let mut request = Request { next: present.next_outgoing(), ..Request::default() };
-        match change(&mut present.connection, &mut request) {
-            Ok(value) => {
-                let changes = self.changes(&mut present, request)?;
-                let commit = self.put(&slot, &present, changes)?;
-                *state = Some(present);
-                Ok((value, commit))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Sends a message by a step, unless one was sent with the same key: then nothing is changed.
-    pub(crate) async fn send_once(
-        &self,
-        id: ConnectionId,
-        key: SendKey,
-        send: impl FnOnce(&mut Connection, &mut Request) -> Result<MessageId, AgentError>,
-    ) -> Result<(MessageId, oneshot::Receiver<SendOutcome>), AgentError> {
-        let slot = self.slot(id);
-        let mut state = slot.state.lock().await;
-        let mut present = self.present(&slot, state.take(), id).await?;
-        if !slot.is_pending() {
-            present.keys.clear();
-        } else if present.keys.contains(&key) {
-            // By then the step with it is durable, or undone.
-            self.flush().await?;
-            present = self.present(&slot, Some(present), id).await?;
-        }
-        if let Some((message, _)) = self.store.sent_with_key(id, &key).await? {
-            *state = Some(present);
-            return Ok((message, self.outcome_of(id, message, &key).await?));
-        }
-        let mut request = Request { next: present.next_outgoing(), ..Request::default() };
-        let message = match send(&mut present.connection, &mut request) {
-            Ok(message) => message,
-            Err(error) => return Err(error),
-        };
-        present.keys.push(key);
-        self.events.keyed.add(id, message);
-        // Before anybody else can learn of the message, so that its outcome is not missed.
-        let outcome = self.events.sends.wait_for(id, message);
-        let changes = self.changes(&mut present, request)?;
-        let commit = self.put(&slot, &present, Changes { send_key: Some((key, message)), ..changes })?;
-        *state = Some(present);
-        drop(state);
-        commit.durable().await?;
-        Ok((message, outcome))
-    }
-
-    /// The outcome of a message that is stored with a key, now or once it is known.
-    async fn outcome_of(
-        &self,
-        id: ConnectionId,
-        message: MessageId,
-        key: &SendKey,
-    ) -> Result<oneshot::Receiver<SendOutcome>, AgentError> {
-        // First: an outcome that is not stored yet is told to whoever waits by then.
-        let waiting = self.events.sends.wait_for(id, message);
-        let Some((_, Some(outcome))) = self.store.sent_with_key(id, key).await? else { return Ok(waiting) };
-        let (sender, known) = oneshot::channel();
-        // The receiver is here.
-        let _ = sender.send(outcome);
-        Ok(known)
+        let value = change(&mut present.connection, &mut request)?;
+        Ok((value, self.keep(&slot, &mut state, present, request)?))
     }
 
     /// Encrypts messages that waited for that, the oldest ones, in one step.
@@ -301,10 +237,7 @@ impl Steps {
                 }
             }
         }
-        let changes = self.changes(&mut present, request)?;
-        let commit = self.put(&slot, &present, changes)?;
-        *state = Some(present);
-        Ok(commit)
+        self.keep(&slot, &mut state, present, request)
     }
 
     /// Looks at a connection, whose last steps may not be durable yet.
@@ -407,84 +340,18 @@ impl Steps {
         Ok(Present::new(loaded, epoch))
     }
 
-    /// The rows that a step changes.
-    fn changes(&self, present: &mut Present, request: Request) -> Result<Changes, AgentError> {
-        let Request { effects, sent, done, received, give_up, released, next: _ } = request;
-        let state = present.connection.changed_state_bytes().map_err(crate::store::Fault::from)?;
-        let changed = state.filter(|state| *state != present.state);
-        let lasts = changed.is_none();
-        let connection = &present.connection;
-        let (id, user) = (connection.id, connection.user);
-        let failed = connection.phase == Phase::Failed && !lasts;
-        let give_up = give_up.or(failed.then_some(SendError::ConnectionFailed));
-        let lasting = changed.as_ref().map(|state| Lasting {
-            state: state.clone(),
-            busy: connection.command().is_some() || connection.errand().is_some() || connection.releases(),
-            joined: connection.waits_for_acceptance(),
-            unfinished: connection.is_unfinished_invitation(),
-            request_of: connection.request_of(),
-        });
-        let queues = if lasts { None } else { Some(QueueRow::all(connection)) };
-        let position = connection.position_bytes().map_err(crate::store::Fault::from)?;
-        let requested = effects.requested.into_iter().map(|request| self.request_row(id, request));
-        let requested = requested.collect::<Result<_, _>>()?;
-        let (mut outgoing, mut shared) = (Vec::with_capacity(effects.outgoing.len()), Vec::new());
-        for body in effects.outgoing {
-            let row = self.last_outgoing.fetch_add(1, Ordering::Relaxed) + 1;
-            let content = to_bytes(&body, CONTENT_CAPACITY).map_err(crate::store::Fault::from)?;
-            shared.extend(body.content.shared().map(|body| (row, body)));
-            outgoing.push((row, body.message, content));
-            present.add_outgoing(StoredOutgoing { row, outgoing: body }, OUTGOING_IN_MEMORY);
-        }
-        present.remove_outgoing(&sent);
-        if give_up.is_some() {
-            present.outgoing.clear();
-            present.more = false;
-        }
-        if let Some(state) = changed {
-            present.state = state;
-        }
-        let before = queues.map(|queues| std::mem::replace(&mut present.queues, queues));
-        let before = before.as_ref().unwrap_or(&present.queues);
-        let (new_queues, gone_queues) = (not_in(&present.queues, before), not_in(before, &present.queues));
-        let received = received.map(|hash| (present.connection.received.number, hash));
-        Ok(Changes {
-            connection: id,
-            user,
-            lasting,
-            position,
-            new_queues: new_queues.cloned().collect(),
-            gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
-            outgoing,
-            shared,
-            sent_outgoing: sent,
-            deferred: effects.deferred,
-            released,
-            give_up: give_up.map(|error| (error, self.last_outgoing.load(Ordering::Relaxed))),
-            sent: effects.sent,
-            receipts: effects.receipts,
-            forget_skipped: effects.forget_skipped,
-            skipped: effects.skipped,
-            deleted: effects.deleted.iter().filter_map(QueueRow::made).collect(),
-            received,
-            events: effects.events,
-            done,
-            requested,
-            ..Changes::default()
-        })
-    }
-
-    /// The rows of a connection that somebody has asked for.
-    fn request_row(&self, address: ConnectionId, request: NewRequest) -> Result<RequestRow, AgentError> {
-        let NewRequest { mut connection, hash, info } = request;
-        connection.id = self.next_connection();
-        Ok(RequestRow {
-            connection: connection.id,
-            state: connection.state_bytes().map_err(crate::store::Fault::from)?,
-            position: connection.position_bytes().map_err(crate::store::Fault::from)?,
-            hash,
-            event: Event::Request { connection: connection.id, address, info },
-        })
+    /// Leaves what a step has changed to the writer, and the state to the next step.
+    fn keep(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut Option<Present>,
+        mut present: Present,
+        request: Request,
+    ) -> Result<Commit, AgentError> {
+        let changes = self.changes(&mut present, request)?;
+        let commit = self.put(slot, &present, changes)?;
+        *state = Some(present);
+        Ok(commit)
     }
 
     /// Leaves a step to the writer.
@@ -511,10 +378,4 @@ pub(crate) fn or_fail(
         }
         Ok(())
     }
-}
-
-/// The queues of one list that are not in another.
-fn not_in<'q>(queues: &'q [QueueRow], others: &'q [QueueRow]) -> impl Iterator<Item = &'q QueueRow> {
-    let is_in = |queue: &QueueRow| others.iter().any(|other| other.recipient_id == queue.recipient_id);
-    queues.iter().filter(move |queue| !is_in(queue))
 }
