@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Adds a user.
 pub(crate) async fn add(engine: &Engine, relays: Option<Vec<RelayEntry>>) -> Result<UserId, AgentError> {
     engine.steps.reserve.check()?;
-    let id = engine.users.next_id();
+    let id = engine.steps.next_user();
     change(engine, UserChange::Added(id, relays.clone())).await?;
     engine.users.add(id, relays);
     Ok(id)

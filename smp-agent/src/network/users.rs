@@ -14,48 +14,41 @@ type Relays = Arc<[RelayEntry]>;
 pub(crate) struct Users {
     /// Those of users that have none of their own.
     configured: Relays,
-    state: Mutex<State>,
-}
-
-struct State {
     /// With the relays of their own.
-    users: BTreeMap<UserId, Option<Relays>>,
-    /// The last number that was given.
-    last: i64,
+    users: Mutex<BTreeMap<UserId, Option<Relays>>>,
 }
 
 impl Users {
     pub(super) async fn load(steps: &Steps, configured: &[RelayEntry]) -> Result<Self, AgentError> {
         let users = steps.store.users().await?.into_iter();
         let users = users.map(|StoredUser { id, relays }| (id, relays.map(Relays::from))).collect();
-        let state = State { users, last: steps.last_user };
-        Ok(Self { configured: configured.into(), state: Mutex::new(state) })
+        Ok(Self { configured: configured.into(), users: Mutex::new(users) })
     }
 
     /// There is one more.
     pub(super) fn add(&self, user: UserId, relays: Option<Vec<RelayEntry>>) {
-        self.lock().users.insert(user, relays.map(Relays::from));
+        self.lock().insert(user, relays.map(Relays::from));
     }
 
     /// A user has other relays, unless it is gone.
     pub(super) fn replace(&self, user: UserId, relays: Option<Vec<RelayEntry>>) {
-        if let Some(own) = self.lock().users.get_mut(&user) {
+        if let Some(own) = self.lock().get_mut(&user) {
             *own = relays.map(Relays::from);
         }
     }
 
     /// A user is being deleted.
     pub(super) fn remove(&self, user: UserId) {
-        self.lock().users.remove(&user);
+        self.lock().remove(&user);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<UserId, Option<Relays>>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The relays on which queues of a user are made, and through which its messages go. None of one that is gone.
     pub(crate) fn relays(&self, user: UserId) -> Relays {
-        match self.lock().users.get(&user) {
+        match self.lock().get(&user) {
             Some(own) => own.clone().unwrap_or_else(|| self.configured.clone()),
             None => Relays::from([]),
         }
@@ -63,21 +56,14 @@ impl Users {
 
     /// All, with the relays that they have of their own.
     pub(crate) fn list(&self) -> Vec<(UserId, Option<Relays>)> {
-        self.lock().users.iter().map(|(id, relays)| (*id, relays.clone())).collect()
+        self.lock().iter().map(|(id, relays)| (*id, relays.clone())).collect()
     }
 
     /// Refuses a user that is not there.
     pub(crate) fn check(&self, user: UserId) -> Result<(), AgentError> {
-        match self.lock().users.contains_key(&user) {
+        match self.lock().contains_key(&user) {
             true => Ok(()),
             false => Err(AgentError::UnknownUser(user)),
         }
-    }
-
-    /// A number for another one.
-    pub(super) fn next_id(&self) -> UserId {
-        let mut state = self.lock();
-        state.last += 1;
-        UserId::new(state.last)
     }
 }

@@ -1,7 +1,7 @@
 //! The rows that a step changes in the database.
 
 use super::slot::Present;
-use super::{OUTGOING_IN_MEMORY, Request, Steps};
+use super::{OUTGOING_IN_MEMORY, Request, Steps, number_after};
 use crate::connection::{NewRequest, Phase};
 use crate::error::{AgentError, SendError};
 use crate::event::Event;
@@ -37,7 +37,7 @@ impl Steps {
         let requested = requested.collect::<Result<_, _>>()?;
         let (mut outgoing, mut shared) = (Vec::with_capacity(effects.outgoing.len()), Vec::new());
         for body in effects.outgoing {
-            let row = self.last_outgoing.fetch_add(1, Ordering::Relaxed) + 1;
+            let row = number_after(&self.last_outgoing);
             let content = to_bytes(&body, CONTENT_CAPACITY).map_err(Fault::from)?;
             shared.extend(body.content.shared().map(|body| (row, body)));
             outgoing.push((row, body.message, content));

@@ -21,7 +21,7 @@ pub(crate) use event_log::EventLog;
 
 use crate::connection::{Connection, Deferred, Effects, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ConnectionId, MessageId, UserId};
 use crate::reserve::Reserve;
 use crate::store::{Changes, Keyed, Loaded, SendKey, Store, StoredOutgoing, Upkeep};
 use slot::{Present, Slot};
@@ -47,8 +47,7 @@ pub(crate) struct Steps {
     pub(crate) reserve: Arc<Reserve>,
     queue: Arc<Queue>,
     slots: Mutex<HashMap<ConnectionId, Arc<Slot>>>,
-    /// The last number of a user when the database was opened.
-    pub(crate) last_user: i64,
+    last_user: AtomicI64,
     last_connection: AtomicI64,
     last_outgoing: AtomicI64,
     last_shared_body: AtomicI64,
@@ -130,7 +129,7 @@ impl Steps {
             reserve,
             queue,
             slots: Mutex::default(),
-            last_user: last.user,
+            last_user: AtomicI64::new(last.user),
             last_connection: AtomicI64::new(last.connection),
             last_outgoing: AtomicI64::new(last.outgoing),
             last_shared_body: AtomicI64::new(last.shared_body),
@@ -171,9 +170,14 @@ impl Steps {
         self.lock().len()
     }
 
+    /// A number for a user that is about to be added.
+    pub(crate) fn next_user(&self) -> UserId {
+        UserId::new(number_after(&self.last_user))
+    }
+
     /// A number for a connection that is about to be made.
     pub(crate) fn next_connection(&self) -> ConnectionId {
-        ConnectionId::new(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+        ConnectionId::new(number_after(&self.last_connection))
     }
 
     /// Adds a connection. Returns its number.
@@ -365,6 +369,11 @@ impl Steps {
         self.queue.push(item).map_err(|_| AgentError::ShutDown)?;
         Ok(Commit(commit))
     }
+}
+
+/// The number after the last one that was given.
+fn number_after(last: &AtomicI64) -> i64 {
+    last.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// A change that needs nothing but the connection and cannot be refused: if its state is not what it needs, the connection fails.

@@ -1,10 +1,9 @@
 //! A text of messages to many connections, while they are being sent.
 
-use super::Steps;
+use super::{Steps, number_after};
 use crate::connection::BodyId;
 use crate::error::AgentError;
 use crate::store::{Sharing, Upkeep};
-use std::sync::atomic::Ordering;
 
 /// A text to which more messages may come to refer.
 pub(crate) struct SharedBody<'a> {
@@ -22,7 +21,7 @@ impl Drop for SharedBody<'_> {
 impl Steps {
     /// Stores a text to which messages of many connections can refer until what is returned is dropped.
     pub(crate) async fn share(&self, body: &[u8]) -> Result<SharedBody<'_>, AgentError> {
-        let id = BodyId(self.last_shared_body.fetch_add(1, Ordering::Relaxed) + 1);
+        let id = BodyId(number_after(&self.last_shared_body));
         let stored = self.upkeep(Upkeep::Sharing(Sharing::Begins(id, body.to_vec().into())))?;
         // Also if this is dropped, or fails.
         let shared = SharedBody { id, steps: self };
