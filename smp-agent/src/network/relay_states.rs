@@ -2,7 +2,6 @@
 
 use crate::error::RelayError;
 use crate::session_key::SessionKey;
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
@@ -99,14 +98,9 @@ impl Sessions {
         if let Some(state) = &state {
             counts[state.rank()] += 1;
         }
-        let before = match (self.states.entry(session.clone()), state) {
-            (Entry::Occupied(mut entry), Some(state)) => Some(entry.insert(state)),
-            (Entry::Occupied(entry), None) => Some(entry.remove()),
-            (Entry::Vacant(entry), Some(state)) => {
-                entry.insert(state);
-                None
-            }
-            (Entry::Vacant(_), None) => None,
+        let before = match state {
+            Some(state) => self.states.insert(session.clone(), state),
+            None => self.states.remove(session),
         };
         if let Some(before) = before {
             counts[before.rank()] = counts[before.rank()].saturating_sub(1);
