@@ -2,7 +2,7 @@
 
 use super::deletion::KEEP_DELETED;
 use super::engine::Engine;
-use super::update::{until_stored, update};
+use super::update::{unless_gone, until_stored, update};
 use crate::connection::{OutgoingKind, Phase};
 use crate::error::{AgentError, ConnectionError, SendError};
 use crate::event::Event;
@@ -49,10 +49,9 @@ pub(crate) async fn expire(engine: &Engine) -> Result<(), AgentError> {
         for (row, id, message) in &waiting {
             last = *row;
             // It is loaded with this, if it was not.
-            match steps.next_outgoing(*id).await {
-                Ok(Some(first)) if first.row == *row => {}
-                Ok(_) | Err(AgentError::UnknownConnection(_)) => continue,
-                Err(error) => return Err(error),
+            let first = unless_gone(steps.next_outgoing(*id).await)?.flatten();
+            if first.is_none_or(|first| first.row != *row) {
+                continue;
             }
             let step = steps.step(*id, |connection, request| {
                 if connection.phase != Phase::Failed && request.is_first(*row) {
@@ -63,10 +62,8 @@ pub(crate) async fn expire(engine: &Engine) -> Result<(), AgentError> {
                 }
                 Ok(())
             });
-            match step.await {
-                Ok(((), commit)) => commit.durable().await?,
-                Err(AgentError::UnknownConnection(_)) => {}
-                Err(error) => return Err(error),
+            if let Some(((), commit)) = unless_gone(step.await)? {
+                commit.durable().await?;
             }
         }
         if waiting.is_empty() {

@@ -4,6 +4,7 @@ use super::backoff::Backoff;
 use super::engine::Engine;
 use super::relays::Relay;
 use super::session::CommandError;
+use super::update::unless_gone;
 use crate::connection::{OldQueue, ReceiveQueue};
 use crate::error::AgentError;
 use crate::session_key::Owner;
@@ -28,15 +29,11 @@ pub(super) async fn look(
     new: &RecipientId,
 ) -> Result<OldQueue, AgentError> {
     let Some(id) = relay.connection_of(&engine.steps.store, new).await? else { return Ok(OldQueue::Empty) };
-    let old = match engine
+    let old = engine
         .steps
         .look(id, |connection| connection.receive.clone().map(|old| (connection.owner(), old)))
-        .await
-    {
-        Err(AgentError::UnknownConnection(_)) => None,
-        old => old?,
-    };
-    match old {
+        .await;
+    match unless_gone(old)?.flatten() {
         Some((owner, old)) => Ok(ask(engine, owner, &old).await),
         None => Ok(OldQueue::Empty),
     }

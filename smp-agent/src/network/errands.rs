@@ -4,7 +4,7 @@ use super::backoff::Backoff;
 use super::engine::Engine;
 use super::session::CommandError;
 use super::subscribing::subscribe_new;
-use super::update::{until_stored, update};
+use super::update::{unless_gone, until_stored, update};
 use crate::connection::{Connection, Errand, Phase, Place, ReceiveQueue};
 use crate::error::AgentError;
 use crate::id::ConnectionId;
@@ -40,10 +40,7 @@ async fn next(
     engine: &Engine,
     id: ConnectionId,
 ) -> Result<Option<(Owner, Errand, ReceiveQueue)>, AgentError> {
-    match engine.steps.look(id, errand).await {
-        Err(AgentError::UnknownConnection(_)) => Ok(None),
-        errand => errand,
-    }
+    Ok(unless_gone(engine.steps.look(id, errand).await)?.flatten())
 }
 
 fn errand(connection: &Connection) -> Option<(Owner, Errand, ReceiveQueue)> {

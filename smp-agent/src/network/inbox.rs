@@ -8,14 +8,14 @@ use super::relay_states::RelayState;
 use super::relays::Relay;
 use super::session::{Delivered, Deliveries, RelaySession};
 use super::subscribing::{subscribe_again, subscribe_all, tell_stopped};
-use super::update::until_stored;
+use super::update::{try_update, until_stored};
 use crate::connection::{
     Connection, OldQueue, Opened, Origin, Place, ReceiveQueue, Received as Read, StateError, Unreadable,
 };
 use crate::error::{AgentError, ConnectionError, ReceiveError, RelayError, StorageError, SubscriptionError};
 use crate::event::{Event, MessageTimes};
 use crate::id::ConnectionId;
-use crate::steps::{Request, or_fail};
+use crate::steps::Request;
 use crate::trace;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -276,15 +276,11 @@ fn open(
 /// The relay deleted our queue.
 pub(super) async fn lost(engine: &Arc<Engine>, relay: &Relay, queue: &RecipientId) -> Result<(), AgentError> {
     let Some(id) = relay.connection_of(&engine.steps.store, queue).await? else { return Ok(()) };
-    let fail = or_fail(|connection, effects| {
+    try_update(engine, id, &|connection, effects| {
         connection.fail(connection.lost(), effects);
         Ok(())
-    });
-    match engine.steps.step(id, fail).await {
-        Ok(((), commit)) => commit.durable().await,
-        Err(AgentError::UnknownConnection(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
+    })
+    .await
 }
 
 #[cfg(test)]

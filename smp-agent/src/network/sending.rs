@@ -4,7 +4,7 @@ use super::attempt::Later;
 use super::engine::Engine;
 use super::route::{Route, route};
 use super::session::CommandError;
-use super::update::{until_stored, update};
+use super::update::{unless_gone, until_stored, update};
 use crate::connection::{
     BodyId, Connection, Effects, Outgoing, OutgoingKind, Phase, Role, SendQueue, StateError,
 };
@@ -218,10 +218,9 @@ async fn give_up(engine: &Engine, id: ConnectionId, stored: &StoredOutgoing, err
             }
             Ok(())
         });
-        match step.await {
-            Ok(((), commit)) => commit.durable().await,
-            Err(AgentError::UnknownConnection(_)) => Ok(()),
-            Err(error) => Err(error),
+        match unless_gone(step.await) {
+            Ok(Some(((), commit))) => commit.durable().await,
+            done => done.map(drop),
         }
     });
 }

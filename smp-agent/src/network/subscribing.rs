@@ -4,7 +4,7 @@ use super::backoff::Backoff;
 use super::engine::Engine;
 use super::relays::Relay;
 use super::session::{CommandError, RelaySession};
-use super::update::until_stored;
+use super::update::{unless_gone, until_stored};
 use crate::connection::{CreatedQueue, ReceiveQueue};
 use crate::error::{AgentError, SubscriptionError};
 use crate::store::Subscription;
@@ -132,10 +132,8 @@ pub(super) async fn tell_stopped(
     error: &SubscriptionError,
 ) -> Result<Option<Subscription>, AgentError> {
     let Some(id) = relay.connection_of(&engine.steps.store, queue).await? else { return Ok(None) };
-    let key = match engine.steps.look(id, |connection| connection.recipient_key(queue).cloned()).await {
-        Err(AgentError::UnknownConnection(_)) => return Ok(None),
-        key => key?,
-    };
+    let key = engine.steps.look(id, |connection| connection.recipient_key(queue).cloned()).await;
+    let Some(key) = unless_gone(key)? else { return Ok(None) };
     engine.receiving_stopped(id, error.clone());
     Ok(key.map(|recipient_key| Subscription { row: 0, recipient_id: queue.clone(), recipient_key }))
 }

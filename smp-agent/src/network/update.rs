@@ -52,19 +52,27 @@ pub(super) async fn update(engine: &Engine, id: ConnectionId, change: &Change<'_
 pub(super) async fn update_soon(engine: &Engine, id: ConnectionId, change: &Change<'_>) -> Option<Commit> {
     until_stored!(
         engine,
-        match engine.steps.step(id, or_fail(change)).await {
-            Ok(((), commit)) => Ok(Some(commit)),
-            Err(AgentError::UnknownConnection(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
+        unless_gone(engine.steps.step(id, or_fail(change)).await).map(|step| step.map(|((), commit)| commit))
     )
 }
 
-async fn try_update(engine: &Engine, id: ConnectionId, change: &Change<'_>) -> Result<(), AgentError> {
-    match engine.steps.step(id, or_fail(change)).await {
-        Ok(((), commit)) => commit.durable().await,
-        Err(AgentError::UnknownConnection(_)) => Ok(()),
-        Err(error) => Err(error),
+/// Changes a connection, durably, if the database takes it now. Does nothing if it is gone.
+pub(super) async fn try_update(
+    engine: &Engine,
+    id: ConnectionId,
+    change: &Change<'_>,
+) -> Result<(), AgentError> {
+    match unless_gone(engine.steps.step(id, or_fail(change)).await)? {
+        Some(((), commit)) => commit.durable().await,
+        None => Ok(()),
+    }
+}
+
+/// None of what was done for a connection that is gone.
+pub(super) fn unless_gone<T>(done: Result<T, AgentError>) -> Result<Option<T>, AgentError> {
+    match done {
+        Err(AgentError::UnknownConnection(_)) => Ok(None),
+        done => done.map(Some),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::application::remove;
 use super::engine::Engine;
+use super::update::unless_gone;
 use crate::error::AgentError;
 use crate::id::UserId;
 use crate::relay_set::RelayEntry;
@@ -45,10 +46,7 @@ pub(crate) async fn delete(engine: &Arc<Engine>, user: UserId) -> Result<(), Age
 pub(crate) async fn still_wanted(engine: &Arc<Engine>, owner: Owner) -> Result<(), AgentError> {
     let wanted = engine.users.check(owner.user);
     if wanted.is_err() {
-        match remove(engine, owner.connection).await {
-            Ok(()) | Err(AgentError::UnknownConnection(_)) => {}
-            Err(error) => return Err(error),
-        }
+        unless_gone(remove(engine, owner.connection).await)?;
     }
     wanted
 }
@@ -58,10 +56,7 @@ pub(super) async fn remove_deleted(engine: &Arc<Engine>) -> Result<(), AgentErro
     // Those that are on their way to the disk, too.
     engine.steps.flush().await?;
     for connection in engine.steps.store.connections_of_deleted_users().await? {
-        match remove(engine, connection).await {
-            Ok(()) | Err(AgentError::UnknownConnection(_)) => {}
-            Err(error) => return Err(error),
-        }
+        unless_gone(remove(engine, connection).await)?;
     }
     change(engine, UserChange::Gone).await
 }

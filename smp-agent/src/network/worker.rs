@@ -7,13 +7,12 @@ use super::engine::Engine;
 use super::errands;
 use super::quota_wait::QuotaWait;
 use super::sending::Sending;
-use super::update::until_stored;
+use super::update::{unless_gone, until_stored};
 use super::workers::Signals;
 use crate::connection::{Connection, Deferred, Effects, Phase, SendQueue};
 use crate::error::AgentError;
 use crate::event::Event;
 use crate::id::ConnectionId;
-use crate::session_key::Owner;
 use crate::steps::Commit;
 use crate::store::StoredOutgoing;
 use std::sync::Arc;
@@ -45,9 +44,8 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
     let mut refused = Vec::new();
     // Of a command, on its way to the disk.
     let mut unstored = None;
-    let owner = match until_stored!(&engine, owner(&engine, id).await) {
-        Some(owner) => owner,
-        None => return engine.workers().forget(id, &signals),
+    let Some(owner) = until_stored!(&engine, unless_gone(engine.owner(id).await)) else {
+        return engine.workers().forget(id, &signals);
     };
     loop {
         signals.begin();
@@ -85,14 +83,6 @@ pub(super) async fn run(engine: Arc<Engine>, id: ConnectionId, signals: Arc<Sign
             Err(Later::Full) => quota.wait_full(&engine, id, &signals).await,
             Err(Later::Refused) => quota.wait_refused(&engine, &signals).await,
         }
-    }
-}
-
-/// None if the connection is gone.
-async fn owner(engine: &Engine, id: ConnectionId) -> Result<Option<Owner>, AgentError> {
-    match engine.owner(id).await {
-        Err(AgentError::UnknownConnection(_)) => Ok(None),
-        owner => owner.map(Some),
     }
 }
 
@@ -139,9 +129,8 @@ async fn release(engine: &Engine, id: ConnectionId) -> Result<(), AgentError> {
     let release = |connection: &mut Connection, oldest: &[Deferred], effects: &mut Effects| {
         connection.release(oldest, &engine.config, effects)
     };
-    match engine.steps.release(id, release).await {
-        Ok(commit) => commit.durable().await,
-        Err(AgentError::UnknownConnection(_)) => Ok(()),
-        Err(error) => Err(error),
+    match unless_gone(engine.steps.release(id, release).await)? {
+        Some(commit) => commit.durable().await,
+        None => Ok(()),
     }
 }
