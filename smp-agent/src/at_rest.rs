@@ -10,7 +10,7 @@ use crate::key_file::{self, KeyFile, new_key};
 use crate::secret::{Secret, SecretError};
 use smp_crypto::passphrase::PassphraseCost;
 use smp_sqlite::{Content, DatabaseKey, Options};
-use smp_transport::durable::{self, Access, UNFINISHED, with_end};
+use smp_transport::durable::{self, Access, Complete, UNFINISHED, Unfinished, with_end};
 use smp_transport::surroundings::{Randomness, Surroundings};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -48,17 +48,16 @@ async fn encrypt(data_dir: &Path, secrets: &[Secret], cost: PassphraseCost) -> R
         return Err(SecretError::Encrypted(data_dir.to_owned()).into());
     }
     let key = blocking(move || {
-        let (randomness, key) = (Randomness::machine(), new_key(&mut Randomness::machine().rng()));
+        let randomness = Randomness::machine();
+        let key = new_key(&mut randomness.rng());
         file.write(&key, &secrets, cost, &mut randomness.rng())?;
         Ok(key)
     });
     let key = key.await?;
-    match content {
-        Content::Nothing => Ok(()),
-        Content::Plain | Content::Sealed => {
-            Copied::new(&dir.database(), None, Some(&key)).await?.take_place()
-        }
+    if content == Content::Plain {
+        Copied::new(&dir.database(), None, Some(&key)).await?.take_place()?;
     }
+    Ok(())
 }
 
 /// Encrypts a data directory no more. A copy of all is made, which takes as much space again meanwhile.
@@ -148,7 +147,7 @@ async fn blocking<T: Send + 'static>(
 /// A complete copy of the database, beside it.
 struct Copied {
     database: PathBuf,
-    copy: PathBuf,
+    copy: Complete,
 }
 
 impl Copied {
@@ -159,14 +158,13 @@ impl Copied {
         to: Option<&DatabaseKey>,
     ) -> Result<Self, AgentError> {
         let copy = with_end(database, UNFINISHED);
-        durable::remove(&copy).map_err(about(&copy))?;
         // SQLite would make it with the mode of the umask.
-        durable::create_new(&copy, Access::Owner).map_err(about(&copy))?;
+        let unfinished = Unfinished::create(database, Access::Owner).map_err(about(&copy))?;
         let options = Options::new(database, from);
         smp_sqlite::copy(&options, &copy, to)
             .await
             .map_err(|error| StorageError::from(crate::store::Fault::from(error)))?;
-        durable::sync(&copy).map_err(about(&copy))?;
+        let copy = unfinished.complete().map_err(about(&copy))?;
         Ok(Self { database: database.to_owned(), copy })
     }
 
@@ -182,7 +180,7 @@ impl Copied {
             durable::remove(&beside).map_err(about(&beside))?;
         }
         let old = OpenOptions::new().write(true).open(&database).map_err(about(&database))?;
-        durable::rename(&copy, &database).map_err(about(&database))?;
+        copy.finish().map_err(about(&database))?;
         // It has no name any more, and its content goes as far as this can do it.
         let _ = overwrite(old);
         Ok(())
