@@ -1,13 +1,13 @@
 //! Contact addresses, as an application uses them: an address takes requests to connect from any number of people.
 
 use crate::agent::{Agent, ConnectionHandle, UserHandle};
-use crate::connection::{AddressLink, JoinLink, LinkFetch, MAX_ADDRESS_SHOWN_LENGTH};
+use crate::connection::{AddressLink, JoinLink, LinkFetch, MAX_ADDRESS_SHOWN_LENGTH, shown_data};
 use crate::error::AgentError;
 use crate::id::{ConnectionId, UserId};
 use crate::network::links::{Change, change, look_behind};
 use crate::network::{Made, invite, remove};
 use smp_crypto::Ed25519PublicKey;
-use smp_protocol::link::{ConnectionLink, ShortLink, UserData};
+use smp_protocol::link::{ConnectionLink, ShortLink};
 
 /// The links of a contact address. Both lead to the same queue, any number of times.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl UserHandle {
         shown: &[u8],
         auto_accept: Option<&[u8]>,
     ) -> Result<(ConnectionId, ContactLink), AgentError> {
-        let shown = user_data(shown)?;
+        let shown = shown_data(shown, MAX_ADDRESS_SHOWN_LENGTH)?;
         let made = Made::Address(auto_accept.map(<[u8]>::to_vec));
         let (connection, made) = invite(self.engine(), self.id(), made, Some(shown)).await?;
         Ok((connection, ContactLink { full: made.full, short: made.short }))
@@ -168,7 +168,7 @@ impl ConnectionHandle {
     /// # Cancel safety
     /// When it is dropped the relay may show either. Calling it again mends that.
     pub async fn set_shown(&self, shown: &[u8]) -> Result<(), AgentError> {
-        user_data(shown)?;
+        shown_data(shown, MAX_ADDRESS_SHOWN_LENGTH)?;
         let set = |link: &AddressLink| Ok(link.showing(shown));
         change(self.engine(), self.id(), &Change::Set(&set)).await
     }
@@ -199,12 +199,4 @@ impl ConnectionHandle {
     pub async fn delete_short_link(&self) -> Result<(), AgentError> {
         change(self.engine(), self.id(), &Change::Delete).await
     }
-}
-
-fn user_data(shown: &[u8]) -> Result<UserData, AgentError> {
-    let (size, limit) = (shown.len(), MAX_ADDRESS_SHOWN_LENGTH);
-    if size > limit {
-        return Err(AgentError::TooLarge { size, limit });
-    }
-    UserData::new(shown).map_err(|_| AgentError::TooLarge { size, limit })
 }

@@ -1,7 +1,7 @@
 //! The users of an agent: several profiles in one store, of which no relay can tell that they are together.
 
 use super::Agent;
-use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError};
+use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError, shown_data};
 use crate::error::{AgentError, LinkError};
 use crate::id::{ConnectionId, UserId};
 use crate::network::requests::{check_info, relay_for_reply};
@@ -10,7 +10,7 @@ use crate::relay_set::RelayEntry;
 use crate::session_key::Owner;
 use crate::summary::{ConnectionSummary, Invitation};
 use smp_protocol::address::RelayAddress;
-use smp_protocol::link::{ConnectionLink, UserData};
+use smp_protocol::link::ConnectionLink;
 use std::sync::Arc;
 
 /// A user of an agent, by its number: from [`Agent::user`]. It holds no state and costs nothing; each call finds out whether there is
@@ -128,11 +128,7 @@ impl UserHandle {
         &self,
         shown: &[u8],
     ) -> Result<(ConnectionId, Invitation), AgentError> {
-        let too_large = || AgentError::TooLarge { size: shown.len(), limit: MAX_SHOWN_LENGTH };
-        if shown.len() > MAX_SHOWN_LENGTH {
-            return Err(too_large());
-        }
-        let shown = UserData::new(shown).map_err(|_| too_large())?;
+        let shown = shown_data(shown, MAX_SHOWN_LENGTH)?;
         invite(self.engine(), self.id, Made::Invitation, Some(shown)).await
     }
 

@@ -2,6 +2,7 @@
 
 use super::{AddressLink, Connection, ReceiveQueue, Role, StateError};
 use crate::config::AgentConfig;
+use crate::error::AgentError;
 use rand::CryptoRng;
 use smp_crypto::link_kdf::{self, LinkKey};
 use smp_crypto::{Ed25519PrivateKey, Nonce};
@@ -15,6 +16,15 @@ use smp_protocol::link::{
 
 /// Longest data of the application in bytes that fits under the short link of an invitation.
 pub(crate) const MAX_SHOWN_LENGTH: usize = 13_709;
+
+/// Data of the application for a short link, if it is not longer than fits there.
+pub(crate) fn shown_data(shown: &[u8], limit: usize) -> Result<UserData, AgentError> {
+    let too_large = AgentError::TooLarge { size: shown.len(), limit };
+    if shown.len() > limit {
+        return Err(too_large);
+    }
+    UserData::new(shown).map_err(|_| too_large)
+}
 
 /// Link data that NEW asks the relay to store together with the queue.
 pub(crate) struct LinkOffer {

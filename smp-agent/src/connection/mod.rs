@@ -40,7 +40,7 @@ pub(crate) use effects::{
     BodyId, Content, Deferred, Effects, NewRequest, Outgoing, OutgoingKind, Receipt, SentMessage, Waiting,
 };
 pub(crate) use join::{Invitation, JoinLink};
-pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH};
+pub(crate) use link_offer::{LinkOffer, MAX_SHOWN_LENGTH, shown_data};
 pub(crate) use moving::{Errand, Moving, Place};
 pub(crate) use origin::{OldQueue, Origin, Received, Unreadable};
 pub(crate) use phase::{Phase, Role};
