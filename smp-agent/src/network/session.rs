@@ -222,26 +222,28 @@ impl RelaySession {
         link_id: &LinkId,
         data: LinkData<'static>,
     ) -> Result<(), CommandError> {
-        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
-        let command = Command::SetLink(link_id.clone(), data);
-        self.expect_ok(&queue.recipient_key, &created.recipient_id, command).await
+        self.do_for(queue, Command::SetLink(link_id.clone(), data)).await
     }
 
     /// LDEL: removes what is stored under the short link of an own queue.
     pub(super) async fn delete_link(&self, queue: &ReceiveQueue) -> Result<(), CommandError> {
-        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
-        self.expect_ok(&queue.recipient_key, &created.recipient_id, Command::DeleteLink).await
+        self.do_for(queue, Command::DeleteLink).await
     }
 
     /// OFF: the relay takes nothing more for the queue, and gives out what it has.
     pub(super) async fn suspend(&self, queue: &ReceiveQueue) -> Result<(), CommandError> {
-        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
-        self.expect_ok(&queue.recipient_key, &created.recipient_id, Command::Suspend).await
+        self.do_for(queue, Command::Suspend).await
     }
 
     /// DEL.
     pub(super) async fn delete(&self, queue: &RecipientId, key: &PrivateAuthKey) -> Result<(), CommandError> {
         self.expect_ok(key, queue, Command::Delete).await
+    }
+
+    /// A command for an own queue, which a relay has not that has not made it.
+    async fn do_for(&self, queue: &ReceiveQueue, command: Command<'_>) -> Result<(), CommandError> {
+        let Some(created) = &queue.created else { return Err(CommandError::Auth) };
+        self.expect_ok(&queue.recipient_key, &created.recipient_id, command).await
     }
 
     async fn expect_ok(
