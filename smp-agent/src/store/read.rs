@@ -12,8 +12,9 @@ use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::RelayAddress;
 use smp_protocol::id::{LinkId, RecipientId, SenderId};
 use smp_ratchet::{MessageKey, ReceivingHeaderKey, SkippedKey, SkippedKeyId, SkippedKeys};
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::QueryScalar;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Sqlite, SqliteConnection};
 use zeroize::Zeroizing;
 
 /// How much of the hash of a received message is kept, in bytes.
@@ -135,25 +136,27 @@ impl Store {
 
     /// The numbers of all connections, in the order in which they were made.
     pub(crate) async fn connection_ids(&self) -> Result<Vec<ConnectionId>, Fault> {
-        self.ids("SELECT id FROM connections ORDER BY id").await
+        self.ids(sqlx::query_scalar("SELECT id FROM connections ORDER BY id")).await
     }
 
     /// The numbers of connections for which something is to be done on the network.
     pub(crate) async fn busy_connections(&self) -> Result<Vec<ConnectionId>, Fault> {
-        self.ids("SELECT id FROM connections WHERE busy UNION SELECT connection_id FROM outgoing ORDER BY 1")
-            .await
+        let sql = "SELECT id FROM connections WHERE busy UNION SELECT connection_id FROM outgoing ORDER BY 1";
+        self.ids(sqlx::query_scalar(sql)).await
     }
 
-    pub(super) async fn ids(&self, sql: &'static str) -> Result<Vec<ConnectionId>, Fault> {
-        let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(&self.readers).await?;
-        Ok(ids.into_iter().map(ConnectionId::new).collect())
+    /// The connections whose numbers a query returns.
+    pub(super) async fn ids(
+        &self,
+        query: QueryScalar<'_, Sqlite, i64, SqliteArguments>,
+    ) -> Result<Vec<ConnectionId>, Fault> {
+        Ok(query.fetch_all(&self.readers).await?.into_iter().map(ConnectionId::new).collect())
     }
 
     /// The connections that were joined on a day or before and still wait to be accepted.
     pub(crate) async fn joined_until(&self, day: i64) -> Result<Vec<ConnectionId>, Fault> {
         let sql = "SELECT id FROM connections WHERE joined AND made_on <= ?";
-        let ids: Vec<i64> = sqlx::query_scalar(sql).bind(day).fetch_all(&self.readers).await?;
-        Ok(ids.into_iter().map(ConnectionId::new).collect())
+        self.ids(sqlx::query_scalar(sql).bind(day)).await
     }
 
     /// Messages that were sent up to this day and wait still, in the order in which they go out, after that in `row`: at most `limit`.

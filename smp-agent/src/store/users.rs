@@ -86,14 +86,13 @@ impl Store {
     /// The connections of a user, in the order in which they were made.
     pub(crate) async fn connections_of_user(&self, user: UserId) -> Result<Vec<ConnectionId>, Fault> {
         let sql = "SELECT id FROM connections WHERE user_id = ? ORDER BY id";
-        let ids: Vec<i64> = sqlx::query_scalar(sql).bind(user.number()).fetch_all(&self.readers).await?;
-        Ok(ids.into_iter().map(ConnectionId::new).collect())
+        self.ids(sqlx::query_scalar(sql).bind(user.number())).await
     }
 
     /// The connections of users that are being deleted, or are gone.
     pub(crate) async fn connections_of_deleted_users(&self) -> Result<Vec<ConnectionId>, Fault> {
-        self.ids("SELECT id FROM connections WHERE user_id NOT IN (SELECT id FROM users WHERE NOT deleted)")
-            .await
+        let sql = "SELECT id FROM connections WHERE user_id NOT IN (SELECT id FROM users WHERE NOT deleted)";
+        self.ids(sqlx::query_scalar(sql)).await
     }
 }
 
