@@ -159,12 +159,12 @@ impl Copied {
     ) -> Result<Self, AgentError> {
         let copy = with_end(database, UNFINISHED);
         // SQLite would make it with the mode of the umask.
-        let unfinished = Unfinished::create(database, Access::Owner).map_err(about(&copy))?;
+        let unfinished = Unfinished::create(database, Access::Owner).map_err(AgentError::of_file(&copy))?;
         let options = Options::new(database, from);
         smp_sqlite::copy(&options, &copy, to)
             .await
             .map_err(|error| StorageError::from(crate::store::Fault::from(error)))?;
-        let copy = unfinished.complete().map_err(about(&copy))?;
+        let copy = unfinished.complete().map_err(AgentError::of_file(&copy))?;
         Ok(Self { database: database.to_owned(), copy })
     }
 
@@ -173,22 +173,18 @@ impl Copied {
         // It would be taken for that of the copy.
         let log = with_end(&database, "-wal");
         if has_content(&log) {
-            return Err(about(&log)(io::Error::other("the log is not empty")));
+            return Err(AgentError::of_file(&log)(io::Error::other("the log is not empty")));
         }
         for end in ["-wal", "-shm"] {
             let beside = with_end(&database, end);
-            durable::remove(&beside).map_err(about(&beside))?;
+            durable::remove(&beside).map_err(AgentError::of_file(&beside))?;
         }
-        let old = OpenOptions::new().write(true).open(&database).map_err(about(&database))?;
-        copy.finish().map_err(about(&database))?;
+        let old = OpenOptions::new().write(true).open(&database).map_err(AgentError::of_file(&database))?;
+        copy.finish().map_err(AgentError::of_file(&database))?;
         // It has no name any more, and its content goes as far as this can do it.
         let _ = overwrite(old);
         Ok(())
     }
-}
-
-fn about(path: &Path) -> impl Fn(io::Error) -> AgentError {
-    move |source| AgentError::DataDirectory { path: path.to_owned(), source }
 }
 
 fn overwrite(mut file: File) -> io::Result<()> {

@@ -34,31 +34,31 @@ impl DataDir {
     /// Creates the directory (0700) and its files (0600) where they are missing, and takes the lock. Of a directory that exists
     /// the permissions are narrowed if it is empty or has these files; another one is refused if others may use it.
     pub(crate) fn open(path: &Path) -> Result<Self, AgentError> {
-        let unusable = |source: io::Error| AgentError::DataDirectory { path: path.to_path_buf(), source };
-        durable::make_dir(path).map_err(unusable)?;
-        if !is_ours(path).map_err(unusable)? {
+        let unusable = AgentError::of_file(path);
+        durable::make_dir(path).map_err(&unusable)?;
+        if !is_ours(path).map_err(&unusable)? {
             return Err(AgentError::OpenToOthers { path: path.to_path_buf() });
         }
-        durable::restrict_to_owner(path).map_err(unusable)?;
-        let lock = durable::lock(&path.join(LOCK)).map_err(unusable)?;
+        durable::restrict_to_owner(path).map_err(&unusable)?;
+        let lock = durable::lock(&path.join(LOCK)).map_err(&unusable)?;
         let lock = lock.ok_or_else(|| AgentError::InUse { path: path.to_path_buf() })?;
         let (database, mark) = (path.join(DATABASE), path.join(MARK));
-        if !has_content(&database) && mark.try_exists().map_err(unusable)? {
+        if !has_content(&database) && mark.try_exists().map_err(&unusable)? {
             return Err(AgentError::DatabaseMissing { database, mark });
         }
         // Of an archive, or a database, that was not finished.
         for unfinished in [path.join(COPY), with_end(&database, UNFINISHED)] {
-            durable::remove(&unfinished).map_err(unusable)?;
+            durable::remove(&unfinished).map_err(&unusable)?;
         }
         // SQLite gives its write-ahead log the permissions of the database.
-        durable::open(&database).map_err(unusable)?;
+        durable::open(&database).map_err(&unusable)?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
     /// The database is there: from now on it must not be missing.
     pub(crate) fn opened(&self) -> Result<(), AgentError> {
         let mark = self.path.join(MARK);
-        if has_content(&mark) { Ok(()) } else { write_mark(mark, MARK_TEXT) }
+        if has_content(&mark) { Ok(()) } else { write_mark(&mark, MARK_TEXT) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -76,25 +76,24 @@ impl DataDir {
 
     /// The database that is about to be put here is from an archive.
     pub(crate) fn note_restored(&self) -> Result<(), AgentError> {
-        write_mark(self.path.join(RESTORED), RESTORED_TEXT)
+        write_mark(&self.path.join(RESTORED), RESTORED_TEXT)
     }
 
     /// Whether the database is from an archive, and its keys have not been renewed since.
     pub(crate) fn is_restored(path: &Path) -> Result<bool, AgentError> {
         let mark = path.join(RESTORED);
-        mark.try_exists().map_err(|source| AgentError::DataDirectory { path: mark, source })
+        mark.try_exists().map_err(AgentError::of_file(&mark))
     }
 
     /// New keys for all connections are on their way.
     pub(crate) fn note_renewed(path: &Path) -> Result<(), AgentError> {
         let mark = path.join(RESTORED);
-        durable::remove(&mark).map_err(|source| AgentError::DataDirectory { path: mark, source })
+        durable::remove(&mark).map_err(AgentError::of_file(&mark))
     }
 }
 
-fn write_mark(path: PathBuf, text: &str) -> Result<(), AgentError> {
-    durable::replace(&path, text.as_bytes(), Access::Owner)
-        .map_err(|source| AgentError::DataDirectory { path, source })
+fn write_mark(path: &Path, text: &str) -> Result<(), AgentError> {
+    durable::replace(path, text.as_bytes(), Access::Owner).map_err(AgentError::of_file(path))
 }
 
 pub(crate) fn has_content(path: &Path) -> bool {

@@ -5,7 +5,7 @@ use crate::secret::SecretError;
 use serde::{Deserialize, Serialize};
 use smp_protocol::address::RelayAddress;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a call of the [`Agent`](crate::Agent) did not happen. Nothing was changed or lost.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,11 @@ impl AgentError {
     /// The error for a command that a relay did not do.
     pub(crate) fn of_relay(relay: &RelayAddress, error: RelayError) -> Self {
         Self::Relay { relay: relay.without_password().to_string(), error }
+    }
+
+    /// For `map_err`: an error about this file of the data directory, or the directory.
+    pub(crate) fn of_file(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::DataDirectory { path: path.to_owned(), source }
     }
 }
 

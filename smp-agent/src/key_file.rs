@@ -20,7 +20,7 @@ use smp_crypto::passphrase::PassphraseCost;
 use smp_sqlite::{Content, DatabaseKey, KEY_SIZE};
 use smp_transport::durable::{self, Access};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -51,17 +51,13 @@ impl KeyFile {
         Self { data_dir: data_dir.to_owned(), path: data_dir.join(KEY_FILE) }
     }
 
-    fn failed(&self, source: io::Error) -> AgentError {
-        AgentError::DataDirectory { path: self.path.clone(), source }
-    }
-
     /// The database beside it, as far as its beginning says.
     pub(crate) fn database(&self) -> Result<Content, AgentError> {
-        smp_sqlite::content(&self.data_dir.join(DATABASE)).map_err(|error| self.failed(error))
+        smp_sqlite::content(&self.data_dir.join(DATABASE)).map_err(AgentError::of_file(&self.path))
     }
 
     fn exists(&self) -> Result<bool, AgentError> {
-        self.path.try_exists().map_err(|error| self.failed(error))
+        self.path.try_exists().map_err(AgentError::of_file(&self.path))
     }
 
     /// Whether the data is encrypted. A key file beside a database that is not is of a change that was cut off, and counts for nothing.
@@ -108,7 +104,7 @@ impl KeyFile {
         bytes.push(VERSION);
         ciborium::into_writer(&Keys { keys }, &mut bytes).map_err(|_| SecretError::Count)?;
         bytes.extend_from_slice(&sha256(&bytes));
-        durable::replace(&self.path, &bytes, Access::Owner).map_err(|error| self.failed(error))
+        durable::replace(&self.path, &bytes, Access::Owner).map_err(AgentError::of_file(&self.path))
     }
 
     /// The key that a secret opens.
@@ -122,9 +118,9 @@ impl KeyFile {
         let mut bytes = Vec::new();
         let file = File::open(&self.path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => SecretError::KeyFileMissing(self.path.clone()).into(),
-            _ => self.failed(error),
+            _ => AgentError::of_file(&self.path)(error),
         })?;
-        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
+        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(AgentError::of_file(&self.path))?;
         let (content, hash) = bytes.split_last_chunk::<HASH_SIZE>().ok_or_else(damaged)?;
         if bytes.len() > MAX_SIZE || sha256(content) != *hash {
             return Err(damaged().into());
@@ -145,7 +141,7 @@ impl KeyFile {
     pub(crate) fn remove(&self) -> Result<(), AgentError> {
         durable::remove(&self.path)
             .and_then(|()| durable::sync_name(&self.path))
-            .map_err(|error| self.failed(error))
+            .map_err(AgentError::of_file(&self.path))
     }
 }
 
