@@ -63,7 +63,7 @@ mod tests {
             let line = format!("smp verify {}", argument(name));
             let cli = crate::args::Cli::try_parse_from(line.split(' ')).unwrap();
             assert!(
-                matches!(cli.command, Some(crate::args::Command::Verify(args)) if args.contact == name),
+                matches!(cli.command, Some(crate::args::Command::Verify(args)) if args.contact.name == name),
                 "{line}"
             );
         }

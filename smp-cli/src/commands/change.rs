@@ -38,19 +38,19 @@ enum What {
 
 /// Takes the new text from where it is.
 pub(crate) fn edit(args: EditArgs) -> anyhow::Result<Change> {
-    let what = What::Edit(text(&args.text)?);
-    Ok(Change { contact: args.contact, number: args.number, what })
+    let what = What::Edit(text(&args.text.words)?);
+    Ok(Change { contact: args.contact.name, number: args.number, what })
 }
 
 /// As it was asked for.
 pub(crate) fn delete(args: DeleteArgs) -> Change {
-    Change { contact: args.contact, number: args.number, what: What::Delete { here: args.here } }
+    Change { contact: args.contact.name, number: args.number, what: What::Delete { here: args.here } }
 }
 
 /// As it was asked for.
 pub(crate) fn react(args: ReactArgs) -> Change {
     let what = What::React { emoji: args.emoji, undo: args.undo };
-    Change { contact: args.contact, number: args.number, what }
+    Change { contact: args.contact.name, number: args.number, what }
 }
 
 impl Change {

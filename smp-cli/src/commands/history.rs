@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::text::{clock, unix_millis};
 
 pub(super) async fn show(args: &HistoryArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     let items = session.book().history(&contact, args.before, args.limit, unix_millis()).await?;
     if items.is_empty() && !session.keeps_history() {
         output.hint("No history is kept: `history = false` is in settings.toml.");

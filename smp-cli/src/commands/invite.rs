@@ -33,7 +33,7 @@ struct Invitation {
 
 /// The invitation of this name that nobody has used yet: it is shown once more.
 async fn unused(args: &InviteArgs, session: &Session) -> anyhow::Result<Option<Invitation>> {
-    let Some(name) = &args.contact else { return Ok(None) };
+    let Some(name) = &args.contact.name else { return Ok(None) };
     let contact = session.book().by_name(name).await?;
     Ok(contact.filter(|contact| contact.status == Status::Invited).and_then(|contact| {
         let is_chosen = contact.is_name_chosen();
@@ -47,11 +47,11 @@ async fn unused(args: &InviteArgs, session: &Session) -> anyhow::Result<Option<I
 }
 
 async fn create(args: &InviteArgs, session: &Session, output: &Output) -> anyhow::Result<Invitation> {
-    if let Some(name) = &args.contact {
+    if let Some(name) = &args.contact.name {
         session.book().refuse_known_name(name).await?;
     }
     let (connection, link) = make_link(args, session, output).await?;
-    let chosen = args.contact.as_deref();
+    let chosen = args.contact.name.as_deref();
     let contact = session.book().add(connection.number(), chosen, Status::Invited, Some(&link)).await?;
     Ok(Invitation { connection: contact.connection, name: contact.name, is_chosen: chosen.is_some(), link })
 }

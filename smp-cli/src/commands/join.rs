@@ -39,13 +39,13 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     if let Some(invitation) = &invitation {
         refuse_joined(invitation, session).await?;
     }
-    if let Some(name) = &args.contact {
+    if let Some(name) = &args.contact.name {
         session.book().refuse_known_name(name).await?;
     }
     let (own_info, request) = (session.own_info(), session.contact_request());
     let connection = session.agent().ask(&args.link, &own_info, &request).await?;
     let contact =
-        session.book().add(connection.number(), args.contact.as_deref(), Status::Joining, None).await?;
+        session.book().add(connection.number(), args.contact.name.as_deref(), Status::Joining, None).await?;
     if let Some(invitation) = &invitation {
         session.book().set_invitation(&contact, invitation).await?;
     }

@@ -17,7 +17,7 @@ use smp_chat::{Contact, Status};
 const GOODBYE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(args: &RemoveArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     if !args.quiet && contact.status == Status::Connected && !say_goodbye(&contact, session, output).await? {
         let sentence = format!("{} could not be told now, and will not be.", contact.name);
         output.note("not_told", json!({ "contact": contact.name }), &sentence);

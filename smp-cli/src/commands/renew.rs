@@ -9,7 +9,7 @@ use crate::relays::parse_relays;
 use crate::session::Session;
 
 pub(super) async fn rotate(args: &RotateArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     let relay = parse_relays(args.relay.as_slice())?.pop();
     session.rotate(&contact, relay.as_ref()).await?;
     let name = &contact.name;
@@ -20,7 +20,7 @@ pub(super) async fn rotate(args: &RotateArgs, session: &Session, output: &Output
 }
 
 pub(super) async fn sync(args: &SyncArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     session.renew_encryption(&contact, args.force).await?;
     let name = &contact.name;
     output.result(

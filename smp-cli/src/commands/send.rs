@@ -43,7 +43,7 @@ pub(crate) struct TextToSend {
 pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
         texts: if args.lines { lines()? } else { vec![text(&args.text)?] },
-        contact: args.contact,
+        contact: args.contact.name,
         lines: args.lines,
         timeout: args.timeout,
         receipt: args.receipt,
@@ -54,8 +54,8 @@ pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
 /// Takes an answer from where it is.
 pub(crate) fn reply(args: ReplyArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
-        texts: vec![text(&args.text)?],
-        contact: args.contact,
+        texts: vec![text(&args.text.words)?],
+        contact: args.contact.name,
         lines: false,
         timeout: args.timeout,
         receipt: false,

@@ -18,7 +18,7 @@ const SHORTEST_CODE: usize = 70;
 const LONGEST_CODE: usize = 78;
 
 pub(super) async fn run(args: &VerifyArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     let security_code = session.security_code(&contact).await?;
     let code = security_code.to_string();
     if args.code.is_empty() {

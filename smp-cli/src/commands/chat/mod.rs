@@ -39,7 +39,7 @@ pub(crate) fn refuse_programs(output: &Output) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn run(args: &ChatArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
-    let contact = session.contact(&args.contact).await?;
+    let contact = session.contact(&args.contact.name).await?;
     let mut stop = Stop::new()?;
     eprintln!("You talk with {}. /help lists commands, /quit or Ctrl-D ends.", contact.name);
     let editor = Editor::start(format!("{}> ", contact.name)).await?;
