@@ -19,9 +19,14 @@ async fn session() -> (tempfile::TempDir, Session, Contact) {
         network: Default::default(),
     })
     .unwrap();
-    let session = Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap();
+    let session = open(&folder).await;
     let contact = session.book().add(1, Some("bob"), Status::Connected, None).await.unwrap();
     (folder, session, contact)
+}
+
+async fn open(folder: &tempfile::TempDir) -> Session {
+    let dir = DataDir::locate(Some(folder.path())).unwrap();
+    Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,25 +38,13 @@ async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed
     let lost = session.agent().join(&link.replace("TW-g", "UW-g"), b"").await.unwrap();
     session.close().await;
     for _ in 0..2 {
-        let session = Session::open(
-            &DataDir::locate(Some(folder.path())).unwrap(),
-            Missing::Refuse,
-            &mut Passphrase::new(None),
-        )
-        .await
-        .unwrap();
+        let session = open(&folder).await;
         assert_eq!(session.book().contacts().await.unwrap().len(), 2);
         let contact = session.book().by_connection(lost.number()).await.unwrap().unwrap();
         assert_eq!((contact.name.as_str(), contact.status), ("contact", Status::Joining));
         session.close().await;
     }
-    let session = Session::open(
-        &DataDir::locate(Some(folder.path())).unwrap(),
-        Missing::Refuse,
-        &mut Passphrase::new(None),
-    )
-    .await
-    .unwrap();
+    let session = open(&folder).await;
     session.remove(&session.contact("contact").await.unwrap()).await.unwrap();
     assert_eq!(session.agent().connections().await.unwrap().len(), 1);
     session.close().await;
@@ -66,8 +59,7 @@ async fn a_text_that_the_agent_does_not_take_is_not_said() {
     session.book().write(&bob, &message.unwrap()[0], 0).await.unwrap();
     assert_eq!(session.book().history(&bob, None, 9, 0).await.unwrap().len(), 1);
     session.close().await;
-    let dir = DataDir::locate(Some(folder.path())).unwrap();
-    let session = Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap();
+    let session = open(&folder).await;
     assert!(session.book().history(&bob, None, 9, 0).await.unwrap().is_empty());
     session.close().await;
 }
