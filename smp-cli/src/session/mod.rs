@@ -3,6 +3,7 @@
 mod events;
 mod identity;
 mod notice;
+mod outgoing;
 
 use std::collections::VecDeque;
 use std::ops::Deref;

@@ -1,0 +1,146 @@
+//! Messages of ours: written down in the book, handed to the agent, and followed until the contact has them.
+
+use smp_agent::{AgentError, MessageId, StorageError};
+use smp_chat::compose::{self, Outgoing};
+use smp_chat::conversation::{Delivery, Item, Refusal};
+use smp_chat::profile::disappear_after;
+use smp_chat::{BookError, Contact, KeptItem};
+use smp_protocol::chat::ChatEvent;
+
+use super::identity::{Identity, about, connection};
+use crate::files::advised;
+use crate::text::unix_millis;
+
+impl Identity {
+    /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages, the first of
+    /// which quotes the item that it answers.
+    pub(crate) async fn send_text(
+        &self,
+        contact: &Contact,
+        text: &str,
+        answered: Option<&KeptItem>,
+    ) -> anyhow::Result<Vec<MessageId>> {
+        if let Some(error) = self.agent().no_space() {
+            return Err(AgentError::from(error).into());
+        }
+        let ttl = disappear_after(self.book().profile(contact).await?.as_ref());
+        let quote = answered.map(|kept| kept.item.quote()).transpose()?;
+        let messages = compose::messages(text, quote, ttl, contact.reads_compressed(), &mut rand::rng())?;
+        let mut numbers = Vec::new();
+        for message in messages {
+            numbers.push(self.hand_over(contact, &message).await?);
+        }
+        Ok(numbers)
+    }
+
+    /// A message is written down before the agent gets it, so that none is sent that is not in the history.
+    async fn hand_over(&self, contact: &Contact, message: &Outgoing) -> anyhow::Result<MessageId> {
+        let _in_order = self.handing_over.lock().await;
+        let item = match self.book().write(contact, message, unix_millis()).await {
+            Err(error) if error.is_no_space() && self.agent().met_full_disk().await => {
+                self.book().write(contact, message, unix_millis()).await?
+            }
+            written => written?,
+        };
+        match self.hand_over_item(contact, item, message).await {
+            Ok(number) => Ok(number),
+            Err(HandOver::Book(error)) => Err(error.into()),
+            Err(HandOver::Agent(error)) => {
+                self.book().withdraw(item).await?;
+                Err(about(contact, error))
+            }
+        }
+    }
+
+    /// Hands over what was written down. The key of a message is its ID: the agent takes it once, whatever died in between.
+    async fn hand_over_item(
+        &self,
+        contact: &Contact,
+        item: i64,
+        message: &Outgoing,
+    ) -> Result<MessageId, HandOver> {
+        let handle = self.agent().connection(connection(contact));
+        let sent = handle.send_once(message.id.as_bytes(), &message.body).await?;
+        self.book().handed_over(item, sent.id().number()).await?;
+        Ok(sent.id())
+    }
+
+    /// Hands over the messages that were written down when the program ended.
+    pub(super) async fn hand_over_rest(&self) -> anyhow::Result<()> {
+        let kept = self.book().not_handed_over().await?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let contacts = self.book().contacts().await?;
+        for kept in kept {
+            let contact = contacts.iter().find(|contact| contact.id == kept.contact_id);
+            let message = compose::again(&kept.item);
+            let (Some(contact), Some(message)) = (contact, message) else { continue };
+            let taken = self.hand_over_item(contact, kept.number, &message).await;
+            // Other failures pass: at the next start it is tried again.
+            if let Err(HandOver::Agent(AgentError::NotNow { .. } | AgentError::UnknownConnection(_))) = taken
+            {
+                // Nobody was told that it is kept.
+                self.book().withdraw(kept.number).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes an item, and tells the contact. The agent has the event before the book has the change: after a kill in between it can be
+    /// made again.
+    pub(crate) async fn change(
+        &self,
+        contact: &Contact,
+        number: i64,
+        change: impl Fn(&mut Item) -> Result<ChatEvent, Refusal>,
+    ) -> anyhow::Result<MessageId> {
+        let (_, event) = self.book().plan_change(contact, number, &change).await.map_err(advised)?;
+        let body = compose::event(event, &mut rand::rng())?;
+        let sent = self.agent().connection(connection(contact)).send(&body).await;
+        let sent = sent.map_err(|error| about(contact, error))?;
+        self.book().keep_change(contact, number, &change).await?;
+        self.book().clean().await?;
+        Ok(sent.id())
+    }
+
+    /// Notes how far a message of ours has come.
+    pub(super) async fn delivered(
+        &self,
+        contact: &Contact,
+        id: MessageId,
+        delivery: Delivery,
+    ) -> anyhow::Result<()> {
+        let _in_order = self.handing_over.lock().await;
+        Ok(self.book().delivered(contact, id.number(), delivery, unix_millis()).await?)
+    }
+
+    /// Tells the contact that we delete them. None if they cannot be told.
+    pub(crate) async fn send_goodbye(&self, contact: &Contact) -> anyhow::Result<Option<MessageId>> {
+        match self.send_event(contact, ChatEvent::DirectDelete).await {
+            Ok(number) => Ok(Some(number)),
+            Err(AgentError::Storage(StorageError::NoSpace { .. })) => Ok(None),
+            Err(AgentError::Storage(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Sends a message that is no text of the user.
+    pub(super) async fn send_event(
+        &self,
+        contact: &Contact,
+        event: ChatEvent,
+    ) -> Result<MessageId, AgentError> {
+        let body = compose::short_event(event, &mut rand::rng());
+        Ok(self.agent().connection(connection(contact)).send(&body).await?.id())
+    }
+}
+
+/// Why a message was not handed over.
+#[derive(Debug, thiserror::Error)]
+enum HandOver {
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Book(#[from] BookError),
+}
