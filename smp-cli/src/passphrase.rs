@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     variable: &'static str,
+    question: &'static str,
     /// Said where there is no terminal.
     missing: &'static str,
 }
@@ -20,16 +21,19 @@ struct Kind {
 /// The passphrase of an identity.
 const IDENTITY: Kind = Kind {
     variable: "SMP_PASSPHRASE",
+    question: "Passphrase: ",
     missing: "The data is encrypted, and there is no terminal to ask for the passphrase; give it in the file of --passphrase-file, or in SMP_PASSPHRASE",
 };
 /// The passphrase of an archive.
 const ARCHIVE: Kind = Kind {
     variable: "SMP_ARCHIVE_PASSPHRASE",
+    question: "Passphrase of the archive: ",
     missing: "There is no terminal to ask for the passphrase of the archive; give it in the file of --archive-passphrase-file, or in SMP_ARCHIVE_PASSPHRASE",
 };
 /// The recovery phrase of an archive.
 const PHRASE: Kind = Kind {
     variable: "SMP_RECOVERY_PHRASE",
+    question: "The 24 words: ",
     missing: "There is no terminal to ask for the recovery phrase; give it in the file of --recovery-phrase-file, or in SMP_RECOVERY_PHRASE",
 };
 /// The most bytes of a file with a passphrase.
@@ -62,24 +66,32 @@ impl Passphrase {
             return Ok(Some(asked.clone()));
         }
         if let Some(file) = &self.file {
-            return read_file(file).map(Some);
+            return Ok(Some(Secret::Passphrase(first_line(file)?)));
         }
         Ok(variable(self.kind)?.map(Secret::Passphrase))
     }
 
     /// Asks at the terminal, and keeps the answer.
-    pub(crate) fn ask(&mut self, question: &str) -> anyhow::Result<Secret> {
-        let secret = Secret::Passphrase(ask(question, self.kind)?);
+    pub(crate) fn ask(&mut self) -> anyhow::Result<Secret> {
+        let secret = Secret::Passphrase(ask(self.kind.question, self.kind)?);
         self.asked = Some(secret.clone());
         Ok(secret)
     }
 
+    /// The known one, or asks for it.
+    pub(crate) fn get(&mut self) -> anyhow::Result<Secret> {
+        match self.known()? {
+            Some(known) => Ok(known),
+            None => self.ask(),
+        }
+    }
+
     /// The known one, or asks for a new one, twice.
     pub(crate) fn choose(&self) -> anyhow::Result<Secret> {
-        if let Some(known) = self.known()? {
-            return Ok(known);
+        match self.known()? {
+            Some(known) => Ok(known),
+            None => self.ask_new(),
         }
-        self.ask_new()
     }
 
     /// Asks for a new one, twice.
@@ -100,7 +112,7 @@ pub(crate) fn recovery_phrase(file: Option<&Path>) -> anyhow::Result<Secret> {
     let words = match (file, variable(PHRASE)?) {
         (Some(file), _) => first_line(file)?,
         (None, Some(words)) => words,
-        (None, None) => ask("The 24 words: ", PHRASE)?,
+        (None, None) => ask(PHRASE.question, PHRASE)?,
     };
     Ok(Secret::Recovery(words.parse::<RecoveryPhrase>()?))
 }
@@ -114,11 +126,7 @@ fn variable(kind: Kind) -> anyhow::Result<Option<Zeroizing<String>>> {
     }
 }
 
-/// The passphrase in the first line of a file.
-fn read_file(path: &Path) -> anyhow::Result<Secret> {
-    Ok(Secret::Passphrase(first_line(path)?))
-}
-
+/// The secret in the first line of a file.
 fn first_line(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let unreadable = || format!("The passphrase cannot be read from {}", path.display());
     let mut text = Zeroizing::new(String::new());

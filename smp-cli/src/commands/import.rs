@@ -64,11 +64,7 @@ fn secret(args: &ImportArgs) -> anyhow::Result<Secret> {
     if args.recovery_phrase || args.recovery_phrase_file.is_some() {
         return recovery_phrase(args.recovery_phrase_file.as_deref());
     }
-    let mut passphrase = Passphrase::of_archive(args.archive_passphrase_file.clone());
-    match passphrase.known()? {
-        Some(known) => Ok(known),
-        None => passphrase.ask("Passphrase of the archive: "),
-    }
+    Passphrase::of_archive(args.archive_passphrase_file.clone()).get()
 }
 
 /// Returns when the archive was made.

@@ -32,7 +32,7 @@ pub(crate) async fn run(
             )
         }
         PassphraseArgs::Change { new_passphrase_file } => {
-            let old = current(passphrase)?;
+            let old = passphrase.get()?;
             let new = match new_passphrase_file {
                 None => passphrase.ask_new()?,
                 file => Passphrase::new(file).choose()?,
@@ -44,7 +44,7 @@ pub(crate) async fn run(
             )
         }
         PassphraseArgs::Remove => {
-            let secret = current(passphrase)?;
+            let secret = passphrase.get()?;
             let key = smp_agent::application_key(&agent, &secret, book_key::PURPOSE).await?;
             // First: without the agent's key it could not be read any more.
             book_key::unseal(&dir.book_file(), key).await?;
@@ -66,11 +66,4 @@ pub(crate) async fn encrypt(dir: &DataDir, secret: &Secret) -> anyhow::Result<()
     // If this is cut off, it is done when the book is opened.
     let key = smp_agent::application_key(&agent, secret, book_key::PURPOSE).await?;
     book_key::seal(&dir.book_file(), &key).await
-}
-
-fn current(passphrase: &mut Passphrase) -> anyhow::Result<Secret> {
-    match passphrase.known()? {
-        Some(known) => Ok(known),
-        None => passphrase.ask("Passphrase: "),
-    }
 }

@@ -155,11 +155,8 @@ impl Identity {
 
     /// Ends the connection and forgets the contact.
     pub(crate) async fn remove(&self, contact: &Contact) -> anyhow::Result<()> {
-        match self.agent.connection(connection(contact)).delete().await {
-            // A crash came between the two halves of an earlier removal.
-            Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
-            Err(error) => Err(about(contact, error)),
-        }
+        let deleted = self.agent.connection(connection(contact)).delete().await;
+        self.forget(contact, deleted).await
     }
 
     /// Begins to receive what a contact sends on another relay: on this one, or on one of ours.
@@ -189,8 +186,14 @@ impl Identity {
 
     /// Forgets somebody who asks. They learn nothing.
     pub(crate) async fn refuse_request(&self, contact: &Contact) -> anyhow::Result<()> {
-        match self.agent.connection(connection(contact)).reject().await {
-            // A crash came between the two halves of an earlier refusal.
+        let rejected = self.agent.connection(connection(contact)).reject().await;
+        self.forget(contact, rejected).await
+    }
+
+    /// Forgets the contact of a connection that the agent has ended.
+    async fn forget(&self, contact: &Contact, ended: Result<(), AgentError>) -> anyhow::Result<()> {
+        match ended {
+            // A crash may have come between the two halves of an earlier attempt.
             Ok(()) | Err(AgentError::UnknownConnection(_)) => Ok(self.book.remove(contact).await?),
             Err(error) => Err(about(contact, error)),
         }
@@ -251,7 +254,7 @@ async fn open_agent(mut config: AgentConfig, passphrase: &mut Passphrase) -> any
     config.secret = passphrase.known()?;
     match Agent::open(config.clone()).await {
         Err(AgentError::Secret(SecretError::Needed(_))) => {
-            config.secret = Some(passphrase.ask("Passphrase: ")?);
+            config.secret = Some(passphrase.ask()?);
             Ok(Agent::open(config).await?)
         }
         opened => Ok(opened?),
