@@ -94,21 +94,13 @@ impl DataDir {
         let logs = ["-wal", "-shm"].map(|end| with_end(&self.book_file(), end));
         let kept = [self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
         let is_ours = |path: PathBuf| unfinished.iter().chain(&logs).chain(&kept).any(|own| *own == path);
-        let is_foreign = |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| !is_ours(entry.path()));
-        if fs::read_dir(&self.path).is_ok_and(|mut entries| entries.any(is_foreign)) {
-            bail!(
-                "{} holds other files; choose an empty or a new directory with --data-dir.",
-                self.path.display()
-            );
-        }
+        self.refuse_files(|path| !is_ours(path))?;
         durable::make_dir(&self.path)
             .and_then(|()| durable::restrict_to_owner(&self.path))
             .with_context(|| format!("The directory {} cannot be made", self.path.display()))?;
         let text = toml::to_string(settings)?;
         let header = "# Who you are and where you receive. Edit freely; new contacts use the new values.\n";
-        let settings = format!("{header}{text}");
-        durable::replace(&self.settings_file(), settings.as_bytes(), Access::Owner)
-            .with_context(|| format!("{} cannot be written", self.settings_file().display()))
+        self.write_settings(&format!("{header}{text}"))
     }
 
     /// Reads the settings of an existing identity.
@@ -164,6 +156,11 @@ impl DataDir {
             format!("{}[\n{}]{}", before.unwrap_or_default(), lines.concat(), behind.unwrap_or_default());
         // So that it can be read again.
         self.understand::<Settings>(&text)?;
+        self.write_settings(&text)
+    }
+
+    fn write_settings(&self, text: &str) -> anyhow::Result<()> {
+        let file = self.settings_file();
         durable::replace(&file, text.as_bytes(), Access::Owner)
             .with_context(|| format!("{} cannot be written", file.display()))
     }
@@ -184,7 +181,14 @@ impl DataDir {
     /// Fails if there is anything in the directory.
     pub(crate) fn refuse_used(&self) -> anyhow::Result<()> {
         self.refuse_existing()?;
-        if fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_some()) {
+        self.refuse_files(|_| true)
+    }
+
+    /// Fails if there are such files in the directory, or some that cannot be told.
+    fn refuse_files(&self, is_refused: impl Fn(PathBuf) -> bool) -> anyhow::Result<()> {
+        let is_refused =
+            |entry: io::Result<fs::DirEntry>| entry.map_or(true, |entry| is_refused(entry.path()));
+        if fs::read_dir(&self.path).is_ok_and(|mut entries| entries.any(is_refused)) {
             bail!(
                 "{} holds other files; choose an empty or a new directory with --data-dir.",
                 self.path.display()
