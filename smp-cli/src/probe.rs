@@ -60,7 +60,7 @@ impl Probe {
         let relay = address.without_password().to_string();
         let outcome = match network.hosts(address) {
             Some(address) => reach(&address, network).await.map_err(Problem::from),
-            None => Err(ClientError::OnionOnly).map_err(|_| Problem {
+            None => Err(Problem {
                 reason: "the relay has no onion host".to_owned(),
                 advice: "take another relay, or allow other hosts: --onion=preferred".to_owned(),
             }),
