@@ -5,6 +5,7 @@ use serde_json::json;
 use smp_agent::{ConnectionSummary, ShortLinkScheme};
 use smp_chat::Status;
 
+use super::notices::tell_no_short_link;
 use crate::args::{AddressArgs, ShownLink, Switch};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -84,8 +85,7 @@ async fn show(
         (Some(short), _) => short.to_uri(ShortLinkScheme::Simplex),
         (None, Some(full)) => {
             if !shown.full {
-                let sentence = "The relay is too old to keep short links; this is a full one.";
-                output.note("no_short_link", json!({}), sentence);
+                tell_no_short_link(output);
             }
             full.to_string()
         }

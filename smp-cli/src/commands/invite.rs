@@ -3,7 +3,7 @@
 use serde_json::json;
 use smp_agent::{ConnectionId, ShortLinkScheme};
 
-use super::notices::explain;
+use super::notices::{explain, tell_no_short_link};
 use super::stop::Stop;
 use super::texts::show_new_texts;
 use crate::args::InviteArgs;
@@ -70,8 +70,7 @@ async fn make_link(
     if let Some(short) = invitation.short {
         return Ok((connection, short.to_uri(ShortLinkScheme::Simplex)));
     }
-    let sentence = "The relay is too old to keep short links; this is a full one.";
-    output.note("no_short_link", json!({}), sentence);
+    tell_no_short_link(output);
     Ok((connection, invitation.full.to_string()))
 }
 

@@ -31,6 +31,12 @@ pub(super) fn explain(notice: &Notice, output: &Output) {
     }
 }
 
+/// Says that a link is a full one, where a short one was to be made.
+pub(super) fn tell_no_short_link(output: &Output) {
+    let sentence = "The relay is too old to keep short links; this is a full one.";
+    output.note("no_short_link", json!({}), sentence);
+}
+
 /// The next notice, explained, or none if the time is over or there will be no more.
 pub(super) async fn next_before(
     session: &mut Session,
