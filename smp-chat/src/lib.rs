@@ -15,6 +15,7 @@
 mod book;
 pub mod compose;
 pub mod conversation;
+mod kept;
 mod names;
 pub mod profile;
 mod visible;

@@ -4,6 +4,8 @@ use rand::CryptoRng;
 use serde_json::{Map, Value, json};
 use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
 
+use crate::kept;
+
 /// A feature of conversations that both sides have to allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -129,14 +131,13 @@ fn profile(name: &str) -> Profile {
 
 /// A profile as JSON, to be kept.
 pub(crate) fn json_of(profile: &Profile) -> String {
-    String::from_utf8_lossy(&ChatMessage::new(None, ChatEvent::Info(profile.clone())).encode()).into_owned()
+    kept::written(ChatEvent::Info(profile.clone()))
 }
 
 /// A profile that was kept.
 pub(crate) fn profile_of(json: &str) -> Option<Profile> {
-    let mut read = smp_protocol::chat::decode_messages(json.as_bytes());
-    match read.pop() {
-        Some(Ok(ChatMessage { event: ChatEvent::Info(profile), .. })) => Some(profile),
+    match kept::read(json)? {
+        ChatEvent::Info(profile) => Some(profile),
         _ => None,
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use smp_protocol::chat::{ChatEvent, ChatMessage, Reaction, SharedMessageId, decode_messages};
+use smp_protocol::chat::{ChatEvent, Reaction, SharedMessageId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
 use super::BookError;
 use crate::conversation::{Delivery, GivenReaction, Item, Order, Side};
+use crate::kept::{read, written};
 
 /// A number and a part of an [`Order`].
 type Place = (i64, i64);
@@ -55,14 +56,6 @@ fn place(order: Order) -> Place {
 
 fn order((number, part): Place) -> Order {
     Order { number, part }
-}
-
-fn written(event: ChatEvent) -> String {
-    String::from_utf8_lossy(&ChatMessage::new(None, event).encode()).into_owned()
-}
-
-fn read(event: &str) -> Option<ChatEvent> {
-    decode_messages(event.as_bytes()).pop()?.ok().map(|message| message.event)
 }
 
 impl Given {

@@ -29,12 +29,13 @@ const CHAT: &[(&str, &[&str])] = &[
     ("visible", &[]),
     ("names", &["visible"]),
     ("words", &[]),
-    ("profile", &[]),
+    ("kept", &[]),
+    ("profile", &["kept"]),
     // Decisions.
     ("conversation", &["words"]),
     ("compose", &["conversation"]),
     // All of it, kept.
-    ("book", &["compose", "conversation", "names", "profile", "words"]),
+    ("book", &["compose", "conversation", "kept", "names", "profile", "words"]),
 ];
 
 /// `dispatch -> shared -> commands -> session`; leaves first.
