@@ -128,10 +128,8 @@ impl ConnectionHandle {
     /// When it is dropped it is done or not.
     pub async fn set_auto_accept(&self, auto_accept: Option<&[u8]>) -> Result<(), AgentError> {
         let step = self.engine().steps.step(self.id(), |connection, _| {
-            let (id, status) = (connection.id, connection.phase.status());
-            let advice = "name a contact address";
-            let address =
-                connection.address.as_mut().ok_or(AgentError::NotNow { connection: id, status, advice })?;
+            let refused = connection.not_now(connection.phase.status(), "name a contact address");
+            let address = connection.address.as_mut().ok_or(refused)?;
             address.auto_accept = auto_accept.map(<[u8]>::to_vec);
             Ok(())
         });

@@ -61,11 +61,8 @@ impl ConnectionHandle {
                     return Ok(());
                 }
                 ConnectionStatus::Invited | ConnectionStatus::Address | ConnectionStatus::Failed => {
-                    return Err(AgentError::NotNow {
-                        connection: connection.id,
-                        status: connection.phase.status(),
-                        advice: "it can be accepted once somebody has joined",
-                    });
+                    let advice = "it can be accepted once somebody has joined";
+                    return Err(connection.not_now(connection.phase.status(), advice));
                 }
             }
             check_info(self.engine(), connection, own_info)?;
@@ -155,11 +152,8 @@ impl ConnectionHandle {
     pub async fn give_up(&self) -> Result<(), AgentError> {
         let step = self.engine().steps.step(self.id, |connection, request| {
             if connection.phase != Phase::Connected {
-                return Err(AgentError::NotNow {
-                    connection: connection.id,
-                    status: connection.phase.status(),
-                    advice: "messages can be given up once it is connected",
-                });
+                let advice = "messages can be given up once it is connected";
+                return Err(connection.not_now(connection.phase.status(), advice));
             }
             connection.nothing_waits();
             request.give_up = Some(SendError::GivenUp);

@@ -35,11 +35,7 @@ impl Connection {
         effects: &mut Effects,
     ) -> Result<MessageId, AgentError> {
         if !self.can_send() {
-            return Err(AgentError::NotNow {
-                connection: self.id,
-                status: self.phase.status(),
-                advice: "messages can be sent once it is connected",
-            });
+            return Err(self.not_now(self.phase.status(), "messages can be sent once it is connected"));
         }
         let limit = self.message_limit();
         if body.len() > limit {

@@ -52,7 +52,7 @@ pub(crate) use suspension::Suspension;
 pub(crate) use sync::Resync;
 
 use crate::config::AgentConfig;
-use crate::error::ConnectionError;
+use crate::error::{AgentError, ConnectionError};
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId, UserId};
 use crate::session_key::Owner;
@@ -236,6 +236,11 @@ impl Connection {
     pub(crate) fn of(mut self, user: UserId) -> Self {
         self.user = user;
         self
+    }
+
+    /// The error for a call that needs another state than it is in, with the next step for the user.
+    pub(crate) fn not_now(&self, status: &'static str, advice: &'static str) -> AgentError {
+        AgentError::NotNow { connection: self.id, status, advice }
     }
 
     /// The owner of the sessions that its commands go through.

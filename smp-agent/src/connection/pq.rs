@@ -46,18 +46,15 @@ impl Connection {
 
     /// The application wants post-quantum keys, or does not any more.
     pub(crate) fn set_post_quantum(&mut self, wanted: bool, config: &AgentConfig) -> Result<(), AgentError> {
-        let refused = |status, advice| AgentError::NotNow { connection: self.id, status, advice };
         if self.phase != Phase::Connected {
-            return Err(refused(
-                self.phase.status(),
-                "post-quantum keys can be switched once it is connected",
-            ));
+            return Err(
+                self.not_now(self.phase.status(), "post-quantum keys can be switched once it is connected")
+            );
         }
         if wanted && !self.can_have_pq(config) {
-            return Err(refused(
-                "of a version that knows no post-quantum keys",
-                "ask the other side to update",
-            ));
+            return Err(
+                self.not_now("of a version that knows no post-quantum keys", "ask the other side to update")
+            );
         }
         self.pq_support |= wanted;
         self.pq_refused = !wanted;

@@ -37,12 +37,11 @@ impl Suspension {
 impl Connection {
     /// Begins to suspend the own queue. Does nothing if that has begun.
     pub(crate) fn suspend(&mut self) -> Result<(), AgentError> {
-        let refused = |status, advice| AgentError::NotNow { connection: self.id, status, advice };
         if !matches!(self.phase, Phase::Connected | Phase::Listening) {
-            return Err(refused(self.phase.status(), "it can be suspended once it is connected"));
+            return Err(self.not_now(self.phase.status(), "it can be suspended once it is connected"));
         }
         if self.moving.receive.is_some() {
-            return Err(refused("moving to another queue", "wait until that is done, or abort it"));
+            return Err(self.not_now("moving to another queue", "wait until that is done, or abort it"));
         }
         if self.suspension == Suspension::None {
             self.suspension = Suspension::Wanted;
@@ -57,11 +56,9 @@ impl Connection {
                 self.suspension = Suspension::None;
                 Ok(())
             }
-            Suspension::Asked | Suspension::Done => Err(AgentError::NotNow {
-                connection: self.id,
-                status: "suspended at its relay, which is final",
-                advice: "connect again",
-            }),
+            Suspension::Asked | Suspension::Done => {
+                Err(self.not_now("suspended at its relay, which is final", "connect again"))
+            }
         }
     }
 

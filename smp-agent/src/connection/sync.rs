@@ -121,18 +121,19 @@ impl Connection {
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), AgentError> {
-        let refused = |status, advice| AgentError::NotNow { connection: self.id, status, advice };
         if self.phase != Phase::Connected {
-            return Err(refused(self.phase.status(), "its encryption can be renewed once it is connected"));
+            return Err(
+                self.not_now(self.phase.status(), "its encryption can be renewed once it is connected")
+            );
         }
         if self.agent_version < RENEGOTIATION {
-            return Err(refused("of a version that cannot renew its encryption", "connect again"));
+            return Err(self.not_now("of a version that cannot renew its encryption", "connect again"));
         }
         match self.resync.state {
             SyncState::Allowed | SyncState::Required => {}
             SyncState::Started if force => return self.send_keys_again(config, effects),
             SyncState::Ok | SyncState::Agreed if force => {}
-            SyncState::Ok => return Err(refused("in order", "its encryption need not be renewed")),
+            SyncState::Ok => return Err(self.not_now("in order", "its encryption need not be renewed")),
             SyncState::Started | SyncState::Agreed => return Ok(()),
         }
         self.propose(config, rng, effects).map_err(|StateError| AgentError::Encryption(self.id))

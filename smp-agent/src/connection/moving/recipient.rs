@@ -19,18 +19,19 @@ impl Connection {
         rng: &mut impl CryptoRng,
         effects: &mut Effects,
     ) -> Result<(), AgentError> {
-        let refused = |status, advice| AgentError::NotNow { connection: self.id, status, advice };
         if self.phase != Phase::Connected {
-            return Err(refused(self.phase.status(), "its queue can be moved once it is connected"));
+            return Err(self.not_now(self.phase.status(), "its queue can be moved once it is connected"));
         }
         if self.moving.receive.is_some() || self.moving.draining.is_some() {
-            return Err(refused("moving to another queue already", "wait until that is done, or abort it"));
+            return Err(
+                self.not_now("moving to another queue already", "wait until that is done, or abort it")
+            );
         }
         if !self.in_sync() {
-            return Err(refused("renewing its encryption", "wait until the other side has answered"));
+            return Err(self.not_now("renewing its encryption", "wait until the other side has answered"));
         }
         if self.is_suspended() {
-            return Err(refused("suspended", "connect again: the other side's answers would not come"));
+            return Err(self.not_now("suspended", "connect again: the other side's answers would not come"));
         }
         let queue = ReceiveQueue::new(relay, config.versions.client.max(), rng);
         self.moving.receive = Some(ReceiveMove { queue, stage: ReceiveStage::Creating, said: 0 });
@@ -40,12 +41,10 @@ impl Connection {
 
     /// Gives up a move of the own queue, which is possible until the peer was told to use the new one.
     pub(crate) fn abort_rotation(&mut self, effects: &mut Effects) -> Result<(), AgentError> {
-        let connection = self.id;
-        let refused = |status, advice| AgentError::NotNow { connection, status, advice };
         let Some(moving) = self.moving.receive.take_if(|moving| moving.stage < ReceiveStage::Used) else {
             return Err(match self.moving.receive {
-                Some(_) => refused("about to use the new queue", "wait until that is done"),
-                None => refused("not moving to another queue", "there is nothing to abort"),
+                Some(_) => self.not_now("about to use the new queue", "wait until that is done"),
+                None => self.not_now("not moving to another queue", "there is nothing to abort"),
             });
         };
         effects.deleted.extend(moving.queue.created.is_some().then_some(moving.queue));
