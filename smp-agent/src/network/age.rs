@@ -46,6 +46,7 @@ pub(crate) async fn expire(engine: &Engine) -> Result<(), AgentError> {
     let mut last = 0;
     loop {
         let waiting = steps.store.waiting_since(steps.day() - days, last, EXPIRED_AT_ONCE).await?;
+        let mut commits = Vec::with_capacity(waiting.len());
         for (row, id, message) in &waiting {
             last = *row;
             // It is loaded with this, if it was not.
@@ -62,9 +63,11 @@ pub(crate) async fn expire(engine: &Engine) -> Result<(), AgentError> {
                 }
                 Ok(())
             });
-            if let Some(((), commit)) = unless_gone(step.await)? {
-                commit.durable().await?;
-            }
+            commits.extend(unless_gone(step.await)?.map(|((), commit)| commit));
+        }
+        // Many of them are written together.
+        for commit in commits {
+            commit.durable().await?;
         }
         if waiting.is_empty() {
             return Ok(());
