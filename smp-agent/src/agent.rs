@@ -191,8 +191,7 @@ impl Agent {
     /// When it is dropped the reserve may be given up; it is made again as soon as there is space.
     pub async fn met_full_disk(&self) -> bool {
         let reserve = self.engine.steps.reserve.clone();
-        let met = self.engine.surroundings().spawner.spawn_blocking(move || reserve.met_full()).await;
-        met.unwrap_or(false)
+        self.engine.blocking(move || reserve.met_full()).await.unwrap_or(false)
     }
 
     /// The machine is on another network: all sessions with relays are made anew at once, and what waits to be tried

@@ -42,9 +42,7 @@ impl Task {
             Command::SecurePeer => connection.send.clone().map(Self::SecurePeer),
         }
     }
-}
 
-impl Task {
     fn name(&self) -> &'static str {
         match self {
             Self::FetchLink(_) => "FetchLink",

@@ -14,7 +14,7 @@ pub(super) async fn watch_disk(engine: Arc<Engine>) {
         while reserve.is_given_up() {
             tokio::time::sleep(engine.config.timeouts.disk).await;
             let reserve = reserve.clone();
-            let made = engine.surroundings().spawner.spawn_blocking(move || reserve.recover()).await;
+            let made = engine.blocking(move || reserve.recover()).await;
             if matches!(made, Ok(true)) {
                 engine.tell(Event::StorageRecovered);
                 take_more(&engine).await;

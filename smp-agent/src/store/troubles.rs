@@ -28,7 +28,7 @@ pub(crate) enum TroubleChange {
 }
 
 /// Connections are numbered from 1 on.
-pub(super) fn connection_column(session: &SessionKey) -> i64 {
+fn connection_column(session: &SessionKey) -> i64 {
     session.connection.map_or(0, ConnectionId::number)
 }
 
