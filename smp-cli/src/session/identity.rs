@@ -1,5 +1,7 @@
 //! An identity: its agent, its book of contacts and conversations, and its settings; what every command does with contacts.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, RelayAddress,
@@ -65,10 +67,13 @@ impl Identity {
 
     /// Enters connections that a kill kept out of the book: nobody could list or remove them.
     async fn enter_unknown_connections(&self) -> anyhow::Result<()> {
+        let contacts = self.book.contacts().await?;
+        let known: HashMap<i64, &Contact> =
+            contacts.iter().map(|contact| (contact.connection, contact)).collect();
         for connection in self.agent.connections().await? {
             let number = connection.id.number();
-            if let Some(contact) = self.book.by_connection(number).await? {
-                self.follow_request(&contact, connection.status).await?;
+            if let Some(contact) = known.get(&number) {
+                self.follow_request(contact, connection.status).await?;
                 continue;
             }
             let status = match connection.status {
