@@ -101,8 +101,8 @@ impl Book {
     }
 }
 
-/// Records a line, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came before this one: the places of
-/// lines that were shown are not needed any more.
+/// Records a line, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came
+/// before this one: the places of lines that were shown are not needed any more.
 pub(super) async fn insert(
     step: &mut SqliteConnection,
     contact: &Contact,
