@@ -1,14 +1,6 @@
 //! Contact addresses, groups and channels, given to `smp join`.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay};
+use crate::common::{Person, TestRelay};
 use smp_agent::{Agent, AgentConfig, Event, Events, RelayAddress};
 use smp_protocol::chat::{
     ChatEvent, ChatMessage, ContactRequest, MessageContent, Profile, SharedMessageId, decode_messages,

@@ -1,14 +1,6 @@
 //! An identity that is encrypted under a passphrase is there with it only.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 use std::path::{Path, PathBuf};
 
 fn written(folder: &Path, passphrase: &str) -> PathBuf {

@@ -1,14 +1,6 @@
 //! From nothing to a contact.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay};
+use crate::common::{Person, TestRelay};
 
 #[test]
 fn the_program_alone_says_the_next_step() {

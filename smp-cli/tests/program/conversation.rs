@@ -1,20 +1,12 @@
 //! Two people talk, each command a process of its own.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 /// The texts that `smp --json listen` with these arguments shows.
 fn listen(person: &Person, args: &[&str]) -> Vec<String> {
     let lines = person.ok(&[&["--json", "listen"], args].concat());
     let objects: Vec<_> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    common::texts(objects.iter())
+    crate::common::texts(objects.iter())
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The program as its users run it, and a relay for it.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::expect_used)]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use smp_server::{Relay, RunningRelay};
 use smp_transport::surroundings::Surroundings;
 
 /// A relay in this process, on a port that it keeps over restarts.
-pub struct TestRelay {
+pub(crate) struct TestRelay {
     runtime: tokio::runtime::Runtime,
     dir: PathBuf,
     running: Option<RunningRelay>,
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl TestRelay {
-    pub fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let created = local::standalone(dir, &Surroundings::machine()).unwrap();
         let address = created.address.to_string();
@@ -27,12 +27,12 @@ impl TestRelay {
         relay
     }
 
-    pub fn up(&mut self) {
+    pub(crate) fn up(&mut self) {
         let config = local::settings(&self.dir).unwrap();
         self.running = Some(self.runtime.block_on(Relay::start(config)).unwrap());
     }
 
-    pub fn down(&mut self) {
+    pub(crate) fn down(&mut self) {
         if let Some(relay) = self.running.take() {
             self.runtime.block_on(relay.kill());
         }
@@ -40,26 +40,26 @@ impl TestRelay {
 }
 
 /// Somebody with a data directory of their own.
-pub struct Person {
+pub(crate) struct Person {
     dir: PathBuf,
 }
 
 impl Person {
-    pub fn new(dir: PathBuf) -> Self {
+    pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir }
     }
 
-    pub fn create(name: &str, dir: PathBuf, relay: &TestRelay) -> Self {
+    pub(crate) fn create(name: &str, dir: PathBuf, relay: &TestRelay) -> Self {
         let person = Self { dir };
         person.ok(&["init", "--name", name, "--relay", &relay.address]);
         person
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smp"));
         command
             .env_remove("SMP_DATA_DIR")
@@ -70,19 +70,19 @@ impl Person {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// Standard output of a run that must succeed.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The exit code and the sentence of a run that must not succeed: one line on standard error, and nothing else.
-    pub fn refused(&self, args: &[&str]) -> (i32, String) {
+    pub(crate) fn refused(&self, args: &[&str]) -> (i32, String) {
         let output = self.run(args);
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{args:?} succeeded");
@@ -91,18 +91,18 @@ impl Person {
     }
 
     /// The invitation link, for a contact of this name.
-    pub fn invite(&self, contact: &str) -> String {
+    pub(crate) fn invite(&self, contact: &str) -> String {
         self.invite_with(&["invite", contact])
     }
 
-    pub fn invite_with(&self, args: &[&str]) -> String {
+    pub(crate) fn invite_with(&self, args: &[&str]) -> String {
         let line = self.ok(&[&["--json"], args].concat());
         let invitation: serde_json::Value = serde_json::from_str(&line).unwrap();
         invitation["link"].as_str().unwrap().to_owned()
     }
 
     /// `smp --json listen` in the background.
-    pub fn listen(&self) -> Listener {
+    pub(crate) fn listen(&self) -> Listener {
         let mut child =
             self.command(&["--json", "listen"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -115,12 +115,12 @@ impl Person {
 }
 
 /// The texts of messages among these objects.
-pub fn texts<'a>(objects: impl Iterator<Item = &'a serde_json::Value>) -> Vec<String> {
+pub(crate) fn texts<'a>(objects: impl Iterator<Item = &'a serde_json::Value>) -> Vec<String> {
     let messages = objects.filter(|object| object["event"] == "message");
     messages.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
 }
 
-pub struct Listener {
+pub(crate) struct Listener {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     passed_over: Vec<serde_json::Value>,
@@ -128,7 +128,7 @@ pub struct Listener {
 
 impl Listener {
     /// The next object about this event; others are kept for later.
-    pub fn until(&mut self, event: &str) -> serde_json::Value {
+    pub(crate) fn until(&mut self, event: &str) -> serde_json::Value {
         if let Some(index) = self.passed_over.iter().position(|object| object["event"] == event) {
             return self.passed_over.remove(index);
         }
@@ -143,7 +143,7 @@ impl Listener {
     }
 
     /// The next object, whatever it is about.
-    pub fn next(&mut self) -> serde_json::Value {
+    pub(crate) fn next(&mut self) -> serde_json::Value {
         if !self.passed_over.is_empty() {
             return self.passed_over.remove(0);
         }
@@ -152,14 +152,14 @@ impl Listener {
     }
 
     /// Ends it as Ctrl-C does, when it is done with what it has printed.
-    pub fn interrupt(mut self) {
+    pub(crate) fn interrupt(mut self) {
         let process = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
         nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGKILL. Returns the texts that it printed and that nobody asked for.
-    pub fn kill(mut self) -> Vec<String> {
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let printed = self.lines.by_ref().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
@@ -176,7 +176,7 @@ impl Drop for Listener {
 }
 
 /// Two people who are connected, under their names.
-pub fn connected(folder: &Path, relay: &TestRelay) -> (Person, Person) {
+pub(crate) fn connected(folder: &Path, relay: &TestRelay) -> (Person, Person) {
     let alice = Person::create("alice", folder.join("alice"), relay);
     let bob = Person::create("bob", folder.join("bob"), relay);
     let link = alice.invite("bob");

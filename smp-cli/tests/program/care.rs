@@ -1,16 +1,8 @@
 //! Messages of apps besides texts, and lost files.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::fs;
 
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 #[test]
 fn a_removed_contact_is_told() {
@@ -49,7 +41,7 @@ fn long_texts_arrive_whole_or_in_parts() {
         let lines = bob.ok(&["--json", "listen", "--count", count, "--for", "60"]);
         let objects: Vec<serde_json::Value> =
             lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        common::texts(objects.iter())
+        crate::common::texts(objects.iter())
     };
     let whole = "x".repeat(15_000);
     alice.ok(&["send", "bob", &whole]);

@@ -1,17 +1,9 @@
 //! Several commands on one data directory at once.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 #[test]
 fn commands_work_while_another_one_listens() {

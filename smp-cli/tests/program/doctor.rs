@@ -1,14 +1,6 @@
 //! Findings, each with its next step; and contacts that move and are renewed.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 /// The findings, and the exit code.
 fn findings(person: &Person) -> (Vec<serde_json::Value>, i32) {

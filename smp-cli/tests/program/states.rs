@@ -1,17 +1,11 @@
 //! Troubles of a contact are shown as long as they last, and `smp send` says so.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
 
 use std::io::Write as _;
 use std::process::Stdio;
 
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 use serde_json::{Value, json};
 
 /// The line of `smp --json contacts` about the only contact.

@@ -1,17 +1,9 @@
 //! Conversations as they are kept, and changes to what was said.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 use serde_json::Value;
 
 /// The objects that a command prints.

@@ -1,14 +1,6 @@
 //! Wrong input: each gets one sentence that says what to do, and an exit code, and loses nothing.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 #[track_caller]
 fn says(refusal: (i32, String), expected: &str) {

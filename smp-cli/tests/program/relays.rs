@@ -1,14 +1,6 @@
 //! Relays of an identity, and the ways to them.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::{Person, TestRelay, connected};
+use crate::common::{Person, TestRelay, connected};
 
 fn objects(lines: &[u8]) -> Vec<serde_json::Value> {
     std::str::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -1,19 +1,12 @@
 //! A person whose disk is full goes on receiving, and is told what to free.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests are programs of their own, with the time and chance of this machine"
-)]
-#![allow(clippy::unwrap_used)]
-
-mod common;
-#[path = "../../tests/support/small_disk.rs"]
+#[path = "../../../tests/support/small_disk.rs"]
 mod small_disk;
 
 use std::io::Write as _;
 use std::process::Stdio;
 
-use common::{Listener, Person, TestRelay};
+use crate::common::{Listener, Person, TestRelay};
 use small_disk::SmallDisk;
 
 /// Large enough for an identity, its reserve (an eighth) and some texts.

@@ -1,0 +1,24 @@
+//! The program `smp`, run as people and programs run it: one file for each subject.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are programs of their own, with the time and chance of this machine"
+)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+mod address;
+mod archive;
+mod care;
+mod chat;
+mod conversation;
+mod doctor;
+mod first_minute;
+mod full_disk;
+mod history;
+mod passphrase;
+mod relays;
+mod states;
+mod together;
+mod wrong_input;
