@@ -21,7 +21,9 @@ pub mod profile;
 mod visible;
 pub mod words;
 
-pub use book::{Book, BookError, Contact, Introduction, KeptItem, NewLine, Received, Status};
+pub use book::{
+    Book, BookError, Contact, Introduction, KeptItem, MAX_UNREAD, NewLine, Overview, Received, Status,
+};
 pub use conversation::Conversation;
 pub use names::{MAX_NAME, is_addressable, printable};
 pub use visible::{is_visible, visible};

@@ -103,7 +103,8 @@ impl Book {
             None => self.free_name("contact", connection).await?,
         };
         sqlx::query(
-            "INSERT INTO contacts (connection, name, name_is_ours, status, link, asks) VALUES (?, ?, ?, ?, ?, ?)
+            "INSERT INTO contacts (connection, name, name_is_ours, status, link, asks, active)
+             VALUES (?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'items'), 0))
              ON CONFLICT (connection) DO NOTHING",
         )
         .bind(connection)
@@ -235,7 +236,8 @@ impl Book {
 
     /// Notes how far the contact has come; a used invitation is forgotten.
     pub async fn set_status(&self, contact: &Contact, status: Status) -> Result<(), BookError> {
-        let query = "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END, asks = ?3 WHERE id = ?2";
+        let query = "UPDATE contacts SET status = ?1, link = CASE WHEN ?1 = 'invited' THEN link END, asks = ?3,
+                     active = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'items'), 0) WHERE id = ?2";
         let asks = status == Status::Requested;
         sqlx::query(query).bind(status).bind(contact.id).bind(asks).execute(&self.pool).await?;
         Ok(())

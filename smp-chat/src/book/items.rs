@@ -109,6 +109,27 @@ impl Book {
         Ok(items)
     }
 
+    /// The items of a conversation behind the item `after`, oldest first: at most `limit`.
+    pub async fn history_after(
+        &self,
+        contact: &Contact,
+        after: i64,
+        limit: u32,
+        now: i64,
+    ) -> Result<Vec<KeptItem>, BookError> {
+        let items = sqlx::query_as(
+            "SELECT * FROM items WHERE contact = ? AND visible = 1 AND id > ? AND (expires IS NULL OR expires > ?)
+             ORDER BY id LIMIT ?",
+        )
+        .bind(contact.id)
+        .bind(after)
+        .bind(now)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(items)
+    }
+
     /// The last items in which a text stands, in capital letters or not, oldest first: of one contact, or of all.
     pub async fn search(
         &self,

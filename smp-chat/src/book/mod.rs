@@ -8,6 +8,8 @@ mod contacts;
 mod error;
 mod items;
 mod lines;
+mod overview;
+mod read;
 mod received;
 mod schema;
 mod state;
@@ -24,6 +26,7 @@ pub use self::contacts::{Contact, Introduction};
 pub use self::error::BookError;
 pub use self::items::KeptItem;
 pub use self::lines::NewLine;
+pub use self::overview::{MAX_UNREAD, Overview};
 pub use self::received::Received;
 pub use self::status::Status;
 

@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::contacts::{Contact, set_versions};
 use super::lines::{self, Origin};
+use super::read;
 use super::state::{Row, save};
 use super::{Book, BookError};
 use crate::conversation::{Conversation, Effect, Item, Order, named};
@@ -61,6 +62,7 @@ impl Book {
     ) -> Result<(), BookError> {
         let known = concerned(step, contact, order, &named(&message)).await?;
         let mut rows: Vec<Option<i64>> = known.iter().map(|row| Some(row.id)).collect();
+        let hidden: Vec<i64> = known.iter().filter(|row| !row.item.is_visible()).map(|row| row.id).collect();
         let mut conversation = Conversation { items: known.into_iter().map(|row| row.item).collect() };
         let outcome = conversation.receive(message, order, at);
         rows.resize(conversation.items.len(), None);
@@ -69,6 +71,9 @@ impl Book {
                 continue;
             };
             let id = save(step, contact.id, *row, item).await?;
+            if item.is_visible() && hidden.contains(&id) {
+                read::appeared(step, contact, id).await?;
+            }
             if item.is_deleted {
                 lines::take_back(step, id).await?;
             }

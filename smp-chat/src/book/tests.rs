@@ -426,3 +426,148 @@ async fn of_many_names_the_nearest_are_offered() {
     let sentence = book.require("Karolina").await.unwrap_err().to_string();
     assert!(sentence.contains("are: carolina, ") && sentence.contains("of 31"), "{sentence}");
 }
+
+/// The names of all contacts with what is unread, those with whom something happened last first.
+async fn overview(book: &Book) -> Vec<(String, u32)> {
+    let overview = book.overview().await.unwrap();
+    let unread = book.unread().await.unwrap();
+    for entry in &overview {
+        assert_eq!(entry.unread, unread.get(&entry.contact.id).copied().unwrap_or_default());
+    }
+    overview.into_iter().map(|entry| (entry.contact.name, entry.unread)).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_is_unread_behind_its_mark() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let carol = book.add(2, Some("carol"), Status::Connected, None).await.unwrap();
+    let named = |bob: u32, carol: u32| [("bob".to_owned(), bob), ("carol".to_owned(), carol)];
+    take(&book, &carol, 1, &new(1, "hello")).await;
+    take(&book, &bob, 1, &new(1, "one")).await;
+    take(&book, &bob, 2, &new(2, "two")).await;
+    assert_eq!(overview(&book).await, named(2, 1));
+    let items = book.history(&bob, None, 9, 0).await.unwrap();
+    assert!(book.read(&bob, items[0].number, 0).await.unwrap());
+    assert_eq!(overview(&book).await, named(1, 1));
+    // A line that was read needs not be shown any more; the others are.
+    assert_eq!(show(&book).await, ["hello", "two"]);
+    assert!(book.read(&bob, items[1].number, 0).await.unwrap());
+    assert!(!book.read(&bob, items[0].number, 0).await.unwrap());
+    assert_eq!(overview(&book).await, named(0, 1));
+    // Ours are never unread, and bring the contact to the front.
+    book.write(&carol, &written("ours"), 0).await.unwrap();
+    assert_eq!(overview(&book).await, [("carol".to_owned(), 1), ("bob".to_owned(), 0)]);
+    book.mark_read(&carol, i64::MAX).await.unwrap();
+    assert!(book.unread().await.unwrap().is_empty());
+    // Somebody new is the first, until something is said.
+    book.add(3, Some("dave"), Status::Requested, None).await.unwrap();
+    assert_eq!(overview(&book).await[0].0, "dave");
+    take(&book, &bob, 3, &new(3, "three")).await;
+    assert_eq!(overview(&book).await[0], ("bob".to_owned(), 1));
+}
+
+#[tokio::test]
+async fn a_text_that_is_completed_later_is_unread() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let mut live = new(1, "half");
+    live["params"]["live"] = true.into();
+    take(&book, &bob, 1, &live).await;
+    let ours = book.write(&bob, &written("ours"), 0).await.unwrap();
+    book.read(&bob, ours, 0).await.unwrap();
+    let content = json!({ "content": { "type": "text", "text": "whole" } });
+    take(&book, &bob, 2, &about("x.msg.update", 1, content)).await;
+    assert_eq!(overview(&book).await, [("bob".to_owned(), 1)]);
+    book.read(&bob, ours, 0).await.unwrap();
+    // An edit of what was read is not.
+    let content = json!({ "content": { "type": "text", "text": "other" } });
+    take(&book, &bob, 3, &about("x.msg.update", 1, content)).await;
+    assert_eq!(overview(&book).await, [("bob".to_owned(), 0)]);
+}
+
+#[tokio::test]
+async fn messages_disappear_from_when_they_were_read() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let mut timed = new(1, "a passing secret");
+    timed["params"]["ttl"] = 60.into();
+    take(&book, &bob, 1, &timed).await;
+    book.read(&bob, i64::MAX, 5_000).await.unwrap();
+    assert_eq!(book.expire(64_999).await.unwrap(), Some(65_000));
+    assert_eq!(book.expire(65_000).await.unwrap(), None);
+    assert!(history(&book, &bob).await.is_empty());
+}
+
+/// A book of the version before, with a message that was shown and one that was not.
+#[tokio::test]
+async fn messages_of_before_were_read_if_they_were_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let old = earlier(&path).await;
+    let mut before = schema::migrations();
+    before.migrations.to_mut().truncate(8);
+    before.run(&old).await.unwrap();
+    for sql in [
+        "INSERT INTO contacts (id, connection, name, name_is_ours, status) VALUES (1, 1, 'bob', 0, 'connected'), (2, 2, 'carol', 0, 'connected'), (3, 3, 'dave', 0, 'connected')",
+        "INSERT INTO items (id, contact, ours, number, part, at, delivery, visible, typing, state) VALUES
+             (1, 1, 0, 1, 0, 0, 0, 1, 0, '{}'), (2, 1, 0, 2, 0, 0, 0, 1, 0, '{}'), (3, 2, 0, 1, 0, 0, 0, 1, 0, '{}')",
+        "INSERT INTO texts (contact, agent_id, part, at, text, kind, item) VALUES (1, 1, 0, 0, NULL, 'text', 1), (1, 2, 0, 0, 'new', 'text', 2)",
+    ] {
+        sqlx::query(sql).execute(&old).await.unwrap();
+    }
+    old.close().await;
+    let book = Book::open(&path, None, true).await.unwrap();
+    let expected = [("carol", 0), ("bob", 1), ("dave", 0)].map(|(name, unread)| (name.to_owned(), unread));
+    assert_eq!(overview(&book).await, expected);
+}
+
+/// Steps of SQLite's machine that a work takes.
+async fn steps<T>(book: &Book, work: impl AsyncFnOnce() -> T) -> (usize, T) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let count = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let mut connection = book.pool.acquire().await.unwrap();
+    connection.lock_handle().await.unwrap().set_progress_handler(10, move || {
+        counted.fetch_add(10, Ordering::Relaxed);
+        true
+    });
+    drop(connection);
+    let done = work().await;
+    book.pool.acquire().await.unwrap().lock_handle().await.unwrap().remove_progress_handler();
+    (count.load(Ordering::Relaxed), done)
+}
+
+#[tokio::test]
+async fn nothing_that_a_key_asks_for_is_linear_in_the_messages() {
+    let mut measured = Vec::new();
+    for messages in [200, 4000] {
+        let (_folder, book) = book().await;
+        for number in 0..20 {
+            book.add(number, Some(&format!("person {number}")), Status::Connected, None).await.unwrap();
+        }
+        let insert =
+            "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+            INSERT INTO items (contact, ours, number, part, at, delivery, visible, typing, state)
+            SELECT n % 20 + 1, n / 20 % 2, n, 0, n, 3, 1, 0, '{}' FROM numbers";
+        sqlx::query(insert).bind(messages).execute(&book.pool).await.unwrap();
+        sqlx::query("UPDATE contacts SET read_to = ?").bind(messages - 50).execute(&book.pool).await.unwrap();
+        let bob = book.by_name("person 3").await.unwrap().unwrap();
+        let middle = i64::from(messages / 2);
+        let mut of = Vec::new();
+        of.push(steps(&book, async || book.overview().await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.unread().await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.history(&bob, None, 5, 0).await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.history(&bob, Some(middle), 3, 0).await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.history_after(&bob, middle, 3, 0).await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.not_handed_over().await.unwrap().len()).await.0);
+        of.push(steps(&book, async || book.expire(0).await.unwrap()).await.0);
+        of.push(steps(&book, async || book.read(&bob, i64::from(messages), 0).await.unwrap()).await.0);
+        measured.push(of);
+    }
+    let [few, many] = measured.as_slice() else { panic!() };
+    assert!(few[0] > 20, "nothing was counted: {few:?}");
+    for (few_steps, many_steps) in few.iter().zip(many) {
+        assert!(many_steps <= &(few_steps + 20), "{few:?} {many:?}");
+    }
+}

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
 use crate::trouble::Trouble;
-use smp_chat::{Contact, Status};
+use smp_chat::{Contact, MAX_UNREAD, Status};
 
 /// How long relays that could not be reached before may take to answer now.
 const RELAYS: Duration = Duration::from_secs(3);
@@ -26,6 +26,7 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
     if let Some(error) = session.agent().no_space() {
         explain(&Notice::StorageFailed(error.to_string()), output);
     }
+    let unread = session.book().unread().await?;
     let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
     for contact in &contacts {
@@ -41,6 +42,7 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
             "status": contact.status,
             "verified": contact.verified_code.is_some(),
             "link": contact.link,
+            "unread": unread.get(&contact.id).copied().unwrap_or_default(),
             "troubles": troubles,
             "waiting": connection.map_or(0, |connection| connection.waiting),
             "encryption": connection.map(|connection| connection.sync),
@@ -49,7 +51,13 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         output.result(
             "contact",
             fields,
-            &format!("{:width$}  {}{}", contact.name, describe(contact), in_words(&troubles)),
+            &format!(
+                "{:width$}  {}{}{}",
+                contact.name,
+                describe(contact),
+                new(unread.get(&contact.id).copied()),
+                in_words(&troubles)
+            ),
         );
     }
     Ok(Exit::DONE)
@@ -87,6 +95,15 @@ fn describe(contact: &Contact) -> &'static str {
         (Status::Connected, true) => "connected, verified",
         (Status::Connected, false) => "connected",
         (Status::Ended, _) => "gone",
+    }
+}
+
+/// How much is unread, to stand behind the status.
+fn new(unread: Option<u32>) -> String {
+    match unread {
+        None => String::new(),
+        Some(MAX_UNREAD) => format!(", more than {} new", MAX_UNREAD - 1),
+        Some(count) => format!(", {count} new"),
     }
 }
 

@@ -23,6 +23,10 @@ pub(super) async fn show(args: &HistoryArgs, session: &Session, output: &Output)
     for kept in &items {
         result(kept, &contact.name, false, output);
     }
+    // A program that keeps a copy has read nothing.
+    if let Some(last) = items.last().filter(|_| !output.is_json()) {
+        session.book().mark_read(&contact, last.number).await?;
+    }
     Ok(Exit::DONE)
 }
 

@@ -46,6 +46,9 @@ fn what_was_said_is_kept_and_changed_on_both_sides() {
         (&kept[0]["text"], &kept[0]["side"], &kept[0]["edited"], &kept[0]["reactions"][0]["emoji"]),
         (&"hello bob".into(), &"ours".into(), &true.into(), &"👍".into())
     );
+    // Neither a listener nor a program has read it.
+    assert_eq!(objects(&alice, &["contacts"])[0]["unread"], 1);
+    assert!(alice.ok(&["contacts"]).contains("connected, 1 new"));
     // Bob's app has confirmed it, or does when alice looks.
     if kept[0]["delivery"] != "received" {
         alice.listen().until("received");
@@ -53,6 +56,7 @@ fn what_was_said_is_kept_and_changed_on_both_sides() {
     let shown = alice.ok(&["history", "bob"]);
     assert!(shown.contains("you ✓✓: hello bob (edited) 👍\n"), "{shown}");
     assert!(shown.contains("bob: > helo bob\n         hello alice\n"), "{shown}");
+    assert_eq!(objects(&alice, &["contacts"])[0]["unread"], 0);
     // Found by words, in any case.
     let found = objects(&bob, &["search", "HELLO", "bob"]);
     assert_eq!((found.len(), &found[0]["text"]), (1, &"hello bob".into()));

@@ -197,6 +197,9 @@ impl Chat<'_> {
                 self.editor.print(&sentence)?;
             }
         }
+        if let Some(last) = self.session.book().history(&self.contact, None, 1, unix_millis()).await?.pop() {
+            self.session.book().mark_read(&self.contact, last.number).await?;
+        }
         self.session.book().clean().await?;
         self.session.expire().await
     }
