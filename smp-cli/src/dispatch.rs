@@ -12,6 +12,7 @@ use crate::commands::export::Export;
 use crate::commands::{
     Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, welcome,
 };
+use crate::daemon;
 use crate::data_dir::DataDir;
 use crate::demo;
 use crate::exit::Exit;
@@ -58,6 +59,7 @@ enum Work {
     Task(Task),
     Listen(ListenArgs),
     Chat(ChatArgs),
+    Daemon,
     /// Nothing may be written meanwhile, so no other process does it.
     Export(Export),
 }
@@ -84,6 +86,7 @@ impl Work {
             Self::Task(Task::Change(change)) => change.name(),
             Self::Listen(_) => "smp listen",
             Self::Chat(_) => "smp chat",
+            Self::Daemon => "smp daemon",
             Self::Export(_) => "smp export",
         }
     }
@@ -91,7 +94,7 @@ impl Work {
     /// Whether it lasts until somebody ends it, so that others are served meanwhile.
     fn is_long(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Chat(_) => true,
+            Self::Listen(_) | Self::Chat(_) | Self::Daemon => true,
             Self::Task(Task::Invite(args)) => args.wait,
             Self::Task(_) | Self::Export(_) => false,
         }
@@ -138,6 +141,10 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Delete(args) => Work::Task(Task::Change(change::delete(args))),
         Command::React(args) => Work::Task(Task::Change(change::react(args))),
         Command::Listen(args) => Work::Listen(args),
+        Command::Daemon(args) => {
+            init::first_start(&args.first, &dir()?, &passphrase, output).await?;
+            Work::Daemon
+        }
         Command::Chat(args) => {
             chat::refuse_programs(output)?;
             Work::Chat(args)
@@ -230,6 +237,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
     let result = match work {
         Work::Task(task) => run_task(task, &mut session, output).await,
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
+        Work::Daemon => daemon::run(&mut session, output).await,
         Work::Chat(args) => chat::run(&args, &mut session, output).await,
         Work::Export(export) => export.run(dir, &session, output).await,
     };

@@ -5,6 +5,7 @@
 mod args;
 mod book_key;
 mod commands;
+mod daemon;
 mod data_dir;
 mod demo;
 mod dispatch;

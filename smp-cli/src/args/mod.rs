@@ -1,6 +1,7 @@
 //! The command line of `smp`: arguments, and the help that explains them.
 
 mod contacts;
+mod daemon;
 mod demo;
 mod identity;
 mod messages;
@@ -15,6 +16,7 @@ pub(crate) use self::contacts::{
     AddressArgs, ContactsArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, RotateArgs,
     ShownLink, Switch, SyncArgs, VerifyArgs,
 };
+pub(crate) use self::daemon::{DaemonArgs, FirstStart};
 pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
 pub(crate) use self::identity::{ExportArgs, ImportArgs, InitArgs, PassphraseArgs};
 pub(crate) use self::messages::{
@@ -82,6 +84,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Receive messages until interrupted.
     Listen(ListenArgs),
+    /// Stay in the background: receive, and serve the other commands, until interrupted.
+    Daemon(DaemonArgs),
     /// Show what was said with a contact, with the numbers of messages.
     History(HistoryArgs),
     /// Find messages by words in them.

@@ -4,10 +4,10 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
-use smp_agent::is_encrypted;
+use smp_agent::{Secret, is_encrypted};
 
 use super::passphrase::encrypt;
-use crate::args::InitArgs;
+use crate::args::{FirstStart, InitArgs};
 use crate::data_dir::{DataDir, Settings};
 use crate::exit::Exit;
 use crate::output::Output;
@@ -46,17 +46,14 @@ pub(crate) async fn run(
     } else {
         parse_relays(&args.relays)?
     };
-    let relays = relays.iter().map(ToString::to_string).collect();
-    dir.create(&Settings {
+    let settings = Settings {
         name: name.clone(),
-        relays,
+        relays: relays.iter().map(ToString::to_string).collect(),
         receipts: !args.no_receipts,
         history: !args.no_history,
         network: dir.network().clone(),
-    })?;
-    if let Some(secret) = secret.filter(|_| !is_encrypted(&dir.agent_dir()).unwrap_or(false)) {
-        encrypt(dir, &secret).await?;
-    }
+    };
+    create(&settings, secret, dir).await?;
     let sentence = format!(
         "You are {name}, in {}.\nNext: smp invite, and give the link to somebody; or smp join LINK.",
         dir.path().display()
@@ -64,6 +61,42 @@ pub(crate) async fn run(
     let fields = json!({ "name": name, "data_dir": dir.path().display().to_string() });
     output.result("initialised", fields, &sentence);
     Ok(Exit::DONE)
+}
+
+/// The identity that a first start without a terminal makes, unless there is one.
+pub(crate) async fn first_start(
+    args: &FirstStart,
+    dir: &DataDir,
+    passphrase: &Passphrase,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let Some(name) = args.create_profile.as_ref().filter(|_| !dir.is_identity()) else { return Ok(()) };
+    check_name(name)?;
+    let relays = parse_relays(&args.relays)?;
+    if relays.is_empty() {
+        bail!("Say where {name} receives: --relay smp://FINGERPRINT@HOST, or the variable SMP_CREATE_RELAYS");
+    }
+    let secret = passphrase.known()?;
+    dir.network().settings()?;
+    let settings = Settings {
+        name: name.clone(),
+        relays: relays.iter().map(ToString::to_string).collect(),
+        receipts: true,
+        history: true,
+        network: dir.network().clone(),
+    };
+    create(&settings, secret, dir).await?;
+    let fields = json!({ "name": name, "data_dir": dir.path().display().to_string() });
+    output.note("initialised", fields, &format!("Made {name}, in {}.", dir.path().display()));
+    Ok(())
+}
+
+async fn create(settings: &Settings, secret: Option<Secret>, dir: &DataDir) -> anyhow::Result<()> {
+    dir.create(settings)?;
+    if let Some(secret) = secret.filter(|_| !is_encrypted(&dir.agent_dir()).unwrap_or(false)) {
+        encrypt(dir, &secret).await?;
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> anyhow::Result<()> {

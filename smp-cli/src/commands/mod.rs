@@ -30,7 +30,10 @@ pub(crate) mod welcome;
 use serde::{Deserialize, Serialize};
 
 use self::change::Change;
+pub(crate) use self::notices::explain;
 use self::send::TextToSend;
+pub(crate) use self::stop::Stop;
+pub(crate) use self::tidy::Tidy;
 use crate::args::{
     AddressArgs, HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, RotateArgs,
     SearchArgs, SyncArgs, VerifyArgs,

@@ -22,7 +22,7 @@ pub(super) struct Told {
 }
 
 /// Says what happened, where somebody should know.
-pub(super) fn explain(notice: &Notice, output: &Output) {
+pub(crate) fn explain(notice: &Notice, output: &Output) {
     match told(notice) {
         Some(told) if output.is_json() || !told.sentence.is_empty() => {
             output.note(told.event, told.fields, &told.sentence);

@@ -8,19 +8,19 @@ use crate::args::LONGEST_WAIT;
 
 /// Ctrl-C, or a request to terminate. From its making on they do not end the program by themselves, and what comes between two
 /// waits is not missed.
-pub(super) struct Stop {
+pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let on = |kind| signal(kind).context("The program cannot wait for Ctrl-C");
         Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
     }
 
     /// Waits for either. May be dropped while it waits.
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

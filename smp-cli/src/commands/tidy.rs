@@ -10,22 +10,22 @@ use crate::session::Session;
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// The next look at messages that disappear.
-pub(super) struct Tidy {
+pub(crate) struct Tidy {
     next: Instant,
 }
 
 impl Tidy {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { next: Instant::now() + PERIOD }
     }
 
     /// Waits until it is time to look. May be dropped while it waits.
-    pub(super) async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         sleep_until(self.next).await;
     }
 
     /// Forgets the messages whose time is over.
-    pub(super) async fn run(&mut self, session: &Session) -> anyhow::Result<()> {
+    pub(crate) async fn run(&mut self, session: &Session) -> anyhow::Result<()> {
         self.next = Instant::now() + PERIOD;
         session.expire().await
     }

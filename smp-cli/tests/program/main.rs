@@ -13,6 +13,7 @@ mod archive;
 mod care;
 mod chat;
 mod conversation;
+mod daemon;
 mod doctor;
 mod first_minute;
 mod full_disk;

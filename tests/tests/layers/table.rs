@@ -80,12 +80,14 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
         ],
     ),
     ("shared", &["commands", "data_dir", "exit", "output", "session"]),
+    ("daemon", &["commands", "exit", "output", "session"]),
     ("demo", &["args", "exit", "output", "relays"]),
     (
         "dispatch",
         &[
             "args",
             "commands",
+            "daemon",
             "data_dir",
             "demo",
             "exit",
