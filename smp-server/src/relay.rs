@@ -30,7 +30,10 @@ use crate::{
     page::{self, PageTls, PageTlsError, Site},
     served,
     session::{self, Acceptor},
-    store::{DiskDurability, MemoryStore, OpenError, Presence, SqliteConfig, SqliteStore, Store, StoreError},
+    store::{
+        DiskDurability, Maintenance as _, MemoryStore, OpenError, Presence, SqliteConfig, SqliteStore, Store,
+        StoreError,
+    },
 };
 
 /// Name of the database in the directory of the store.

@@ -17,7 +17,7 @@ use smp_protocol::{
 use super::context::Context;
 use crate::{
     auth::{Authorization, Proof, verify},
-    store::{LookedUp, QueueId, QueueMode, QueueRecord, ServiceRole},
+    store::{QueueId, QueueMode, QueueRecord, ServiceRole},
     sync::lock,
 };
 
@@ -134,14 +134,14 @@ async fn on_queue(
     id: QueueId<'_>,
 ) -> Result<Found, ErrorType> {
     let store = &cx.node.store;
-    let LookedUp { queue, asked_disk } = store.look_up(id).await?;
+    let mut looked_up = store.look_up(id).await?;
     // From here on whether there is a queue makes no difference, but in what comes out.
-    let exists = queue.is_some();
-    let queue = queue.unwrap_or_else(|| cx.node.nobody.queue().clone());
+    let exists = looked_up.queue.is_some();
+    let queue = looked_up.queue.take().unwrap_or_else(|| cx.node.nobody.queue().clone());
     if may_run(cx, command, proof, &queue) && exists {
         return Ok(Some(queue));
     }
-    store.refuse(id, asked_disk).await?;
+    store.refuse(id, looked_up).await?;
     Err(ErrorType::Auth)
 }
 

@@ -38,8 +38,8 @@ use crate::{
     client::Content,
     node::Node,
     store::{
-        LinkData, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord, QueueStatus,
-        SqliteConfig, SqliteStore, Store,
+        LinkData, Maintenance as _, MemoryStore, NewQueue, Notifier, QueueLink, QueueMode, QueueRecord,
+        QueueStatus, SqliteConfig, SqliteStore, Store,
     },
     testing,
 };

@@ -43,7 +43,7 @@ use crate::{
     config::{CONFIG_FILE, Config, ConfigError},
     relay::DATABASE,
     served,
-    store::{DiskDurability, SqliteConfig, SqliteStore, Store as _, StoreCounts},
+    store::{DiskDurability, Maintenance as _, SqliteConfig, SqliteStore, StoreCounts},
 };
 
 /// Name of the old configuration file.

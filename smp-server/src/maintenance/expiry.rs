@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{node::Node, store::SweepPosition};
+use crate::node::Node;
 
 /// Messages that are looked at without a pause.
 const STEP: usize = 500;
@@ -20,14 +20,12 @@ pub(super) async fn expire(node: &Node) {
 }
 
 async fn expire_messages(node: &Node, before: u64) {
-    let mut position = SweepPosition::default();
     loop {
-        match node.store.expire_messages(before, position, STEP).await {
+        match node.store.expire_messages(before, STEP).await {
             Ok(swept) => {
                 node.metrics.messages_expired.inc_by(swept.removed);
-                match swept.next {
-                    Some(next) => position = next,
-                    None => return,
+                if !swept.more {
+                    return;
                 }
             }
             // The next sweep starts over.

@@ -1,4 +1,4 @@
-//! `Store`: the operations of a store, and what they return.
+//! The operations of a store, and what they return: [`Store`] is all of them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,10 +18,15 @@ pub const DEFAULT_QUOTA: usize = 128;
 /// Result of a store operation.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Queues, their messages, and services. Used as `Arc<dyn Store>`.
+/// Everything that a relay keeps. Used as `Arc<dyn Store>`.
 ///
 /// Every operation can also fail with [`StoreError::Unavailable`] or [`StoreError::Closed`].
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Queues + Messages + Services + Maintenance + 'static {}
+
+impl<T: Queues + Messages + Services + Maintenance + 'static> Store for T {}
+
+/// Queues: their records, and the data of their links.
+pub trait Queues: Send + Sync {
     /// Creates a queue.
     ///
     /// # Errors
@@ -31,12 +36,17 @@ pub trait Store: Send + Sync + 'static {
     /// Looks a queue up by one of its IDs; `None` if there is none. An ID of another kind finds nothing.
     fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>>;
 
-    /// [`Store::find_queue`] for a command that may be refused.
-    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp>;
+    /// [`Queues::find_queue`] for a command that may be refused.
+    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp> {
+        Box::pin(async move { Ok(LookedUp { queue: self.find_queue(id).await?, asked_disk: false }) })
+    }
 
-    /// Performs the disk reads that [`Store::look_up`] does for an unknown ID and this lookup did not do, so that the time of a
+    /// Performs the work that [`Queues::look_up`] does for an unknown ID and this lookup did not do, so that the time of a
     /// refusal does not reveal whether the ID exists. To be awaited before each refusal, whether a queue was found or not.
-    fn refuse<'a>(&'a self, id: QueueId<'a>, asked_disk: bool) -> StoreFuture<'a, ()>;
+    /// A store that looks all IDs up in the same way has nothing to do.
+    fn refuse<'a>(&'a self, _: QueueId<'a>, _: LookedUp) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// The data of a queue's short link; `None` if it has none.
     ///
@@ -58,6 +68,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if there is no such queue.
     fn delete_queue<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, (Arc<QueueRecord>, usize)>;
 
+    /// All queues, `limit` at most, in the order of their recipient IDs, after the given one. For export and import.
+    fn queue_page<'a>(
+        &'a self,
+        after: Option<&'a RecipientId>,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>>;
+}
+
+/// Messages of queues.
+pub trait Messages: Send + Sync {
     /// Appends a message, after removing those of this queue that were accepted before `expire_before` (seconds since
     /// 1970).
     ///
@@ -96,15 +116,21 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if there is no such queue.
     fn queue_content<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, QueueContent>;
 
-    /// Removes messages accepted before `before` (seconds since 1970), wherever they are in their queues. Looks at `limit`
-    /// messages at most: call again with the returned position until there is none. Quota markers stay, so that the
-    /// recipient learns that messages were refused.
-    fn expire_messages(&self, before: u64, from: SweepPosition, limit: usize) -> StoreFuture<'_, Swept>;
+    /// All messages of a queue, in order. For export and import.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>>;
 
-    /// Deletes up to `limit` queues that were last used before `before` (a queue without a date counts as used today).
-    /// Returns their records; fewer than `limit` means that there are no more, or that some are damaged.
-    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>>;
+    /// Puts messages behind those of a queue as they are, without looking at quota or status. For import.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()>;
+}
 
+/// Services, and which queues are theirs.
+pub trait Services: Send + Sync {
     /// The ID of the service with this certificate; creates the service if the certificate is new.
     ///
     /// # Errors
@@ -139,27 +165,20 @@ pub trait Store: Send + Sync + 'static {
         after: Option<&'a RecipientId>,
         limit: usize,
     ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>>;
+}
 
-    /// All queues, `limit` at most, in the order of their recipient IDs, after the given one. For export and import.
-    fn queue_page<'a>(
-        &'a self,
-        after: Option<&'a RecipientId>,
-        limit: usize,
-    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>>;
+/// The store as a whole: what is old, how much there is, the beginning and the end.
+pub trait Maintenance: Send + Sync {
+    /// Removes messages accepted before `before` (seconds since 1970), wherever they are in their queues. Looks at `limit`
+    /// messages at most: call again as long as there are more, in one task. Quota markers stay, so that the recipient learns that
+    /// messages were refused.
+    fn expire_messages(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept>;
 
-    /// All messages of a queue, in order. For export and import.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] if there is no such queue.
-    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>>;
+    /// Deletes up to `limit` queues that were last used before `before` (a queue without a date counts as used today).
+    /// Returns their records; fewer than `limit` means that there are no more, or that some are damaged.
+    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>>;
 
-    /// Puts messages behind those of a queue as they are, without looking at quota or status. For import.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] if there is no such queue.
-    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()>;
-
-    /// The text that [`Store::save_clock`] was told last, over restarts; empty if it never was.
+    /// The text that [`Maintenance::save_clock`] was told last, over restarts; empty if it never was.
     fn saved_clock(&self) -> StoreFuture<'_, String> {
         Box::pin(async { Ok(String::new()) })
     }
@@ -191,7 +210,7 @@ pub trait Store: Send + Sync + 'static {
     }
 }
 
-/// Result of a search, and whether the disk was asked.
+/// Result of a search, and what it cost.
 #[derive(Debug, Clone)]
 pub struct LookedUp {
     /// The queue, if there is one.
@@ -234,15 +253,11 @@ pub struct StoreLoad {
     pub unwritten_removals: u64,
 }
 
-/// Where a sweep goes on. The default is the beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SweepPosition(pub(crate) u64);
-
 /// Result of one step of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Messages that were removed.
     pub removed: u64,
-    /// Where to go on; `None` when the sweep is complete.
-    pub next: Option<SweepPosition>,
+    /// Whether there is more to look at; if not, the sweep is complete, and the next call begins another.
+    pub more: bool,
 }

@@ -135,6 +135,11 @@ pub enum OpenError {
     },
 }
 
+/// The content of the database is not of this program.
+pub(in crate::store) fn damaged(what: &'static str) -> StorageFault {
+    StorageFault::Damaged(what.into())
+}
+
 impl OpenError {
     /// The file cannot be read or written.
     pub(crate) fn of_file(path: &std::path::Path, error: std::io::Error) -> Self {

@@ -16,20 +16,22 @@ use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 
 use super::rules::{Admission, admit};
 use super::{
-    Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, MessageContent,
-    NewMessage, NewQueue, NewService, QueueChange, QueueContent, QueueId, QueueRecord, QueueStatus,
-    ServiceQueues, ServiceRole, Store, StoreCounts, StoreError, StoreFuture, SweepPosition, Swept, Updated,
-    rules,
+    Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, Maintenance, Message,
+    MessageContent, Messages, NewMessage, NewQueue, NewService, QueueChange, QueueContent, QueueId,
+    QueueRecord, QueueStatus, Queues, ServiceQueues, ServiceRole, Services, StoreCounts, StoreError,
+    StoreFuture, Swept, Updated, rules,
 };
 use crate::sync::{lock, read, write};
 use index::Index;
 use queue::Queue;
 
-/// Keeps queues and messages in memory only. See [`Store`].
+/// Keeps queues and messages in memory only. See [`Store`](super::Store).
 #[derive(Debug)]
 pub struct MemoryStore {
     index: RwLock<Index>,
     messages: AtomicU64,
+    /// Where the sweep for expired messages goes on.
+    swept: Mutex<Option<RecipientId>>,
     closed: AtomicBool,
     quota: usize,
     /// Where tests hold it up.
@@ -44,6 +46,7 @@ impl MemoryStore {
         MemoryStore {
             index: RwLock::new(Index::default()),
             messages: AtomicU64::new(0),
+            swept: Mutex::default(),
             closed: AtomicBool::new(false),
             quota,
             #[cfg(test)]
@@ -177,25 +180,25 @@ impl MemoryStore {
         })
     }
 
-    /// Here a position is the number of queues before it: good enough when queues come and go meanwhile, as the next
-    /// sweep starts from the beginning.
-    fn expire(&self, before: u64, from: SweepPosition, limit: usize) -> Result<Swept, StoreError> {
+    fn expire(&self, before: u64, limit: usize) -> Result<Swept, StoreError> {
         self.open()?;
+        let mut swept = lock(&self.swept);
         let index = read(&self.index);
-        let (mut removed, mut looked_at, mut position) = (0, 0, from.0);
-        let start = usize::try_from(from.0).unwrap_or(usize::MAX);
-        for queue in index.queues.values().skip(start) {
+        let (mut removed, mut looked_at) = (0, 0);
+        let start = swept.take();
+        let range = (start.as_ref().map_or(Bound::Unbounded, Bound::Included), Bound::Unbounded);
+        for (id, queue) in index.queues.range::<RecipientId, _>(range) {
             if looked_at >= limit.max(1) {
-                return Ok(Swept { removed, next: Some(SweepPosition(position)) });
+                *swept = Some(id.clone());
+                return Ok(Swept { removed, more: true });
             }
             let mut queue = lock(queue);
             looked_at += queue.messages.len().max(1);
             let expired = queue.expire(before);
             self.uncount(expired);
             removed += expired as u64;
-            position += 1;
         }
-        Ok(Swept { removed, next: None })
+        Ok(Swept { removed, more: false })
     }
 
     fn delete_idle(&self, before: Day, limit: usize) -> Result<Vec<Arc<QueueRecord>>, StoreError> {
@@ -240,22 +243,13 @@ fn ready<'a, T: Send + 'a>(run: impl FnOnce() -> Result<T, StoreError> + Send + 
     Box::pin(async move { run() })
 }
 
-impl Store for MemoryStore {
+impl Queues for MemoryStore {
     fn create_queue(&self, queue: NewQueue) -> StoreFuture<'_, Arc<QueueRecord>> {
         ready(move || self.create(queue))
     }
 
     fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>> {
         ready(move || self.find(id))
-    }
-
-    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp> {
-        ready(move || Ok(LookedUp { queue: self.find(id)?, asked_disk: false }))
-    }
-
-    /// All IDs are looked up in the same way.
-    fn refuse<'a>(&'a self, _: QueueId<'a>, _: bool) -> StoreFuture<'a, ()> {
-        ready(|| Ok(()))
     }
 
     fn link_data<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<LinkData>> {
@@ -274,6 +268,16 @@ impl Store for MemoryStore {
         ready(move || self.delete(queue))
     }
 
+    fn queue_page<'a>(
+        &'a self,
+        after: Option<&'a RecipientId>,
+        limit: usize,
+    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
+        ready(move || self.page(after, limit))
+    }
+}
+
+impl Messages for MemoryStore {
     fn append<'a>(
         &'a self,
         queue: &'a RecipientId,
@@ -304,14 +308,16 @@ impl Store for MemoryStore {
         ready(move || self.content(queue))
     }
 
-    fn expire_messages(&self, before: u64, from: SweepPosition, limit: usize) -> StoreFuture<'_, Swept> {
-        ready(move || self.expire(before, from, limit))
+    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>> {
+        ready(move || self.with(queue, |queue| queue.messages.iter().cloned().collect()))
     }
 
-    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>> {
-        ready(move || self.delete_idle(before, limit))
+    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()> {
+        ready(move || self.restore(queue, messages))
     }
+}
 
+impl Services for MemoryStore {
     fn service(&self, service: NewService) -> StoreFuture<'_, ServiceId> {
         ready(move || {
             self.open()?;
@@ -350,21 +356,15 @@ impl Store for MemoryStore {
     ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
         ready(move || self.service_page(service, role, after, limit))
     }
+}
 
-    fn queue_page<'a>(
-        &'a self,
-        after: Option<&'a RecipientId>,
-        limit: usize,
-    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
-        ready(move || self.page(after, limit))
+impl Maintenance for MemoryStore {
+    fn expire_messages(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {
+        ready(move || self.expire(before, limit))
     }
 
-    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>> {
-        ready(move || self.with(queue, |queue| queue.messages.iter().cloned().collect()))
-    }
-
-    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()> {
-        ready(move || self.restore(queue, messages))
+    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>> {
+        ready(move || self.delete_idle(before, limit))
     }
 
     fn counts(&self) -> StoreCounts {

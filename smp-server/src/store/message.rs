@@ -37,8 +37,8 @@ pub enum MessageContent {
 
 impl Message {
     /// Whether this is the relay's marker that the queue was full.
-    #[cfg(test)]
-    pub(crate) fn is_quota_marker(&self) -> bool {
+    #[must_use]
+    pub fn is_quota_marker(&self) -> bool {
         matches!(self.content, MessageContent::QuotaMarker)
     }
 
@@ -151,7 +151,7 @@ pub struct Acknowledged {
     pub durable: Completion,
 }
 
-/// The next step of [`Store::acknowledge`](super::Store::acknowledge) after the removal.
+/// The next step of [`Messages::acknowledge`](super::Messages::acknowledge) after the removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterAck {
     /// Returns the message that is now the first (`ACK` in a subscription).

@@ -6,7 +6,7 @@ use smp_crypto::base64url;
 use smp_protocol::id::RecipientId;
 use smp_server::{
     import::ImportError,
-    store::{Day, QueueId, QueueStatus, SqliteConfig, SqliteStore, Store as _},
+    store::{Day, Maintenance as _, QueueId, QueueStatus, Queues as _, SqliteConfig, SqliteStore},
 };
 
 use crate::support::{Copy, SAMPLES, expected_messages};

@@ -15,6 +15,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-transport", layers: TRANSPORT },
     Crate { name: "smp-sqlite", layers: &[] },
     Crate { name: "smp-server", layers: RELAY },
+    Crate { name: "smp-store-suite", layers: &[] },
     Crate { name: "smp-agent", layers: AGENT },
     Crate { name: "smp-chat", layers: CHAT },
     Crate { name: "smp-cli", layers: COMMAND_LINE },

@@ -9,7 +9,7 @@ use super::config::Presence;
 use super::fault::unavailable;
 use super::reader::Reader;
 use super::{SqliteConfig, SqliteStore, open};
-use crate::store::{OpenError, StorageFault, Store as _, StoreCounts, StoreError};
+use crate::store::{Maintenance as _, OpenError, StorageFault, StoreCounts, StoreError};
 
 impl SqliteStore {
     /// Writes a copy of the database, as it is at this moment, to a new file that only its owner can read. The copy is
@@ -20,7 +20,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if the file exists or cannot be written; a partial copy is removed.
     pub async fn backup(&self, path: &Path) -> Result<(), StoreError> {
-        Self::copy_database(&self.config, path).await
+        Self::copy_database(&self.backend.config, path).await
     }
 
     /// As [`Self::backup`], of a database that any process uses, or none.
@@ -50,8 +50,9 @@ impl SqliteStore {
         let path = config.path.clone();
         let config = SqliteConfig { presence: Presence::Restored, reserve_bytes: 0, ..config };
         let store = Self::open(config).await?;
-        let result =
-            sqlx::query_scalar::<_, String>("PRAGMA integrity_check").fetch_one(&store.reader.pool).await;
+        let result = sqlx::query_scalar::<_, String>("PRAGMA integrity_check")
+            .fetch_one(&store.backend.reader.pool)
+            .await;
         let found = (store.id().to_owned(), store.counts());
         let _ = store.close().await;
         match result {

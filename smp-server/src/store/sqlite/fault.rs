@@ -57,8 +57,3 @@ impl OpenError {
         }
     }
 }
-
-/// The content of the database is not of this program.
-pub(super) fn damaged(what: &'static str) -> StorageFault {
-    StorageFault::Damaged(what.into())
-}

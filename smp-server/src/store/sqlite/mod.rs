@@ -1,26 +1,7 @@
 //! The store in an SQLite database.
 //!
-//! ```text
-//!  commands ──► operations ──► active (queues in use, one lock each) ──► write_queue ──► writer ──► database
-//!                   │                        ▲  roll back on failure ◄─────────────────┘          │
-//!                   └────── reader ──────────┴───────────── load on demand ◄──────────────────────┘
-//! ```
-//!
-//! * `cache` holds the queues in use, and evicts those that nobody uses; a queue not in use takes no memory at all.
-//! * `queue` is one queue in memory, and `active` has its rules. Appending and removing messages happens there first; records change there only
-//!   when they have changed on disk.
-//! * `write_queue` and `writer` are the group commit. A message that is acknowledged before the writer takes it up is never
-//!   written. If writing fails, the queues concerned are dropped from memory and loaded again from the disk when they are
-//!   next used, so that the two cannot disagree.
-//! * `recent` keeps bodies that were just written; other bodies are read when they are delivered.
-//!
-//! # Acknowledgements
-//!
-//! The removal of a message that is on disk is written like a message, in the next group, and
-//! [`Acknowledged::durable`](super::Acknowledged::durable) resolves when it is. The protocol would allow to answer
-//! sooner and to deliver again after a crash. Waiting costs a recipient who drains a long queue one group commit per message;
-//! the commits are shared with all other queues, and recipients who are online mostly acknowledge what was never
-//! written. For that price nothing is delivered twice by a relay that was killed.
+//! [`engine`](super::engine) does all that does not depend on the database. `reader` and `writer` are its connections, `statements` what
+//! the writer says, `disk` what happens when there is no space, `presence` whether the file is the one it should be.
 //!
 //! # What is left on disk
 //!
@@ -29,57 +10,49 @@
 //! reused; [`SqliteConfig::overwrite_deleted`] zeroes them too. The log keeps old pages until it is reused, at the
 //! latest when the store is closed.
 
-mod active;
 mod backup;
-mod cache;
 mod config;
 mod disk;
 mod fault;
 mod migrations;
 mod open;
-mod operations;
 mod presence;
-mod queue;
 mod reader;
-mod recent;
 mod rows;
-mod shared;
 mod statements;
-mod write_queue;
 mod writer;
 
 #[cfg(test)]
-mod seam;
-#[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use smp_protocol::id::{MessageId, RecipientId, ServiceId};
-use tokio::task::JoinHandle;
+use smp_protocol::id::{RecipientId, ServiceId};
+use tokio::sync::SemaphorePermit;
 
 pub use config::{DiskDurability, Presence, SqliteConfig};
 
+use super::engine::backend::{Backend, Nearest, Result, StoredQueue};
+use super::engine::shared::Shared;
+use super::engine::{Engine, Limits};
 use super::{
-    Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Message, NewMessage, NewQueue, NewService,
-    OpenError, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, Store,
-    StoreCounts, StoreError, StoreFuture, StoreLoad, SweepPosition, Swept, Updated,
+    Day, LinkData, Message, OpenError, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError,
+    StoreLoad,
 };
-use crate::sync::lock;
+use disk::Disk;
 use reader::Reader;
-use shared::Shared;
 use writer::Writer;
 
-/// Keeps queues and messages in an SQLite database. See [`Store`].
-///
-/// Call [`Store::close`] in the end: dropping also writes what was accepted, but nobody knows when it is done.
+/// Keeps queues and messages in an SQLite database. See [`Store`](super::Store).
+pub type SqliteStore = Engine<Sqlite>;
+
+/// The database of an [`SqliteStore`].
 #[derive(Debug)]
-pub struct SqliteStore {
-    shared: Arc<Shared>,
+pub struct Sqlite {
     reader: Reader,
+    disk: Arc<Disk>,
     config: SqliteConfig,
     id: String,
-    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SqliteStore {
@@ -87,218 +60,124 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`OpenError`], which says what to do.
-    pub async fn open(config: SqliteConfig) -> Result<Self, OpenError> {
+    pub async fn open(config: SqliteConfig) -> std::result::Result<Self, OpenError> {
         let opened = open::open(&config).await?;
         Self::start(config, opened).await
     }
 
     /// As [`Self::open`], for a database that must not grow beyond so many pages.
     #[cfg(test)]
-    async fn open_limited(config: SqliteConfig, pages: u32) -> Result<Self, OpenError> {
+    async fn open_limited(config: SqliteConfig, pages: u32) -> std::result::Result<Self, OpenError> {
         let mut opened = open::open(&config).await?;
         let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
         sqlx::query(sql).execute(&mut opened.writer).await.unwrap();
         Self::start(config, opened).await
     }
 
-    async fn start(config: SqliteConfig, opened: open::Opened) -> Result<Self, OpenError> {
+    async fn start(config: SqliteConfig, opened: open::Opened) -> std::result::Result<Self, OpenError> {
         let counted =
             async { Ok::<_, StoreError>((opened.reader.counts().await?, opened.reader.last_keys().await?)) };
         let (counts, keys) = counted.await.map_err(|error| OpenError::of_store(&config.path, &error))?;
-        let shared = Arc::new(Shared::new(&config, opened.disk, counts, keys));
-        let writer = Writer::new(opened.writer, shared.clone());
+        let limits = Limits {
+            quota: config.quota,
+            queue_cache_bytes: config.queue_cache_bytes,
+            body_cache_bytes: config.body_cache_bytes,
+            pending_bytes: config.pending_bytes,
+            ack_wait: config.ack_wait,
+        };
+        let shared = Arc::new(Shared::new(&limits, config.surroundings.time.clone(), counts, keys));
+        let writer = Writer::new(opened.writer, shared.clone(), opened.disk.clone());
         let writer = config.surroundings.spawner.spawn(writer.run(opened.lock));
-        Ok(SqliteStore {
-            shared,
-            reader: opened.reader,
-            config,
-            id: opened.id,
-            writer: Mutex::new(Some(writer)),
-        })
+        let backend = Sqlite { reader: opened.reader, disk: opened.disk, config, id: opened.id };
+        Ok(Engine::new(shared, backend, writer))
     }
 
     /// The ID of this store, which it keeps for ever: 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    async fn close_now(&self) -> Result<(), StoreError> {
-        self.shared.close();
-        let writer = lock(&self.writer).take();
-        // Readers first: the last connection to close tidies the log up, and that is to be the writer's.
-        self.reader.pool.close().await;
-        if let Some(writer) = writer {
-            // It does not panic, and who aborts it does not close.
-            let _ = writer.await;
-        }
-        Ok(())
+        &self.backend.id
     }
 }
 
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.shared.close();
-    }
-}
-
-impl Store for SqliteStore {
-    fn create_queue(&self, queue: NewQueue) -> StoreFuture<'_, Arc<QueueRecord>> {
-        Box::pin(self.create(queue))
+impl Backend for Sqlite {
+    async fn place(&self) -> Result<SemaphorePermit<'_>> {
+        self.reader.place().await
     }
 
-    fn find_queue<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<Arc<QueueRecord>>> {
-        Box::pin(async move { Ok(self.find(id).await?.queue) })
+    async fn resolve(&self, id: QueueId<'_>) -> Result<Nearest> {
+        self.reader.resolve(id).await
     }
 
-    fn look_up<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, LookedUp> {
-        Box::pin(self.find(id))
+    async fn queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
+        self.reader.queue(id).await
     }
 
-    fn refuse<'a>(&'a self, id: QueueId<'a>, asked_disk: bool) -> StoreFuture<'a, ()> {
-        Box::pin(self.read_as_unknown(id, asked_disk))
+    async fn message(&self, key: i64) -> Result<Option<Message>> {
+        self.reader.message(key).await
     }
 
-    fn link_data<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<LinkData>> {
-        Box::pin(self.read_link_data(queue))
+    async fn link_data(&self, queue: i64) -> Result<Option<LinkData>> {
+        self.reader.link_data(queue).await
     }
 
-    fn update_queue<'a>(&'a self, queue: &'a RecipientId, change: QueueChange) -> StoreFuture<'a, Updated> {
-        Box::pin(self.update(queue, change))
+    async fn expired(&self, before: u64, limit: usize) -> Result<Vec<(i64, RecipientId)>> {
+        self.reader.expired(before, limit).await
     }
 
-    fn delete_queue<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, (Arc<QueueRecord>, usize)> {
-        Box::pin(self.delete(queue))
+    async fn idle(&self, before: Day, limit: usize) -> Result<Vec<RecipientId>> {
+        self.reader.idle(before, limit).await
     }
 
-    fn append<'a>(
-        &'a self,
-        queue: &'a RecipientId,
-        message: NewMessage,
-        expire_before: Option<u64>,
-    ) -> StoreFuture<'a, Appended> {
-        Box::pin(self.append_message(queue, message, expire_before))
+    async fn queue_page(&self, after: Option<&RecipientId>, limit: usize) -> Result<Vec<Arc<QueueRecord>>> {
+        self.reader.queue_page(after, limit).await
     }
 
-    fn first_message<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Option<Arc<Message>>> {
-        Box::pin(self.first(queue))
-    }
-
-    fn acknowledge<'a>(
-        &'a self,
-        queue: &'a RecipientId,
-        message: &'a MessageId,
-        after: AfterAck,
-    ) -> StoreFuture<'a, Acknowledged> {
-        Box::pin(self.acknowledge_message(queue, message, after))
-    }
-
-    fn queue_content<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, QueueContent> {
-        Box::pin(self.content(queue))
-    }
-
-    fn expire_messages(&self, before: u64, _: SweepPosition, limit: usize) -> StoreFuture<'_, Swept> {
-        Box::pin(self.expire(before, limit))
-    }
-
-    fn delete_idle_queues(&self, before: Day, limit: usize) -> StoreFuture<'_, Vec<Arc<QueueRecord>>> {
-        Box::pin(self.delete_idle(before, limit))
-    }
-
-    fn service(&self, service: NewService) -> StoreFuture<'_, ServiceId> {
-        Box::pin(self.find_or_create_service(service))
-    }
-
-    fn find_service<'a>(
-        &'a self,
-        fingerprint: &'a [u8],
+    async fn service_queue_page(
+        &self,
+        service: &ServiceId,
         role: ServiceRole,
-    ) -> StoreFuture<'a, Option<ServiceId>> {
-        Box::pin(self.find_service_id(fingerprint, role))
-    }
-
-    fn service_queues<'a>(
-        &'a self,
-        service: &'a ServiceId,
-        role: ServiceRole,
-    ) -> StoreFuture<'a, ServiceQueues> {
-        Box::pin(self.read_service_queues(service, role))
-    }
-
-    fn service_queue_page<'a>(
-        &'a self,
-        service: &'a ServiceId,
-        role: ServiceRole,
-        after: Option<&'a RecipientId>,
+        after: Option<&RecipientId>,
         limit: usize,
-    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
-        Box::pin(self.reader.service_queue_page(service, role, after, limit))
+    ) -> Result<Vec<Arc<QueueRecord>>> {
+        self.reader.service_queue_page(service, role, after, limit).await
     }
 
-    fn queue_page<'a>(
-        &'a self,
-        after: Option<&'a RecipientId>,
-        limit: usize,
-    ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
-        Box::pin(self.reader.queue_page(after, limit))
+    async fn service(&self, fingerprint: &[u8]) -> Result<Option<(ServiceId, ServiceRole)>> {
+        self.reader.service(fingerprint).await
     }
 
-    fn messages<'a>(&'a self, queue: &'a RecipientId) -> StoreFuture<'a, Vec<Arc<Message>>> {
-        Box::pin(self.all_messages(queue))
+    async fn service_queues(&self, service: &ServiceId, role: ServiceRole) -> Result<Option<ServiceQueues>> {
+        self.reader.service_queues(service, role).await
     }
 
-    fn restore_messages<'a>(&'a self, queue: &'a RecipientId, messages: Vec<Message>) -> StoreFuture<'a, ()> {
-        Box::pin(self.restore(queue, messages))
+    async fn clock(&self) -> Result<String> {
+        self.reader.clock().await
     }
 
-    fn saved_clock(&self) -> StoreFuture<'_, String> {
-        Box::pin(self.reader.clock())
+    fn refuses_messages(&self) -> bool {
+        self.disk.is_full()
     }
 
-    fn save_clock(&self, text: String) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            self.shared.write_queue.change(write_queue::ChangeKind::Clock(text), None, None).await
-        })
+    fn refuses_queues(&self) -> bool {
+        self.disk.is_low()
     }
 
-    fn counts(&self) -> StoreCounts {
-        self.shared.counts.get()
+    fn is_removed(&self, message: i64) -> bool {
+        self.disk.is_deferred(message)
     }
 
     fn load(&self) -> StoreLoad {
         StoreLoad {
-            waiting_operations: self.shared.write_queue.waiting() as u64,
-            waiting_bytes: self.shared.waiting_bytes(),
             disk_bytes: open::disk_bytes(&self.config.path),
-            free_bytes: self.shared.disk.free(),
-            is_full: self.shared.disk.is_full(),
-            to_be_freed: self.shared.disk.to_be_freed(),
-            unwritten_removals: self.shared.disk.deferred_count() as u64,
+            free_bytes: self.disk.free(),
+            is_full: self.disk.is_full(),
+            to_be_freed: self.disk.to_be_freed(),
+            unwritten_removals: self.disk.deferred_count() as u64,
+            ..StoreLoad::default()
         }
     }
 
-    fn failed(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async {
-            self.shared.writer_died.cancelled().await;
-            Ok(())
-        })
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.close_now())
-    }
-
-    fn abandon(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            let writer = lock(&self.writer).take();
-            if let Some(writer) = writer {
-                writer.abort();
-                // Cancelled, or just finished.
-                let _ = writer.await;
-            }
-            self.shared.close();
-            self.reader.pool.close().await;
-            Ok(())
-        })
+    async fn close(&self) {
+        self.reader.pool.close().await;
     }
 }

@@ -1,21 +1,19 @@
 //! Reading from the database: a few connections that see what was committed last.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smp_protocol::id::{RecipientId, ServiceId};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqlitePool, query};
+use sqlx::{Row as _, SqlitePool, query};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::fault::{damaged, unavailable};
-use super::rows::{self, select_queues};
+use super::fault::{fault, unavailable};
+use crate::store::engine::backend::{Nearest, Result, StoredQueue};
+use crate::store::engine::rows::{self, limit_number, select_queues};
 use crate::store::{
-    Day, LinkData, Message, MessageInfo, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
-    StoreCounts, StoreError,
+    Day, LinkData, Message, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault, StoreCounts,
+    StoreError,
 };
-
-pub(super) type Result<T> = std::result::Result<T, StoreError>;
 
 /// Reads from the database.
 #[derive(Debug)]
@@ -26,22 +24,6 @@ pub(super) struct Reader {
     strangers: Semaphore,
     #[cfg(test)]
     searches: std::sync::atomic::AtomicUsize,
-}
-
-/// The result of a search for an ID.
-pub(super) struct Nearest {
-    /// The recipient ID of a queue; empty if none has an ID of that kind.
-    pub(super) recipient: RecipientId,
-    /// Whether it is the queue that was searched for.
-    pub(super) is_it: bool,
-}
-
-/// A queue as it is on disk.
-pub(super) struct StoredQueue {
-    pub(super) key: i64,
-    pub(super) record: QueueRecord,
-    /// Its messages in order, by key.
-    pub(super) messages: VecDeque<(i64, MessageInfo)>,
 }
 
 fn read<T>(result: std::result::Result<T, StorageFault>) -> Result<T> {
@@ -101,7 +83,7 @@ impl Reader {
         for from in [id, &[]] {
             let row = query(sql).bind(from).fetch_optional(&self.pool).await.map_err(unavailable)?;
             if let Some(row) = row {
-                let is_it = read(rows::get::<&[u8]>(&row, 1))? == id;
+                let is_it = read(rows::bytes(&row, 1))? == id;
                 return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it });
             }
         }
@@ -136,8 +118,13 @@ impl Reader {
     pub(super) async fn link_data(&self, queue: i64) -> Result<Option<LinkData>> {
         let sql = "SELECT fixed_data, user_data FROM links WHERE queue = ?";
         let row = query(sql).bind(queue).fetch_optional(&self.pool).await.map_err(unavailable)?;
-        row.map(|row| Ok(LinkData { fixed: read(rows::get(&row, 0))?, user: read(rows::get(&row, 1))? }))
-            .transpose()
+        row.map(|row| {
+            Ok(LinkData {
+                fixed: read(rows::bytes(&row, 0))?.to_vec(),
+                user: read(rows::bytes(&row, 1))?.to_vec(),
+            })
+        })
+        .transpose()
     }
 
     /// Keys and queues of messages that have expired, the oldest first.
@@ -146,7 +133,7 @@ impl Reader {
                    JOIN queues q ON q.queue = m.queue WHERE m.kind < 2 AND m.timestamp < ? ORDER BY m.timestamp LIMIT ?";
         let found = query(sql).bind(rows::to_signed(before)).bind(limit_number(limit));
         let found = found.fetch_all(&self.pool).await.map_err(unavailable)?;
-        found.iter().map(|row| Ok((read(rows::get(row, 0))?, read(rows::id(row, 1))?))).collect()
+        found.iter().map(|row| Ok((read(rows::number(row, 0))?, read(rows::id(row, 1))?))).collect()
     }
 
     /// Queues that were not used since this day.
@@ -189,10 +176,10 @@ impl Reader {
     }
 
     /// ID and role of the service with this certificate.
-    pub(super) async fn service(&self, fingerprint: &[u8]) -> Result<Option<(ServiceId, i64)>> {
+    pub(super) async fn service(&self, fingerprint: &[u8]) -> Result<Option<(ServiceId, ServiceRole)>> {
         let sql = "SELECT service_id, role FROM services WHERE fingerprint = ?";
         let row = query(sql).bind(fingerprint).fetch_optional(&self.pool).await.map_err(unavailable)?;
-        row.map(|row| Ok((read(rows::id(&row, 0))?, read(rows::get(&row, 1))?))).transpose()
+        row.map(|row| Ok((read(rows::id(&row, 0))?, read(rows::role(&row, 1))?))).transpose()
     }
 
     pub(super) async fn service_queues(
@@ -203,13 +190,13 @@ impl Reader {
         let sql = "SELECT queue_count, ids_hash FROM services WHERE service_id = ? AND role = ?";
         let row = query(sql).bind(service.as_bytes()).bind(rows::role_number(role));
         let row = row.fetch_optional(&self.pool).await.map_err(unavailable)?;
-        row.map(|row| read(service_queues(&row))).transpose()
+        row.map(|row| read(rows::service_queues(&row))).transpose()
     }
 
     /// The text that the store was told of the relay's clock.
     pub(super) async fn clock(&self) -> Result<String> {
         let row = query("SELECT clock FROM store").fetch_one(&self.pool).await.map_err(unavailable)?;
-        read(rows::get(&row, 0))
+        read(row.try_get(0).map_err(|error| fault(&error)))
     }
 
     /// Counts everything. Walks indexes: for the start.
@@ -238,14 +225,8 @@ impl Reader {
     pub(super) async fn last_keys(&self) -> Result<(i64, i64)> {
         let sql = "SELECT (SELECT coalesce(max(queue), 0) FROM queues), (SELECT coalesce(max(message), 0) FROM messages)";
         let row = query(sql).fetch_one(&self.pool).await.map_err(unavailable)?;
-        Ok((read(rows::get(&row, 0))?, read(rows::get(&row, 1))?))
+        Ok((read(rows::number(&row, 0))?, read(rows::number(&row, 1))?))
     }
-}
-
-/// Reads `queue_count, ids_hash`.
-pub(super) fn service_queues(row: &SqliteRow) -> std::result::Result<ServiceQueues, StorageFault> {
-    let ids_hash = rows::get::<&[u8]>(row, 1)?.try_into().map_err(|_| damaged("a hash of another size"))?;
-    Ok(ServiceQueues { count: rows::count(row, 0)?, ids_hash })
 }
 
 fn records(found: &[SqliteRow]) -> Result<Vec<Arc<QueueRecord>>> {
@@ -255,8 +236,4 @@ fn records(found: &[SqliteRow]) -> Result<Vec<Arc<QueueRecord>>> {
 /// Every ID is greater than the empty blob.
 fn start(after: Option<&RecipientId>) -> &[u8] {
     after.map_or(&[], RecipientId::as_bytes)
-}
-
-fn limit_number(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }

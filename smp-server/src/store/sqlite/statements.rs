@@ -6,13 +6,13 @@ use sqlx::query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::fault::fault;
-use super::reader::service_queues;
-use super::rows::{encode_keys, kind_number, mode_number, role_number, status_number, to_signed};
-use super::write_queue::{ChangeKind, LinkChange};
-use crate::store::rules::{Association, association_changes};
-use crate::store::{
-    LinkData, Message, MessageContent, NewService, QueueRecord, QueueStatus, StorageFault, StoreError,
+use crate::store::engine::rows::{
+    blocked, body, encode_keys, kind_number, mode_number, role_number, service_queues, status_number,
+    to_signed,
 };
+use crate::store::engine::write_queue::{ChangeKind, LinkChange};
+use crate::store::rules::{Association, association_changes};
+use crate::store::{LinkData, Message, NewService, QueueRecord, StorageFault, StoreError};
 
 /// A disk fault ends the transaction; an inner error concerns this change only, which then has done nothing.
 type Result<T> = std::result::Result<T, StorageFault>;
@@ -54,17 +54,13 @@ pub(super) async fn insert_messages(
 
 fn bind_messages<'q>(mut query: Query<'q>, rows: &[(i64, i64, &'q Message)]) -> Query<'q> {
     for (key, queue, message) in rows {
-        let body = match &message.content {
-            MessageContent::Sent { body, .. } => body.as_slice(),
-            MessageContent::QuotaMarker => &[],
-        };
         query = query
             .bind(*key)
             .bind(*queue)
             .bind(to_signed(message.timestamp))
             .bind(kind_number(message.info().kind))
             .bind(message.id.as_bytes())
-            .bind(body);
+            .bind(body(message));
     }
     query
 }
@@ -180,10 +176,6 @@ async fn run_unique(connection: &mut SqliteConnection, query: Query<'_>) -> Resu
 
 fn bind_record<'q>(query: Query<'q>, record: &'q QueueRecord) -> Query<'q> {
     let notifier = record.notifier.as_ref();
-    let blocked = match &record.status {
-        QueueStatus::Blocked(why) => Some(why.as_ref()),
-        QueueStatus::Active | QueueStatus::Suspended => None,
-    };
     query
         .bind(record.recipient_id.as_bytes())
         .bind(record.sender_id.as_bytes())
@@ -194,7 +186,7 @@ fn bind_record<'q>(query: Query<'q>, record: &'q QueueRecord) -> Query<'q> {
         .bind(record.sender_key.as_ref().map(|key| key.to_der()))
         .bind(record.mode.map(mode_number))
         .bind(status_number(&record.status))
-        .bind(blocked)
+        .bind(blocked(&record.status))
         .bind(record.updated.map(|day| day.0))
         .bind(notifier.map(|notifier| notifier.key.to_der()))
         .bind(notifier.map(|notifier| notifier.dh.as_bytes().as_slice()))

@@ -15,13 +15,13 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Row as _, query};
 use tokio::time::Instant;
 
+use super::disk::Disk;
 use super::fault::fault;
-use super::queue::{Loaded, Pending, State};
-use super::shared::Shared;
 use super::statements;
-use super::write_queue::{Batch, Change, ChangeKind, Operation};
-use crate::store::{Message, ServiceRole, StorageFault, StoreError};
-use crate::sync::lock;
+use crate::store::StorageFault;
+use crate::store::engine::shared::Shared;
+use crate::store::engine::write_queue::{Batch, ChangeKind, Operation};
+use crate::store::engine::writing::{Outcome, Plan};
 
 /// How long to wait before looking again whether there is space.
 const LOOK_FOR_SPACE: Duration = Duration::from_secs(5);
@@ -29,57 +29,17 @@ const LOOK_FOR_SPACE: Duration = Duration::from_secs(5);
 /// Removals that one transaction makes after that.
 const DEFERRED_AT_ONCE: usize = 1024;
 
-/// Number of rows that a change made, for those who count; an error is the caller's fault, not the disk's.
-type Outcome = Result<u64, StoreError>;
-
 pub(super) struct Writer {
     connection: SqliteConnection,
     shared: Arc<Shared>,
+    disk: Arc<Disk>,
     /// The disk was full, and the log has not been emptied since: it may hold the space that is missing.
     needs_space: bool,
 }
 
-/// The parts of a transaction, in this order.
-#[derive(Default)]
-struct Plan<'a> {
-    changes: Vec<(usize, &'a ChangeKind)>,
-    appends: Vec<(&'a Pending, Arc<Message>)>,
-    removals: Vec<i64>,
-    /// Changes that remove messages come after the messages.
-    last: Vec<(usize, &'a ChangeKind)>,
-}
-
-impl Plan<'_> {
-    fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.appends.is_empty() && self.removals.is_empty() && self.last.is_empty()
-    }
-}
-
-impl<'a> Plan<'a> {
-    /// Leaves out what is not wanted any more: messages that were acknowledged in the meantime, above all.
-    fn new(operations: &'a [Operation]) -> Self {
-        let mut plan = Plan::default();
-        for (place, operation) in operations.iter().enumerate() {
-            match operation {
-                Operation::Append(pending) => {
-                    plan.appends.extend(pending.take_up().map(|message| (pending.as_ref(), message)));
-                }
-                Operation::Remove(removal) => {
-                    plan.removals.extend(removal.is_wanted().then_some(removal.key))
-                }
-                Operation::Change(change) if change.kind.removes_messages() => {
-                    plan.last.push((place, &change.kind));
-                }
-                Operation::Change(change) => plan.changes.push((place, &change.kind)),
-            }
-        }
-        plan
-    }
-}
-
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection, shared: Arc<Shared>) -> Self {
-        Writer { connection, shared, needs_space: false }
+    pub(super) fn new(connection: SqliteConnection, shared: Arc<Shared>, disk: Arc<Disk>) -> Self {
+        Writer { connection, shared, disk, needs_space: false }
     }
 
     /// Writes until the store is closed, then closes the database and gives the lock back.
@@ -101,7 +61,7 @@ impl Writer {
         }
         died.disarm();
         self.recover().await;
-        let unwritten = self.shared.disk.deferred_count();
+        let unwritten = self.disk.deferred_count();
         if unwritten > 0 {
             tracing::warn!(
                 "the disk is full: {unwritten} messages that were acknowledged will be delivered once more"
@@ -117,7 +77,7 @@ impl Writer {
 
     /// Without space, as long as it is worth waiting before looking for some.
     fn wait_until(&self, until: Option<Instant>) -> Option<Instant> {
-        let disk = &self.shared.disk;
+        let disk = &self.disk;
         if !disk.is_full() && disk.deferred_count() == 0 {
             return until;
         }
@@ -127,7 +87,7 @@ impl Writer {
 
     /// Looks whether there is space again, and writes what could not be written.
     async fn recover(&mut self) {
-        let disk = self.shared.disk.clone();
+        let disk = self.disk.clone();
         disk.recover().await;
         loop {
             let messages = disk.deferred(DEFERRED_AT_ONCE);
@@ -141,7 +101,7 @@ impl Writer {
     async fn remove_deferred(&mut self, messages: &[i64]) -> Result<(), StorageFault> {
         query("BEGIN IMMEDIATE").execute(&mut self.connection).await.map_err(|error| fault(&error))?;
         #[cfg(test)]
-        let checked = self.shared.faults.check(super::seam::Stage::Remove);
+        let checked = self.shared.faults.check(crate::store::engine::seam::Stage::Remove);
         #[cfg(not(test))]
         let checked = Ok(());
         let removed = match checked {
@@ -161,15 +121,15 @@ impl Writer {
     }
 
     async fn write(&mut self, operations: Vec<Operation>) {
-        if self.needs_space || self.shared.disk.is_full() {
+        if self.needs_space || self.disk.is_full() {
             self.empty_log().await;
         }
         let fault = match self.transaction(&operations).await {
-            Ok(outcomes) => return self.finish(operations, outcomes),
+            Ok(outcomes) => return self.shared.finish(operations, outcomes),
             Err(fault) => fault,
         };
         if matches!(fault, StorageFault::Full) {
-            self.shared.disk.met_full();
+            self.disk.met_full();
             self.needs_space = true;
             self.empty_log().await;
         }
@@ -177,14 +137,14 @@ impl Writer {
         for operation in operations {
             let single = vec![operation];
             // Room that the reserve has made is for others.
-            let refused = matches!(single[..], [Operation::Append(_)]) && self.shared.disk.is_full();
+            let refused = matches!(single[..], [Operation::Append(_)]) && self.disk.is_full();
             let result = if refused { Err(StorageFault::Full) } else { self.transaction(&single).await };
             match result {
-                Ok(outcomes) => self.finish(single, outcomes),
+                Ok(outcomes) => self.shared.finish(single, outcomes),
                 Err(StorageFault::Full) if self.defer(&single) => {}
                 Err(fault) => {
                     failed += 1;
-                    self.fail(single, &fault);
+                    self.shared.fail(single, &fault);
                 }
             }
         }
@@ -199,7 +159,7 @@ impl Writer {
         // Emptying the file waits for readers; a backup can take minutes. So first see whether there is one in the way.
         let moved = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await;
         // On a full disk the file keeps its space, which others would take: it is written again from the beginning.
-        let sql = match self.shared.disk.is_full() {
+        let sql = match self.disk.is_full() {
             true => "PRAGMA wal_checkpoint(RESTART)",
             false => "PRAGMA wal_checkpoint(TRUNCATE)",
         };
@@ -209,7 +169,7 @@ impl Writer {
     /// Keeps a removal in memory that cannot be written. The recipient has the message, and what it holds is removed later.
     fn defer(&self, operations: &[Operation]) -> bool {
         let [Operation::Remove(removal)] = operations else { return false };
-        let is_kept = removal.is_wanted() && removal.is_on_disk() && self.shared.disk.defer(removal.key);
+        let is_kept = removal.is_wanted() && removal.is_on_disk() && self.disk.defer(removal.key);
         if is_kept {
             removal.finish();
         }
@@ -244,7 +204,7 @@ impl Writer {
 
     async fn commit(&mut self) -> Result<(), StorageFault> {
         #[cfg(test)]
-        self.shared.faults.check(super::seam::Stage::Commit)?;
+        self.shared.faults.check(crate::store::engine::seam::Stage::Commit)?;
         query("COMMIT").execute(&mut self.connection).await.map_err(|error| fault(&error))?;
         Ok(())
     }
@@ -255,7 +215,7 @@ impl Writer {
         }
         #[cfg(test)]
         for _ in &plan.appends {
-            self.shared.faults.check(super::seam::Stage::Append)?;
+            self.shared.faults.check(crate::store::engine::seam::Stage::Append)?;
         }
         let rows: Vec<_> = plan
             .appends
@@ -265,7 +225,7 @@ impl Writer {
         statements::insert_messages(&mut self.connection, &rows).await?;
         #[cfg(test)]
         for _ in &plan.removals {
-            self.shared.faults.check(super::seam::Stage::Remove)?;
+            self.shared.faults.check(crate::store::engine::seam::Stage::Remove)?;
         }
         statements::delete_messages(&mut self.connection, &plan.removals).await?;
         for (place, change) in &plan.last {
@@ -276,85 +236,7 @@ impl Writer {
 
     async fn change(&mut self, change: &ChangeKind) -> Result<Outcome, StorageFault> {
         #[cfg(test)]
-        self.shared.faults.check(super::seam::Stage::Change)?;
+        self.shared.faults.check(crate::store::engine::seam::Stage::Change)?;
         statements::change(&mut self.connection, change).await
-    }
-
-    fn finish(&self, operations: Vec<Operation>, outcomes: Vec<Outcome>) {
-        for (operation, outcome) in operations.into_iter().zip(outcomes) {
-            match operation {
-                Operation::Append(pending) => pending.active.stored(&pending, &self.shared),
-                Operation::Remove(removal) => removal.finish(),
-                Operation::Change(change) => self.finish_change(change, outcome),
-            }
-        }
-    }
-
-    fn fail(&self, operations: Vec<Operation>, fault: &StorageFault) {
-        for operation in operations {
-            match operation {
-                Operation::Append(pending) => pending.active.roll_back(fault, &self.shared),
-                Operation::Remove(removal) => removal.active.roll_back(fault, &self.shared),
-                Operation::Change(change) => {
-                    self.finish_change(change, Err(StoreError::Unavailable(fault.clone())));
-                }
-            }
-        }
-    }
-
-    /// Makes in memory the change that was made on disk, gives the queue free, and only then answers.
-    fn finish_change(&self, change: Change, outcome: Outcome) {
-        let Change { kind, held, completer, room } = change;
-        if let Ok(rows) = outcome {
-            self.apply(kind, held.as_ref(), rows);
-        }
-        drop((held, room));
-        completer.complete(outcome.map(|_| ()));
-    }
-
-    fn apply(&self, kind: ChangeKind, held: Option<&super::write_queue::Held>, rows: u64) {
-        let shared = &self.shared;
-        let active = held.map(|held| &held.active);
-        match kind {
-            ChangeKind::Create { queue, record, .. } => {
-                if let Some(active) = active {
-                    let loaded = Loaded::new(queue, record.clone(), Default::default());
-                    *lock(&active.state) = State::Loaded(Box::new(loaded));
-                }
-                shared.cache.enter(&record);
-                shared.cache.appeared(&record);
-                shared.counts.queues.add(1);
-                shared.counts.notifiers.add(usize::from(record.notifier.is_some()));
-            }
-            ChangeKind::Update { before, after, .. } => {
-                if let Some(active) = active {
-                    active.with_loaded(|queue| queue.record = after.clone());
-                }
-                shared.cache.replace(&before, &after);
-                shared.cache.appeared(&after);
-                shared.counts.notifiers.subtract(usize::from(before.notifier.is_some()));
-                shared.counts.notifiers.add(usize::from(after.notifier.is_some()));
-            }
-            ChangeKind::Delete { record, .. } => {
-                if let Some(active) = active {
-                    active.deleted(rows, shared);
-                    shared.cache.remove(active, Some(&record));
-                }
-                shared.counts.queues.subtract(1);
-                shared.counts.notifiers.subtract(usize::from(record.notifier.is_some()));
-            }
-            // Some may have been removed by their recipient since they were found.
-            ChangeKind::Expire { .. } => {
-                shared.counts.messages.subtract(usize::try_from(rows).unwrap_or(usize::MAX))
-            }
-            ChangeKind::Service(service) => {
-                let count = match service.role {
-                    ServiceRole::Messaging => &shared.counts.messaging_services,
-                    ServiceRole::Notifier => &shared.counts.notifier_services,
-                };
-                count.add(usize::from(rows > 0));
-            }
-            ChangeKind::Used { .. } | ChangeKind::Clock(_) | ChangeKind::Nothing => {}
-        }
     }
 }

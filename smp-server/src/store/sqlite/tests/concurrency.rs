@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use smp_protocol::id::RecipientId;
 
-use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
-use crate::store::{AfterAck, QueueId, SqliteConfig, SqliteStore, Store};
+use super::sqlite_config;
+use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
+use crate::store::{AfterAck, Maintenance, Messages, QueueId, Queues, SqliteConfig, SqliteStore};
 
 const QUEUES: u32 = 40;
 const MESSAGES: u32 = 30;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use rand::RngExt as _;
 use smp_protocol::id::RecipientId;
 
-use crate::store::conformance::{id, new_queue, sent};
+use crate::store::fixture::{id, new_queue, sent};
 use crate::store::{
-    AfterAck, Appended, Message, MessageContent, NewMessage, SqliteConfig, SqliteStore, Store, StoreError,
+    AfterAck, Appended, Maintenance, Message, MessageContent, Messages, NewMessage, SqliteConfig,
+    SqliteStore, Store, StoreError,
 };
 
 /// Set for the process that is to be killed: the directory of its store.

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::super::seam::Stage;
-use crate::store::conformance::{MustBeAccepted as _, id, key, new_queue, sent, sqlite_config};
+use super::sqlite_config;
+use crate::store::engine::seam::Stage;
+use crate::store::fixture::{MustBeAccepted as _, id, key, new_queue, sent};
 use crate::store::{
-    AfterAck, QueueChange, QueueId, QueueStatus, SqliteStore, StorageFault, Store, StoreError,
+    AfterAck, Maintenance, Messages, QueueChange, QueueId, QueueStatus, Queues, SqliteStore, StorageFault,
+    StoreError,
 };
 
 async fn open(directory: &tempfile::TempDir) -> SqliteStore {

@@ -5,8 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
-use crate::store::{NewMessage, OpenError, Presence, SqliteConfig, SqliteStore, Store, StoreError};
+use super::sqlite_config;
+use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
+use crate::store::{
+    Maintenance, Messages, NewMessage, OpenError, Presence, Queues, SqliteConfig, SqliteStore, StoreError,
+};
 
 #[tokio::test]
 async fn are_private() {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
+use super::sqlite_config;
+use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
 use crate::store::{
-    AfterAck, MAX_BODY_BYTES, NewMessage, SqliteConfig, SqliteStore, StorageFault, Store, StoreError,
+    AfterAck, MAX_BODY_BYTES, Maintenance, Messages, NewMessage, Queues, SqliteConfig, SqliteStore,
+    StorageFault, StoreError,
 };
 use crate::sync::lock;
 
@@ -98,7 +100,7 @@ fn is_refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
 async fn receiving_and_deleting_go_on_with_the_reserve() {
     let directory = tempfile::tempdir().unwrap();
     let (store, config, reserve) = with_reserve(&directory).await;
-    let disk = store.shared.disk.clone();
+    let disk = store.backend.disk.clone();
     *lock(&disk.pretended) = Some(0);
     let given_up = reserve.clone();
     store.shared.faults.set(move |_| given_up.exists().then_some(StorageFault::Full));
@@ -112,14 +114,14 @@ async fn receiving_and_deleting_go_on_with_the_reserve() {
     assert!(is_refused(store.create_queue(new_queue(3)).await));
     acknowledge(&store, 2).await.unwrap();
     store.delete_queue(&id(2, 0)).await.unwrap();
-    assert_eq!(store.expire_messages(2_000, Default::default(), 10).await.unwrap().removed, 1);
+    assert_eq!(store.expire_messages(2_000, 10).await.unwrap().removed, 1);
     assert_eq!(store.counts().messages, 0);
 
     // A restart needs space too.
     store.close().await.unwrap();
     let store = SqliteStore::open(config).await.unwrap();
     assert!(reserve.exists() && !store.load().is_full, "there is space now");
-    let disk = store.shared.disk.clone();
+    let disk = store.backend.disk.clone();
     *lock(&disk.pretended) = Some(0);
     assert!(disk.met_full() && disk.is_full());
     disk.recover().await;
@@ -138,7 +140,7 @@ async fn acknowledgements_wait_in_memory_for_space() {
     for space_comes_back in [true, false] {
         let directory = tempfile::tempdir().unwrap();
         let (store, config, _) = with_reserve(&directory).await;
-        *lock(&store.shared.disk.pretended) = Some(0);
+        *lock(&store.backend.disk.pretended) = Some(0);
         store.shared.faults.set(|_| Some(StorageFault::Full));
         acknowledge(&store, 1).await.unwrap();
         acknowledge(&store, 2).await.unwrap();
@@ -149,11 +151,11 @@ async fn acknowledgements_wait_in_memory_for_space() {
             let _ = store.find_queue(crate::store::QueueId::Recipient(&id(number, 0))).await.unwrap();
         }
         assert_eq!(numbers(&store).await, [3]);
-        assert_eq!(store.expire_messages(1_002, Default::default(), 10).await.unwrap().removed, 0);
+        assert_eq!(store.expire_messages(1_002, 10).await.unwrap().removed, 0);
         assert_eq!(store.counts().messages, 1);
         let expected = if space_comes_back {
             store.shared.faults.clear();
-            *lock(&store.shared.disk.pretended) = None;
+            *lock(&store.backend.disk.pretended) = None;
             store.delete_queue(&id(2, 0)).await.unwrap();
             assert_eq!(store.load().unwritten_removals, 0);
             store.abandon().await.unwrap();
@@ -174,12 +176,12 @@ async fn new_queues_leave_some_space_free() {
     let directory = tempfile::tempdir().unwrap();
     let config = SqliteConfig { min_free_bytes: 1 << 20, ..sqlite_config(&directory) };
     let store = SqliteStore::open(config).await.unwrap();
-    *lock(&store.shared.disk.pretended) = Some((1 << 20) - 1);
+    *lock(&store.backend.disk.pretended) = Some((1 << 20) - 1);
     assert!(is_refused(store.create_queue(new_queue(1)).await));
     store.close().await.unwrap();
     let config = SqliteConfig { min_free_bytes: 1 << 20, ..sqlite_config(&directory) };
     let store = SqliteStore::open(config).await.unwrap();
-    *lock(&store.shared.disk.pretended) = Some(1 << 20);
+    *lock(&store.backend.disk.pretended) = Some(1 << 20);
     store.create_queue(new_queue(1)).await.unwrap();
     send(&store, 1, 1).await.unwrap();
     store.close().await.unwrap();

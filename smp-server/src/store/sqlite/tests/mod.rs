@@ -6,5 +6,19 @@ mod faults;
 mod files;
 mod full_disk;
 mod pending;
-mod persistence;
 mod refusals;
+
+use super::{DiskDurability, SqliteConfig};
+use crate::store::fixture::QUOTA;
+
+/// Caches are too small for anything, so that the disk is asked for nearly everything.
+fn sqlite_config(directory: &tempfile::TempDir) -> SqliteConfig {
+    SqliteConfig {
+        quota: QUOTA,
+        queue_cache_bytes: 1000,
+        body_cache_bytes: 200,
+        durability: DiskDurability::Os,
+        ack_wait: std::time::Duration::ZERO,
+        ..SqliteConfig::new(directory.path().join("store.db"))
+    }
+}

@@ -4,10 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use super::super::seam::Stage;
-use super::super::write_queue::OPERATION_BYTES;
-use crate::store::conformance::{MustBeAccepted as _, id, new_queue, sent, sqlite_config};
-use crate::store::{AfterAck, Completion, LinkData, QueueLink, QueueMode, SqliteConfig, SqliteStore, Store};
+use super::sqlite_config;
+use crate::store::engine::seam::Stage;
+use crate::store::engine::write_queue::OPERATION_BYTES;
+use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
+use crate::store::{
+    AfterAck, Completion, LinkData, Maintenance, Messages, QueueLink, QueueMode, Queues, SqliteConfig,
+    SqliteStore,
+};
 
 /// A store whose writer stands still at a commit until it is let go, and counts the messages it writes.
 struct Paused {

@@ -1,15 +1,16 @@
 //! Whether there is a queue cannot be told from how often the disk is asked before a command is refused.
 
-use super::super::cache::Known;
-use crate::store::conformance::{id, new_queue, sqlite_config};
-use crate::store::{QueueId, SqliteConfig, SqliteStore, Store};
+use super::sqlite_config;
+use crate::store::engine::cache::Known;
+use crate::store::fixture::{id, new_queue};
+use crate::store::{Maintenance, Messages, QueueId, Queues, SqliteConfig, SqliteStore};
 
 /// Searches for an ID as a command does that is not authorized. Returns how many times the disk was asked.
 async fn refused(store: &SqliteStore, queue: QueueId<'_>) -> usize {
-    let before = store.reader.searches();
+    let before = store.backend.reader.searches();
     let found = store.look_up(queue).await.unwrap();
-    store.refuse(queue, found.asked_disk).await.unwrap();
-    store.reader.searches() - before
+    store.refuse(queue, found).await.unwrap();
+    store.backend.reader.searches() - before
 }
 
 #[tokio::test]
@@ -71,12 +72,12 @@ async fn unknown_ids_do_not_keep_others_from_reading() {
     let config = SqliteConfig { readers: 2, ..sqlite_config(&directory) };
     let store = SqliteStore::open(config.clone()).await.unwrap();
     store.create_queue(new_queue(1)).await.unwrap();
-    let message = crate::store::conformance::sent(1);
+    let message = crate::store::fixture::sent(1);
     store.append(&id(1, 0), message, None).await.unwrap();
     store.close().await.unwrap();
     let store = SqliteStore::open(config).await.unwrap();
-    let flood = store.reader.place().await.unwrap();
-    let _connection = store.reader.pool.acquire().await.unwrap();
+    let flood = store.backend.reader.place().await.unwrap();
+    let _connection = store.backend.reader.pool.acquire().await.unwrap();
     let unknown = id(7, 1);
     assert!(store.look_up(QueueId::Sender(&unknown)).now_or_never().is_none());
     assert_eq!(store.messages(&id(1, 0)).await.unwrap().len(), 1);

@@ -9,51 +9,63 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
-use super::disk::Disk;
 use super::queue::Room;
 use super::recent::Recent;
 use super::write_queue::{OPERATION_BYTES, WriteQueue};
 use crate::store::{StoreCounts, StoreError};
 
+/// Bounds of an engine.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Limits {
+    /// Messages that a queue takes before it is full.
+    pub(in crate::store) quota: usize,
+    /// Bytes of memory for queues in use, without bodies.
+    pub(in crate::store) queue_cache_bytes: usize,
+    /// Bytes of memory for bodies that are in the database and may be wanted soon.
+    pub(in crate::store) body_cache_bytes: usize,
+    /// Bytes of bodies that may wait for the database.
+    pub(in crate::store) pending_bytes: usize,
+    /// How long a message waits for an acknowledgement before it is written.
+    pub(in crate::store) ack_wait: Duration,
+}
+
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) cache: Cache,
-    pub(super) write_queue: WriteQueue,
-    pub(super) recent: Recent,
-    pub(super) counts: Counts,
-    pub(super) keys: Keys,
-    pub(super) disk: Arc<Disk>,
+pub(in crate::store) struct Shared {
+    pub(in crate::store) cache: Cache,
+    pub(in crate::store) write_queue: WriteQueue,
+    pub(in crate::store) recent: Recent,
+    pub(in crate::store) counts: Counts,
+    pub(in crate::store) keys: Keys,
     /// Cancelled if the writer has ended without being told to.
-    pub(super) writer_died: CancellationToken,
-    pub(super) time: Time,
-    pub(super) quota: usize,
-    pub(super) ack_wait: Duration,
+    pub(in crate::store) writer_died: CancellationToken,
+    pub(in crate::store) time: Time,
+    pub(in crate::store) quota: usize,
+    pub(in crate::store) ack_wait: Duration,
     /// Bytes of operations that may still be accepted before some are on disk.
     room: Arc<Semaphore>,
     room_bytes: u32,
     #[cfg(test)]
-    pub(super) faults: super::seam::Faults,
+    pub(in crate::store) faults: super::seam::Faults,
 }
 
 impl Shared {
-    pub(super) fn new(
-        config: &super::SqliteConfig,
-        disk: Arc<Disk>,
+    pub(in crate::store) fn new(
+        limits: &Limits,
+        time: Time,
         counts: StoreCounts,
         last_keys: (i64, i64),
     ) -> Self {
-        let room_bytes = u32::try_from(config.pending_bytes).unwrap_or(u32::MAX).max(1);
+        let room_bytes = u32::try_from(limits.pending_bytes).unwrap_or(u32::MAX).max(1);
         Shared {
-            cache: Cache::new(config.queue_cache_bytes),
+            cache: Cache::new(limits.queue_cache_bytes),
             write_queue: WriteQueue::default(),
-            recent: Recent::new(config.body_cache_bytes),
+            recent: Recent::new(limits.body_cache_bytes),
             counts: Counts::new(counts),
             keys: Keys { queue: AtomicI64::new(last_keys.0), message: AtomicI64::new(last_keys.1) },
-            disk,
             writer_died: CancellationToken::new(),
-            time: config.surroundings.time.clone(),
-            quota: config.quota,
-            ack_wait: config.ack_wait,
+            time,
+            quota: limits.quota,
+            ack_wait: limits.ack_wait,
             room: Arc::new(Semaphore::new(room_bytes as usize)),
             room_bytes,
             #[cfg(test)]
@@ -62,7 +74,7 @@ impl Shared {
     }
 
     /// Waits until an operation that carries so many bytes may be accepted.
-    pub(super) async fn room(&self, carried: usize) -> Result<Room, StoreError> {
+    pub(in crate::store) async fn room(&self, carried: usize) -> Result<Room, StoreError> {
         // One that is larger than all the room gets all of it.
         let bytes =
             u32::try_from(carried.saturating_add(OPERATION_BYTES)).unwrap_or(u32::MAX).min(self.room_bytes);
@@ -77,12 +89,12 @@ impl Shared {
     }
 
     /// Bytes of operations that are accepted and not on disk.
-    pub(super) fn waiting_bytes(&self) -> u64 {
+    pub(in crate::store) fn waiting_bytes(&self) -> u64 {
         u64::from(self.room_bytes).saturating_sub(self.room.available_permits() as u64)
     }
 
     /// Refuses all that comes from now on; what was accepted is written.
-    pub(super) fn close(&self) {
+    pub(in crate::store) fn close(&self) {
         self.room.close();
         self.write_queue.close();
     }
@@ -90,40 +102,40 @@ impl Shared {
 
 /// Keys for new rows, each larger than all before.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(in crate::store) struct Keys {
     queue: AtomicI64,
     message: AtomicI64,
 }
 
 impl Keys {
-    pub(super) fn queue(&self) -> i64 {
+    pub(in crate::store) fn queue(&self) -> i64 {
         self.queue.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(super) fn message(&self) -> i64 {
+    pub(in crate::store) fn message(&self) -> i64 {
         self.message.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Counts {
-    pub(super) queues: Count,
-    pub(super) notifiers: Count,
-    pub(super) messages: Count,
-    pub(super) messaging_services: Count,
-    pub(super) notifier_services: Count,
+pub(in crate::store) struct Counts {
+    pub(in crate::store) queues: Count,
+    pub(in crate::store) notifiers: Count,
+    pub(in crate::store) messages: Count,
+    pub(in crate::store) messaging_services: Count,
+    pub(in crate::store) notifier_services: Count,
 }
 
 /// A number for statistics.
 #[derive(Debug)]
-pub(super) struct Count(AtomicU64);
+pub(in crate::store) struct Count(AtomicU64);
 
 impl Count {
-    pub(super) fn add(&self, number: usize) {
+    pub(in crate::store) fn add(&self, number: usize) {
         self.0.fetch_add(number as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn subtract(&self, number: usize) {
+    pub(in crate::store) fn subtract(&self, number: usize) {
         // Statistics must not wrap, should two counts ever disagree.
         let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
             Some(count.saturating_sub(number as u64))
@@ -143,7 +155,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn get(&self) -> StoreCounts {
+    pub(in crate::store) fn get(&self) -> StoreCounts {
         let get = |count: &Count| count.0.load(Ordering::Relaxed);
         StoreCounts {
             queues: get(&self.queues),

@@ -25,10 +25,10 @@ const CLOCK_SLACK: usize = 1024;
 const REFUSED_IDS: usize = 16_384;
 
 #[derive(Debug)]
-pub(super) struct Cache {
+pub(in crate::store) struct Cache {
     inner: Mutex<Inner>,
     /// Messages listed in the queues in use.
-    pub(super) messages: AtomicUsize,
+    pub(in crate::store) messages: AtomicUsize,
     capacity: usize,
 }
 
@@ -79,7 +79,7 @@ fn id_key(id: QueueId<'_>) -> (Kind, EntityId) {
 }
 
 /// Knowledge of the memory about an ID.
-pub(super) enum Known {
+pub(in crate::store) enum Known {
     /// Its queue, or what was its queue until a moment ago.
     Queue(Arc<Active>),
     /// The recipient ID of its queue, which is not in memory.
@@ -91,11 +91,11 @@ pub(super) enum Known {
 }
 
 impl Cache {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(in crate::store) fn new(capacity: usize) -> Self {
         Cache { inner: Mutex::default(), messages: AtomicUsize::new(0), capacity }
     }
 
-    pub(super) fn look_up(&self, id: QueueId<'_>) -> Known {
+    pub(in crate::store) fn look_up(&self, id: QueueId<'_>) -> Known {
         let inner = lock(&self.inner);
         let found = match id {
             QueueId::Recipient(id) => inner.queues.contains_key(id).then_some(id),
@@ -114,17 +114,17 @@ impl Cache {
     }
 
     /// The number for [`Cache::note_absent`] when an ID was found to be unknown without a look here.
-    pub(super) fn generation(&self) -> u64 {
+    pub(in crate::store) fn generation(&self) -> u64 {
         lock(&self.inner).refused.generation
     }
 
     /// Messages of a queue were listed.
-    pub(super) fn loaded(&self, messages: usize) {
+    pub(in crate::store) fn loaded(&self, messages: usize) {
         self.messages.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Remembers that an ID belongs to no queue, as was found on disk after [`Known::Nothing`].
-    pub(super) fn note_absent(&self, id: QueueId<'_>, generation: u64) {
+    pub(in crate::store) fn note_absent(&self, id: QueueId<'_>, generation: u64) {
         let refused = &mut lock(&self.inner).refused;
         if refused.generation == generation {
             refused.note(id, Reason::Absent);
@@ -132,7 +132,7 @@ impl Cache {
     }
 
     /// Any queue in use, another one for another ID.
-    pub(super) fn another(&self, id: QueueId<'_>) -> Option<Arc<Active>> {
+    pub(in crate::store) fn another(&self, id: QueueId<'_>) -> Option<Arc<Active>> {
         let inner = lock(&self.inner);
         let start = id_key(id).1.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         let place = start.checked_rem(inner.clock.len() as u64)?;
@@ -140,18 +140,18 @@ impl Cache {
     }
 
     /// Remembers that a command was refused. Returns whether that is new.
-    pub(super) fn note_refused(&self, id: QueueId<'_>) -> bool {
+    pub(in crate::store) fn note_refused(&self, id: QueueId<'_>) -> bool {
         lock(&self.inner).refused.note(id, Reason::NotAuthorized)
     }
 
     /// The queue in use with this recipient ID; makes an empty one if there is none.
-    pub(super) fn queue(&self, id: &RecipientId) -> Arc<Active> {
+    pub(in crate::store) fn queue(&self, id: &RecipientId) -> Arc<Active> {
         let mut inner = lock(&self.inner);
         inner.active(id).unwrap_or_else(|| self.add(&mut inner, id))
     }
 
     /// As [`Cache::queue`], unless it is remembered that there is no such queue.
-    pub(super) fn queue_unless_absent(&self, id: &RecipientId) -> Option<Arc<Active>> {
+    pub(in crate::store) fn queue_unless_absent(&self, id: &RecipientId) -> Option<Arc<Active>> {
         let mut inner = lock(&self.inner);
         if let Some(active) = inner.active(id) {
             return Some(active);
@@ -169,14 +169,14 @@ impl Cache {
     }
 
     /// Enters the IDs of a queue that was loaded or created.
-    pub(super) fn enter(&self, record: &QueueRecord) {
+    pub(in crate::store) fn enter(&self, record: &QueueRecord) {
         let mut inner = lock(&self.inner);
         inner.senders.insert(record.sender_id.clone(), record.recipient_id.clone());
         inner.enter_changing_ids(record);
     }
 
     /// Notes that IDs of this queue have come into use.
-    pub(super) fn appeared(&self, record: &QueueRecord) {
+    pub(in crate::store) fn appeared(&self, record: &QueueRecord) {
         let mut inner = lock(&self.inner);
         inner.refused.generation += 1;
         inner.forget_absent(QueueId::Recipient(&record.recipient_id));
@@ -190,14 +190,14 @@ impl Cache {
     }
 
     /// Replaces the IDs that a change can replace.
-    pub(super) fn replace(&self, before: &QueueRecord, after: &QueueRecord) {
+    pub(in crate::store) fn replace(&self, before: &QueueRecord, after: &QueueRecord) {
         let mut inner = lock(&self.inner);
         inner.remove_changing_ids(before);
         inner.enter_changing_ids(after);
     }
 
     /// Takes a queue out that does not exist (any more).
-    pub(super) fn remove(&self, active: &Arc<Active>, record: Option<&QueueRecord>) {
+    pub(in crate::store) fn remove(&self, active: &Arc<Active>, record: Option<&QueueRecord>) {
         let mut inner = lock(&self.inner);
         if inner.queues.get(&active.recipient_id).is_some_and(|found| Arc::ptr_eq(found, active)) {
             inner.queues.remove(&active.recipient_id);
@@ -235,13 +235,13 @@ impl Cache {
 
     /// How many queues are in use.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         lock(&self.inner).queues.len()
     }
 
     /// How many entries there are of any kind, also of queues that do not exist.
     #[cfg(test)]
-    pub(super) fn entries(&self) -> usize {
+    pub(in crate::store) fn entries(&self) -> usize {
         let inner = lock(&self.inner);
         let maps = inner.queues.len() + inner.senders.len() + inner.notifiers.len() + inner.links.len();
         maps + inner.clock.len() + inner.refused.order.len()

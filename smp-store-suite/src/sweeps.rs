@@ -1,16 +1,18 @@
-use super::{DAY, QUOTA, id, new_queue, sent};
-use crate::store::{Appended, Day, QueueChange, QueueId, Store, SweepPosition};
+//! Removal of what is old, in steps.
+#![allow(missing_docs, reason = "the name of a case is what it shows")]
+
+use crate::store::{Appended, Day, QueueChange, QueueId, Store};
+use crate::{DAY, QUOTA, id, new_queue, sent};
 
 /// Sweeps in steps of so many messages; returns how many messages went, and in how many steps.
 async fn sweep(store: &dyn Store, before: u64, limit: usize) -> (u64, usize) {
-    let (mut removed, mut steps, mut position) = (0, 0, SweepPosition::default());
+    let (mut removed, mut steps) = (0, 0);
     loop {
-        let swept = store.expire_messages(before, position, limit).await.unwrap();
+        let swept = store.expire_messages(before, limit).await.unwrap();
         removed += swept.removed;
         steps += 1;
-        match swept.next {
-            Some(next) => position = next,
-            None => return (removed, steps),
+        if !swept.more {
+            return (removed, steps);
         }
     }
 }
@@ -31,7 +33,7 @@ async fn sizes(store: &dyn Store) -> Vec<usize> {
     sizes
 }
 
-pub(in crate::store) async fn remove_old_messages_everywhere(store: &dyn Store) {
+pub async fn remove_old_messages_everywhere(store: &dyn Store) {
     for number in 1..=3 {
         store.create_queue(new_queue(number)).await.unwrap();
     }
@@ -47,7 +49,7 @@ pub(in crate::store) async fn remove_old_messages_everywhere(store: &dyn Store) 
     assert_eq!(sweep(store, 1006, 100).await.0, 0);
 }
 
-pub(in crate::store) async fn work_in_steps(store: &dyn Store) {
+pub async fn work_in_steps(store: &dyn Store) {
     for number in 1..=6 {
         store.create_queue(new_queue(number)).await.unwrap();
         fill(store, number, number * 10 + 1..=number * 10 + 3).await;
@@ -58,7 +60,7 @@ pub(in crate::store) async fn work_in_steps(store: &dyn Store) {
     assert_eq!(sizes(store).await, [0, 0, 0, 1, 3, 3]);
 }
 
-pub(in crate::store) async fn leave_quota_markers(store: &dyn Store) {
+pub async fn leave_quota_markers(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     fill(store, 1, 1..=QUOTA as u32 + 2).await;
     assert_eq!(sweep(store, 9999, 100).await.0, QUOTA as u64);
@@ -67,7 +69,7 @@ pub(in crate::store) async fn leave_quota_markers(store: &dyn Store) {
     assert!(matches!(store.append(&id(1, 0), sent(20), None).await.unwrap(), Appended::QuotaExceeded));
 }
 
-pub(in crate::store) async fn delete_idle_queues(store: &dyn Store) {
+pub async fn delete_idle_queues(store: &dyn Store) {
     for number in 1..=5 {
         let mut queue = new_queue(number);
         queue.record.updated = (number != 5).then_some(Day(DAY.0 + number));

@@ -4,26 +4,25 @@ use std::sync::Arc;
 
 use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 
-use super::SqliteStore;
+use super::Engine;
 use super::active::Step;
+use super::backend::{Backend, Result};
 use super::cache::Known;
-use super::fault::damaged;
 use super::queue::{Active, Loaded, State};
-use super::reader::Result;
-use super::rows::role_number;
 use super::write_queue::{ChangeKind, Held, LinkChange};
+use crate::store::error::damaged;
 use crate::store::rules::is_well_formed;
 use crate::store::{
     Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
     NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
-    StoreError, SweepPosition, Swept, Updated,
+    StoreError, Swept, Updated,
 };
 use crate::sync::lock;
 
 /// How often a command starts again when a failed write took the queue out of memory under it.
 const ATTEMPTS: usize = 8;
 
-impl SqliteStore {
+impl<B: Backend> Engine<B> {
     fn check_open(&self) -> Result<()> {
         if self.shared.write_queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
     }
@@ -53,7 +52,7 @@ impl SqliteStore {
             State::Unloaded => {}
         }
         let generation = self.shared.cache.generation();
-        let Some(stored) = self.reader.queue(&active.recipient_id).await? else {
+        let Some(stored) = self.backend.queue(&active.recipient_id).await? else {
             *lock(&active.state) = State::Absent;
             self.shared.cache.remove(active, None);
             self.shared.cache.note_absent(QueueId::Recipient(&active.recipient_id), generation);
@@ -61,7 +60,7 @@ impl SqliteStore {
         };
         let record = Arc::new(stored.record);
         let mut messages = stored.messages;
-        messages.retain(|(key, _)| !self.shared.disk.is_deferred(*key));
+        messages.retain(|(key, _)| !self.backend.is_removed(*key));
         let queue = Loaded::new(stored.key, record.clone(), messages);
         self.shared.cache.loaded(queue.len());
         *lock(&active.state) = State::Loaded(Box::new(queue));
@@ -91,7 +90,7 @@ impl SqliteStore {
 
     /// Reads a message. None if it is not there: then memory was wrong about the disk, and is forgotten.
     async fn body(&self, active: &Active, key: i64) -> Result<Option<(i64, Arc<Message>)>> {
-        let Some(message) = self.reader.message(key).await? else {
+        let Some(message) = self.backend.message(key).await? else {
             active.roll_back(&damaged("a listed message is missing"), &self.shared);
             return Ok(None);
         };
@@ -100,12 +99,12 @@ impl SqliteStore {
         Ok(Some((key, message)))
     }
 
-    pub(super) async fn create(&self, new: NewQueue) -> Result<Arc<QueueRecord>> {
+    pub(in crate::store) async fn create(&self, new: NewQueue) -> Result<Arc<QueueRecord>> {
         self.check_open()?;
         if !is_well_formed(&new) {
             return Err(StoreError::Refused);
         }
-        self.check_space(self.shared.disk.is_low())?;
+        self.check_space(self.backend.refuses_queues())?;
         let room = self.shared.room(new.link_data.as_ref().map_or(0, LinkData::len)).await?;
         let record = Arc::new(new.record);
         let held = loop {
@@ -125,7 +124,7 @@ impl SqliteStore {
         Ok(record)
     }
 
-    pub(super) async fn find(&self, id: QueueId<'_>) -> Result<LookedUp> {
+    pub(in crate::store) async fn find(&self, id: QueueId<'_>) -> Result<LookedUp> {
         self.check_open()?;
         let mut asked_disk = false;
         let active = match self.shared.cache.look_up(id) {
@@ -138,8 +137,8 @@ impl SqliteStore {
             }
             Known::Nothing(generation) => {
                 asked_disk = true;
-                let _place = self.reader.place().await?;
-                let nearest = self.reader.resolve(id).await?;
+                let _place = self.backend.place().await?;
+                let nearest = self.backend.resolve(id).await?;
                 if !nearest.is_it {
                     self.read_instead(&nearest.recipient).await?;
                     self.shared.cache.note_absent(id, generation);
@@ -164,10 +163,10 @@ impl SqliteStore {
     }
 
     /// The reads that an unknown ID would have cost. As with those, once: then it is remembered.
-    pub(super) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
+    pub(in crate::store) async fn read_as_unknown(&self, id: QueueId<'_>, asked_disk: bool) -> Result<()> {
         if self.shared.cache.note_refused(id) && !asked_disk {
-            let _place = self.reader.place().await?;
-            let nearest = self.reader.resolve(id).await?;
+            let _place = self.backend.place().await?;
+            let nearest = self.backend.resolve(id).await?;
             self.read_instead(&nearest.recipient).await?;
         }
         Ok(())
@@ -175,19 +174,19 @@ impl SqliteStore {
 
     /// Reads what is read of a queue that exists, for one that does not. That the other one is damaged is no concern.
     async fn read_instead(&self, other: &RecipientId) -> Result<()> {
-        match self.reader.queue(other).await {
+        match self.backend.queue(other).await {
             Ok(_) | Err(StoreError::Unavailable(StorageFault::Damaged(_))) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    pub(super) async fn read_link_data(&self, id: &RecipientId) -> Result<Option<LinkData>> {
+    pub(in crate::store) async fn read_link_data(&self, id: &RecipientId) -> Result<Option<LinkData>> {
         let held = self.hold(id).await?;
         let (key, record) = self.step(&held, |queue| Step::Done((queue.key, queue.record.clone()))).await?;
-        if record.link.is_none() { Ok(None) } else { self.reader.link_data(key).await }
+        if record.link.is_none() { Ok(None) } else { self.backend.link_data(key).await }
     }
 
-    pub(super) async fn update(&self, id: &RecipientId, change: QueueChange) -> Result<Updated> {
+    pub(in crate::store) async fn update(&self, id: &RecipientId, change: QueueChange) -> Result<Updated> {
         let room = match &change {
             // Nobody waits for it, and it comes once a day.
             QueueChange::Used(_) => None,
@@ -214,13 +213,13 @@ impl SqliteStore {
         if changed.is_none() && !matches!(link, LinkChange::Set(_)) {
             return Ok(Updated { before, after });
         }
-        self.check_space(matches!(link, LinkChange::Set(_)) && self.shared.disk.is_full())?;
+        self.check_space(matches!(link, LinkChange::Set(_)) && self.backend.refuses_messages())?;
         let kind = ChangeKind::Update { queue, before: before.clone(), after: after.clone(), link };
         self.shared.write_queue.change(kind, Some(held), room).await?;
         Ok(Updated { before, after })
     }
 
-    pub(super) async fn delete(&self, id: &RecipientId) -> Result<(Arc<QueueRecord>, usize)> {
+    pub(in crate::store) async fn delete(&self, id: &RecipientId) -> Result<(Arc<QueueRecord>, usize)> {
         let held = self.hold(id).await?;
         let deletion = self.start_deletion(held, |_| true).await?;
         let (record, count, done) = deletion.ok_or(StoreError::NotFound)?;
@@ -244,14 +243,14 @@ impl SqliteStore {
         Ok(Some((record, count, done)))
     }
 
-    pub(super) async fn append_message(
+    pub(in crate::store) async fn append_message(
         &self,
         id: &RecipientId,
         new: NewMessage,
         expire_before: Option<u64>,
     ) -> Result<Appended> {
         // Before it is in the queue: a message that cannot be written takes with it what waits there.
-        self.check_space(self.shared.disk.is_full())?;
+        self.check_space(self.backend.refuses_messages())?;
         let room = self.shared.room(new.body.len()).await?;
         let held = self.hold(id).await?;
         let mut new = Some((new, room));
@@ -264,12 +263,12 @@ impl SqliteStore {
         .await?
     }
 
-    pub(super) async fn first(&self, id: &RecipientId) -> Result<Option<Arc<Message>>> {
+    pub(in crate::store) async fn first(&self, id: &RecipientId) -> Result<Option<Arc<Message>>> {
         let held = self.hold(id).await?;
         self.step(&held, |loaded| loaded.hand_out(self.shared.time.monotonic())).await
     }
 
-    pub(super) async fn acknowledge_message(
+    pub(in crate::store) async fn acknowledge_message(
         &self,
         id: &RecipientId,
         message: &MessageId,
@@ -279,18 +278,18 @@ impl SqliteStore {
         self.step(&held, |queue| queue.acknowledge(&held.active, message, after, &self.shared)).await
     }
 
-    pub(super) async fn content(&self, id: &RecipientId) -> Result<QueueContent> {
+    pub(in crate::store) async fn content(&self, id: &RecipientId) -> Result<QueueContent> {
         let held = self.hold(id).await?;
         self.step(&held, |queue| Step::Done(queue.content())).await
     }
 
     /// Found messages are removed, so that the next step starts from the beginning again.
-    pub(super) async fn expire(&self, before: u64, limit: usize) -> Result<Swept> {
+    pub(in crate::store) async fn expire(&self, before: u64, limit: usize) -> Result<Swept> {
         self.check_open()?;
         let limit = limit.max(1);
-        let mut found = self.reader.expired(before, limit).await?;
+        let mut found = self.backend.expired(before, limit).await?;
         let more = found.len() == limit;
-        found.retain(|(key, _)| !self.shared.disk.is_deferred(*key));
+        found.retain(|(key, _)| !self.backend.is_removed(*key));
         found.sort_by(|(_, queue), (_, other)| queue.cmp(other));
         let mut waiting = Vec::new();
         let mut removed = 0;
@@ -302,7 +301,7 @@ impl SqliteStore {
         for done in waiting {
             done.await?;
         }
-        Ok(Swept { removed, next: (more && removed > 0).then_some(SweepPosition(0)) })
+        Ok(Swept { removed, more: more && removed > 0 })
     }
 
     /// Removes expired messages of one queue. A queue that is not in memory is not loaded for that.
@@ -322,11 +321,15 @@ impl SqliteStore {
         (count, vec![self.shared.write_queue.change(ChangeKind::Expire { messages }, Some(held), None)])
     }
 
-    pub(super) async fn delete_idle(&self, before: Day, limit: usize) -> Result<Vec<Arc<QueueRecord>>> {
+    pub(in crate::store) async fn delete_idle(
+        &self,
+        before: Day,
+        limit: usize,
+    ) -> Result<Vec<Arc<QueueRecord>>> {
         // Days of use are written late.
         self.shared.write_queue.change(ChangeKind::Nothing, None, None).await?;
         let mut deletions = Vec::new();
-        for id in self.reader.idle(before, limit).await? {
+        for id in self.backend.idle(before, limit).await? {
             // It may have been used since the disk was told.
             let is_idle = |record: &QueueRecord| record.updated.is_some_and(|day| day < before);
             let started = async { self.start_deletion(self.hold(&id).await?, is_idle).await };
@@ -345,7 +348,7 @@ impl SqliteStore {
         Ok(deleted)
     }
 
-    pub(super) async fn find_or_create_service(&self, new: NewService) -> Result<ServiceId> {
+    pub(in crate::store) async fn find_or_create_service(&self, new: NewService) -> Result<ServiceId> {
         let (role, fingerprint) = (new.role, new.fingerprint.clone());
         if let Some(id) = self.find_service_id(&fingerprint, role).await? {
             return Ok(id);
@@ -356,29 +359,29 @@ impl SqliteStore {
         found.ok_or_else(|| StoreError::Unavailable(damaged("a service is missing that was just created")))
     }
 
-    pub(super) async fn find_service_id(
+    pub(in crate::store) async fn find_service_id(
         &self,
         fingerprint: &[u8],
         role: ServiceRole,
     ) -> Result<Option<ServiceId>> {
         self.check_open()?;
-        match self.reader.service(fingerprint).await? {
-            Some((id, found)) if found == role_number(role) => Ok(Some(id)),
+        match self.backend.service(fingerprint).await? {
+            Some((id, found)) if found == role => Ok(Some(id)),
             Some(_) => Err(StoreError::ServiceRole),
             None => Ok(None),
         }
     }
 
-    pub(super) async fn read_service_queues(
+    pub(in crate::store) async fn read_service_queues(
         &self,
         service: &ServiceId,
         role: ServiceRole,
     ) -> Result<ServiceQueues> {
         self.check_open()?;
-        self.reader.service_queues(service, role).await?.ok_or(StoreError::NotFound)
+        self.backend.service_queues(service, role).await?.ok_or(StoreError::NotFound)
     }
 
-    pub(super) async fn all_messages(&self, id: &RecipientId) -> Result<Vec<Arc<Message>>> {
+    pub(in crate::store) async fn all_messages(&self, id: &RecipientId) -> Result<Vec<Arc<Message>>> {
         let held = self.hold(id).await?;
         let count = self.step(&held, |queue| Step::Done(queue.len())).await?;
         let mut messages = Vec::with_capacity(count);
@@ -388,7 +391,7 @@ impl SqliteStore {
         Ok(messages)
     }
 
-    pub(super) async fn restore(&self, id: &RecipientId, messages: Vec<Message>) -> Result<()> {
+    pub(in crate::store) async fn restore(&self, id: &RecipientId, messages: Vec<Message>) -> Result<()> {
         let mut waiting = Vec::with_capacity(messages.len());
         for message in messages {
             let room = self.shared.room(message.body_len()).await?;

@@ -17,18 +17,18 @@ use crate::store::{Completion, Message, MessageInfo, QueueRecord, StoreError};
 use crate::sync::lock;
 
 /// A share of the room for bodies that wait for the disk; given back when dropped.
-pub(super) type Room = tokio::sync::OwnedSemaphorePermit;
+pub(in crate::store) type Room = tokio::sync::OwnedSemaphorePermit;
 
 #[derive(Debug)]
-pub(super) struct Active {
-    pub(super) recipient_id: RecipientId,
-    pub(super) order: Arc<tokio::sync::Mutex<()>>,
-    pub(super) state: Mutex<State>,
+pub(in crate::store) struct Active {
+    pub(in crate::store) recipient_id: RecipientId,
+    pub(in crate::store) order: Arc<tokio::sync::Mutex<()>>,
+    pub(in crate::store) state: Mutex<State>,
     used: AtomicBool,
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+pub(in crate::store) enum State {
     /// Only the disk knows the queue.
     Unloaded,
     /// There is no such queue; this value is no longer in the cache.
@@ -38,28 +38,28 @@ pub(super) enum State {
 
 /// The queue as it is on disk, with what is on its way there.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) key: i64,
-    pub(super) record: Arc<QueueRecord>,
+pub(in crate::store) struct Loaded {
+    pub(in crate::store) key: i64,
+    pub(in crate::store) record: Arc<QueueRecord>,
     /// In order; keys grow.
-    pub(super) entries: VecDeque<Entry>,
+    pub(in crate::store) entries: VecDeque<Entry>,
     /// Removed here, not yet on disk.
-    pub(super) removals: Vec<Arc<Removal>>,
+    pub(in crate::store) removals: Vec<Arc<Removal>>,
     /// The last acknowledgement came within the time that messages wait for one: so the next message can wait for it too.
-    pub(super) acks_fast: bool,
+    pub(in crate::store) acks_fast: bool,
     /// When the first message was delivered, if the recipient subscribes.
-    pub(super) first_delivered_at: Option<Instant>,
+    pub(in crate::store) first_delivered_at: Option<Instant>,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: i64,
-    pub(super) info: MessageInfo,
-    pub(super) body: Body,
+pub(in crate::store) struct Entry {
+    pub(in crate::store) key: i64,
+    pub(in crate::store) info: MessageInfo,
+    pub(in crate::store) body: Body,
 }
 
 #[derive(Debug)]
-pub(super) enum Body {
+pub(in crate::store) enum Body {
     /// Waits for the disk, or is being written.
     Pending(Arc<Message>, Arc<Pending>),
     /// On disk, and in memory too if it was used recently.
@@ -67,7 +67,7 @@ pub(super) enum Body {
 }
 
 impl Active {
-    pub(super) fn new(recipient_id: RecipientId) -> Self {
+    pub(in crate::store) fn new(recipient_id: RecipientId) -> Self {
         Active {
             recipient_id,
             order: Arc::default(),
@@ -76,17 +76,17 @@ impl Active {
         }
     }
 
-    pub(super) fn mark_used(&self) {
+    pub(in crate::store) fn mark_used(&self) {
         self.used.store(true, Ordering::Relaxed);
     }
 
     /// Whether it was used since the last time.
-    pub(super) fn take_used(&self) -> bool {
+    pub(in crate::store) fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
 
     /// The record, if it is in memory.
-    pub(super) fn record(&self) -> Option<Arc<QueueRecord>> {
+    pub(in crate::store) fn record(&self) -> Option<Arc<QueueRecord>> {
         match &*lock(&self.state) {
             State::Loaded(queue) => Some(queue.record.clone()),
             State::Unloaded | State::Absent => None,
@@ -94,7 +94,7 @@ impl Active {
     }
 
     /// Runs a step if the queue is loaded.
-    pub(super) fn with_loaded<T>(&self, step: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
+    pub(in crate::store) fn with_loaded<T>(&self, step: impl FnOnce(&mut Loaded) -> T) -> Option<T> {
         match &mut *lock(&self.state) {
             State::Loaded(queue) => Some(step(queue)),
             State::Unloaded | State::Absent => None,
@@ -102,13 +102,17 @@ impl Active {
     }
 
     /// The removal of a message was committed.
-    pub(super) fn removed(&self, key: i64) {
+    pub(in crate::store) fn removed(&self, key: i64) {
         self.with_loaded(|queue| queue.removals.retain(|removal| removal.key != key));
     }
 }
 
 impl Loaded {
-    pub(super) fn new(key: i64, record: Arc<QueueRecord>, messages: VecDeque<(i64, MessageInfo)>) -> Self {
+    pub(in crate::store) fn new(
+        key: i64,
+        record: Arc<QueueRecord>,
+        messages: VecDeque<(i64, MessageInfo)>,
+    ) -> Self {
         let entry = |(key, info)| Entry { key, info, body: Body::Stored(Weak::new()) };
         Loaded {
             key,
@@ -123,12 +127,12 @@ impl Loaded {
 
 /// A message on its way to the disk.
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) active: Arc<Active>,
-    pub(super) queue: i64,
-    pub(super) key: i64,
+pub(in crate::store) struct Pending {
+    pub(in crate::store) active: Arc<Active>,
+    pub(in crate::store) queue: i64,
+    pub(in crate::store) key: i64,
     /// When the `SEND` was accepted.
-    pub(super) accepted: Instant,
+    pub(in crate::store) accepted: Instant,
     progress: Mutex<Progress>,
 }
 
@@ -152,7 +156,7 @@ enum Stage {
 }
 
 impl Pending {
-    pub(super) fn new(
+    pub(in crate::store) fn new(
         active: Arc<Active>,
         queue: i64,
         key: i64,
@@ -171,7 +175,7 @@ impl Pending {
     }
 
     /// The message, if it is still to be written; from now on it counts as being written.
-    pub(super) fn take_up(&self) -> Option<Arc<Message>> {
+    pub(in crate::store) fn take_up(&self) -> Option<Arc<Message>> {
         let mut progress = lock(&self.progress);
         if progress.message.is_some() {
             progress.stage = Stage::Writing;
@@ -180,18 +184,18 @@ impl Pending {
     }
 
     /// From now on it waits for an acknowledgement.
-    pub(super) fn hold(&self) {
+    pub(in crate::store) fn hold(&self) {
         lock(&self.progress).stage = Stage::Held;
     }
 
     /// Whether it still waits for an acknowledgement.
-    pub(super) fn is_held(&self) -> bool {
+    pub(in crate::store) fn is_held(&self) -> bool {
         let progress = lock(&self.progress);
         progress.stage == Stage::Held && progress.message.is_some()
     }
 
     /// Ends the wait for an acknowledgement. Whether it is to be written now, which it is once.
-    pub(super) fn release(&self) -> bool {
+    pub(in crate::store) fn release(&self) -> bool {
         let mut progress = lock(&self.progress);
         let was_held = progress.stage == Stage::Held;
         if was_held {
@@ -202,7 +206,7 @@ impl Pending {
 
     /// The recipient has acknowledged it: that counts as durable, since nobody needs it any more. Whether it need not be
     /// removed from the disk, because it will never get there.
-    pub(super) fn cancel(&self) -> bool {
+    pub(in crate::store) fn cancel(&self) -> bool {
         let mut progress = lock(&self.progress);
         progress.complete(Ok(()));
         let is_in_time = matches!(progress.stage, Stage::Held | Stage::Waiting);
@@ -213,7 +217,7 @@ impl Pending {
     }
 
     /// It is on disk, or its queue is gone. Returns the message.
-    pub(super) fn finish(&self) -> Option<Arc<Message>> {
+    pub(in crate::store) fn finish(&self) -> Option<Arc<Message>> {
         let mut progress = lock(&self.progress);
         progress.complete(Ok(()));
         progress.stage = Stage::Stored;
@@ -221,13 +225,13 @@ impl Pending {
     }
 
     /// It will not be written.
-    pub(super) fn fail(&self, error: &StoreError) {
+    pub(in crate::store) fn fail(&self, error: &StoreError) {
         let mut progress = lock(&self.progress);
         progress.complete(Err(error.clone()));
         progress.clear();
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::store) fn bytes(&self) -> usize {
         lock(&self.progress).message.as_ref().map_or(0, |message| message.body_len())
     }
 }
@@ -247,9 +251,9 @@ impl Progress {
 
 /// A message that is to leave the disk.
 #[derive(Debug)]
-pub(super) struct Removal {
-    pub(super) active: Arc<Active>,
-    pub(super) key: i64,
+pub(in crate::store) struct Removal {
+    pub(in crate::store) active: Arc<Active>,
+    pub(in crate::store) key: i64,
     /// How the message came to the disk, if it may not be there yet.
     pending: Option<Arc<Pending>>,
     /// `None` once it was done or given up.
@@ -257,28 +261,32 @@ pub(super) struct Removal {
 }
 
 impl Removal {
-    pub(super) fn new(active: Arc<Active>, key: i64, pending: Option<Arc<Pending>>) -> (Self, Completion) {
+    pub(in crate::store) fn new(
+        active: Arc<Active>,
+        key: i64,
+        pending: Option<Arc<Pending>>,
+    ) -> (Self, Completion) {
         let (completer, durable) = Completion::pending();
         (Removal { active, key, pending, completer: Mutex::new(Some(completer)) }, durable)
     }
 
     /// Whether the message has been written.
-    pub(super) fn is_on_disk(&self) -> bool {
+    pub(in crate::store) fn is_on_disk(&self) -> bool {
         self.pending.as_ref().is_none_or(|pending| lock(&pending.progress).stage == Stage::Stored)
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(in crate::store) fn is_wanted(&self) -> bool {
         lock(&self.completer).is_some()
     }
 
-    pub(super) fn finish(&self) {
+    pub(in crate::store) fn finish(&self) {
         self.active.removed(self.key);
         if let Some(completer) = lock(&self.completer).take() {
             completer.complete(Ok(()));
         }
     }
 
-    pub(super) fn fail(&self, error: &StoreError) {
+    pub(in crate::store) fn fail(&self, error: &StoreError) {
         if let Some(completer) = lock(&self.completer).take() {
             completer.complete(Err(error.clone()));
         }

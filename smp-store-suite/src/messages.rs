@@ -1,8 +1,11 @@
-use super::{MustBeAccepted as _, QUOTA, id, new_queue, sent};
+//! Messages: order, acknowledgement, quota, expiry.
+#![allow(missing_docs, reason = "the name of a case is what it shows")]
+
 use crate::store::{
     AfterAck, Appended, MAX_BODY_BYTES, Message, MessageContent, MessageKind, QueueChange, QueueStatus,
     Store, StoreError,
 };
+use crate::{MustBeAccepted as _, QUOTA, id, new_queue, sent};
 
 /// The number of the first message, 0 if there is none; a quota marker is 1000 and its number.
 async fn first(store: &dyn Store) -> u32 {
@@ -37,7 +40,7 @@ async fn acknowledge(store: &dyn Store, number: u32) -> (bool, u32) {
     (done.removed.is_some(), done.next.map_or(0, |message| self::number(&message)))
 }
 
-pub(in crate::store) async fn come_out_in_order(store: &dyn Store) {
+pub async fn come_out_in_order(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let accepted = store.append(&id(1, 0), sent(1), None).await.unwrap().accepted();
     assert_eq!(number(&accepted.message), 1);
@@ -52,7 +55,7 @@ pub(in crate::store) async fn come_out_in_order(store: &dyn Store) {
     assert_eq!(first(store).await, 4);
 }
 
-pub(in crate::store) async fn first_is_delivered_again_until_acknowledged(store: &dyn Store) {
+pub async fn first_is_delivered_again_until_acknowledged(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     assert_eq!(first(store).await, 0);
     send(store, 1).await.accepted();
@@ -64,7 +67,7 @@ pub(in crate::store) async fn first_is_delivered_again_until_acknowledged(store:
     assert_eq!(first(store).await, 2);
 }
 
-pub(in crate::store) async fn are_acknowledged_by_the_id_of_the_first(store: &dyn Store) {
+pub async fn are_acknowledged_by_the_id_of_the_first(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     assert_eq!(acknowledge(store, 1).await, (false, 0));
     send(store, 1).await.accepted();
@@ -75,7 +78,7 @@ pub(in crate::store) async fn are_acknowledged_by_the_id_of_the_first(store: &dy
     assert_eq!(store.counts().messages, 1);
 }
 
-pub(in crate::store) async fn fill_a_queue_until_it_is_drained(store: &dyn Store) {
+pub async fn fill_a_queue_until_it_is_drained(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     for number in 1..=QUOTA as u32 {
         send(store, number).await.accepted();
@@ -97,7 +100,7 @@ pub(in crate::store) async fn fill_a_queue_until_it_is_drained(store: &dyn Store
     assert_eq!(first(store).await, 9);
 }
 
-pub(in crate::store) async fn expire_before_the_next_is_added(store: &dyn Store) {
+pub async fn expire_before_the_next_is_added(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     for number in 1..=4 {
         send(store, number).await.accepted();
@@ -113,7 +116,7 @@ pub(in crate::store) async fn expire_before_the_next_is_added(store: &dyn Store)
     assert_eq!(store.counts().messages, 1);
 }
 
-pub(in crate::store) async fn are_refused_by_inactive_queues(store: &dyn Store) {
+pub async fn are_refused_by_inactive_queues(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     send(store, 1).await.accepted();
     for status in [QueueStatus::Suspended, QueueStatus::Blocked(b"reason=content".as_slice().into())] {
@@ -126,7 +129,7 @@ pub(in crate::store) async fn are_refused_by_inactive_queues(store: &dyn Store) 
     send(store, 3).await.accepted();
 }
 
-pub(in crate::store) async fn are_counted_and_shown(store: &dyn Store) {
+pub async fn are_counted_and_shown(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let content = store.queue_content(&id(1, 0)).await.unwrap();
     assert_eq!((content.size, content.first), (0, None));
@@ -139,7 +142,7 @@ pub(in crate::store) async fn are_counted_and_shown(store: &dyn Store) {
     assert_eq!(store.counts().messages, 2);
 }
 
-pub(in crate::store) async fn need_a_queue(store: &dyn Store) {
+pub async fn need_a_queue(store: &dyn Store) {
     let unknown = id(1, 0);
     assert!(matches!(store.append(&unknown, sent(1), None).await, Err(StoreError::NotFound)));
     assert!(matches!(store.first_message(&unknown).await, Err(StoreError::NotFound)));
@@ -152,7 +155,7 @@ pub(in crate::store) async fn need_a_queue(store: &dyn Store) {
     send(store, 1).await.accepted();
 }
 
-pub(in crate::store) async fn can_be_restored(store: &dyn Store) {
+pub async fn can_be_restored(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     send(store, 1).await.accepted();
     // More than the quota, and a marker.
@@ -175,7 +178,7 @@ pub(in crate::store) async fn can_be_restored(store: &dyn Store) {
     send(store, 8).await.accepted();
 }
 
-pub(in crate::store) async fn waiting_for_the_disk_outlive_their_queue(store: &dyn Store) {
+pub async fn waiting_for_the_disk_outlive_their_queue(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let waiting = [
         store.append(&id(1, 0), sent(1), None).await.unwrap().accepted(),
@@ -188,7 +191,7 @@ pub(in crate::store) async fn waiting_for_the_disk_outlive_their_queue(store: &d
     assert_eq!(store.counts().messages, 0);
 }
 
-pub(in crate::store) async fn of_full_size_are_kept(store: &dyn Store) {
+pub async fn of_full_size_are_kept(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let body: Vec<_> = (0..MAX_BODY_BYTES).map(|place| (place % 251) as u8).collect();
     for number in 1..=3 {

@@ -37,7 +37,7 @@ impl Faults {
         *lock(&self.0) = script;
     }
 
-    pub(super) fn check(&self, stage: Stage) -> Result<(), StorageFault> {
+    pub(in crate::store) fn check(&self, stage: Stage) -> Result<(), StorageFault> {
         lock(&self.0).as_mut().and_then(|script| script(stage)).map_or(Ok(()), Err)
     }
 }

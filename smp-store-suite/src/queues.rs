@@ -1,10 +1,13 @@
+//! Queues: their IDs, keys and changes.
+#![allow(missing_docs, reason = "the name of a case is what it shows")]
+
 use smp_crypto::Ed448PrivateKey;
 use smp_protocol::id::{LinkId, NotifierId, RecipientId, SenderId};
 
-use super::{DAY, id, key, new_queue, notifier};
 use crate::store::{
     Day, LinkData, QueueChange, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus, Store, StoreError,
 };
+use crate::{DAY, id, key, new_queue, notifier};
 
 async fn find(store: &dyn Store, id: QueueId<'_>) -> Option<RecipientId> {
     store.find_queue(id).await.unwrap().map(|record| record.recipient_id.clone())
@@ -18,7 +21,7 @@ async fn record(store: &dyn Store, number: u32) -> std::sync::Arc<QueueRecord> {
     store.find_queue(QueueId::Recipient(&id(number, 0))).await.unwrap().unwrap()
 }
 
-pub(in crate::store) async fn is_found_by_each_of_its_ids(store: &dyn Store) {
+pub async fn is_found_by_each_of_its_ids(store: &dyn Store) {
     let mut queue = new_queue(1);
     let data = LinkData { fixed: vec![1; 100], user: vec![2; 50] };
     queue.record.notifier = Some(notifier(1));
@@ -58,7 +61,7 @@ pub(in crate::store) async fn is_found_by_each_of_its_ids(store: &dyn Store) {
     assert_eq!(notifier.dh.as_bytes(), expected.dh.as_bytes());
 }
 
-pub(in crate::store) async fn ids_must_be_new(store: &dyn Store) {
+pub async fn ids_must_be_new(store: &dyn Store) {
     let data = LinkData { fixed: vec![1], user: vec![2] };
     let mut first = new_queue(1);
     first.record.notifier = Some(notifier(1));
@@ -93,7 +96,7 @@ pub(in crate::store) async fn ids_must_be_new(store: &dyn Store) {
     assert_eq!(store.counts().notifiers, 1);
 }
 
-pub(in crate::store) async fn is_secured_once(store: &dyn Store) {
+pub async fn is_secured_once(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let sender = key();
     let updated = store.update_queue(&id(1, 0), QueueChange::Secure(sender)).await.unwrap();
@@ -104,7 +107,7 @@ pub(in crate::store) async fn is_secured_once(store: &dyn Store) {
     assert!(matches!(change(store, 2, QueueChange::Secure(key())).await, Err(StoreError::NotFound)));
 }
 
-pub(in crate::store) async fn takes_new_recipient_keys(store: &dyn Store) {
+pub async fn takes_new_recipient_keys(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let keys = vec![key(), key()];
     change(store, 1, QueueChange::RecipientKeys(keys.clone())).await.unwrap();
@@ -116,7 +119,7 @@ pub(in crate::store) async fn takes_new_recipient_keys(store: &dyn Store) {
     assert_eq!(record(store, 1).await.recipient_keys, keys);
 }
 
-pub(in crate::store) async fn changes_status(store: &dyn Store) {
+pub async fn changes_status(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     for status in [
         QueueStatus::Suspended,
@@ -134,7 +137,7 @@ pub(in crate::store) async fn changes_status(store: &dyn Store) {
     }
 }
 
-pub(in crate::store) async fn notes_the_day_of_use(store: &dyn Store) {
+pub async fn notes_the_day_of_use(store: &dyn Store) {
     store.create_queue(new_queue(1)).await.unwrap();
     let day = Day(DAY.0 + 3);
     let updated = store.update_queue(&id(1, 0), QueueChange::Used(day)).await.unwrap();
@@ -146,7 +149,7 @@ pub(in crate::store) async fn notes_the_day_of_use(store: &dyn Store) {
     assert_eq!(record(store, 1).await.updated, Some(day));
 }
 
-pub(in crate::store) async fn is_deleted(store: &dyn Store) {
+pub async fn is_deleted(store: &dyn Store) {
     let data = LinkData { fixed: vec![1], user: vec![2] };
     let mut queue = new_queue(1);
     queue.record.notifier = Some(notifier(1));
@@ -172,7 +175,7 @@ pub(in crate::store) async fn is_deleted(store: &dyn Store) {
     assert_eq!(find(store, QueueId::Sender(&id(1, 1))).await, Some(id(1, 0)));
 }
 
-pub(in crate::store) async fn malformed_queues_are_refused(store: &dyn Store) {
+pub async fn malformed_queues_are_refused(store: &dyn Store) {
     let mut without_keys = new_queue(1);
     without_keys.record.recipient_keys.clear();
     let mut without_data = new_queue(1);
@@ -185,7 +188,7 @@ pub(in crate::store) async fn malformed_queues_are_refused(store: &dyn Store) {
     assert_eq!(store.counts().queues, 0);
 }
 
-pub(in crate::store) async fn pages_hold_every_queue_once(store: &dyn Store) {
+pub async fn pages_hold_every_queue_once(store: &dyn Store) {
     for number in [5, 3, 1, 4, 2] {
         store.create_queue(new_queue(number)).await.unwrap();
     }

@@ -10,7 +10,7 @@ use crate::sync::lock;
 /// Keeps the messages that were last written or read alive, up to a number of bytes. Entries of queues hold weak
 /// references to them.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(in crate::store) struct Recent {
     ring: Mutex<Ring>,
     capacity: usize,
 }
@@ -29,11 +29,11 @@ fn cost(message: &Message) -> usize {
 }
 
 impl Recent {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(in crate::store) fn new(capacity: usize) -> Self {
         Recent { ring: Mutex::default(), capacity }
     }
 
-    pub(super) fn keep(&self, message: Arc<Message>) {
+    pub(in crate::store) fn keep(&self, message: Arc<Message>) {
         let mut ring = lock(&self.ring);
         ring.bytes += cost(&message);
         ring.messages.push_back(message);

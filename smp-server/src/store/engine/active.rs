@@ -16,12 +16,12 @@ use crate::store::{
 };
 use crate::sync::lock;
 
-/// How many times [`ack_wait`](super::SqliteConfig::ack_wait) a message waits if its recipient acknowledges those before
+/// How many times [`ack_wait`](super::Limits::ack_wait) a message waits if its recipient acknowledges those before
 /// it.
 const LONGEST: u32 = 5;
 
 /// The result of a step of a command.
-pub(super) enum Step<T> {
+pub(in crate::store) enum Step<T> {
     Done(T),
     /// The body of the message with this key is needed; try again while holding it.
     NeedsBody(i64),
@@ -29,7 +29,7 @@ pub(super) enum Step<T> {
 
 impl Active {
     /// A message was committed.
-    pub(super) fn stored(&self, pending: &Pending, shared: &Shared) {
+    pub(in crate::store) fn stored(&self, pending: &Pending, shared: &Shared) {
         let Some(message) = pending.finish() else { return };
         self.with_loaded(|queue| {
             if let Ok(place) = queue.entries.binary_search_by_key(&pending.key, |entry| entry.key) {
@@ -40,7 +40,7 @@ impl Active {
     }
 
     /// A write failed: fails all that waits for the disk, and forgets the rest, so that the disk is asked again.
-    pub(super) fn roll_back(&self, fault: &StorageFault, shared: &Shared) {
+    pub(in crate::store) fn roll_back(&self, fault: &StorageFault, shared: &Shared) {
         let mut state = lock(&self.state);
         if !matches!(*state, State::Loaded(_)) {
             return;
@@ -62,7 +62,7 @@ impl Active {
     }
 
     /// The queue was deleted, with so many messages on disk. Those that it had cannot be lost any more.
-    pub(super) fn deleted(&self, on_disk: u64, shared: &Shared) {
+    pub(in crate::store) fn deleted(&self, on_disk: u64, shared: &Shared) {
         let before = std::mem::replace(&mut *lock(&self.state), State::Absent);
         let State::Loaded(queue) = before else {
             // A write before it has failed: what only memory had is not counted any more.
@@ -81,16 +81,16 @@ impl Active {
 
 impl Loaded {
     /// How many messages there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn content(&self) -> QueueContent {
+    pub(in crate::store) fn content(&self) -> QueueContent {
         QueueContent { size: self.entries.len(), first: self.entries.front().map(|entry| entry.info.clone()) }
     }
 
     /// Appends a message, if status and quota allow it.
-    pub(super) fn append(
+    pub(in crate::store) fn append(
         &mut self,
         active: &Arc<Active>,
         new: NewMessage,
@@ -118,7 +118,7 @@ impl Loaded {
     }
 
     /// Adds a message behind the others.
-    pub(super) fn push(
+    pub(in crate::store) fn push(
         &mut self,
         active: &Arc<Active>,
         message: Arc<Message>,
@@ -159,7 +159,7 @@ impl Loaded {
 
     /// A message has waited for its acknowledgement as long as it was to. If only because there are many before it, it
     /// goes on waiting; otherwise it is written, and all others that wait in this queue.
-    pub(super) fn waited(&mut self, pending: &Arc<Pending>, shared: &Shared) {
+    pub(in crate::store) fn waited(&mut self, pending: &Arc<Pending>, shared: &Shared) {
         let now = shared.time.monotonic();
         let next = self.first_delivered_at.map(|time| time + shared.ack_wait).filter(|next| *next > now);
         let last = pending.accepted + shared.ack_wait * LONGEST;
@@ -176,13 +176,13 @@ impl Loaded {
 
     /// As if the recipient had not acknowledged fast.
     #[cfg(test)]
-    pub(super) fn doubt(&mut self) {
+    pub(in crate::store) fn doubt(&mut self) {
         self.acks_fast = false;
     }
 
     /// The first message has waited as long as it was to.
     #[cfg(test)]
-    pub(super) fn first_waited(&mut self, shared: &Shared) {
+    pub(in crate::store) fn first_waited(&mut self, shared: &Shared) {
         if let Some(Entry { body: Body::Pending(_, pending), .. }) = self.entries.front() {
             let pending = pending.clone();
             self.waited(&pending, shared);
@@ -190,13 +190,13 @@ impl Loaded {
     }
 
     /// The first message, to be handed out.
-    pub(super) fn hand_out(&mut self, now: Instant) -> Step<Option<Arc<Message>>> {
+    pub(in crate::store) fn hand_out(&mut self, now: Instant) -> Step<Option<Arc<Message>>> {
         self.first_delivered_at = Some(now);
         self.message(0)
     }
 
     /// The message at this place, with its body.
-    pub(super) fn message(&mut self, place: usize) -> Step<Option<Arc<Message>>> {
+    pub(in crate::store) fn message(&mut self, place: usize) -> Step<Option<Arc<Message>>> {
         let Some(entry) = self.entries.get(place) else { return Step::Done(None) };
         let in_memory = match &entry.body {
             Body::Pending(message, _) => Some(message.clone()),
@@ -206,7 +206,7 @@ impl Loaded {
     }
 
     /// Notes a message that was read from disk; it is there as long as somebody holds it.
-    pub(super) fn note_body(&mut self, key: i64, message: &Arc<Message>) {
+    pub(in crate::store) fn note_body(&mut self, key: i64, message: &Arc<Message>) {
         if let Ok(place) = self.entries.binary_search_by_key(&key, |entry| entry.key) {
             let entry = &mut self.entries[place];
             if matches!(entry.body, Body::Stored(_)) {
@@ -216,7 +216,7 @@ impl Loaded {
     }
 
     /// Removes the first message if it has this ID. Nothing has changed if a body is needed.
-    pub(super) fn acknowledge(
+    pub(in crate::store) fn acknowledge(
         &mut self,
         active: &Arc<Active>,
         id: &MessageId,
@@ -244,7 +244,12 @@ impl Loaded {
     }
 
     /// Removes messages accepted before this time.
-    pub(super) fn expire(&mut self, active: &Arc<Active>, before: u64, shared: &Shared) -> Vec<Completion> {
+    pub(in crate::store) fn expire(
+        &mut self,
+        active: &Arc<Active>,
+        before: u64,
+        shared: &Shared,
+    ) -> Vec<Completion> {
         if !self.entries.iter().any(|entry| expires(&entry.info, before)) {
             return Vec::new();
         }

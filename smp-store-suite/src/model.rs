@@ -6,8 +6,8 @@ use std::future::Future;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use super::{Fixture, QUOTA, id, new_queue, sent};
 use crate::store::{AfterAck, Appended, Completion, QueueChange, QueueStatus, Store, StoreError};
+use crate::{Fixture, QUOTA, id, new_queue, sent};
 
 const QUEUES: u32 = 3;
 
@@ -66,7 +66,7 @@ impl Model {
 const LIFETIME: u32 = 12;
 
 /// Runs the comparison for stores that `open` makes.
-pub(in crate::store) fn agrees<F: Future<Output = Fixture>>(open: impl Fn() -> F, cases: u32) {
+pub fn agrees<F: Future<Output = Fixture>>(open: impl Fn() -> F, cases: u32) {
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let commands = prop::collection::vec(command(), 1..80);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -206,10 +206,7 @@ async fn expire(
     before: u64,
     now: u32,
 ) -> Result<(), TestCaseError> {
-    let mut position = Default::default();
-    while let Some(next) = store.expire_messages(before, position, 2).await.unwrap().next {
-        position = next;
-    }
+    while store.expire_messages(before, 2).await.unwrap().more {}
     for (queue, model) in models.iter_mut().enumerate() {
         let Some(model) = model else { continue };
         let left = store.messages(&id(queue as u32, 0)).await.unwrap().len();

@@ -2,11 +2,11 @@
 
 use smp_crypto::{Ed448PrivateKey, X25519PrivateKey};
 
-use crate::store::conformance::{DAY, Fixture, MustBeAccepted as _, id, key, new_queue, notifier, sent};
 use crate::store::{
     Day, LinkData, NewService, QueueChange, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus,
     ServiceRole, Store,
 };
+use crate::{DAY, Fixture, MustBeAccepted as _, id, key, new_queue, notifier, sent};
 
 /// Everything in a record, as text; a key shows its DER.
 fn describe(record: &QueueRecord) -> String {
@@ -41,9 +41,8 @@ async fn all(store: &dyn Store) -> Vec<String> {
     found
 }
 
-#[tokio::test]
-async fn everything_is_there_after_a_restart() {
-    let fixture = Fixture::sqlite().await;
+/// Everything that a store can hold is the same after a restart.
+pub async fn everything_is_there(fixture: Fixture) {
     let store = fixture.store.as_ref();
     for (number, role) in [(1, ServiceRole::Messaging), (2, ServiceRole::Notifier)] {
         let service = NewService {

@@ -1,8 +1,11 @@
+//! Services, and which queues are theirs.
+#![allow(missing_docs, reason = "the name of a case is what it shows")]
+
 use md5::{Digest as _, Md5};
 use smp_protocol::id::ServiceId;
 
-use super::{DAY, id, new_queue, notifier};
 use crate::store::{NewService, QueueChange, QueueId, ServiceQueues, ServiceRole, Store, StoreError};
+use crate::{DAY, id, new_queue, notifier};
 
 fn service(number: u32, role: ServiceRole) -> NewService {
     NewService {
@@ -32,7 +35,7 @@ fn notifiers(numbers: &[u32]) -> ServiceQueues {
     summary(&numbers.iter().map(|number| id::<ServiceId>(*number, 2).as_bytes().to_vec()).collect::<Vec<_>>())
 }
 
-pub(in crate::store) async fn are_known_by_their_certificate(store: &dyn Store) {
+pub async fn are_known_by_their_certificate(store: &dyn Store) {
     let found = async |number: u8, role| store.find_service(&[number; 64], role).await;
     assert_eq!(found(1, ServiceRole::Messaging).await.unwrap(), None);
     let first = store.service(service(1, ServiceRole::Messaging)).await.unwrap();
@@ -57,7 +60,7 @@ pub(in crate::store) async fn are_known_by_their_certificate(store: &dyn Store) 
     ));
 }
 
-pub(in crate::store) async fn count_their_queues(store: &dyn Store) {
+pub async fn count_their_queues(store: &dyn Store) {
     let service_id = store.service(service(1, ServiceRole::Messaging)).await.unwrap();
     let notifier_service = store.service(service(2, ServiceRole::Notifier)).await.unwrap();
     let count = async || store.service_queues(&service_id, ServiceRole::Messaging).await.unwrap();
@@ -94,7 +97,7 @@ pub(in crate::store) async fn count_their_queues(store: &dyn Store) {
     assert_eq!(count().await, recipients(&[3]));
 }
 
-pub(in crate::store) async fn count_their_notifiers(store: &dyn Store) {
+pub async fn count_their_notifiers(store: &dyn Store) {
     let service_id = store.service(service(1, ServiceRole::Notifier)).await.unwrap();
     let count = async || store.service_queues(&service_id, ServiceRole::Notifier).await.unwrap();
     let change = async |number, change| store.update_queue(&id(number, 0), change).await.map(|_| ());
@@ -125,7 +128,7 @@ pub(in crate::store) async fn count_their_notifiers(store: &dyn Store) {
     assert!(store.find_queue(QueueId::Notifier(&id(2, 2))).await.unwrap().is_none());
 }
 
-pub(in crate::store) async fn list_their_queues(store: &dyn Store) {
+pub async fn list_their_queues(store: &dyn Store) {
     let messaging = store.service(service(1, ServiceRole::Messaging)).await.unwrap();
     let notifying = store.service(service(2, ServiceRole::Notifier)).await.unwrap();
     for number in 1..=5 {

@@ -17,11 +17,11 @@ const BATCH_OPERATIONS: usize = 1024;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Bytes of an operation besides its load: a queue's record, above all.
-pub(super) const OPERATION_BYTES: usize = 512;
+pub(in crate::store) const OPERATION_BYTES: usize = 512;
 
 /// Something to be written.
 #[derive(Debug)]
-pub(super) enum Operation {
+pub(in crate::store) enum Operation {
     Append(Arc<Pending>),
     Remove(Arc<Removal>),
     Change(Change),
@@ -30,24 +30,24 @@ pub(super) enum Operation {
 /// A change that is made in memory when it has been made on disk, by the writer, so that nobody can be interrupted in
 /// between.
 #[derive(Debug)]
-pub(super) struct Change {
-    pub(super) kind: ChangeKind,
+pub(in crate::store) struct Change {
+    pub(in crate::store) kind: ChangeKind,
     /// The queue, which no other command can touch until the change is made.
-    pub(super) held: Option<Held>,
-    pub(super) completer: Completer,
+    pub(in crate::store) held: Option<Held>,
+    pub(in crate::store) completer: Completer,
     /// Its share of the room. Operations that free disk have none, so that they never wait for any.
-    pub(super) room: Option<Room>,
+    pub(in crate::store) room: Option<Room>,
 }
 
 /// A queue during a command.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) active: Arc<Active>,
-    pub(super) _order: OwnedMutexGuard<()>,
+pub(in crate::store) struct Held {
+    pub(in crate::store) active: Arc<Active>,
+    pub(in crate::store) _order: OwnedMutexGuard<()>,
 }
 
 #[derive(Debug)]
-pub(super) enum ChangeKind {
+pub(in crate::store) enum ChangeKind {
     Create {
         queue: i64,
         record: Arc<QueueRecord>,
@@ -80,7 +80,7 @@ pub(super) enum ChangeKind {
 
 /// A change of the data of a queue's link.
 #[derive(Debug)]
-pub(super) enum LinkChange {
+pub(in crate::store) enum LinkChange {
     None,
     Set(LinkData),
     Clear,
@@ -99,14 +99,14 @@ impl ChangeKind {
     }
 
     /// Whether it must come after the messages of the same transaction.
-    pub(super) fn removes_messages(&self) -> bool {
+    pub(in crate::store) fn removes_messages(&self) -> bool {
         matches!(self, ChangeKind::Delete { .. } | ChangeKind::Expire { .. })
     }
 }
 
 /// Operations that wait.
 #[derive(Debug, Default)]
-pub(super) struct WriteQueue {
+pub(in crate::store) struct WriteQueue {
     waiting: Mutex<Waiting>,
     changed: Notify,
     /// As in `waiting`, for those who only look.
@@ -133,7 +133,7 @@ impl Waiting {
 }
 
 /// The next task of the writer.
-pub(super) enum Batch {
+pub(in crate::store) enum Batch {
     Write(Vec<Operation>),
     /// See whether these, whose time is over, are to wait for their acknowledgements any longer.
     Overdue(Vec<Arc<Pending>>),
@@ -143,12 +143,12 @@ pub(super) enum Batch {
 }
 
 impl WriteQueue {
-    pub(super) fn append(&self, pending: Arc<Pending>) {
+    pub(in crate::store) fn append(&self, pending: Arc<Pending>) {
         self.push(Operation::Append(pending));
     }
 
     /// Writes a message at this time, unless it is acknowledged or released before.
-    pub(super) fn hold(&self, pending: Arc<Pending>, until: Instant) {
+    pub(in crate::store) fn hold(&self, pending: Arc<Pending>, until: Instant) {
         pending.hold();
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
@@ -164,12 +164,12 @@ impl WriteQueue {
     }
 
     /// Goes on holding a message, for the writer, which looks for itself whether anything is held any longer.
-    pub(super) fn hold_again(&self, pending: Arc<Pending>, until: Instant) {
+    pub(in crate::store) fn hold_again(&self, pending: Arc<Pending>, until: Instant) {
         lock(&self.waiting).hold(pending, until);
     }
 
     /// Lets a message go that may be held: nothing may overtake it.
-    pub(super) fn release(&self, pending: &Arc<Pending>) {
+    pub(in crate::store) fn release(&self, pending: &Arc<Pending>) {
         if pending.release() {
             // Also when the store is being closed: it has been accepted.
             lock(&self.waiting).operations.push_back(Operation::Append(pending.clone()));
@@ -178,17 +178,22 @@ impl WriteQueue {
     }
 
     /// Lets all messages go that are held now: there is no room for more.
-    pub(super) fn release_all(&self) {
+    pub(in crate::store) fn release_all(&self) {
         lock(&self.waiting).release_all = true;
         self.changed.notify_one();
     }
 
-    pub(super) fn remove(&self, removal: Arc<Removal>) {
+    pub(in crate::store) fn remove(&self, removal: Arc<Removal>) {
         self.push(Operation::Remove(removal));
     }
 
     /// Asks for a change; the completion resolves when it is made, on disk and in memory.
-    pub(super) fn change(&self, kind: ChangeKind, held: Option<Held>, room: Option<Room>) -> Completion {
+    pub(in crate::store) fn change(
+        &self,
+        kind: ChangeKind,
+        held: Option<Held>,
+        room: Option<Room>,
+    ) -> Completion {
         let (completer, done) = Completion::pending();
         self.push(Operation::Change(Change { kind, held, completer, room }));
         done
@@ -206,23 +211,23 @@ impl WriteQueue {
     }
 
     /// How many operations wait for the writer.
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::store) fn waiting(&self) -> usize {
         let waiting = lock(&self.waiting);
         waiting.operations.len() + waiting.held.len()
     }
 
-    pub(super) fn close(&self) {
+    pub(in crate::store) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         lock(&self.waiting).closed = true;
         self.changed.notify_one();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::store) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
     /// Takes the oldest operations, as many as one transaction may have.
-    pub(super) fn take(&self, now: Instant) -> Batch {
+    pub(in crate::store) fn take(&self, now: Instant) -> Batch {
         let mut waiting = lock(&self.waiting);
         let waiting = &mut *waiting;
         let mut batch = Transaction::default();
@@ -256,7 +261,7 @@ impl WriteQueue {
         }
     }
 
-    pub(super) async fn wait(&self, until: Option<Instant>) {
+    pub(in crate::store) async fn wait(&self, until: Option<Instant>) {
         match until {
             // Either way the writer looks again.
             Some(until) => drop(tokio::time::timeout_at(until, self.changed.notified()).await),

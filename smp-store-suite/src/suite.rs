@@ -1,26 +1,18 @@
-//! The conformance suite: every rule of [`Store`](super::Store), run for every store.
+//! The macros that make tests of the cases.
 
-mod fixture;
-mod links;
-mod messages;
-mod model;
-mod queues;
-mod services;
-mod sweeps;
-
-pub(in crate::store) use fixture::{
-    DAY, Fixture, MustBeAccepted, QUOTA, id, key, new_queue, notifier, sent, sqlite_config,
-};
-
-/// Makes one test of each case for a store that this expression opens: an async function that returns a [`Fixture`].
+/// Makes one test of each case for a store that this expression opens: an async function that returns a [`Fixture`](crate::Fixture).
+#[doc(hidden)]
+#[macro_export]
 macro_rules! conformance_tests {
     ($open:path; $($module:ident: $($case:ident),+;)+) => {$(
         mod $module {
+            use super::*;
+
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let fixture = $open().await;
-                    crate::store::conformance::$module::$case(fixture.store.as_ref()).await;
+                    let fixture: $crate::Fixture = $open().await;
+                    $crate::$module::$case(fixture.store.as_ref()).await;
                     fixture.store.close().await.unwrap();
                 }
             )+
@@ -28,11 +20,14 @@ macro_rules! conformance_tests {
     )+};
 }
 
-/// Runs the whole suite.
+/// Runs the whole suite in a module of this name, for a store that this function opens.
+#[macro_export]
 macro_rules! conformance_suite {
     ($name:ident, $open:path) => {
         mod $name {
-            conformance_tests! { $open;
+            use $open as open;
+
+            $crate::conformance_tests! { open;
                 queues: is_found_by_each_of_its_ids, ids_must_be_new, is_secured_once, takes_new_recipient_keys,
                     changes_status, notes_the_day_of_use, is_deleted, malformed_queues_are_refused,
                     pages_hold_every_queue_once;
@@ -46,14 +41,15 @@ macro_rules! conformance_suite {
                 sweeps: remove_old_messages_everywhere, work_in_steps, leave_quota_markers, delete_idle_queues;
             }
 
+            #[tokio::test]
+            async fn everything_is_there_after_a_restart() {
+                $crate::restarts::everything_is_there(open().await).await;
+            }
+
             #[test]
             fn agrees_with_a_simple_model() {
-                crate::store::conformance::model::agrees($open, 64);
+                $crate::model::agrees(open, 64);
             }
         }
     };
 }
-
-conformance_suite!(memory, crate::store::conformance::Fixture::memory);
-conformance_suite!(sqlite, crate::store::conformance::Fixture::sqlite);
-conformance_suite!(patient_sqlite, crate::store::conformance::Fixture::patient_sqlite);
