@@ -1,5 +1,7 @@
 //! Profiles: a name, and preferences: what its owner allows others to do.
 
+use std::num::NonZero;
+
 use rand::CryptoRng;
 use serde_json::{Map, Value, json};
 use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
@@ -89,14 +91,50 @@ impl Feature {
     }
 }
 
-/// After how many seconds our messages to a contact with this profile disappear, if they wish them to.
+/// A word of one side on disappearing messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disappearing {
+    /// They stay.
+    Never,
+    /// They are forgotten so many seconds after they were read, or sent.
+    After(NonZero<u32>),
+}
+
+impl Disappearing {
+    /// The word as a number of seconds, 0 for never.
+    #[must_use]
+    pub fn of_seconds(seconds: u32) -> Self {
+        NonZero::new(seconds).map_or(Self::Never, Self::After)
+    }
+
+    /// The number of seconds, 0 for never.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        match self {
+            Self::Never => 0,
+            Self::After(seconds) => seconds.get(),
+        }
+    }
+
+    /// The word of a contact, by their profile.
+    #[must_use]
+    pub fn of_profile(profile: Option<&Profile>) -> Self {
+        let seconds = || profile?.other.get("preferences")?.get("timedMessages")?.get("ttl")?.as_u64();
+        seconds().and_then(|seconds| u32::try_from(seconds).ok()).map_or(Self::Never, Self::of_seconds)
+    }
+}
+
+/// After how many seconds our messages to a contact with this profile disappear: as the user has said, and otherwise as the contact
+/// wishes. Nothing disappears if the contact's app does not allow it.
 #[must_use]
-pub fn disappear_after(profile: Option<&Profile>) -> Option<u32> {
+pub fn disappear_after(ours: Option<Disappearing>, profile: Option<&Profile>) -> Option<u32> {
     if !Feature::TimedMessages.is_ours_with(profile) {
         return None;
     }
-    let ttl = profile?.other.get("preferences")?.get("timedMessages")?.get("ttl")?.as_u64()?;
-    u32::try_from(ttl).ok().filter(|ttl| *ttl > 0)
+    match ours.unwrap_or_else(|| Disappearing::of_profile(profile)) {
+        Disappearing::Never => None,
+        Disappearing::After(seconds) => Some(seconds.get()),
+    }
 }
 
 /// Preferences by which an app decides what to offer to its user.
@@ -146,6 +184,17 @@ pub(crate) fn profile_of(json: &str) -> Option<Profile> {
 #[must_use]
 pub fn own_profile(name: &str) -> Vec<u8> {
     ChatMessage::new(None, ChatEvent::Info(profile(name))).encode()
+}
+
+/// `x.info` for one contact, with our word on messages that disappear.
+#[must_use]
+pub fn profile_with_disappearing(name: &str, disappearing: Disappearing) -> ChatEvent {
+    let mut profile = profile(name);
+    let wish = &mut profile.other["preferences"]["timedMessages"];
+    if let (Disappearing::After(seconds), Some(wish)) = (disappearing, wish.as_object_mut()) {
+        wish.insert("ttl".into(), seconds.get().into());
+    }
+    ChatEvent::Info(profile)
 }
 
 /// `x.contact`, as the owner of a contact address gets it with our request to connect.
@@ -206,7 +255,7 @@ mod tests {
         assert!(reacts("yes") && reacts("always") && !reacts("no") && reacts("perhaps"));
         assert!(Feature::Reactions.is_ours_with(None) && !Feature::FullDelete.is_ours_with(None));
         let timed = |allow: &str, ttl: Value| {
-            disappear_after(Some(&with(json!({ "timedMessages": { "allow": allow, "ttl": ttl } }))))
+            disappear_after(None, Some(&with(json!({ "timedMessages": { "allow": allow, "ttl": ttl } }))))
         };
         assert_eq!(timed("yes", json!(3600)), Some(3600));
         for (allow, ttl) in
@@ -214,6 +263,24 @@ mod tests {
         {
             assert_eq!(timed(allow, ttl), None);
         }
-        assert_eq!(disappear_after(None), None);
+        assert_eq!(disappear_after(None, None), None);
+        // The user's word stands before the contact's, but not against what their app allows.
+        let wish = |allow: &str| with(json!({ "timedMessages": { "allow": allow, "ttl": 3600 } }));
+        let day = Some(Disappearing::of_seconds(86_400));
+        assert_eq!(disappear_after(day, Some(&wish("yes"))), Some(86_400));
+        assert_eq!(disappear_after(day, None), Some(86_400));
+        assert_eq!(disappear_after(Some(Disappearing::Never), Some(&wish("yes"))), None);
+        assert_eq!(disappear_after(day, Some(&wish("no"))), None);
+    }
+
+    #[test]
+    fn a_wish_for_disappearing_messages_is_in_the_profile() {
+        for seconds in [0, 60, u32::MAX] {
+            let wish = Disappearing::of_seconds(seconds);
+            let ChatEvent::Info(profile) = profile_with_disappearing("alice", wish) else { panic!() };
+            assert_eq!((Disappearing::of_profile(Some(&profile)), wish.seconds()), (wish, seconds));
+            let timed = &profile.other["preferences"]["timedMessages"];
+            assert_eq!((&timed["allow"], timed.get("ttl").is_some()), (&json!("yes"), seconds > 0));
+        }
     }
 }

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
 use crate::commands::export::Export;
 use crate::commands::{
-    Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, welcome,
+    Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, verify,
+    welcome,
 };
 use crate::daemon;
 use crate::data_dir::DataDir;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Exit {
         // Before the invitation is made, so that a wrong name of a file costs none.
         Some(Command::Invite(args)) => args.qr.as_deref().map(Picture::create).transpose(),
         Some(Command::Address(args)) => args.qr().map(Picture::create).transpose(),
+        Some(Command::Verify(args)) => args.qr.as_deref().map(Picture::create).transpose(),
         _ => Ok(None),
     };
     let (picture, failure) = match picture {
@@ -81,6 +83,8 @@ impl Work {
             Self::Task(Task::Verify(_)) => "smp verify",
             Self::Task(Task::Remove(_)) => "smp remove",
             Self::Task(Task::Rename(_)) => "smp rename",
+            Self::Task(Task::Mute(_)) => "smp mute",
+            Self::Task(Task::Disappear(_)) => "smp disappear",
             Self::Task(Task::History(_)) => "smp history",
             Self::Task(Task::Search(_)) => "smp search",
             Self::Task(Task::Change(change)) => change.name(),
@@ -131,9 +135,11 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Refuse(args) => Work::Task(Task::Refuse(args)),
         Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
         Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
-        Command::Verify(args) => Work::Task(Task::Verify(args)),
+        Command::Verify(args) => Work::Task(Task::Verify(verify::resolve(args)?)),
         Command::Remove(args) => Work::Task(Task::Remove(args)),
         Command::Rename(args) => Work::Task(Task::Rename(args)),
+        Command::Mute(args) => Work::Task(Task::Mute(args)),
+        Command::Disappear(args) => Work::Task(Task::Disappear(args)),
         Command::History(args) => Work::Task(Task::History(args)),
         Command::Search(args) => Work::Task(Task::Search(args)),
         Command::Reply(args) => Work::Task(Task::Send(send::reply(args)?)),

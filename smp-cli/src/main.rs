@@ -36,7 +36,10 @@ use crate::output::Output;
 use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -50,6 +53,17 @@ fn main() -> ExitCode {
     // A thread may still wait for the keyboard; it must not hold the program up.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Says what is wrong with the arguments, or prints the help that was asked for. A program that asks for JSON gets an object.
+fn refused(error: &clap::Error) -> ExitCode {
+    let is_help = !error.use_stderr();
+    if is_help || !std::env::args_os().any(|argument| argument == "--json") {
+        error.exit();
+    }
+    let sentence = error.render().to_string();
+    Output::new(true, Terminal::new(true, None)).error(&anyhow::anyhow!(sentence.trim().to_owned()));
+    ExitCode::from(2)
 }
 
 fn start_log(verbose: u8) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smp_transport::causes::with_causes;
 
@@ -15,11 +16,33 @@ pub(crate) trait Screen: Send + Sync {
     /// A line of standard error.
     fn err(&self, line: &str);
 
-    /// Draws a link as a QR code. `again` is the command that shows it once more.
+    /// Draws a QR code.
     ///
     /// # Errors
     /// If the file that was asked for cannot be written.
-    fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()>;
+    fn code(&self, code: &Code) -> anyhow::Result<()>;
+}
+
+/// A text to be drawn as a QR code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Code {
+    pub(crate) text: String,
+    /// The command that shows it once more.
+    pub(crate) again: Option<String>,
+    /// Whether it is drawn in pipes too: not where a program reads the result before it.
+    pub(crate) in_pipes: bool,
+}
+
+impl Code {
+    /// Of a link.
+    pub(crate) fn link(link: &str, again: Option<&str>) -> Self {
+        Self { text: link.to_owned(), again: again.map(str::to_owned), in_pipes: true }
+    }
+
+    /// Of a security code.
+    pub(crate) fn digits(digits: &str, again: &str) -> Self {
+        Self { text: digits.to_owned(), again: Some(again.to_owned()), in_pipes: false }
+    }
 }
 
 /// Where results go. Results are on standard output; what only explains them is on standard error.
@@ -65,9 +88,9 @@ impl Output {
         }
     }
 
-    /// A link to be scanned; see [`Screen::code`].
-    pub(crate) fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
-        self.screen.code(link, again)
+    /// Something to be scanned; see [`Screen::code`].
+    pub(crate) fn code(&self, code: &Code) -> anyhow::Result<()> {
+        self.screen.code(code)
     }
 
     /// The reason for which the program ends without success.

@@ -27,6 +27,22 @@ pub(crate) fn is_picture(argument: &str) -> bool {
 
 /// The link in the QR code of a picture. A decoder may read nonsense from a bad picture: only a whole link counts.
 pub(crate) fn link_in(path: &Path) -> anyhow::Result<String> {
+    let is_link =
+        |text: &str| matches!(pasted::link(text), Ok(ConnectionLink::Full(_) | ConnectionLink::Short(_)));
+    code_in(path, is_link, "a link that can be joined", "the link")
+}
+
+/// The digits in the QR code of a picture, with the spaces between them.
+pub(crate) fn digits_in(path: &Path) -> anyhow::Result<String> {
+    let is_code = |text: &str| {
+        let is_digit = |character: char| character.is_ascii_digit() || character == ' ';
+        !text.trim().is_empty() && text.chars().all(is_digit)
+    };
+    code_in(path, is_code, "a security code", "the digits")
+}
+
+/// The first text in a QR code of a picture that is `wanted`.
+fn code_in(path: &Path, wanted: impl Fn(&str) -> bool, what: &str, instead: &str) -> anyhow::Result<String> {
     let picture = open(path).with_context(|| format!("{} cannot be read as a picture", path.display()))?;
     let mut other_text = false;
     for side in SIDES {
@@ -37,21 +53,21 @@ pub(crate) fn link_in(path: &Path) -> anyhow::Result<String> {
                 image::imageops::invert(&mut looked_at);
             }
             for text in codes(&looked_at) {
-                match pasted::link(&text) {
-                    Ok(ConnectionLink::Full(_) | ConnectionLink::Short(_)) => return Ok(text),
-                    Err(_) => other_text = true,
+                if wanted(&text) {
+                    return Ok(text);
                 }
+                other_text = true;
             }
         }
     }
     if other_text {
         bail!(
-            "The QR code in {} is not a link that can be joined, or the picture is bad: make it again, or ask for the link",
+            "The QR code in {} is not {what}, or the picture is bad: make it again, or ask for {instead}",
             path.display()
         );
     }
     bail!(
-        "No QR code can be read in {}: photograph it again, straight and sharp, with its white border, or ask for the link",
+        "No QR code can be read in {}: photograph it again, straight and sharp, with its white border, or ask for {instead}",
         path.display()
     );
 }

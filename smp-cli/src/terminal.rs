@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use crate::output::{Screen, with_event};
+use crate::output::{Code, Screen, with_event};
 use crate::qr::{Drawing, Picture};
 
 /// Standard output and standard error of this process.
@@ -20,13 +20,16 @@ impl Terminal {
         Self { json, picture: Mutex::new(picture) }
     }
 
-    fn draw(&self, link: &str, again: Option<&str>, has_picture: bool) {
+    fn draw(&self, code: &Code, has_picture: bool) {
         // A link that is too long for any code is passed on as text.
-        let Ok(drawing) = Drawing::of(link) else { return };
+        let Ok(drawing) = Drawing::of(&code.text) else { return };
         if !io::stdout().is_terminal() {
-            return print(&drawing.plain());
+            if code.in_pipes {
+                print(&drawing.plain());
+            }
+            return;
         }
-        match window().and_then(|window| too_small(&drawing, window, again)) {
+        match window().and_then(|window| too_small(&drawing, window, code.again.as_deref())) {
             None => print(&drawing.coloured()),
             Some(_) if has_picture => {}
             Some(sentence) => self.err(&sentence),
@@ -45,13 +48,13 @@ impl Screen for Terminal {
 
     /// Drawn if it stays whole in the window, and into the file that was asked for. Without the command that shows it once more, a
     /// code that is too high is drawn all the same.
-    fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
+    fn code(&self, code: &Code) -> anyhow::Result<()> {
         let picture = self.picture.lock().unwrap_or_else(PoisonError::into_inner).take();
         if !self.json {
-            self.draw(link, again, picture.is_some());
+            self.draw(code, picture.is_some());
         }
         if let Some(picture) = picture {
-            let path = picture.write(link)?.display().to_string();
+            let path = picture.write(&code.text)?.display().to_string();
             if self.json {
                 self.out(&with_event("qr", json!({ "file": path })).to_string());
             } else {

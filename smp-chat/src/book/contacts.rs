@@ -7,7 +7,7 @@ use sqlx::{FromRow, Row as _, SqliteConnection};
 use super::status::Status;
 use super::{Book, BookError};
 use crate::names::printable;
-use crate::profile::{json_of, profile_of};
+use crate::profile::{Disappearing, json_of, profile_of};
 
 /// The chat version from which on compressed messages are read.
 const COMPRESSION: ChatVersion = ChatVersion(8);
@@ -33,6 +33,10 @@ pub struct Contact {
     pub verified_code: Option<String>,
     /// The chat versions that their app speaks, as it last said. None before it said anything.
     pub versions: Option<ChatVersionRange>,
+    /// Whether their messages are kept without making a line.
+    pub is_muted: bool,
+    /// The user's word on disappearing messages. None: as the contact wishes.
+    pub disappearing: Option<Disappearing>,
     /// Whether the user chose the name.
     name_is_ours: bool,
     /// The name that the contact last gave themselves.
@@ -66,6 +70,8 @@ pub struct Introduction {
     pub contact: Contact,
     /// The contact's new name for themselves, if it is another one than before and is not their name here.
     pub renamed: Option<String>,
+    /// Whether the contact's wish for disappearing messages is another one than before.
+    pub has_other_disappearing: bool,
 }
 
 impl FromRow<'_, SqliteRow> for Contact {
@@ -82,6 +88,8 @@ impl FromRow<'_, SqliteRow> for Contact {
             versions: row
                 .try_get::<Option<String>, _>("versions")?
                 .and_then(|versions| versions.parse().ok()),
+            is_muted: row.try_get("muted")?,
+            disappearing: row.try_get::<Option<u32>, _>("ttl")?.map(Disappearing::of_seconds),
         })
     }
 }
@@ -186,6 +194,8 @@ impl Book {
     pub async fn set_profile(&self, contact: &Contact, profile: &Profile) -> Result<Introduction, BookError> {
         let contact = self.current(contact).await?;
         let own = printable(&profile.display_name);
+        let has_other_disappearing = self.take_wish(&contact, profile).await?;
+        let contact = self.current(&contact).await?;
         sqlx::query(
             "INSERT INTO profiles (contact, profile) VALUES (?, ?)
              ON CONFLICT (contact) DO UPDATE SET profile = excluded.profile",
@@ -195,7 +205,7 @@ impl Book {
         .execute(&self.pool)
         .await?;
         if own.is_empty() || contact.own_name.as_ref() == Some(&own) {
-            return Ok(Introduction { contact, renamed: None });
+            return Ok(Introduction { contact, renamed: None, has_other_disappearing });
         }
         let is_new = matches!(contact.status, Status::Invited | Status::Requested | Status::Joining);
         let name = if is_new && !contact.name_is_ours {
@@ -211,7 +221,43 @@ impl Book {
             .await?;
         let known = contact.own_name.as_ref().unwrap_or(&contact.name);
         let renamed = (!is_new && *known != own).then_some(own);
-        Ok(Introduction { contact: self.current(&contact).await?, renamed })
+        Ok(Introduction { contact: self.current(&contact).await?, renamed, has_other_disappearing })
+    }
+
+    /// The last word on disappearing messages counts, whichever side it is of, as in apps. Returns whether the contact's is a new one.
+    async fn take_wish(&self, contact: &Contact, profile: &Profile) -> Result<bool, BookError> {
+        let before = self.profile(contact).await?;
+        let now = contact.disappearing.unwrap_or_else(|| Disappearing::of_profile(before.as_ref()));
+        if now == Disappearing::of_profile(Some(profile)) {
+            return Ok(false);
+        }
+        self.set_disappearing(contact, None).await?;
+        // The first one is nothing that changes.
+        Ok(before.is_some())
+    }
+
+    /// Notes the user's word on disappearing messages; None takes it back.
+    pub async fn set_disappearing(
+        &self,
+        contact: &Contact,
+        disappearing: Option<Disappearing>,
+    ) -> Result<(), BookError> {
+        sqlx::query("UPDATE contacts SET ttl = ? WHERE id = ?")
+            .bind(disappearing.map(Disappearing::seconds))
+            .bind(contact.id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes whether the contact's messages are kept without making a line.
+    pub async fn set_muted(&self, contact: &Contact, is_muted: bool) -> Result<(), BookError> {
+        sqlx::query("UPDATE contacts SET muted = ? WHERE id = ?")
+            .bind(is_muted)
+            .bind(contact.id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// The profile that the contact last sent.

@@ -1,7 +1,7 @@
 //! Lines that were not shown yet.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection};
 
 use super::contacts::Contact;
 use super::{Book, BookError};
@@ -23,6 +23,8 @@ pub struct NewLine {
     pub contact_id: i64,
     /// The contact's name.
     pub contact: String,
+    /// Whether the contact is muted.
+    pub is_muted: bool,
     /// Unix time in milliseconds at which the relay received it.
     pub at: i64,
     /// The number of the item that it is about, if that is kept.
@@ -48,6 +50,7 @@ impl FromRow<'_, SqliteRow> for NewLine {
             part: row.try_get("part")?,
             contact_id: row.try_get("contact_id")?,
             contact: row.try_get("contact")?,
+            is_muted: row.try_get("muted")?,
             at: row.try_get("at")?,
             item: row.try_get("item")?,
             line: Line { kind: Kind::of_name(row.try_get("kind")?), text: row.try_get("text")? },
@@ -77,11 +80,27 @@ impl Origin {
 }
 
 impl Book {
-    /// Lines that were recorded and not yet shown, oldest first.
+    /// Lines that were recorded and not yet shown, oldest first. Those of muted contacts wait until somebody looks at them.
     pub async fn new_lines(&self) -> Result<Vec<NewLine>, BookError> {
-        let query = "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, t.at, t.kind, t.text, t.item
-                     FROM texts t JOIN contacts c ON c.id = t.contact WHERE t.text IS NOT NULL ORDER BY t.id";
-        Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
+        self.lines("c.muted = 0", None).await
+    }
+
+    /// The same with those of muted contacts.
+    pub async fn all_new_lines(&self) -> Result<Vec<NewLine>, BookError> {
+        self.lines("1", None).await
+    }
+
+    /// Lines of one contact, muted or not, that were recorded and not yet shown, oldest first.
+    pub async fn new_lines_of(&self, contact: &Contact) -> Result<Vec<NewLine>, BookError> {
+        self.lines("c.id = ?1", Some(contact.id)).await
+    }
+
+    async fn lines(&self, which: &'static str, contact: Option<i64>) -> Result<Vec<NewLine>, BookError> {
+        let query = format!(
+            "SELECT t.id, c.connection, t.agent_id, t.part, c.id AS contact_id, c.name AS contact, c.muted, t.at, t.kind, t.text, t.item
+             FROM texts t JOIN contacts c ON c.id = t.contact WHERE t.text IS NOT NULL AND {which} ORDER BY t.id"
+        );
+        Ok(sqlx::query_as(AssertSqlSafe(query)).bind(contact).fetch_all(&self.pool).await?)
     }
 
     /// Forgets a line that is on the screen, at this Unix time in milliseconds: from now on counts the time after which its item

@@ -4,6 +4,7 @@ use smp_protocol::chat::{ChatMessage, Profile, SharedMessageId, decode_messages}
 use super::*;
 use crate::compose::{Outgoing, messages};
 use crate::conversation::{Delivery, Refusal};
+use crate::profile::Disappearing;
 
 async fn book_with(keeps_history: bool) -> (tempfile::TempDir, Book) {
     let folder = tempfile::tempdir().unwrap();
@@ -95,6 +96,55 @@ async fn a_connected_contact_keeps_its_name_and_is_told_of() {
     assert_eq!(book.set_profile(&bob, &Profile::new("mallory")).await.unwrap().renamed, None);
     book.set_status(&bob, Status::Ended).await.unwrap();
     assert_eq!(book.set_profile(&bob, &Profile::new("eve")).await.unwrap().contact.name, "bob");
+}
+
+#[tokio::test]
+async fn lines_of_a_muted_contact_wait() {
+    for keeps_history in [true, false] {
+        let (_folder, book) = book_with(keeps_history).await;
+        let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+        let carol = book.add(2, Some("carol"), Status::Connected, None).await.unwrap();
+        book.set_muted(&bob, true).await.unwrap();
+        take(&book, &bob, 1, &new(1, "from bob")).await;
+        take(&book, &carol, 1, &new(2, "from carol")).await;
+        assert_eq!(show(&book).await, ["from carol"]);
+        assert!(show(&book).await.is_empty());
+        let all = book.all_new_lines().await.unwrap();
+        assert!(all.len() == 1 && all[0].is_muted);
+        // It is there to be read, and then forgotten if nothing is kept.
+        assert_eq!(history(&book, &bob).await, ["from bob"]);
+        let lines = book.new_lines_of(&bob).await.unwrap();
+        book.shown(&lines[0], 0).await.unwrap();
+        assert!(book.new_lines_of(&bob).await.unwrap().is_empty());
+        assert_eq!(history(&book, &bob).await.len(), usize::from(keeps_history));
+        take(&book, &bob, 2, &new(3, "again")).await;
+        book.set_muted(&bob, false).await.unwrap();
+        assert_eq!(show(&book).await, ["again"]);
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_on_disappearing_messages_counts() {
+    let (_folder, book) = book().await;
+    let bob = book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+    let after = |seconds: Option<u32>| {
+        let mut profile = Profile::new("bob");
+        let timed = json!({ "timedMessages": { "allow": "yes", "ttl": seconds } });
+        profile.other.insert("preferences".into(), timed);
+        profile
+    };
+    let word = async || book.by_connection(1).await.unwrap().unwrap().disappearing;
+    // The first one is nothing that changes.
+    assert!(!book.set_profile(&bob, &after(Some(60))).await.unwrap().has_other_disappearing);
+    assert!(book.set_profile(&bob, &after(Some(90))).await.unwrap().has_other_disappearing);
+    book.set_disappearing(&bob, Some(Disappearing::Never)).await.unwrap();
+    assert_eq!(word().await, Some(Disappearing::Never));
+    // Their app has taken ours over, and says so with another change of the profile.
+    assert!(!book.set_profile(&bob, &after(None)).await.unwrap().has_other_disappearing);
+    assert_eq!(word().await, Some(Disappearing::Never));
+    assert!(book.set_profile(&bob, &after(Some(90))).await.unwrap().has_other_disappearing);
+    assert_eq!(word().await, None);
+    assert!(!book.set_profile(&bob, &after(Some(90))).await.unwrap().has_other_disappearing);
 }
 
 /// Whether a file of the book has these bytes.

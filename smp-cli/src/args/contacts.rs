@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use super::values::{KnownContact, NewContact, seconds};
+use super::values::{KnownContact, NewContact, Switch, seconds, span};
 
 /// `smp invite`
 #[derive(Debug, Args, Serialize, Deserialize)]
@@ -76,13 +76,6 @@ pub(crate) struct ShownLink {
     pub(crate) full: bool,
 }
 
-/// Whether something is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-pub(crate) enum Switch {
-    On,
-    Off,
-}
-
 /// `smp accept` and `smp refuse`
 #[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct RequestArgs {
@@ -123,14 +116,39 @@ pub(crate) struct RenameArgs {
     pub(crate) name: String,
 }
 
+/// `smp mute`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct MuteArgs {
+    #[command(flatten)]
+    pub(crate) contact: KnownContact,
+    /// Whether.
+    #[arg(value_name = "SWITCH", default_value = "on")]
+    pub(crate) switch: Switch,
+}
+
+/// `smp disappear`
+#[derive(Debug, Args, Serialize, Deserialize)]
+pub(crate) struct DisappearArgs {
+    #[command(flatten)]
+    pub(crate) contact: KnownContact,
+    /// How long after they were read or sent: `30s`, `5m`, `1h`, `7d`, `2w`, or `off`. Left out: how it is now.
+    #[arg(value_name = "TIME", value_parser = span)]
+    pub(crate) after: Option<u32>,
+}
+
 /// `smp verify`
 #[derive(Debug, Args, Serialize, Deserialize)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) contact: KnownContact,
-    /// The code that the contact sees; spaces do not matter. If it is equal, the contact is marked as verified.
+    /// The code that the contact sees, spaces do not matter, or a picture (.png, .jpg) of its QR code. If it is equal, the contact is marked
+    /// as verified.
     #[arg(value_name = "CODE")]
     pub(crate) code: Vec<String>,
+    /// Also write the QR code to this file (.png or .svg).
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    #[serde(skip)]
+    pub(crate) qr: Option<PathBuf>,
 }
 
 /// `smp remove`

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::contacts::{
-    AddressArgs, ContactsArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, RotateArgs,
-    ShownLink, Switch, SyncArgs, VerifyArgs,
+    AddressArgs, ContactsArgs, DisappearArgs, InviteArgs, JoinArgs, MuteArgs, RemoveArgs, RenameArgs,
+    RequestArgs, RotateArgs, ShownLink, SyncArgs, VerifyArgs,
 };
 pub(crate) use self::daemon::{DaemonArgs, FirstStart};
 pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
@@ -23,7 +23,7 @@ pub(crate) use self::messages::{
     ChatArgs, DeleteArgs, EditArgs, HistoryArgs, ListenArgs, ReactArgs, ReplyArgs, SearchArgs, SendArgs,
 };
 pub(crate) use self::relays::RelayArgs;
-pub(crate) use self::values::LONGEST_WAIT;
+pub(crate) use self::values::{LONGEST_WAIT, Switch};
 use crate::network::NetworkChoice;
 
 /// Stable: programs rely on them.
@@ -100,9 +100,13 @@ pub(crate) enum Command {
     React(ReactArgs),
     /// Give a contact another name, here only.
     Rename(RenameArgs),
+    /// Keep a contact's messages without showing a line for each; `off` ends that.
+    Mute(MuteArgs),
+    /// Have the messages of a conversation disappear, on both sides, some time after they were read or sent.
+    Disappear(DisappearArgs),
     /// Talk with one contact interactively.
     Chat(ChatArgs),
-    /// Show the security code of a contact, or compare it with the one they read to you.
+    /// Show the security code of a contact with its QR code, or compare it with the one they read or show to you.
     Verify(VerifyArgs),
     /// Remove a contact and all that is kept of them, and tell them.
     Remove(RemoveArgs),

@@ -48,9 +48,54 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+impl Switch {
+    pub(crate) fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// A time span in seconds: a number of them, or of minutes, hours, days or weeks (`90`, `5m`, `1h`, `7d`, `2w`); 0 for `off`.
+pub(super) fn span(text: &str) -> Result<u32, String> {
+    const UNITS: [(char, u32); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(0);
+    }
+    let unit = UNITS.iter().find_map(|(end, seconds)| Some((text.strip_suffix(*end)?, *seconds)));
+    let (number, unit) = unit.unwrap_or((text, 1));
+    let seconds = number.parse().ok().and_then(|number: u32| number.checked_mul(unit));
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "a time is expected, as 5m, 1h, 7d or 2w, or off".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_have_units() {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("5m", 300),
+            ("1h", 3600),
+            ("7d", 604_800),
+            ("2w", 1_209_600),
+            ("off", 0),
+        ] {
+            assert_eq!(span(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "0", "h", "-1", "1y", "1.5h", "9999999w", "1 h"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn messages_are_named_by_numbers() {

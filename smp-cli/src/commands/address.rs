@@ -8,7 +8,7 @@ use smp_chat::Status;
 use super::notices::tell_no_short_link;
 use crate::args::{AddressArgs, ShownLink, Switch};
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Code, Output};
 use crate::session::Session;
 
 pub(super) async fn run(args: &AddressArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
@@ -111,5 +111,5 @@ async fn show(
     }
     output.hint("");
     let again = if shown.full { "smp address show --full" } else { "smp address show" };
-    output.code(&link, Some(again))
+    output.code(&Code::link(&link, Some(again)))
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use smp_agent::ConnectionSummary;
 use tokio::time::{Instant, timeout_at};
 
-use super::notices::explain;
+use super::notices::{explain, word};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
@@ -35,26 +35,28 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         let rotations: Vec<_> = connection
             .iter()
             .flat_map(|connection| &connection.rotations)
-            .map(|(side, stage)| json!({ "side": side, "stage": stage }))
+            .map(|(side, stage)| json!({ "side": word(side), "stage": word(stage) }))
             .collect();
         let fields = json!({
             "contact": contact.name,
             "status": contact.status,
             "verified": contact.verified_code.is_some(),
+            "muted": contact.is_muted,
             "link": contact.link,
             "unread": unread.get(&contact.id).copied().unwrap_or_default(),
             "troubles": troubles,
             "waiting": connection.map_or(0, |connection| connection.waiting),
-            "encryption": connection.map(|connection| connection.sync),
+            "encryption": connection.map(|connection| word(connection.sync)),
             "rotations": rotations,
         });
         output.result(
             "contact",
             fields,
             &format!(
-                "{:width$}  {}{}{}",
+                "{:width$}  {}{}{}{}",
                 contact.name,
                 describe(contact),
+                if contact.is_muted { ", muted" } else { "" },
                 new(unread.get(&contact.id).copied()),
                 in_words(&troubles)
             ),

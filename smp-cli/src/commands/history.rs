@@ -1,11 +1,11 @@
 //! `smp history` and `smp search`: items of conversations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use smp_chat::conversation::{Delivery, Item, Side};
 use smp_chat::words::Kind;
-use smp_chat::{KeptItem, visible};
+use smp_chat::{Contact, KeptItem, visible};
 use time::OffsetDateTime;
 
 use crate::args::{HistoryArgs, SearchArgs};
@@ -26,8 +26,23 @@ pub(super) async fn show(args: &HistoryArgs, session: &Session, output: &Output)
     // A program that keeps a copy has read nothing.
     if let Some(last) = items.last().filter(|_| !output.is_json()) {
         session.book().mark_read(&contact, last.number).await?;
+        if contact.is_muted {
+            note_read(&contact, &items, session).await?;
+        }
     }
     Ok(Exit::DONE)
+}
+
+/// The lines about these items were seen, though `smp listen` never shows them.
+async fn note_read(contact: &Contact, items: &[KeptItem], session: &Session) -> anyhow::Result<()> {
+    let seen: HashSet<i64> = items.iter().map(|kept| kept.number).collect();
+    for line in session.book().new_lines_of(contact).await? {
+        if line.item.is_none_or(|item| seen.contains(&item)) {
+            session.book().shown(&line, unix_millis()).await?;
+        }
+    }
+    session.book().clean().await?;
+    session.expire().await
 }
 
 pub(super) async fn search(args: &SearchArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {

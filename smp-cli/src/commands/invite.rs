@@ -9,7 +9,7 @@ use super::texts::show_new_texts;
 use crate::args::InviteArgs;
 use crate::exit::Exit;
 use crate::names::argument;
-use crate::output::Output;
+use crate::output::{Code, Output};
 use crate::session::{Notice, Session};
 use smp_chat::Status;
 
@@ -83,7 +83,7 @@ fn show(invitation: &Invitation, output: &Output) -> anyhow::Result<()> {
     let until = if *is_chosen { "" } else { " until they tell their name" };
     output
         .hint(&format!("Keep `smp listen` running to let them in. In your list they are “{name}”{until}.\n"));
-    output.code(link, Some(&format!("smp invite {}", argument(name))))
+    output.code(&Code::link(link, Some(&format!("smp invite {}", argument(name)))))
 }
 
 async fn wait(connection: i64, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {

@@ -4,6 +4,7 @@ mod address;
 pub(crate) mod change;
 pub(crate) mod chat;
 mod contacts;
+mod disappear;
 mod doctor;
 pub(crate) mod export;
 mod history;
@@ -12,6 +13,7 @@ pub(crate) mod init;
 mod invite;
 pub(crate) mod join;
 pub(crate) mod listen;
+mod mute;
 mod notices;
 pub(crate) mod papers;
 pub(crate) mod passphrase;
@@ -24,7 +26,7 @@ pub(crate) mod send;
 mod stop;
 mod texts;
 mod tidy;
-mod verify;
+pub(crate) mod verify;
 pub(crate) mod welcome;
 
 use serde::{Deserialize, Serialize};
@@ -35,8 +37,8 @@ use self::send::TextToSend;
 pub(crate) use self::stop::Stop;
 pub(crate) use self::tidy::Tidy;
 use crate::args::{
-    AddressArgs, HistoryArgs, InviteArgs, JoinArgs, RemoveArgs, RenameArgs, RequestArgs, RotateArgs,
-    SearchArgs, SyncArgs, VerifyArgs,
+    AddressArgs, DisappearArgs, HistoryArgs, InviteArgs, JoinArgs, MuteArgs, RemoveArgs, RenameArgs,
+    RequestArgs, RotateArgs, SearchArgs, SyncArgs, VerifyArgs,
 };
 use crate::exit::Exit;
 use crate::output::Output;
@@ -58,6 +60,8 @@ pub(crate) enum Task {
     Verify(VerifyArgs),
     Remove(RemoveArgs),
     Rename(RenameArgs),
+    Mute(MuteArgs),
+    Disappear(DisappearArgs),
     History(HistoryArgs),
     Search(SearchArgs),
     Change(Change),
@@ -79,6 +83,8 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
         Task::Verify(args) => verify::run(&args, session, output).await,
         Task::Remove(args) => remove::run(&args, session, output).await,
         Task::Rename(args) => rename::run(&args, session, output).await,
+        Task::Mute(args) => mute::run(&args, session, output).await,
+        Task::Disappear(args) => disappear::run(&args, session, output).await,
         Task::History(args) => history::show(&args, session, output).await,
         Task::Search(args) => history::search(&args, session, output).await,
         Task::Change(change) => change::run(&change, session, output).await,

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 use crate::names::argument;
 use crate::output::Output;
 use crate::session::{Ending, Notice, Session};
+use crate::text::span;
 use smp_chat::Contact;
+use smp_chat::profile::Disappearing;
 
 /// Said of a message that the contact's relay does not have yet.
 pub(super) const QUEUED: &str =
@@ -67,6 +69,23 @@ fn asked(contact: &Contact, is_accepted: bool) -> (&'static str, Value, String) 
     ("request", json!({ "contact": name, "accepted": is_accepted }), sentence)
 }
 
+fn disappearing(contact: &Contact, wish: Disappearing) -> (&'static str, Value, String) {
+    let (name, typed) = (&contact.name, argument(&contact.name));
+    let (after, sentence) = match wish {
+        Disappearing::Never => (None, format!("{name} wishes that messages do not disappear any more.")),
+        Disappearing::After(seconds) => {
+            let time = span(seconds.get());
+            (
+                Some(seconds),
+                format!(
+                    "{name} wishes that messages disappear {time} after they were read or sent, and so they do. To end it: smp disappear {typed} off"
+                ),
+            )
+        }
+    };
+    ("disappearing", json!({ "contact": name, "after": after }), sentence)
+}
+
 fn encryption(contact: &Contact, state: SyncState, is_other: bool) -> (&'static str, Value, String) {
     let name = object(contact);
     let mut sentence = match state {
@@ -93,7 +112,7 @@ fn encryption(contact: &Contact, state: SyncState, is_other: bool) -> (&'static 
 }
 
 /// A state of the agent as one word in lower case.
-fn word(state: impl serde::Serialize) -> Value {
+pub(super) fn word(state: impl serde::Serialize) -> Value {
     match json!(state) {
         Value::String(word) => Value::String(word.to_lowercase()),
         other => other,
@@ -129,6 +148,7 @@ pub(super) fn told(notice: &Notice) -> Option<Told> {
             let sentence = format!("{name} now calls themselves “{own}”; in your list they stay “{name}”.");
             ("renamed", json!({ "contact": name, "own_name": own }), sentence)
         }
+        Notice::Disappearing(contact, wish) => disappearing(contact, *wish),
         Notice::SendFailed(contact, _, reason) => {
             let name = &contact.name;
             let sentence = format!("A message to {name} was given up: {reason}.");

@@ -14,7 +14,11 @@ pub(super) async fn show_new_texts(session: &Session, output: &Output) -> anyhow
     if !session.shows_texts() {
         return Ok(0);
     }
-    let lines = session.book().new_lines().await?;
+    // A program may want to know of muted contacts too, and learns that they are.
+    let lines = match output.is_json() {
+        true => session.book().all_new_lines().await?,
+        false => session.book().new_lines().await?,
+    };
     for new in &lines {
         let fields = json!({
             "id": new.key(),
@@ -23,6 +27,7 @@ pub(super) async fn show_new_texts(session: &Session, output: &Output) -> anyhow
             "kind": new.line.kind.name(),
             "text": new.line.text,
             "item": new.item,
+            "muted": new.is_muted,
         });
         output.result("message", fields, &text_line(new));
         session.book().shown(new, unix_millis()).await?;

@@ -1,5 +1,7 @@
 //! `smp verify`: show or compare the security code, by which two people know that nobody sits between them.
 
+use std::path::Path;
+
 use anyhow::bail;
 use serde_json::json;
 use smp_agent::SecurityCode;
@@ -7,7 +9,8 @@ use smp_agent::SecurityCode;
 use crate::args::VerifyArgs;
 use crate::exit::Exit;
 use crate::names::argument;
-use crate::output::Output;
+use crate::output::{Code, Output};
+use crate::scan;
 use crate::session::Session;
 use smp_chat::Contact;
 use smp_chat::is_visible;
@@ -17,12 +20,22 @@ const SHORTEST_CODE: usize = 70;
 /// Digits of the longest.
 const LONGEST_CODE: usize = 78;
 
+/// Takes the code from where it is.
+pub(crate) fn resolve(mut args: VerifyArgs) -> anyhow::Result<VerifyArgs> {
+    if let [picture] = args.code.as_slice()
+        && scan::is_picture(picture)
+    {
+        args.code = vec![scan::digits_in(Path::new(picture))?];
+    }
+    Ok(args)
+}
+
 pub(super) async fn run(args: &VerifyArgs, session: &Session, output: &Output) -> anyhow::Result<Exit> {
     let contact = session.contact(&args.contact.name).await?;
     let security_code = session.security_code(&contact).await?;
     let code = security_code.to_string();
     if args.code.is_empty() {
-        show(&contact, &code, output);
+        show(&contact, &code, output)?;
         return Ok(Exit::DONE);
     }
     let sentence = compare(session, &contact, &security_code, &args.code.join(" ")).await?;
@@ -60,7 +73,7 @@ fn is_around_codes(character: char) -> bool {
     !is_visible(character) || "<>()[]{}\"'`.,;:“”‘’«»*_-".contains(character)
 }
 
-fn show(contact: &Contact, code: &str, output: &Output) {
+fn show(contact: &Contact, code: &str, output: &Output) -> anyhow::Result<()> {
     let verified = contact.verified_code.as_deref() == Some(code);
     let fields = json!({ "contact": contact.name, "code": code, "verified": verified });
     output.result("security_code", fields, code);
@@ -68,7 +81,8 @@ fn show(contact: &Contact, code: &str, output: &Output) {
     output.hint(&format!(
         "\n{name} must see the same code. Compare it in another way than through this program,"
     ));
-    output.hint(&format!("then mark it as compared: smp verify {} CODE", argument(name)));
+    output.hint(&format!("then mark it as compared: smp verify {} CODE\n", argument(name)));
+    output.code(&Code::digits(code, &format!("smp verify {}", argument(name))))
 }
 
 /// Whether this may be a code as somebody else sees it: one that is different in earnest.

@@ -13,7 +13,7 @@ use self::relay::RelayProcess;
 pub(crate) use self::relay::run as run_relay;
 use crate::args::DemoArgs;
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Code, Output};
 
 /// How long any one step may take; all together take a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ async fn connect(alice: &mut Person, bob: &mut Person, output: &Output) -> anyho
     let link = alice.invite().await?;
     let sentence = format!("\n2. Alice invites. What she gives to Bob, as text or as a picture:\n\n{link}\n");
     output.result("invitation", json!({ "link": link }), &sentence);
-    output.code(&link, None)?;
+    output.code(&Code::link(&link, None))?;
 
     let started = Instant::now();
     bob.join(&link).await?;

@@ -4,6 +4,7 @@
 
 use smp_agent::{AgentError, ConnectionId, ConnectionStatus, Event, MessageId, StorageError, SyncState};
 use smp_chat::conversation::Delivery;
+use smp_chat::profile::Disappearing;
 use smp_chat::{Contact, Introduction, Status};
 use smp_protocol::chat::{ChatEvent, ChatMessage, MessageContainer, decode_messages};
 
@@ -41,7 +42,7 @@ impl Identity {
             Event::Request { info, .. } => return self.asked(contact, info).await,
             Event::Info { info, .. } => {
                 let introduction = self.learn_profile(&contact, info).await?;
-                return Ok(Notice::renamed(introduction).into_iter().collect());
+                return Ok(Notice::introduced(introduction, None));
             }
             Event::Connected { .. } => {
                 self.book().set_status(&contact, Status::Connected).await?;
@@ -147,7 +148,7 @@ impl Identity {
             };
             return Ok(self.book().set_profile(contact, &profile).await?);
         }
-        Ok(Introduction { contact: contact.clone(), renamed: None })
+        Ok(Introduction { contact: contact.clone(), renamed: None, has_other_disappearing: false })
     }
 
     /// Enters what a message says; one part that cannot be read does not cost the others. The notice about texts is the last one.
@@ -172,9 +173,12 @@ impl Identity {
         for answer in received.answers {
             self.answer(contact, answer).await?;
         }
-        let new_name = match received.profile {
-            Some(profile) => Notice::renamed(self.book().set_profile(contact, &profile).await?),
-            None => None,
+        let introduced = match received.profile {
+            Some(profile) => {
+                let after = Disappearing::of_profile(Some(&profile));
+                Notice::introduced(self.book().set_profile(contact, &profile).await?, Some(after))
+            }
+            None => Vec::new(),
         };
         let ended = match received.has_ended {
             true => {
@@ -184,7 +188,7 @@ impl Identity {
             false => None,
         };
         let lines = received.has_lines.then_some(Notice::Text);
-        Ok([unreadable, new_name, ended, lines].into_iter().flatten().collect())
+        Ok(unreadable.into_iter().chain(introduced).chain(ended).chain(lines).collect())
     }
 
     /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.

@@ -2,6 +2,7 @@
 
 use smp_agent::{Integrity, MessageId, RotationSide, RotationStage, SyncState};
 
+use smp_chat::profile::Disappearing;
 use smp_chat::{Contact, Introduction};
 
 /// Something that happened, after the book was brought up to date with it.
@@ -15,6 +16,8 @@ pub(crate) enum Notice {
     Connected(Contact),
     /// The contact calls themselves this now; here they keep their name.
     Renamed(Contact, String),
+    /// The contact wishes messages to disappear after this time from now on, or not any more.
+    Disappearing(Contact, Disappearing),
     /// A text was recorded; the book has it until it is shown.
     Text,
     /// The chain of the contact's messages is broken before the one that came, in this way.
@@ -51,9 +54,12 @@ pub(crate) enum Notice {
 }
 
 impl Notice {
-    /// The notice of a profile, if the contact has another name for themselves now.
-    pub(super) fn renamed(Introduction { contact, renamed }: Introduction) -> Option<Self> {
-        renamed.map(|name| Self::Renamed(contact, name))
+    /// The notices of a profile, in which the contact may have another name for themselves, and another wish for messages that disappear.
+    pub(super) fn introduced(introduction: Introduction, wish: Option<Disappearing>) -> Vec<Self> {
+        let Introduction { contact, renamed, has_other_disappearing } = introduction;
+        let wish = wish.filter(|_| has_other_disappearing);
+        let wish = wish.map(|wish| Self::Disappearing(contact.clone(), wish));
+        renamed.map(|name| Self::Renamed(contact, name)).into_iter().chain(wish).collect()
     }
 
     /// The notice of a broken chain of messages; none if it is whole.

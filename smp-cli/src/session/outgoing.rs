@@ -3,7 +3,7 @@
 use smp_agent::{AgentError, MessageId, StorageError};
 use smp_chat::compose::{self, Outgoing};
 use smp_chat::conversation::{Delivery, Item, Refusal};
-use smp_chat::profile::disappear_after;
+use smp_chat::profile::{Disappearing, disappear_after, profile_with_disappearing};
 use smp_chat::{BookError, Contact, KeptItem};
 use smp_protocol::chat::ChatEvent;
 
@@ -23,7 +23,7 @@ impl Identity {
         if let Some(error) = self.agent().no_space() {
             return Err(AgentError::from(error).into());
         }
-        let ttl = disappear_after(self.book().profile(contact).await?.as_ref());
+        let ttl = disappear_after(contact.disappearing, self.book().profile(contact).await?.as_ref());
         let quote = answered.map(|kept| kept.item.quote()).transpose()?;
         let messages = compose::messages(text, quote, ttl, contact.reads_compressed(), &mut rand::rng())?;
         let mut numbers = Vec::new();
@@ -102,6 +102,19 @@ impl Identity {
         self.book().keep_change(contact, number, &change).await?;
         self.book().clean().await?;
         Ok(sent.id())
+    }
+
+    /// Tells the contact after which time messages are to disappear. They have it before the book has: after a kill in between it can be
+    /// said again.
+    pub(crate) async fn set_disappearing(
+        &self,
+        contact: &Contact,
+        wish: Disappearing,
+    ) -> anyhow::Result<MessageId> {
+        let event = profile_with_disappearing(&self.settings().name, wish);
+        let sent = self.send_event(contact, event).await.map_err(|error| about(contact, error))?;
+        self.book().set_disappearing(contact, Some(wish)).await?;
+        Ok(sent)
     }
 
     /// Notes how far a message of ours has come.

@@ -39,7 +39,7 @@ async fn follow(stream: &mut UnixStream, running: &Running, output: &Output) -> 
             Ok(Frame::Taken) => {}
             Ok(Frame::Out(line)) => output.out(&line),
             Ok(Frame::Err(line)) => output.err(&line),
-            Ok(Frame::Code { link, again }) => failure = output.code(&link, again.as_deref()).err(),
+            Ok(Frame::Code(code)) => failure = output.code(&code).err(),
             Ok(Frame::Done(code)) => return failure.map_or(Ok(Exit::of(code)), Err),
             Err(_) => anyhow::bail!(
                 "`{}` (process {}) ended before it answered; it may have done what was asked, or not: see `smp contacts`",

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::commands::Task;
-use crate::output::Screen;
+use crate::output::{Code, Screen};
 
 /// Longest frame in bytes: a text of a megabyte fits.
 const MAX_FRAME: usize = 2 * 1024 * 1024;
@@ -35,8 +35,8 @@ pub(super) enum Frame {
     Out(String),
     /// A line of standard error.
     Err(String),
-    /// A link to be drawn as a QR code, and the command that does it again.
-    Code { link: String, again: Option<String> },
+    /// A QR code to be drawn.
+    Code(Code),
     /// The end, with the exit code.
     Done(u8),
 }
@@ -46,7 +46,7 @@ impl Frame {
         match self {
             Self::Taken | Self::Done(_) => 0,
             Self::Out(line) | Self::Err(line) => line.len(),
-            Self::Code { link, .. } => link.len(),
+            Self::Code(code) => code.text.len(),
         }
     }
 }
@@ -109,8 +109,8 @@ impl Screen for ClientScreen {
         self.send(Frame::Err(line.to_owned()));
     }
 
-    fn code(&self, link: &str, again: Option<&str>) -> anyhow::Result<()> {
-        self.send(Frame::Code { link: link.to_owned(), again: again.map(str::to_owned) });
+    fn code(&self, code: &Code) -> anyhow::Result<()> {
+        self.send(Frame::Code(code.clone()));
         Ok(())
     }
 }

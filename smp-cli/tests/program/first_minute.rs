@@ -24,12 +24,17 @@ fn the_program_alone_says_the_next_step() {
 fn wrong_arguments_get_a_suggestion() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = Person::new(folder.path().join("nobody"));
-    for (args, suggestion) in [(["lisen", "--json"], "listen"), (["send", "--timeuot"], "--timeout")] {
+    for (args, suggestion) in [(["lisen", "-v"], "listen"), (["send", "--timeuot"], "--timeout")] {
         let output = nobody.run(&args);
         assert_eq!(output.status.code(), Some(2));
         let sentence = String::from_utf8(output.stderr).unwrap();
         assert!(sentence.contains(suggestion), "{sentence}");
     }
+    // A program gets an object.
+    let output = nobody.run(&["lisen", "--json"]);
+    let error: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &error["event"]), (Some(2), &"error".into()));
+    assert!(output.stderr.is_empty() && error["message"].as_str().unwrap().contains("'listen'"), "{error}");
     let help = nobody.ok(&["--help"]);
     assert!(help.contains("Exit codes") && help.contains("  3  not done yet"), "{help}");
 }

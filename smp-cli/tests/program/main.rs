@@ -18,6 +18,7 @@ mod doctor;
 mod first_minute;
 mod full_disk;
 mod history;
+mod mute;
 mod passphrase;
 mod relays;
 mod states;

@@ -176,8 +176,14 @@ impl Chat<'_> {
 
     /// Shows the last messages of before, but for those that are new.
     async fn recall(&mut self) -> anyhow::Result<()> {
-        let new: HashSet<i64> =
-            self.session.book().new_lines().await?.iter().filter_map(|line| line.item).collect();
+        let new: HashSet<i64> = self
+            .session
+            .book()
+            .new_lines_of(&self.contact)
+            .await?
+            .iter()
+            .filter_map(|line| line.item)
+            .collect();
         for kept in self.session.book().history(&self.contact, None, RECALLED, unix_millis()).await? {
             if !new.contains(&kept.number) {
                 self.editor.print(&item_line(&kept, &self.contact.name, false))?;
@@ -188,11 +194,12 @@ impl Chat<'_> {
 
     /// Shows texts of this contact, and names each of the others who wrote once: their texts wait.
     async fn show(&mut self) -> anyhow::Result<()> {
+        for text in self.session.book().new_lines_of(&self.contact).await? {
+            self.editor.print(&text_line(&text))?;
+            self.session.book().shown(&text, unix_millis()).await?;
+        }
         for text in self.session.book().new_lines().await? {
-            if text.contact_id == self.contact.id {
-                self.editor.print(&text_line(&text))?;
-                self.session.book().shown(&text, unix_millis()).await?;
-            } else if self.others.insert(text.contact_id) {
+            if text.contact_id != self.contact.id && self.others.insert(text.contact_id) {
                 let sentence = format!("{} wrote too; `smp listen` shows it.", text.contact);
                 self.editor.print(&sentence)?;
             }
