@@ -28,6 +28,11 @@ pub enum TextError {
     /// It has this many bytes. Send it in parts.
     #[error("the text has {0} bytes, at most {MAX_TEXT} are sent at once; send it in parts")]
     TooLong(usize),
+    /// A message has to fit into one of the agent's. Shorten it.
+    #[error(
+        "the message does not fit into one of the agent's; shorten its text, or make its picture smaller"
+    )]
+    ContentTooLong,
     /// A change has to fit into one message. Shorten it.
     #[error(
         "the text does not fit into one message, as a change must; shorten it, or send a text of its own"
@@ -81,6 +86,27 @@ pub fn messages(
     let frame = message("", quote.clone()).body.len();
     let parts = parts(text, MAX_MESSAGE_LENGTH_PQ - frame);
     Ok(parts.into_iter().map(|part| message(part, quote.take())).collect())
+}
+
+/// A message of this content, whatever it is: one, or none if it does not fit. `live`: it is still being typed.
+///
+/// # Errors
+/// [`TextError::ContentTooLong`].
+pub fn message(
+    id: SharedMessageId,
+    content: MessageContent,
+    quote: Option<Quote>,
+    ttl: Option<u32>,
+    live: bool,
+    reads_compressed: bool,
+) -> Result<Outgoing, TextError> {
+    let mut container = MessageContainer::new(content);
+    container.quote = quote.map(shortened);
+    container.ttl = ttl;
+    container.live = live;
+    let event = ChatEvent::MessageNew(container.clone());
+    let body = fitted(ChatMessage::new(Some(id.clone()), event).encode(), reads_compressed);
+    Ok(Outgoing { id, container, body: body.ok_or(TextError::ContentTooLong)? })
 }
 
 /// A message of ours once more, as it was written down. None if it is no message, or was taken back.

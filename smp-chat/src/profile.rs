@@ -38,7 +38,9 @@ pub enum Allow {
 }
 
 impl Feature {
-    fn name(self) -> &'static str {
+    /// Its name in the JSON of preferences.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Calls => "calls",
             Self::Files => "files",
@@ -161,9 +163,22 @@ fn preferences() -> Value {
     preferences.into()
 }
 
-fn profile(name: &str) -> Profile {
-    let mut profile = Profile::new(name);
-    profile.other.insert("preferences".into(), preferences());
+/// Features that nobody has here, whatever a profile says of them.
+const ABSENT: [&str; 4] = ["calls", "files", "voice", "sessions"];
+
+/// Our profile under this name: as it was given, or with nothing but the name. It allows nothing that we cannot do.
+#[must_use]
+pub fn ours(name: &str, given: Option<Profile>) -> Profile {
+    let mut profile = given.unwrap_or_else(|| Profile::new(name));
+    profile.display_name = name.to_owned();
+    let mut allowed = preferences();
+    let given = profile.other.get("preferences").and_then(Value::as_object);
+    for (feature, preference) in given.into_iter().flatten() {
+        if !ABSENT.contains(&feature.as_str()) {
+            allowed[feature] = preference.clone();
+        }
+    }
+    profile.other.insert("preferences".into(), allowed);
     profile
 }
 
@@ -182,14 +197,13 @@ pub(crate) fn profile_of(json: &str) -> Option<Profile> {
 
 /// `x.info`, as contacts get it while connecting.
 #[must_use]
-pub fn own_profile(name: &str) -> Vec<u8> {
-    ChatMessage::new(None, ChatEvent::Info(profile(name))).encode()
+pub fn own_profile(profile: &Profile) -> Vec<u8> {
+    ChatMessage::new(None, ChatEvent::Info(profile.clone())).encode()
 }
 
 /// `x.info` for one contact, with our word on messages that disappear.
 #[must_use]
-pub fn profile_with_disappearing(name: &str, disappearing: Disappearing) -> ChatEvent {
-    let mut profile = profile(name);
+pub fn profile_with_disappearing(mut profile: Profile, disappearing: Disappearing) -> ChatEvent {
     let wish = &mut profile.other["preferences"]["timedMessages"];
     if let (Disappearing::After(seconds), Some(wish)) = (disappearing, wish.as_object_mut()) {
         wish.insert("ttl".into(), seconds.get().into());
@@ -199,17 +213,16 @@ pub fn profile_with_disappearing(name: &str, disappearing: Disappearing) -> Chat
 
 /// `x.contact`, as the owner of a contact address gets it with our request to connect.
 #[must_use]
-pub fn contact_request(name: &str, rng: &mut impl CryptoRng) -> Vec<u8> {
-    let mut request = ContactRequest::new(profile(name));
+pub fn contact_request(profile: &Profile, rng: &mut impl CryptoRng) -> Vec<u8> {
+    let mut request = ContactRequest::new(profile.clone());
     request.request_id = Some(SharedMessageId::generate(rng));
     ChatMessage::new(None, ChatEvent::Contact(request)).encode()
 }
 
 /// The content of our short link, in the form that SimpleX apps put there.
 #[must_use]
-pub fn shown_with_link(name: &str) -> Vec<u8> {
-    let profile = json!({ "displayName": name, "fullName": "", "preferences": preferences() });
-    json!({ "profile": profile, "business": false }).to_string().into_bytes()
+pub fn shown_with_link(profile: &Profile) -> Vec<u8> {
+    json!({ "profile": profile.to_json(), "business": false }).to_string().into_bytes()
 }
 
 #[cfg(test)]
@@ -220,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_profile_says_what_we_cannot_do() {
-        let messages = decode_messages(&own_profile("alice"));
+        let messages = decode_messages(&own_profile(&ours("alice", None)));
         let Ok(ChatMessage { event: ChatEvent::Info(profile), .. }) = &messages[0] else {
             panic!("{messages:?}")
         };
@@ -233,13 +246,32 @@ mod tests {
         }
         assert_eq!(profile.other["preferences"]["commands"], json!([]));
         assert_eq!(profile_of(&json_of(profile)).as_ref(), Some(profile));
-        let requests = decode_messages(&contact_request("alice", &mut rand::rng()));
+        let requests = decode_messages(&contact_request(&ours("alice", None), &mut rand::rng()));
         let Ok(ChatMessage { event: ChatEvent::Contact(request), .. }) = &requests[0] else {
             panic!("{requests:?}")
         };
         assert!(request.profile == *profile && request.request_id.is_some());
-        let shown: Value = serde_json::from_slice(&shown_with_link("alice")).unwrap();
+        let shown: Value = serde_json::from_slice(&shown_with_link(&ours("alice", None))).unwrap();
         assert_eq!(shown["profile"]["preferences"], profile.other["preferences"]);
+    }
+
+    #[test]
+    fn a_given_profile_keeps_what_it_says_and_promises_nothing() {
+        let mut given = Profile::new("other");
+        given.full_name = "Alice".into();
+        let preferences = json!({ "reactions": { "allow": "no" }, "voice": { "allow": "yes" }, "commands": [{ "type": "command" }] });
+        given.other =
+            Map::from_iter([("preferences".into(), preferences), ("peerType".into(), "bot".into())]);
+        let profile = ours("alice", Some(given));
+        assert_eq!((profile.display_name.as_str(), profile.full_name.as_str()), ("alice", "Alice"));
+        assert_eq!(profile.other["peerType"], "bot");
+        let preferences = &profile.other["preferences"];
+        assert_eq!(
+            (&preferences["reactions"]["allow"], &preferences["voice"]["allow"]),
+            (&json!("no"), &json!("no"))
+        );
+        assert_eq!(preferences["commands"][0]["type"], "command");
+        assert_eq!(preferences["timedMessages"]["allow"], "yes");
     }
 
     #[test]
@@ -277,7 +309,9 @@ mod tests {
     fn a_wish_for_disappearing_messages_is_in_the_profile() {
         for seconds in [0, 60, u32::MAX] {
             let wish = Disappearing::of_seconds(seconds);
-            let ChatEvent::Info(profile) = profile_with_disappearing("alice", wish) else { panic!() };
+            let ChatEvent::Info(profile) = profile_with_disappearing(ours("alice", None), wish) else {
+                panic!()
+            };
             assert_eq!((Disappearing::of_profile(Some(&profile)), wish.seconds()), (wish, seconds));
             let timed = &profile.other["preferences"]["timedMessages"];
             assert_eq!((&timed["allow"], timed.get("ttl").is_some()), (&json!("yes"), seconds > 0));

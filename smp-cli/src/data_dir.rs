@@ -159,6 +159,23 @@ impl DataDir {
         self.write_settings(&text)
     }
 
+    /// Writes another name into the settings, and leaves everything else there as it is.
+    pub(crate) fn set_name(&self, name: &str) -> anyhow::Result<()> {
+        #[derive(Deserialize)]
+        struct Name {
+            name: toml::Spanned<String>,
+        }
+        let file = self.settings_file();
+        let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let place = self.understand::<Name>(&text)?.name.span();
+        let (before, behind) = (text.get(..place.start), text.get(place.end..));
+        let name = toml::Value::from(name);
+        let text = format!("{}{name}{}", before.unwrap_or_default(), behind.unwrap_or_default());
+        // So that it can be read again.
+        self.understand::<Settings>(&text)?;
+        self.write_settings(&text)
+    }
+
     fn write_settings(&self, text: &str) -> anyhow::Result<()> {
         let file = self.settings_file();
         durable::replace(&file, text.as_bytes(), Access::Owner)
@@ -275,6 +292,18 @@ mod tests {
         assert!(written.ends_with("]\nreceipts = false\n\n[network]\nvia = \"always\"\n"), "{written}");
         let settings = dir.settings().unwrap();
         assert_eq!((&settings.relays[..], settings.receipts), (&relays[..], false));
+    }
+
+    #[test]
+    fn another_name_leaves_everything_else_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::locate(Some(folder.path())).unwrap();
+        dir.create(&settings()).unwrap();
+        std::fs::write(dir.settings_file(), "name = 'alice' # me\nrelays = ['smp://x@a']\n").unwrap();
+        dir.set_name("Anna \"A\"").unwrap();
+        let written = std::fs::read_to_string(dir.settings_file()).unwrap();
+        assert!(written.ends_with(" # me\nrelays = ['smp://x@a']\n"), "{written}");
+        assert_eq!(dir.settings().unwrap().name, "Anna \"A\"");
     }
 
     #[test]

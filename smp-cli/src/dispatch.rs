@@ -7,7 +7,7 @@ use serde_json::json;
 use smp_agent::AgentError;
 use tokio::time::Instant;
 
-use crate::args::{ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
+use crate::args::{BotArgs, ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
 use crate::commands::export::Export;
 use crate::commands::{
     Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, verify,
@@ -61,7 +61,7 @@ enum Work {
     Task(Task),
     Listen(ListenArgs),
     Chat(ChatArgs),
-    Daemon,
+    Daemon(BotArgs),
     /// Nothing may be written meanwhile, so no other process does it.
     Export(Export),
 }
@@ -90,7 +90,7 @@ impl Work {
             Self::Task(Task::Change(change)) => change.name(),
             Self::Listen(_) => "smp listen",
             Self::Chat(_) => "smp chat",
-            Self::Daemon => "smp daemon",
+            Self::Daemon(_) => "smp daemon",
             Self::Export(_) => "smp export",
         }
     }
@@ -98,7 +98,7 @@ impl Work {
     /// Whether it lasts until somebody ends it, so that others are served meanwhile.
     fn is_long(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Chat(_) | Self::Daemon => true,
+            Self::Listen(_) | Self::Chat(_) | Self::Daemon(_) => true,
             Self::Task(Task::Invite(args)) => args.wait,
             Self::Task(_) | Self::Export(_) => false,
         }
@@ -149,7 +149,7 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Listen(args) => Work::Listen(args),
         Command::Daemon(args) => {
             init::first_start(&args.first, &dir()?, &passphrase, output).await?;
-            Work::Daemon
+            Work::Daemon(args.bots)
         }
         Command::Chat(args) => {
             chat::refuse_programs(output)?;
@@ -243,7 +243,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
     let result = match work {
         Work::Task(task) => run_task(task, &mut session, output).await,
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
-        Work::Daemon => daemon::run(&mut session, output).await,
+        Work::Daemon(bots) => daemon::run(bots, &mut session, output).await,
         Work::Chat(args) => chat::run(&args, &mut session, output).await,
         Work::Export(export) => export.run(dir, &session, output).await,
     };

@@ -37,6 +37,10 @@ pub struct Contact {
     pub is_muted: bool,
     /// The user's word on disappearing messages. None: as the contact wishes.
     pub disappearing: Option<Disappearing>,
+    /// Unix time in milliseconds at which it was made, if that is known.
+    pub made: Option<i64>,
+    /// Whether they asked by our contact address.
+    pub by_address: bool,
     /// Whether the user chose the name.
     name_is_ours: bool,
     /// The name that the contact last gave themselves.
@@ -83,6 +87,8 @@ impl FromRow<'_, SqliteRow> for Contact {
             status: if row.try_get("asks")? { Status::Requested } else { row.try_get("status")? },
             link: row.try_get("link")?,
             verified_code: row.try_get("verified_code")?,
+            made: row.try_get("made")?,
+            by_address: row.try_get("by_address")?,
             name_is_ours: row.try_get("name_is_ours")?,
             own_name: row.try_get("own_name")?,
             versions: row
@@ -110,19 +116,27 @@ impl Book {
             }
             None => self.free_name("contact", connection).await?,
         };
+        let mut step = self.pool.begin().await?;
+        let number: i64 = sqlx::query_scalar("INSERT INTO contact_numbers DEFAULT VALUES RETURNING id")
+            .fetch_one(&mut *step)
+            .await?;
+        sqlx::query("DELETE FROM contact_numbers").execute(&mut *step).await?;
         sqlx::query(
-            "INSERT INTO contacts (connection, name, name_is_ours, status, link, asks, active)
-             VALUES (?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'items'), 0))
+            "INSERT INTO contacts (id, connection, name, name_is_ours, status, link, asks, active, made)
+             VALUES (?, ?, ?, ?, ?, ?, ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'items'), 0),
+                     CAST(unixepoch('subsec') * 1000 AS INTEGER))
              ON CONFLICT (connection) DO NOTHING",
         )
+        .bind(number)
         .bind(connection)
         .bind(&name)
         .bind(chosen.is_some())
         .bind(status)
         .bind(link)
         .bind(status == Status::Requested)
-        .execute(&self.pool)
+        .execute(&mut *step)
         .await?;
+        step.commit().await?;
         self.by_connection(connection).await?.ok_or(BookError::Removed)
     }
 
@@ -179,6 +193,23 @@ impl Book {
             .bind(connection)
             .fetch_optional(&self.pool)
             .await?)
+    }
+
+    /// The contact of this number.
+    pub async fn by_number(&self, number: i64) -> Result<Option<Contact>, BookError> {
+        Ok(sqlx::query_as("SELECT * FROM contacts WHERE id = ?")
+            .bind(number)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    /// Notes that the contact asked by our contact address.
+    pub async fn set_by_address(&self, contact: &Contact) -> Result<(), BookError> {
+        sqlx::query("UPDATE contacts SET by_address = 1 WHERE id = ?")
+            .bind(contact.id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// The contact of this name.

@@ -1,13 +1,13 @@
 //! Items of the book: what was said, and what was done with it.
 
-use smp_protocol::chat::ChatEvent;
+use smp_protocol::chat::{ChatEvent, SharedMessageId};
 use sqlx::SqliteConnection;
 
 use super::contacts::Contact;
 use super::state::{Row, number, save};
 use super::{Book, BookError};
 use crate::compose::Outgoing;
-use crate::conversation::{Delivery, Item, Refusal};
+use crate::conversation::{Delivery, Item, Refusal, Side};
 
 /// An item of a conversation, with the number by which people name it.
 #[derive(Debug, Clone)]
@@ -35,6 +35,45 @@ impl Book {
         let item = Item::of_ours(outgoing.id.clone(), outgoing.container.clone(), at);
         let mut connection = self.pool.acquire().await?;
         save(&mut connection, contact.id, None, &item).await
+    }
+
+    /// Whether a message of ours with this ID was written down.
+    pub async fn has_own(&self, contact: &Contact, id: &SharedMessageId) -> Result<bool, BookError> {
+        let known: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM items WHERE contact = ? AND ours = 1 AND shared_id = ?")
+                .bind(contact.id)
+                .bind(id.as_bytes())
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(known.is_some())
+    }
+
+    /// The number of the item that a quote is of, in the conversation with the contact.
+    pub async fn quoted(&self, contact_id: i64, item: &Item) -> Result<Option<i64>, BookError> {
+        let Some(quote) = item.container().and_then(|container| container.quote.as_ref()) else {
+            return Ok(None);
+        };
+        let Some(id) = &quote.message.message_id else { return Ok(None) };
+        // As the writer of the item saw it.
+        let is_ours = quote.message.sent == (item.side == Side::Ours);
+        let number =
+            sqlx::query_scalar("SELECT id FROM items WHERE contact = ? AND ours = ? AND shared_id = ?")
+                .bind(contact_id)
+                .bind(is_ours)
+                .bind(id.as_bytes())
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(number)
+    }
+
+    /// The number of a message of ours, by the agent's number of it.
+    pub async fn own_number(&self, contact: &Contact, agent_number: i64) -> Result<Option<i64>, BookError> {
+        let number = sqlx::query_scalar("SELECT id FROM items WHERE contact = ? AND ours = 1 AND number = ?")
+            .bind(contact.id)
+            .bind(agent_number)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(number)
     }
 
     /// Notes that the agent has a message of ours, under this number of its own.
@@ -215,6 +254,15 @@ impl Book {
         self.clean().await
     }
 
+    /// Forgets all items of a conversation here, but for those that the agent does not have yet. The contact is not told.
+    pub async fn forget_conversation(&self, contact: &Contact) -> Result<(), BookError> {
+        sqlx::query("DELETE FROM items WHERE contact = ? AND NOT (ours = 1 AND number IS NULL)")
+            .bind(contact.id)
+            .execute(&self.pool)
+            .await?;
+        self.clean().await
+    }
+
     /// Forgets the items whose time is over at this Unix time in milliseconds, and says when the next one's is.
     pub async fn expire(&self, now: i64) -> Result<Option<i64>, BookError> {
         let gone = sqlx::query("DELETE FROM items WHERE expires <= ?").bind(now).execute(&self.pool).await?;
@@ -228,7 +276,8 @@ impl Book {
     /// Forgets the items of a book that keeps none, but for those that are not shown or sent yet.
     pub(super) async fn forget_history(&self) -> Result<(), BookError> {
         let query = "DELETE FROM items WHERE CASE ours WHEN 1 THEN delivery >= 2
-                     ELSE visible = 1 AND id NOT IN (SELECT item FROM texts WHERE text IS NOT NULL AND item IS NOT NULL) END";
+                     ELSE visible = 1 AND id NOT IN (SELECT item FROM texts WHERE text IS NOT NULL AND item IS NOT NULL)
+                          AND id NOT IN (SELECT item FROM feed WHERE item IS NOT NULL) END";
         let gone = sqlx::query(query).execute(&self.pool).await?;
         if gone.rows_affected() > 0 {
             self.clean().await?;

@@ -120,7 +120,7 @@ impl Book {
     }
 }
 
-/// Records a line, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came
+/// Records a line, which may be one that no screen shows, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came
 /// before this one: the places of lines that were shown are not needed any more.
 pub(super) async fn insert(
     step: &mut SqliteConnection,
@@ -129,6 +129,7 @@ pub(super) async fn insert(
     at: i64,
     line: &Line,
     item: Option<i64>,
+    is_shown: bool,
 ) -> Result<bool, BookError> {
     sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
         .bind(contact.id)
@@ -144,7 +145,7 @@ pub(super) async fn insert(
     .bind(origin.part())
     .bind(at)
     .bind(line.kind.name())
-    .bind(&line.text)
+    .bind((!is_shown).then_some(&line.text))
     .bind(item)
     .execute(step)
     .await?;

@@ -6,9 +6,11 @@
 
 mod contacts;
 mod error;
+mod feed;
 mod items;
 mod lines;
 mod overview;
+mod own;
 mod read;
 mod received;
 mod schema;
@@ -16,6 +18,7 @@ mod state;
 mod status;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use smp_sqlite::{DatabaseKey, Options};
 use smp_transport::durable;
@@ -24,6 +27,7 @@ use sqlx::{Connection as _, SqlitePool};
 
 pub use self::contacts::{Contact, Introduction};
 pub use self::error::BookError;
+pub use self::feed::{Happened, Happening};
 pub use self::items::KeptItem;
 pub use self::lines::NewLine;
 pub use self::overview::{MAX_UNREAD, Overview};
@@ -38,6 +42,8 @@ const LOG_PAGES: u32 = 64;
 pub struct Book {
     pool: SqlitePool,
     keeps_history: bool,
+    /// The switch of the feed for programs.
+    feed: Arc<feed::Switch>,
 }
 
 impl Book {
@@ -53,7 +59,7 @@ impl Book {
             sqlx::Error::Database(error) => damaged(path, error),
             error => cannot(std::io::Error::other(error)),
         })?;
-        let book = Self { pool, keeps_history };
+        let book = Self { pool, keeps_history, feed: Arc::default() };
         book.check(path).await?;
         schema::migrations().run(&book.pool).await?;
         if !keeps_history {

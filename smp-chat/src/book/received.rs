@@ -4,6 +4,7 @@ use smp_protocol::chat::{ChatEvent, ChatMessage, Profile, SharedMessageId};
 use sqlx::SqliteConnection;
 
 use super::contacts::{Contact, set_versions};
+use super::feed;
 use super::lines::{self, Origin};
 use super::read;
 use super::state::{Row, save};
@@ -48,6 +49,9 @@ impl Book {
             set_versions(&mut step, contact, versions).await?;
         }
         step.commit().await?;
+        if received.has_lines && self.is_feeding() {
+            self.feed_has_grown();
+        }
         Ok(received)
     }
 
@@ -89,7 +93,12 @@ impl Book {
                 Effect::Show(line, index) => {
                     let Some(origin) = origins.next() else { continue };
                     let item = rows.get(index).copied().flatten();
-                    let is_new = lines::insert(step, contact, origin, at, &line, item).await?;
+                    let feed_item = item.filter(|_| self.is_feeding());
+                    let is_new =
+                        lines::insert(step, contact, origin, at, &line, item, feed_item.is_some()).await?;
+                    if let Some(item) = feed_item.filter(|_| is_new) {
+                        feed::insert(step, contact, line.kind, origin.order, item).await?;
+                    }
                     received.has_lines |= is_new;
                     if !is_new && !self.keeps_history {
                         // It was shown and forgotten, and the event has come again.

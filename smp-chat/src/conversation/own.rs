@@ -34,7 +34,7 @@ impl Item {
         let first = Order { number: 0, part: 0 };
         Self {
             content_order: Some(first),
-            completed: Some(first),
+            completed: (!container.live).then_some(first),
             is_announced: true,
             ttl: container.ttl,
             event: Some(ChatEvent::MessageNew(container)),
@@ -71,12 +71,21 @@ impl Item {
     /// # Errors
     /// If it cannot be changed.
     pub fn edit(&mut self, text: &str) -> Result<ChatEvent, Refusal> {
-        let message_id = self.own_id()?;
         let mut content = self.content()?.clone();
         content.text = Some(text.to_owned());
+        self.rewrite(content, false)
+    }
+
+    /// Gives it another content, and makes the event that tells the contact. `live`: it is still being typed.
+    ///
+    /// # Errors
+    /// If it cannot be changed.
+    pub fn rewrite(&mut self, content: MessageContent, live: bool) -> Result<ChatEvent, Refusal> {
+        let message_id = self.own_id()?;
+        self.content()?;
         let order = self.content_order.unwrap_or(Order { number: 0, part: 0 }).next();
-        self.take_content(order, false, content.clone());
-        Ok(ChatEvent::MessageUpdate { message_id, content, ttl: None, live: false, other: Map::new() })
+        self.take_content(order, live, content.clone());
+        Ok(ChatEvent::MessageUpdate { message_id, content, ttl: None, live, other: Map::new() })
     }
 
     /// Forgets its content, and makes the event that asks the contact to do so.

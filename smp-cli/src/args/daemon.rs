@@ -1,5 +1,7 @@
 //! Arguments of the process that stays in the background.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// `smp daemon`
@@ -7,6 +9,26 @@ use clap::Args;
 pub(crate) struct DaemonArgs {
     #[command(flatten)]
     pub(crate) first: FirstStart,
+    #[command(flatten)]
+    pub(crate) bots: BotArgs,
+}
+
+/// The interface for bots.
+#[derive(Debug, Args)]
+pub(crate) struct BotArgs {
+    /// Serve bots over WebSocket, as SimpleX's terminal app does: a port, `localhost:PORT` or `ADDRESS:PORT`. See docs/bot-api.md.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) bot_api: Option<String>,
+    /// Serve bots over a Unix socket too, which processes of the same user can open without a token.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) bot_socket: Option<PathBuf>,
+    /// File whose first line is a token that bots have to send (`Authorization: Bearer TOKEN`); otherwise the variable SMP_BOT_TOKEN may have it.
+    /// Needed if other machines can reach the address.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bot_token_file: Option<PathBuf>,
+    /// The version of SimpleX's app that bots are told.
+    #[arg(long, value_name = "VERSION", default_value = "7.0.0.0")]
+    pub(crate) bot_version: String,
 }
 
 /// The identity that a first start makes, where nobody sits at a terminal.

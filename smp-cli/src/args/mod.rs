@@ -16,14 +16,14 @@ pub(crate) use self::contacts::{
     AddressArgs, ContactsArgs, DisappearArgs, InviteArgs, JoinArgs, MuteArgs, RemoveArgs, RenameArgs,
     RequestArgs, RotateArgs, ShownLink, SyncArgs, VerifyArgs,
 };
-pub(crate) use self::daemon::{DaemonArgs, FirstStart};
+pub(crate) use self::daemon::{BotArgs, DaemonArgs, FirstStart};
 pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
 pub(crate) use self::identity::{ExportArgs, ImportArgs, InitArgs, PassphraseArgs};
 pub(crate) use self::messages::{
     ChatArgs, DeleteArgs, EditArgs, HistoryArgs, ListenArgs, ReactArgs, ReplyArgs, SearchArgs, SendArgs,
 };
 pub(crate) use self::relays::RelayArgs;
-pub(crate) use self::values::{LONGEST_WAIT, Switch};
+pub(crate) use self::values::{KnownContact, LONGEST_WAIT, Switch};
 use crate::network::NetworkChoice;
 
 /// Stable: programs rely on them.

@@ -99,7 +99,7 @@ async fn create(settings: &Settings, secret: Option<Secret>, dir: &DataDir) -> a
     Ok(())
 }
 
-fn check_name(name: &str) -> anyhow::Result<()> {
+pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
     if name.is_empty() || printable(name) != name {
         bail!("A name is 1 to {MAX_NAME} visible characters, with single spaces; choose another --name.");
     }

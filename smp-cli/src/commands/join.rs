@@ -14,7 +14,7 @@ use crate::args::JoinArgs;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::scan;
-use crate::session::{Notice, Session};
+use crate::session::{Identity, Notice, Session};
 use smp_chat::{Contact, Status};
 
 /// Takes the invitation from where it is.
@@ -42,24 +42,19 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     if let Some(name) = &args.contact.name {
         session.book().refuse_known_name(name).await?;
     }
-    let (own_info, request) = (session.own_info(), session.contact_request());
-    let connection = session.agent().ask(&args.link, &own_info, &request).await?;
-    let contact =
-        session.book().add(connection.number(), args.contact.name.as_deref(), Status::Joining, None).await?;
-    if let Some(invitation) = &invitation {
-        session.book().set_invitation(&contact, invitation).await?;
-    }
+    let contact = begin(&args.link, args.contact.name.as_deref(), session).await?;
+    let connection = contact.connection;
     output.note("joining", json!({ "contact": contact.name }), "Waiting for the other side.");
     let deadline = Instant::now() + args.timeout;
     let mut relay_down = None;
     while let Some(notice) = next_before(session, deadline, output).await? {
         match notice {
-            Notice::Connected(contact) if contact.connection == connection.number() => {
+            Notice::Connected(contact) if contact.connection == connection => {
                 output.result("contact", json!({ "contact": contact.name }), &contact.name);
                 return Ok(Exit::DONE);
             }
             // Nothing came of it: there is nobody to keep in the list.
-            Notice::Ended(contact, _) if contact.connection == connection.number() => {
+            Notice::Ended(contact, _) if contact.connection == connection => {
                 session.remove(&contact).await?;
                 return Ok(Exit::FAILED);
             }
@@ -79,11 +74,22 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     Ok(Exit::NOT_YET)
 }
 
+/// Begins to connect by a link, and enters the contact that comes of it.
+pub(crate) async fn begin(link: &str, name: Option<&str>, identity: &Identity) -> anyhow::Result<Contact> {
+    let (own_info, request) = (identity.own_info(), identity.contact_request());
+    let connection = identity.agent().ask(link, &own_info, &request).await?;
+    let contact = identity.book().add(connection.number(), name, Status::Joining, None).await?;
+    if let Some(invitation) = invitation_id(link) {
+        identity.book().set_invitation(&contact, &invitation).await?;
+    }
+    Ok(contact)
+}
+
 /// How much of standard input is read: what is longer is no link.
 const MAX_INPUT: u64 = smp_protocol::pasted::MAX_PASTED as u64 + 1;
 
 /// Groups and channels take requests as people do, and would answer in ways that mean nothing here.
-fn refuse_groups(link: &str) -> anyhow::Result<()> {
+pub(crate) fn refuse_groups(link: &str) -> anyhow::Result<()> {
     let what = match pasted::link(link) {
         Ok(ConnectionLink::Short(ShortLink::Contact(link))) => match link.kind {
             ContactKind::Contact => return Ok(()),
@@ -110,7 +116,7 @@ fn is_group(client_data: Option<&str>) -> bool {
 }
 
 /// The part that two writings of one link have in common. None if it is no link of an invitation.
-fn invitation_id(link: &str) -> Option<Vec<u8>> {
+pub(crate) fn invitation_id(link: &str) -> Option<Vec<u8>> {
     match pasted::link(link).ok()? {
         ConnectionLink::Full(ConnectionRequest::Invitation(request)) => {
             Some(request.queues.first().address.sender_id.as_bytes().to_vec())

@@ -32,6 +32,7 @@ pub(crate) mod welcome;
 use serde::{Deserialize, Serialize};
 
 use self::change::Change;
+pub(crate) use self::init::check_name;
 pub(crate) use self::notices::explain;
 use self::send::TextToSend;
 pub(crate) use self::stop::Stop;

@@ -1,25 +1,48 @@
 //! `smp daemon`: the process that holds an identity for long, and does for others what they ask.
 //!
-//! Messages that come are kept and shown by nobody: they wait for the next `smp listen`. The other commands ask over the private socket that
-//! [`shared`](crate::shared) serves for every long-lived command.
+//! Messages that come are kept and shown by nobody: they wait for the next `smp listen`, or go to bots if there is an interface for them. The other
+//! commands ask over the private socket that every long-lived command has.
+
+mod settings;
 
 use serde_json::json;
 
+use crate::args::BotArgs;
+use crate::bot_api::BotApi;
 use crate::commands::{Stop, Tidy, explain};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::Session;
 
 /// Receives until it is told to stop.
-pub(crate) async fn run(session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: BotArgs, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let mut stop = Stop::new()?;
+    let api = match (settings::of(args)?, session.follow()) {
+        (Some(settings), Some(follow)) => Some(BotApi::start(settings, follow).await?),
+        _ => None,
+    };
+    let places = api.as_ref().map(BotApi::places).unwrap_or_default();
+    let sentence = match places {
+        [] => "Serving other commands; Ctrl-C or SIGTERM ends it.".to_owned(),
+        places => {
+            format!("Serving bots at {}, and other commands; Ctrl-C or SIGTERM ends it.", places.join(", "))
+        }
+    };
+    output.note("serving", json!({ "bots": places }), &sentence);
+    let ended = receive(session, &mut stop, output).await;
+    if let Some(api) = api {
+        api.stop().await;
+    }
+    ended.map(|()| Exit::DONE)
+}
+
+async fn receive(session: &mut Session, stop: &mut Stop, output: &Output) -> anyhow::Result<()> {
     let mut tidy = Tidy::new();
-    output.note("serving", json!({}), "Serving other commands; Ctrl-C or SIGTERM ends it.");
     loop {
         tokio::select! {
             notice = session.next() => explain(&notice?, output),
             () = tidy.wait() => tidy.run(session).await?,
-            () = stop.wait() => return Ok(Exit::DONE),
+            () = stop.wait() => return Ok(()),
         }
     }
 }

@@ -5,7 +5,7 @@
 use smp_agent::{AgentError, ConnectionId, ConnectionStatus, Event, MessageId, StorageError, SyncState};
 use smp_chat::conversation::Delivery;
 use smp_chat::profile::Disappearing;
-use smp_chat::{Contact, Introduction, Status};
+use smp_chat::{Contact, Happening, Introduction, Status};
 use smp_protocol::chat::{ChatEvent, ChatMessage, MessageContainer, decode_messages};
 
 use super::identity::{Identity, about, connection};
@@ -37,15 +37,21 @@ impl Identity {
             Event::Confirmation { info, .. } => {
                 let contact = self.learn_profile(&contact, info).await?.contact;
                 self.book().set_status(&contact, Status::Joining).await?;
+                self.book().happened(&contact, Happening::Joined).await?;
                 return self.accept(contact).await;
             }
             Event::Request { info, .. } => return self.asked(contact, info).await,
             Event::Info { info, .. } => {
                 let introduction = self.learn_profile(&contact, info).await?;
+                if contact.status == Status::Joining && !contact.by_address {
+                    self.book().happened(&contact, Happening::Joined).await?;
+                }
                 return Ok(Notice::introduced(introduction, None));
             }
             Event::Connected { .. } => {
                 self.book().set_status(&contact, Status::Connected).await?;
+                self.book().happened(&contact, Happening::Connected).await?;
+                self.welcome(&contact).await?;
                 Notice::Connected(contact)
             }
             Event::Message { id, body, times, integrity, .. } => {
@@ -74,6 +80,7 @@ impl Identity {
             Event::QueueRotation { side, stage, .. } => Notice::Rotation(contact, *side, *stage),
             Event::ConnectionFailed { error, .. } => {
                 self.book().set_status(&contact, Status::Ended).await?;
+                self.book().happened(&contact, Happening::Ended).await?;
                 Notice::Ended(contact, error.to_string())
             }
             _ => return Ok(Vec::new()),
@@ -88,6 +95,9 @@ impl Identity {
         let contact = self.learn_profile(&contact, info).await?.contact;
         let status = if waits { Status::Requested } else { Status::Joining };
         self.book().set_status(&contact, status).await?;
+        self.book().set_by_address(&contact).await?;
+        let what = if waits { Happening::Requested } else { Happening::Accepted };
+        self.book().happened(&contact, what).await?;
         let mut notices = vec![Notice::Asked(contact.clone(), !waits)];
         if let Some(greeting) = greeting(info) {
             let messages = vec![(0, greeting)];
@@ -176,13 +186,16 @@ impl Identity {
         let introduced = match received.profile {
             Some(profile) => {
                 let after = Disappearing::of_profile(Some(&profile));
-                Notice::introduced(self.book().set_profile(contact, &profile).await?, Some(after))
+                let introduction = self.book().set_profile(contact, &profile).await?;
+                self.book().happened(contact, Happening::Profile).await?;
+                Notice::introduced(introduction, Some(after))
             }
             None => Vec::new(),
         };
         let ended = match received.has_ended {
             true => {
                 self.book().set_status(contact, Status::Ended).await?;
+                self.book().happened(contact, Happening::Ended).await?;
                 Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()))
             }
             false => None,

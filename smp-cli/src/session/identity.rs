@@ -1,14 +1,16 @@
 //! An identity: its agent, its book of contacts and conversations, and its settings; what every command does with contacts.
 
 use std::collections::HashMap;
+use std::sync::RwLock;
 
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
     Agent, AgentConfig, AgentError, ConnectionId, ConnectionStatus, ConnectionSummary, Events, RelayAddress,
     SecretError, SecurityCode, ShortLinkScheme,
 };
-use smp_chat::profile::{contact_request, own_profile, shown_with_link};
+use smp_chat::profile::ours;
 use smp_chat::{Book, Contact, KeptItem, Status};
+use smp_protocol::chat::Profile;
 use tokio::sync::Mutex;
 
 use crate::book_key;
@@ -24,6 +26,8 @@ pub(crate) struct Identity {
     agent: Agent,
     book: Book,
     settings: Settings,
+    /// As contacts see it.
+    pub(super) profile: RwLock<Profile>,
     dir: DataDir,
     /// Held from before a message is handed to the agent until the book has its number: what the agent says of it comes behind.
     pub(super) handing_over: Mutex<()>,
@@ -52,7 +56,9 @@ impl Identity {
             book_key::seal(&dir.book_file(), key).await?;
         }
         let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
-        let identity = Self { agent, book, settings, dir: dir.clone(), handing_over: Mutex::new(()) };
+        let profile = RwLock::new(ours(&settings.name, book.own_profile().await.map_err(advised)?));
+        let handing_over = Mutex::new(());
+        let identity = Self { agent, book, settings, profile, dir: dir.clone(), handing_over };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
         identity.hand_over_rest().await?;
@@ -131,21 +137,6 @@ impl Identity {
             Err(error) if error.is_no_space() => Ok(()),
             expired => Ok(expired.map(drop)?),
         }
-    }
-
-    /// Our profile, as contacts get it while connecting.
-    pub(crate) fn own_info(&self) -> Vec<u8> {
-        own_profile(&self.settings.name)
-    }
-
-    /// Our request to connect, for the owner of a contact address.
-    pub(crate) fn contact_request(&self) -> Vec<u8> {
-        contact_request(&self.settings.name, &mut rand::rng())
-    }
-
-    /// The content of our short link.
-    pub(crate) fn shown_with_link(&self) -> Vec<u8> {
-        shown_with_link(&self.settings.name)
     }
 
     /// The item of this number in the conversation with the contact.

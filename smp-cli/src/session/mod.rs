@@ -4,6 +4,7 @@ mod events;
 mod identity;
 mod notice;
 mod outgoing;
+mod profile;
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -14,8 +15,9 @@ use smp_agent::{Delivery, Events};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
-use self::identity::Identity;
+pub(crate) use self::identity::Identity;
 pub(crate) use self::notice::Notice;
+pub(crate) use self::outgoing::SendOptions;
 use crate::data_dir::DataDir;
 use crate::files::Missing;
 use crate::full_disk;
@@ -58,6 +60,16 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
+    /// The identity.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        self.identity.clone()
+    }
+
+    /// The notices from now on. A slow reader misses some.
+    pub(crate) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.told.subscribe()
+    }
+
     /// A session that gets no more notices when `ending` says so.
     pub(crate) fn session(&self, ending: CancellationToken) -> Session {
         let source = Source::Follow { notices: self.told.subscribe(), ending };

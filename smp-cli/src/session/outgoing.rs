@@ -5,7 +5,7 @@ use smp_chat::compose::{self, Outgoing};
 use smp_chat::conversation::{Delivery, Item, Refusal};
 use smp_chat::profile::{Disappearing, disappear_after, profile_with_disappearing};
 use smp_chat::{BookError, Contact, KeptItem};
-use smp_protocol::chat::ChatEvent;
+use smp_protocol::chat::{ChatEvent, MessageContent, SharedMessageId};
 
 use super::identity::{Identity, about, connection};
 use crate::files::advised;
@@ -28,13 +28,58 @@ impl Identity {
         let messages = compose::messages(text, quote, ttl, contact.reads_compressed(), &mut rand::rng())?;
         let mut numbers = Vec::new();
         for message in messages {
-            numbers.push(self.hand_over(contact, &message).await?);
+            numbers.push(self.hand_over(contact, &message).await?.1);
         }
         Ok(numbers)
     }
 
+    /// As [`send_text`](Self::send_text), with a content of any kind, under this ID and in one message. Returns the number of its item.
+    pub(crate) async fn send_content(
+        &self,
+        contact: &Contact,
+        id: SharedMessageId,
+        content: MessageContent,
+        options: SendOptions<'_>,
+    ) -> anyhow::Result<i64> {
+        if let Some(error) = self.agent().no_space() {
+            return Err(AgentError::from(error).into());
+        }
+        let ttl = match options.ttl {
+            Some(ttl) => Some(ttl),
+            None => disappear_after(contact.disappearing, self.book().profile(contact).await?.as_ref()),
+        };
+        let quote = options.answered.map(|kept| kept.item.quote()).transpose()?;
+        let message = compose::message(id, content, quote, ttl, options.live, contact.reads_compressed())?;
+        Ok(self.hand_over(contact, &message).await?.0)
+    }
+
+    /// Greets somebody who asked by our contact address and was let in, once.
+    pub(super) async fn welcome(&self, contact: &Contact) -> anyhow::Result<()> {
+        let Some(content) = self.book().welcome().await?.filter(|_| contact.by_address) else {
+            return Ok(());
+        };
+        let content =
+            serde_json::from_str(&content).ok().and_then(|json| MessageContent::from_json(json).ok());
+        let Some(content) = content else { return Ok(()) };
+        // The same if the event comes again.
+        let connection = contact.connection.to_be_bytes();
+        let id = SharedMessageId::from_bytes([&b"hello"[..], &connection[1..]].concat());
+        if self.book().has_own(contact, &id).await? {
+            return Ok(());
+        }
+        match self.send_content(contact, id, content, SendOptions::default()).await {
+            Err(error)
+                if matches!(error.downcast_ref(), Some(AgentError::Storage(_) | AgentError::ShutDown)) =>
+            {
+                Err(error)
+            }
+            // The event must not come again for ever.
+            _ => Ok(()),
+        }
+    }
+
     /// A message is written down before the agent gets it, so that none is sent that is not in the history.
-    async fn hand_over(&self, contact: &Contact, message: &Outgoing) -> anyhow::Result<MessageId> {
+    async fn hand_over(&self, contact: &Contact, message: &Outgoing) -> anyhow::Result<(i64, MessageId)> {
         let _in_order = self.handing_over.lock().await;
         let item = match self.book().write(contact, message, unix_millis()).await {
             Err(error) if error.is_no_space() && self.agent().met_full_disk().await => {
@@ -43,7 +88,7 @@ impl Identity {
             written => written?,
         };
         match self.hand_over_item(contact, item, message).await {
-            Ok(number) => Ok(number),
+            Ok(number) => Ok((item, number)),
             Err(HandOver::Book(error)) => Err(error.into()),
             Err(HandOver::Agent(error)) => {
                 self.book().withdraw(item).await?;
@@ -111,7 +156,7 @@ impl Identity {
         contact: &Contact,
         wish: Disappearing,
     ) -> anyhow::Result<MessageId> {
-        let event = profile_with_disappearing(&self.settings().name, wish);
+        let event = profile_with_disappearing(self.profile(), wish);
         let sent = self.send_event(contact, event).await.map_err(|error| about(contact, error))?;
         self.book().set_disappearing(contact, Some(wish)).await?;
         Ok(sent)
@@ -147,6 +192,17 @@ impl Identity {
         let body = compose::short_event(event, &mut rand::rng());
         Ok(self.agent().connection(connection(contact)).send(&body).await?.id())
     }
+}
+
+/// A way to send a content.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SendOptions<'a> {
+    /// The item that it answers.
+    pub(crate) answered: Option<&'a KeptItem>,
+    /// It disappears so many seconds after it was read; if none are given, as the contact wishes.
+    pub(crate) ttl: Option<u32>,
+    /// It is still being typed.
+    pub(crate) live: bool,
 }
 
 /// Why a message was not handed over.

@@ -10,6 +10,7 @@ mod common;
 
 mod address;
 mod archive;
+mod bots;
 mod care;
 mod chat;
 mod conversation;

@@ -114,7 +114,9 @@ impl MessageContent {
         format!("{}:{:02}", seconds / 60, seconds % 60)
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// The object that stands for it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("type".into(), self.kind.name().into());
         if let Some(text) = &self.text {
@@ -124,7 +126,11 @@ impl MessageContent {
         Value::Object(object)
     }
 
-    pub(super) fn from_json(value: Value) -> Result<Self, ChatError> {
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// [`ChatError::Invalid`] if it is none, or has no kind, or no text where its kind has one.
+    pub fn from_json(value: Value) -> Result<Self, ChatError> {
         let invalid = |what: &str| ChatError::Invalid(format!("content: {what}"));
         let Value::Object(mut object) = value else { return Err(invalid("not an object")) };
         let kind = match object.remove("type") {

@@ -43,7 +43,9 @@ impl Profile {
         }
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// The object that stands for it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         let mut object = self.other.clone();
         object.insert("displayName".into(), self.display_name.as_str().into());
         object.insert("fullName".into(), self.full_name.as_str().into());

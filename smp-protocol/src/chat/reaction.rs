@@ -23,7 +23,9 @@ impl Reaction {
         self.0.get("emoji")?.as_str().filter(|_| self.0.get("type").is_some_and(|kind| kind == "emoji"))
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    /// The object that stands for it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
         self.0.clone().into()
     }
 

@@ -17,6 +17,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-server", layers: RELAY },
     Crate { name: "smp-store-suite", layers: &[] },
     Crate { name: "smp-agent", layers: AGENT },
+    Crate { name: "smp-bot", layers: BOT },
     Crate { name: "smp-chat", layers: CHAT },
     Crate { name: "smp-cli", layers: COMMAND_LINE },
     Crate { name: "smp-bench", layers: &[] },
@@ -38,6 +39,10 @@ const CHAT: &[(&str, &[&str])] = &[
     // All of it, kept.
     ("book", &["compose", "conversation", "kept", "names", "profile", "words"]),
 ];
+
+/// `command -> types`; leaves first.
+const BOT: &[(&str, &[&str])] =
+    &[("types", &[]), ("command", &["types"]), ("response", &["types"]), ("frame", &["response", "types"])];
 
 /// `dispatch -> shared -> commands -> session`; leaves first.
 const COMMAND_LINE: &[(&str, &[&str])] = &[
@@ -81,7 +86,8 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
         ],
     ),
     ("shared", &["commands", "data_dir", "exit", "output", "session"]),
-    ("daemon", &["commands", "exit", "output", "session"]),
+    ("bot_api", &["args", "commands", "output", "session", "text"]),
+    ("daemon", &["args", "bot_api", "commands", "exit", "output", "session"]),
     ("demo", &["args", "exit", "output", "relays"]),
     (
         "dispatch",

@@ -1,0 +1,147 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn parsed(text: &str) -> Command {
+    Command::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn all_spellings_of_a_command_are_one() {
+    for (spellings, command) in [
+        (&["/v", "/version", " /v "][..], Command::Version),
+        (&["/u", "/user"], Command::ActiveUser),
+        (&["/show_address", "/sa"], Command::ShowAddress { user: None }),
+        (&["/_connect 1", "/_connect 1 incognito=on"], Command::Invite { user: Some(1) }),
+        (&["/chats", "/chats all"], Command::Chats { count: u32::MAX }),
+    ] {
+        for text in spellings {
+            assert_eq!(parsed(text), command, "{text}");
+        }
+    }
+}
+
+#[test]
+fn messages_are_sent_with_all_that_belongs_to_them() {
+    let text = r#"/_send @4 live=on ttl=60 sign=on json [{"quotedItemId":7,"msgContent":{"type":"text","text":"a  b"},"mentions":{}}]"#;
+    let Command::Send { chat, live, ttl, messages } = parsed(text) else { panic!() };
+    assert_eq!((chat, live, ttl), (ChatRef::Contact(Address::Number(4)), true, Some(60)));
+    assert_eq!(messages[0].quoted_item_id, Some(7));
+    assert_eq!(messages[0].msg_content, json!({ "type": "text", "text": "a  b" }));
+    for (chat, name) in [("@alice", "alice"), ("@'anna maria'", "anna maria"), ("@4you", "4you")] {
+        let text = format!(r#"/_send {chat} json [{{"msgContent":{{"type":"text","text":"hi"}}}}]"#);
+        let Command::Send { chat, .. } = parsed(&text) else { panic!() };
+        assert_eq!(chat, ChatRef::Contact(Address::Name(name.into())));
+    }
+    let Command::Send { chat, messages, .. } = parsed("@alice hello there") else { panic!() };
+    assert_eq!(chat, ChatRef::Contact(Address::Name("alice".into())));
+    assert_eq!(messages[0].msg_content["text"], "hello there");
+}
+
+#[test]
+fn settings_of_every_interface_are_understood() {
+    let settings = |json: &str| {
+        let Command::AddressSettings { settings, .. } = parsed(&format!("/_address_settings 1 {json}"))
+        else {
+            panic!()
+        };
+        settings
+    };
+    let newest = settings(
+        r#"{"businessAddress":false,"autoAccept":{"acceptIncognito":false},"autoReply":{"type":"text","text":"hi"}}"#,
+    );
+    assert_eq!(newest, settings(r#"{"autoAccept":{"autoReply":{"type":"text","text":"hi"}}}"#));
+    assert!(newest.auto_accept.is_some() && newest.auto_reply.is_some());
+    let python =
+        settings(r#"{"autoAccept": {"autoAccept": true, "acceptIncognito": false, "autoReply": null}}"#);
+    assert!(python.auto_accept.is_some() && python.auto_reply.is_none());
+    assert!(settings(r#"{"autoAccept": null}"#).auto_accept.is_none());
+    assert!(settings(r#"{"autoAccept": {"autoAccept": false}}"#).auto_accept.is_none());
+}
+
+#[test]
+fn pages_changes_and_links_are_read() {
+    assert_eq!(
+        parsed("/_get chat @3 before=9 count=20 search=a b"),
+        Command::GetChat {
+            chat: ChatRef::Contact(Address::Number(3)),
+            page: ChatPage { page: Page::Before(9), count: 20, search: Some("a b".into()) },
+        }
+    );
+    assert_eq!(
+        parsed("/_delete item @3 1,2 broadcast"),
+        Command::DeleteItems {
+            chat: ChatRef::Contact(Address::Number(3)),
+            items: vec![1, 2],
+            mode: DeleteMode::Broadcast
+        }
+    );
+    assert_eq!(
+        parsed("/_delete @3 full notify=off"),
+        Command::DeleteChat {
+            chat: ChatRef::Contact(Address::Number(3)),
+            messages_only: false,
+            notify: false
+        }
+    );
+    assert_eq!(
+        parsed(r#"/_reaction @3 5 on {"type":"emoji","emoji":"👍"}"#),
+        Command::React {
+            chat: ChatRef::Contact(Address::Number(3)),
+            item: 5,
+            on: true,
+            reaction: json!({ "type": "emoji", "emoji": "👍" })
+        }
+    );
+    assert_eq!(
+        parsed("/_connect plan 1 simplex:/i#abc"),
+        Command::ConnectPlan { user: 1, link: "simplex:/i#abc".into() }
+    );
+    assert_eq!(
+        parsed("/_connect 1 incognito=off simplex:/contact#/x https://r/a#y"),
+        Command::Connect { user: Some(1), link: "simplex:/contact#/x https://r/a#y".into() }
+    );
+    assert_eq!(parsed("/_ack 7"), Command::Acknowledge { number: 7 });
+    assert_eq!(parsed("/_ack on"), Command::Acknowledges { on: true });
+    assert_eq!(parsed("/_members #5"), Command::OfGroup { group: 5 });
+    assert_eq!(parsed("/freceive 5 encrypt=on /tmp/x"), Command::OfFile { file: 5, receives: true });
+}
+
+#[test]
+fn an_unknown_command_is_answered_as_by_the_app() {
+    for text in ["", "/nonsense", "/_get", "hello"] {
+        assert_eq!(Command::parse(text).unwrap_err().to_string(), "Failed reading: empty", "{text}");
+    }
+    for text in [
+        "/_user",
+        "/_user x",
+        "/_user -1",
+        "/_send @1 json",
+        "/_send @ json []",
+        "/v 1",
+        "/_address 1 pq_ratchet=x",
+    ] {
+        assert!(Command::parse(text).is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_a_panic(text in any::<String>(), word in 0..WORDS.len()) {
+        let _ = Command::parse(&text);
+        let _ = Command::parse(&format!("{} {text}", WORDS[word]));
+    }
+}
+
+const WORDS: [&str; 9] = [
+    "/_send @1",
+    "/_send",
+    "/_get chat",
+    "/_delete item @1",
+    "/_connect plan 1",
+    "/_address_settings 1",
+    "/_update item @1 2",
+    "@",
+    "/_ack",
+];

@@ -1,0 +1,208 @@
+//! One client: its commands in order, its answers and events as fast as it reads them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
+use smp_bot::{Command, Response, answer, event, read_request};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::desk::Desk;
+use super::events;
+use crate::session::Notice;
+
+/// Commands that wait for those before them; then nothing more is read from the client.
+const MAX_COMMANDS: usize = 64;
+/// Frames that wait to be written; then nothing more is done for the client.
+const MAX_WAITING: usize = 64;
+/// Events that are read from the feed at once.
+const PAGE: u32 = 32;
+/// How long a client may take to read one frame; after that it is cut off.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// A frame on its way to the client.
+struct Outgoing {
+    text: String,
+    /// The last event of the feed that the client has with it.
+    event: Option<i64>,
+}
+
+/// The client as its tasks see it.
+struct Client {
+    desk: Arc<Desk>,
+    number: u64,
+    /// Whether it says itself which events it has taken.
+    acknowledges: AtomicBool,
+    out: Sender<Outgoing>,
+}
+
+/// Serves a client until it goes away, does not read, or `stop` says so.
+pub(super) async fn run<S>(
+    socket: WebSocketStream<S>,
+    desk: Arc<Desk>,
+    acknowledges: bool,
+    stop: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sink, stream) = socket.split();
+    let (out, outgoing) = mpsc::channel(MAX_WAITING);
+    let (number, begin) = desk.takers().enter(acknowledges);
+    let client = Client { desk: desk.clone(), number, acknowledges: acknowledges.into(), out };
+    let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
+    // Each of them ends when the client is gone.
+    tokio::select! {
+        () = read(stream, commands, &client) => {}
+        () = client.write(sink, outgoing, stop) => {}
+        () = client.work(waiting) => {}
+        () = client.tell(begin) => {}
+    }
+    desk.takers().leave(number);
+}
+
+/// Reads commands until the client is gone.
+async fn read(
+    mut stream: impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
+    commands: Sender<String>,
+    client: &Client,
+) {
+    while let Some(message) = stream.next().await {
+        match message {
+            Ok(Message::Text(text)) => {
+                if commands.send(text.as_str().to_owned()).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Message::Binary(_)) => {
+                let error = Response::error(smp_bot::types::ChatError::command("text frames are expected"));
+                client.send(answer(None, &error), None).await;
+            }
+            // The library answers them by itself.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            Ok(Message::Close(_)) | Err(_) => return,
+        }
+    }
+}
+
+impl Client {
+    async fn send(&self, text: String, event: Option<i64>) {
+        // The writer ends the client.
+        let _ = self.out.send(Outgoing { text, event }).await;
+    }
+
+    /// Writes frames as the client reads them.
+    async fn write(
+        &self,
+        mut sink: impl Sink<Message, Error = tungstenite::Error> + Unpin,
+        mut outgoing: Receiver<Outgoing>,
+        stop: CancellationToken,
+    ) {
+        while let Some(Some(frame)) = stop.run_until_cancelled(outgoing.recv()).await {
+            let Outgoing { text, event } = frame;
+            let writing = tokio::time::timeout(STALLED, sink.send(Message::text(text)));
+            let Ok(Ok(())) = writing.await else { return };
+            if let Some(event) = event {
+                self.desk.takers().written(self.number, event);
+            }
+        }
+        let end = CloseFrame { code: CloseCode::Away, reason: "the daemon ends".into() };
+        let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(end)))).await;
+    }
+
+    /// Does commands, one after the other.
+    async fn work(&self, mut commands: Receiver<String>) {
+        while let Some(frame) = commands.recv().await {
+            let request = match read_request(&frame) {
+                Ok(request) => request,
+                Err(error) => {
+                    self.send(answer(None, &Response::error(error)), None).await;
+                    continue;
+                }
+            };
+            let response = match Command::parse(&request.command) {
+                Ok(Command::Acknowledges { on }) => self.acknowledges(on),
+                Ok(Command::Acknowledge { number }) => {
+                    let event = i64::try_from(number).unwrap_or(i64::MAX);
+                    self.desk.takers().acknowledged(self.number, event);
+                    Response::CmdOk { user: None }
+                }
+                Ok(command) => self.desk.run(command).await,
+                Err(error) => Response::error(smp_bot::types::ChatError::command(error.to_string())),
+            };
+            self.send(answer(Some(&request.correlation), &response), None).await;
+        }
+    }
+
+    fn acknowledges(&self, on: bool) -> Response {
+        self.acknowledges.store(on, Ordering::Relaxed);
+        self.desk.takers().set_acknowledges(self.number, on);
+        Response::CmdOk { user: None }
+    }
+
+    /// Tells what has happened behind this event, and what happens.
+    async fn tell(&self, begin: i64) {
+        let mut told = begin;
+        let mut notices = self.desk.notices();
+        let mut grows = self.desk.identity().book().feed_grows();
+        loop {
+            grows.mark_unchanged();
+            match self.tell_kept(told).await {
+                Ok(last) if last > told => {
+                    told = last;
+                    continue;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!("{error:#}");
+                    return;
+                }
+            }
+            tokio::select! {
+                grown = grows.changed() => if grown.is_err() { return },
+                notice = notices.recv() => match notice {
+                    Ok(notice) => self.tell_passing(&notice).await,
+                    // It can be asked for.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                },
+            }
+        }
+    }
+
+    /// A page of the feed. Returns the last event that was told.
+    async fn tell_kept(&self, told: i64) -> anyhow::Result<i64> {
+        let mut last = told;
+        for happened in self.desk.identity().book().happenings(told, PAGE).await? {
+            last = happened.number;
+            let number = self.acknowledges.load(Ordering::Relaxed).then_some(last);
+            let number = number.and_then(|number| u64::try_from(number).ok());
+            let told = events::kept(&self.desk, &happened).await?;
+            let Some((final_event, before)) = told.split_last() else {
+                self.desk.takers().written(self.number, last);
+                continue;
+            };
+            for response in before {
+                self.send(event(None, response), None).await;
+            }
+            self.send(event(number, final_event), Some(last)).await;
+        }
+        Ok(last)
+    }
+
+    /// Something that is kept nowhere, as it can be asked for.
+    async fn tell_passing(&self, notice: &Notice) {
+        match events::passing(&self.desk, notice).await {
+            Ok(Some(response)) => self.send(event(None, &response), None).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!("{error:#}"),
+        }
+    }
+}

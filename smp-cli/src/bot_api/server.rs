@@ -1,0 +1,217 @@
+//! The places where clients come in, and the door: the WebSocket upgrade, and who is refused.
+
+#![expect(clippy::result_large_err, reason = "the library's own type, once for each connection")]
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use smp_crypto::hash::sha256;
+use subtle::ConstantTimeEq as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_tungstenite::accept_hdr_async_with_config;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::Settings;
+use super::client;
+use super::desk::Desk;
+
+/// Connections at once; further ones wait.
+const MAX_CLIENTS: usize = 32;
+/// Longest frame of a client in bytes: a message is much shorter, a profile with a picture is too.
+pub(super) const MAX_FRAME: usize = 1024 * 1024;
+/// Bytes that may wait in memory to be written to one client.
+const MAX_WRITE_BUFFER: usize = 8 * 1024 * 1024;
+/// How long an upgrade may take.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failure to accept: the process may have too many files open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long the end waits for commands that are about to end.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A socket that clients connect to.
+pub(super) enum Place {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, PathBuf, u32),
+}
+
+impl Place {
+    /// Opens all sockets of the settings. Where one name stands for two addresses, one of them is enough.
+    pub(super) async fn open(settings: &Settings) -> anyhow::Result<Vec<Self>> {
+        let mut places = Vec::new();
+        let mut failure = None;
+        for address in &settings.addresses {
+            if !address.ip().is_loopback() && settings.token.is_none() {
+                bail!(
+                    "{address} can be reached from other machines: give clients a token (--bot-token-file), or listen on 127.0.0.1"
+                );
+            }
+            match TcpListener::bind(address).await {
+                Ok(listener) => {
+                    let address = listener.local_addr()?;
+                    places.push(Self::Tcp(listener, address));
+                }
+                Err(error) => {
+                    failure =
+                        Some(anyhow::Error::new(error).context(format!("{address} cannot be listened on")))
+                }
+            }
+        }
+        if let (true, Some(error)) = (places.is_empty(), failure) {
+            return Err(error);
+        }
+        if let Some(path) = &settings.socket {
+            places.push(
+                Self::open_unix(path)
+                    .with_context(|| format!("The socket {} cannot be made", path.display()))?,
+            );
+        }
+        Ok(places)
+    }
+
+    fn open_unix(path: &Path) -> std::io::Result<Self> {
+        // Left by a kill.
+        if path.symlink_metadata().is_ok_and(|file| file.file_type().is_socket()) {
+            std::fs::remove_file(path)?;
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+        let owner = std::fs::metadata(path)?.uid();
+        Ok(Self::Unix(listener, path.to_owned(), owner))
+    }
+
+    /// As clients write it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Tcp(_, address) => format!("ws://{address}"),
+            Self::Unix(_, path, _) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// Takes connections until it is told to stop, and waits for those that are there.
+    pub(super) async fn serve(self, door: Arc<Door>, stop: CancellationToken) {
+        let slots = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let mut clients = JoinSet::new();
+        let next = async || {
+            let slot = slots.clone().acquire_owned().await.ok()?;
+            loop {
+                match self.accept().await {
+                    Ok(stream) => return Some((slot, stream)),
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
+            }
+        };
+        while let Some(Some((slot, stream))) = stop.run_until_cancelled(next()).await {
+            let (door, stop) = (door.clone(), stop.clone());
+            clients.spawn(async move {
+                match stream {
+                    Stream::Tcp(stream) => door.enter(stream, door.token.is_some(), stop).await,
+                    // Those who may open the socket are the same user.
+                    Stream::Unix(stream) => door.enter(stream, false, stop).await,
+                }
+                drop(slot);
+            });
+            while clients.try_join_next().is_some() {}
+        }
+        let all = async { while clients.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(END_TIMEOUT, all).await;
+        if let Self::Unix(_, path, _) = &self {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    async fn accept(&self) -> std::io::Result<Stream> {
+        match self {
+            Self::Tcp(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are short and waited for.
+                stream.set_nodelay(true)?;
+                let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
+                socket2::SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
+                Ok(Stream::Tcp(stream))
+            }
+            Self::Unix(listener, _, owner) => loop {
+                let (stream, _) = listener.accept().await?;
+                if stream.peer_cred()?.uid() == *owner {
+                    return Ok(Stream::Unix(stream));
+                }
+            },
+        }
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+/// The door: each connection passes it once.
+pub(super) struct Door {
+    token: Option<Zeroizing<String>>,
+    desk: Arc<Desk>,
+}
+
+/// The part of an upgrade that concerns us.
+struct Wishes {
+    acknowledges: bool,
+}
+
+impl Door {
+    pub(super) fn new(token: Option<Zeroizing<String>>, desk: Arc<Desk>) -> Self {
+        Self { token, desk }
+    }
+
+    async fn enter<S>(&self, stream: S, needs_token: bool, stop: CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(MAX_FRAME))
+            .max_frame_size(Some(MAX_FRAME))
+            .max_write_buffer_size(MAX_WRITE_BUFFER);
+        let mut wishes = Wishes { acknowledges: false };
+        let check = |request: &Request, response: Response| {
+            self.admit(request.headers(), needs_token)?;
+            let query = request.uri().query().unwrap_or_default();
+            wishes.acknowledges = query.split('&').any(|property| property == "ack=on");
+            Ok(response)
+        };
+        let upgrade = accept_hdr_async_with_config(stream, check, Some(config));
+        let Ok(Ok(socket)) = tokio::time::timeout(UPGRADE_TIMEOUT, upgrade).await else { return };
+        client::run(socket, self.desk.clone(), wishes.acknowledges, stop).await;
+    }
+
+    /// Web pages say where they are from, and programs do not: no page of a browser on this machine gets in.
+    fn admit(&self, headers: &HeaderMap, needs_token: bool) -> Result<(), ErrorResponse> {
+        if headers.contains_key(header::ORIGIN) {
+            return Err(refusal(
+                StatusCode::FORBIDDEN,
+                "web pages are not let in (the request has an Origin)",
+            ));
+        }
+        let Some(token) = self.token.as_ref().filter(|_| needs_token) else { return Ok(()) };
+        let given =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        // Of the hashes, so that nothing is learned from how long it takes.
+        if given.is_some_and(|given| sha256(given.trim_ascii()).ct_eq(&sha256(token.as_bytes())).into()) {
+            return Ok(());
+        }
+        Err(refusal(StatusCode::UNAUTHORIZED, "the token is missing or wrong (Authorization: Bearer TOKEN)"))
+    }
+}
+
+fn refusal(status: StatusCode, reason: &str) -> ErrorResponse {
+    let mut response = ErrorResponse::new(Some(format!("{reason}\n")));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,88 @@
+//! Our profile: as contacts get it, and changed.
+
+use std::sync::PoisonError;
+
+use smp_agent::{AgentError, ConnectionId};
+use smp_chat::profile::{
+    Disappearing, contact_request, ours, own_profile, profile_with_disappearing, shown_with_link,
+};
+use smp_chat::{Contact, Status};
+use smp_protocol::chat::Profile;
+
+use super::identity::{Identity, connection};
+
+/// A change of our profile, and the contacts who are told.
+pub(crate) struct ProfileChange {
+    pub(crate) from: Profile,
+    pub(crate) to: Profile,
+    /// Contacts who get it.
+    pub(crate) told: usize,
+    /// Contacts who cannot be told now.
+    pub(crate) not_told: usize,
+}
+
+impl Identity {
+    /// Our profile, as contacts see it.
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Our profile, as contacts get it while connecting.
+    pub(crate) fn own_info(&self) -> Vec<u8> {
+        own_profile(&self.profile())
+    }
+
+    /// Our request to connect, for the owner of a contact address.
+    pub(crate) fn contact_request(&self) -> Vec<u8> {
+        contact_request(&self.profile(), &mut rand::rng())
+    }
+
+    /// The content of our short link.
+    pub(crate) fn shown_with_link(&self) -> Vec<u8> {
+        shown_with_link(&self.profile())
+    }
+
+    /// Gives us another profile, and tells all contacts. None if it is the one that we have. A kill leaves the old one or the new one; made again, it is
+    /// the same.
+    pub(crate) async fn set_profile(&self, given: Profile) -> anyhow::Result<Option<ProfileChange>> {
+        let from = self.profile();
+        let to = ours(&given.display_name.clone(), Some(given));
+        if from == to {
+            return Ok(None);
+        }
+        self.book().set_own_profile(&to).await?;
+        if from.display_name != to.display_name {
+            self.dir().set_name(&to.display_name)?;
+        }
+        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = to.clone();
+        self.show_profile().await?;
+        let contacts = self.book().contacts().await?;
+        let connected = contacts.iter().filter(|contact| contact.status == Status::Connected);
+        let (with_wish, others): (Vec<&Contact>, Vec<&Contact>) =
+            connected.partition(|contact| contact.disappearing.is_some());
+        let connections: Vec<ConnectionId> = others.into_iter().map(connection).collect();
+        let sent = self.agent().send_to_many(&connections, &self.own_info()).await?;
+        let mut told = sent.iter().filter(|sent| sent.is_ok()).count();
+        // Their profile of ours has a word of its own.
+        for contact in &with_wish {
+            let wish = contact.disappearing.unwrap_or(Disappearing::Never);
+            let event = profile_with_disappearing(to.clone(), wish);
+            told += usize::from(self.send_event(contact, event).await.is_ok());
+        }
+        Ok(Some(ProfileChange { from, to, told, not_told: sent.len() + with_wish.len() - told }))
+    }
+
+    /// Has the contact address show the profile.
+    async fn show_profile(&self) -> anyhow::Result<()> {
+        let Some(address) = self.address().await? else { return Ok(()) };
+        let handle = self.agent().connection(address.id);
+        if address.auto_accept {
+            handle.set_auto_accept(Some(&self.own_info())).await?;
+        }
+        match handle.set_shown(&self.shown_with_link()).await {
+            Err(error @ (AgentError::Storage(_) | AgentError::ShutDown)) => Err(error.into()),
+            // The relay is away, or keeps no links: people see the old profile until they are connected.
+            _ => Ok(()),
+        }
+    }
+}
