@@ -182,7 +182,7 @@ async fn work_in(
                     Answer::Done(exit) => return Ok(exit),
                     Answer::NotTaken(task) => Work::Task(task),
                 },
-                _ if running.socket.is_some() => bail!(
+                _ if running.serves() => bail!(
                     "`{}` (process {}) receives in {} already; stop it first. `smp send`, `contacts` and others work meanwhile",
                     running.command,
                     running.process,
@@ -200,7 +200,7 @@ async fn work_in(
 
 /// The process that does it has options of its own.
 fn refuse_options(dir: &DataDir, running: &Running) -> anyhow::Result<()> {
-    if running.socket.is_some() && !dir.network().is_empty() {
+    if !dir.network().is_empty() && running.serves() {
         bail!(
             "`{}` (process {}) does this, and reaches relays in its own way; leave out --proxy, --onion and --via, or stop it first",
             running.command,

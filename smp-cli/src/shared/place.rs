@@ -1,5 +1,6 @@
 //! The note of the process that holds a data directory: its command, and where it can be asked.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,11 @@ impl Running {
     /// The note of the directory's holder. None if there is none, or it is just beginning or ending.
     pub(crate) fn read(dir: &DataDir) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(dir.running_file()).ok()?).ok()
+    }
+
+    /// Whether it can be asked now: the note of a process that was killed stays until the next one has written its own.
+    pub(crate) fn serves(&self) -> bool {
+        self.socket.as_ref().is_some_and(|socket| UnixStream::connect(socket).is_ok())
     }
 }
 
@@ -77,5 +83,24 @@ impl Holder {
 impl Drop for Holder {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn the_note_of_a_process_that_was_killed_serves_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let running = |socket| Running { process: 1, command: "smp listen".into(), socket };
+        let listener = UnixListener::bind(&socket).unwrap();
+        assert!(running(Some(socket.clone())).serves() && !running(None).serves());
+        // A kill leaves its file.
+        drop(listener);
+        assert!(socket.exists() && !running(Some(socket)).serves());
     }
 }

@@ -16,6 +16,7 @@ fn objects(person: &Person, args: &[&str]) -> Vec<Value> {
 fn shown_until(person: &Person, text: &str) -> String {
     let mut listener = person.command(&["listen"]).stdout(Stdio::piped()).spawn().unwrap();
     while person.ok(&["search", text]).is_empty() {
+        assert_eq!(listener.try_wait().unwrap(), None, "it has ended");
         std::thread::sleep(Duration::from_millis(50));
     }
     let process = nix::unistd::Pid::from_raw(listener.id().try_into().unwrap());
