@@ -13,6 +13,8 @@
     reason = "tests are programs of their own, with the time and chance of this machine"
 )]
 
+#[cfg(unix)]
+pub mod cluster;
 mod fixture;
 pub mod links;
 pub mod messages;

@@ -123,6 +123,59 @@ pub enum OpenError {
         /// The words of the operating system or the database engine.
         reason: String,
     },
+    /// The address of a database cannot be read.
+    #[error(
+        "store.url is no address of a PostgreSQL database: {reason}; it looks like postgres://USER@HOST:5432/DATABASE"
+    )]
+    DatabaseUrl {
+        /// The mistake in it.
+        reason: String,
+    },
+    /// A database of a server cannot be used.
+    #[error("cannot use the store {place}: {reason}")]
+    Database {
+        /// Host and name of the database.
+        place: String,
+        /// The words of the server, and what to do.
+        reason: String,
+    },
+    /// Another process has the store, and goes on renewing its lease.
+    #[error(
+        "another smp-server serves from the store {place}; this one can take over as soon as that one has ended. Stop it, or start this one \
+         again later, as a service manager does"
+    )]
+    Held {
+        /// Host and name of the database.
+        place: String,
+    },
+    /// The relay has served from this database before, and its tables are not there.
+    #[error(
+        "the store {place} has no queues in it, not even tables for them, although this relay has served from it; nothing was changed. Check \
+         store.url, and restore the database from a backup. Only if it is lost for good: `smp-server start --new-store` begins with an empty \
+         one, and everybody who has a queue here has to connect anew"
+    )]
+    NoTables {
+        /// Host and name of the database.
+        place: String,
+    },
+    /// The database is that of another relay.
+    #[error(
+        "the store {place} is another one than this relay has served from; nothing was changed. Check store.url. If it was moved there on \
+         purpose: `smp-server start --accept-loss` takes it over"
+    )]
+    OtherDatabase {
+        /// Host and name of the database.
+        place: String,
+    },
+    /// The server's connections are handed out for a transaction at a time.
+    #[error(
+        "the store {place} is behind a pool that gives a connection to another client after each transaction (pgbouncer with pool_mode = \
+         transaction): no process could keep others away from the store there. Use the server's own port in store.url, or pool_mode = session"
+    )]
+    TransactionPool {
+        /// Host and name of the database.
+        place: String,
+    },
     /// The database was written by a newer version of this program, or is not one of ours.
     #[error(
         "cannot use the store {path}: {reason}; run the version of smp-server that wrote it, or restore a backup"

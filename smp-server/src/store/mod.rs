@@ -1,6 +1,6 @@
 //! Stores: queues, their messages, and services.
 //!
-//! [`Store`] (queues, messages, services, maintenance) is what the relay's commands are written against; `MemoryStore` and `SqliteStore` implement it and
+//! [`Store`] (queues, messages, services, maintenance) is what the relay's commands are written against; `MemoryStore`, `SqliteStore` and, with the feature `postgres`, `PostgresStore` implement it and
 //! pass one conformance suite (crate `smp-store-suite`). The store is truth. Places and times of answers:
 //!
 //! | operation | done when the future resolves | durable when |
@@ -24,6 +24,8 @@ mod engine;
 mod error;
 mod memory;
 mod message;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod rules;
 mod service;
@@ -47,6 +49,8 @@ pub use message::{
     Accepted, Acknowledged, AfterAck, Appended, MAX_BODY_BYTES, Message, MessageContent, MessageInfo,
     MessageKind, NewMessage, QueueContent,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConfig, PostgresStore, SynchronousCommit};
 pub use record::{
     Day, LinkData, NewQueue, Notifier, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus,
 };

@@ -20,14 +20,14 @@ pub(in crate::store) trait Columns {
 
 /// Columns that [`record`] reads; the services' IDs come from the table of services.
 macro_rules! select_queues {
-    ($rest:literal) => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT q.queue, q.recipient_id, q.sender_id, q.notifier_id, q.link_id, q.recipient_keys, q.recipient_dh, ",
             "q.sender_key, q.mode, q.status, q.blocked, q.updated_day, q.notifier_key, q.notifier_dh, q.fixed_digest, ",
             "r.service_id, n.service_id FROM queues q ",
             "LEFT JOIN services r ON r.service = q.recipient_service ",
             "LEFT JOIN services n ON n.service = q.notifier_service ",
-            $rest
+            $($rest),+
         )
     };
 }
