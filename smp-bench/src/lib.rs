@@ -10,6 +10,7 @@
 //! | [`limit`] | what the machine could do at best, in the same units |
 //! | [`relay`] | relays that are started for a measurement |
 //! | [`slow_link`] | a link that is slow, in user space |
+//! | [`terminal`] | a program in a terminal without a window |
 //! | [`compare`] | two relays in turn |
 //! | [`outcome`], [`statistics`], [`schedule`], [`process`], [`progress`] | figures and how they are made |
 //! | [`cli`] | the command line |
@@ -28,3 +29,4 @@ pub mod scenario;
 pub mod schedule;
 pub mod slow_link;
 pub mod statistics;
+pub mod terminal;

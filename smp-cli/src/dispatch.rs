@@ -24,6 +24,7 @@ use crate::qr::Picture;
 use crate::session::Session;
 use crate::shared::{Answer, Holder, Running, Server, ask};
 use crate::terminal::Terminal;
+use crate::tui;
 
 /// How long a command waits for another one that holds the directory and will soon have ended.
 const HELD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -62,6 +63,7 @@ enum Work {
     Listen(ListenArgs),
     Chat(ChatArgs),
     Daemon(BotArgs),
+    Tui,
     /// Nothing may be written meanwhile, so no other process does it.
     Export(Export),
 }
@@ -91,6 +93,7 @@ impl Work {
             Self::Listen(_) => "smp listen",
             Self::Chat(_) => "smp chat",
             Self::Daemon(_) => "smp daemon",
+            Self::Tui => "smp tui",
             Self::Export(_) => "smp export",
         }
     }
@@ -98,7 +101,7 @@ impl Work {
     /// Whether it lasts until somebody ends it, so that others are served meanwhile.
     fn is_long(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Chat(_) | Self::Daemon(_) => true,
+            Self::Listen(_) | Self::Chat(_) | Self::Tui | Self::Daemon(_) => true,
             Self::Task(Task::Invite(args)) => args.wait,
             Self::Task(_) | Self::Export(_) => false,
         }
@@ -150,6 +153,10 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Daemon(args) => {
             init::first_start(&args.first, &dir()?, &passphrase, output).await?;
             Work::Daemon(args.bots)
+        }
+        Command::Tui => {
+            tui::refuse(cli.verbose, output)?;
+            Work::Tui
         }
         Command::Chat(args) => {
             chat::refuse_programs(output)?;
@@ -245,6 +252,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
         Work::Daemon(bots) => daemon::run(bots, &mut session, output).await,
         Work::Chat(args) => chat::run(&args, &mut session, output).await,
+        Work::Tui => tui::run(&mut session, output).await,
         Work::Export(export) => export.run(dir, &session, output).await,
     };
     if let Some(server) = server {

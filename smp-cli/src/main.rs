@@ -26,6 +26,7 @@ mod shared;
 mod terminal;
 mod text;
 mod trouble;
+mod tui;
 
 use std::process::ExitCode;
 

@@ -41,6 +41,7 @@ fn one_segment(text: &str) -> Option<QrCode> {
 }
 
 /// A QR code as lines of text, two modules in a character.
+#[derive(Debug)]
 pub(crate) struct Drawing {
     lines: Vec<String>,
     columns: usize,
@@ -72,6 +73,11 @@ impl Drawing {
     /// Height in lines of a window in which it stays whole when the cursor stands below it.
     pub(crate) fn window_lines(&self) -> usize {
         self.lines.len() + 1
+    }
+
+    /// The lines, dark on light.
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// Black on white, whatever the colours of the terminal are.

@@ -23,7 +23,7 @@ pub(crate) use self::messages::{
     ChatArgs, DeleteArgs, EditArgs, HistoryArgs, ListenArgs, ReactArgs, ReplyArgs, SearchArgs, SendArgs,
 };
 pub(crate) use self::relays::RelayArgs;
-pub(crate) use self::values::{KnownContact, LONGEST_WAIT, Switch};
+pub(crate) use self::values::{KnownContact, LONGEST_WAIT, NewContact, Switch};
 use crate::network::NetworkChoice;
 
 /// Stable: programs rely on them.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Disappear(DisappearArgs),
     /// Talk with one contact interactively.
     Chat(ChatArgs),
+    /// Talk with everybody in one screen: contacts, conversations, what is unread. For a terminal; `?` lists the keys.
+    Tui,
     /// Show the security code of a contact with its QR code, or compare it with the one they read or show to you.
     Verify(VerifyArgs),
     /// Remove a contact and all that is kept of them, and tell them.

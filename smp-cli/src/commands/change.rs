@@ -54,6 +54,11 @@ pub(crate) fn react(args: ReactArgs) -> Change {
 }
 
 impl Change {
+    /// Another text for a message.
+    pub(crate) fn text(contact: String, number: i64, text: String) -> Self {
+        Self { contact, number, what: What::Edit(text) }
+    }
+
     /// The command, as people know it.
     pub(crate) fn name(&self) -> &'static str {
         match self.what {

@@ -12,15 +12,15 @@ use smp_chat::Contact;
 use smp_chat::profile::Disappearing;
 
 /// Said of a message that the contact's relay does not have yet.
-pub(super) const QUEUED: &str =
+pub(crate) const QUEUED: &str =
     "Not sent yet, and kept: it goes out by itself the next time `smp listen`, `chat` or `send` runs.";
 
 /// Something that happened, as it is told.
-pub(super) struct Told {
+pub(crate) struct Told {
     event: &'static str,
     fields: Value,
     /// Empty if it is of use to programs only.
-    pub(super) sentence: String,
+    pub(crate) sentence: String,
 }
 
 /// Says what happened, where somebody should know.
@@ -130,7 +130,7 @@ fn object(contact: &Contact) -> &str {
 }
 
 /// The notice as it is told, if there is anything to say.
-pub(super) fn told(notice: &Notice) -> Option<Told> {
+pub(crate) fn told(notice: &Notice) -> Option<Told> {
     let (event, fields, sentence) = match notice {
         Notice::Asked(contact, is_accepted) => asked(contact, *is_accepted),
         Notice::Joined(contact) => {

@@ -11,7 +11,7 @@ use smp_agent::{
 use smp_chat::profile::ours;
 use smp_chat::{Book, Contact, KeptItem, Status};
 use smp_protocol::chat::Profile;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::book_key;
 use crate::data_dir::{DataDir, Settings};
@@ -31,6 +31,8 @@ pub(crate) struct Identity {
     dir: DataDir,
     /// Held from before a message is handed to the agent until the book has its number: what the agent says of it comes behind.
     pub(super) handing_over: Mutex<()>,
+    /// Told when something here has changed the book, besides events of the agent.
+    changed: Notify,
 }
 
 impl Identity {
@@ -58,7 +60,8 @@ impl Identity {
         let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
         let profile = RwLock::new(ours(&settings.name, book.own_profile().await.map_err(advised)?));
         let handing_over = Mutex::new(());
-        let identity = Self { agent, book, settings, profile, dir: dir.clone(), handing_over };
+        let identity =
+            Self { agent, book, settings, profile, dir: dir.clone(), handing_over, changed: Notify::new() };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
         identity.hand_over_rest().await?;
@@ -106,6 +109,16 @@ impl Identity {
             _ => return Ok(()),
         };
         Ok(self.book.set_status(contact, now).await?)
+    }
+
+    /// Waits until another command of this process may have changed the book. May be dropped while it waits.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Says that the book may have changed.
+    pub(crate) fn note_change(&self) {
+        self.changed.notify_one();
     }
 
     pub(crate) fn agent(&self) -> &Agent {

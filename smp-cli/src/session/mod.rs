@@ -70,6 +70,11 @@ impl Follow {
         self.told.subscribe()
     }
 
+    /// Waits until a command of this process may have changed the book. May be dropped while it waits.
+    pub(crate) async fn changed(&self) {
+        self.identity.changed().await;
+    }
+
     /// A session that gets no more notices when `ending` says so.
     pub(crate) fn session(&self, ending: CancellationToken) -> Session {
         let source = Source::Follow { notices: self.told.subscribe(), ending };

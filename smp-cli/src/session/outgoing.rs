@@ -87,7 +87,9 @@ impl Identity {
             }
             written => written?,
         };
-        match self.hand_over_item(contact, item, message).await {
+        let handed_over = self.hand_over_item(contact, item, message).await;
+        self.note_change();
+        match handed_over {
             Ok(number) => Ok((item, number)),
             Err(HandOver::Book(error)) => Err(error.into()),
             Err(HandOver::Agent(error)) => {
@@ -145,6 +147,7 @@ impl Identity {
         let sent = self.agent().connection(connection(contact)).send(&body).await;
         let sent = sent.map_err(|error| about(contact, error))?;
         self.book().keep_change(contact, number, &change).await?;
+        self.note_change();
         self.book().clean().await?;
         Ok(sent.id())
     }

@@ -113,7 +113,9 @@ async fn run(
     let work = async move {
         let output = Output::new(request.json, screen.clone());
         let exit = if request.version == env!("CARGO_PKG_VERSION") {
-            match run_task(request.task, &mut session, &output).await {
+            let done = run_task(request.task, &mut session, &output).await;
+            session.note_change();
+            match done {
                 Ok(exit) => exit,
                 Err(error) => {
                     output.error(&error);

@@ -26,4 +26,5 @@ mod relays;
 mod session;
 mod states;
 mod together;
+mod tui;
 mod wrong_input;

@@ -88,6 +88,8 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("shared", &["commands", "data_dir", "exit", "output", "session"]),
     ("bot_api", &["args", "commands", "output", "session", "text"]),
     ("daemon", &["args", "bot_api", "commands", "exit", "output", "session"]),
+    // A screen: its state, its drawing, and what drives them.
+    ("tui", &["args", "commands", "exit", "output", "qr", "session", "text"]),
     ("demo", &["args", "exit", "output", "relays"]),
     (
         "dispatch",
@@ -105,6 +107,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "session",
             "shared",
             "terminal",
+            "tui",
         ],
     ),
 ];
