@@ -25,6 +25,12 @@ pub fn resident_bytes(pid: u32) -> Option<u64> {
     parse_resident(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
 }
 
+/// The most resident memory that a process has had, in bytes.
+#[must_use]
+pub fn peak_bytes(pid: u32) -> Option<u64> {
+    parse_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
+}
+
 /// Bytes that a process has had written to the disk.
 #[must_use]
 pub fn written_bytes(pid: u32) -> Option<u64> {
@@ -45,7 +51,11 @@ fn parse_cpu_time(stat: &str) -> Option<Duration> {
 }
 
 fn parse_resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    parse_kib(status, "VmRSS:")
+}
+
+fn parse_kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

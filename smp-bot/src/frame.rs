@@ -19,6 +19,25 @@ pub struct Request {
     pub command: String,
 }
 
+/// The JSON Schema of a frame: an answer or an event.
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    /// A frame of the daemon.
+    #[derive(schemars::JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is wanted")]
+    struct Frame {
+        /// The correlation ID of the command that it answers; none in an event.
+        #[schemars(rename = "corrId")]
+        correlation: Option<String>,
+        /// The number by which a client acknowledges an event.
+        #[schemars(rename = "eventId")]
+        number: Option<u64>,
+        resp: Response,
+    }
+    schemars::schema_for!(Frame).to_value()
+}
+
 #[derive(Serialize)]
 struct Frame<'a> {
     #[serde(rename = "corrId", skip_serializing_if = "Option::is_none")]

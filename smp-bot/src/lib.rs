@@ -11,5 +11,7 @@ mod response;
 pub mod types;
 
 pub use command::{Address, ChatPage, ChatRef, Command, ComposedMessage, DeleteMode, NotUnderstood, Page};
+#[cfg(feature = "schema")]
+pub use frame::schema;
 pub use frame::{Request, answer, event, read_request};
 pub use response::Response;

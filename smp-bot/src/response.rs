@@ -10,6 +10,7 @@ use crate::types::{
 
 /// An answer or an event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[expect(missing_docs, reason = "the fields are those of the interface, and their types say what they are")]
 pub enum Response {

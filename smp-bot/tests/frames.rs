@@ -255,3 +255,79 @@ fn is_of_data(path: &str) -> bool {
         || path.contains("rofile.contactLink")
         || path.contains("changedContacts[].")
 }
+
+/// The part of JSON Schema that the schema of frames is made of.
+fn fits(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        let part = root.pointer(name.trim_start_matches('#')).ok_or_else(|| format!("no {name}"))?;
+        fits(value, part, root)?;
+    }
+    for (keyword, is_one) in [("oneOf", true), ("anyOf", false)] {
+        if let Some(choices) = schema[keyword].as_array() {
+            let fitting = choices.iter().filter(|choice| fits(value, choice, root).is_ok()).count();
+            if fitting == 0 || (is_one && fitting > 1) {
+                return Err(format!("{keyword}: {fitting} fit {value}"));
+            }
+        }
+    }
+    if !schema["const"].is_null() && schema["const"] != *value {
+        return Err(format!("{value} is not {}", schema["const"]));
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !kinds.is_empty() && !kinds.contains(&kind) {
+        return Err(format!("{value} is no {kinds:?}"));
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.get(name).is_none() {
+            return Err(format!("no {name}"));
+        }
+    }
+    for (name, part) in schema["properties"].as_object().into_iter().flatten() {
+        if let Some(value) = value.get(name) {
+            fits(value, part, root).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    for value in value.as_array().into_iter().flatten().filter(|_| schema["items"].is_object()) {
+        fits(value, &schema["items"], root)?;
+    }
+    Ok(())
+}
+
+/// The schema in the documentation is written anew with `SMP_WRITE_SCHEMA=1`.
+#[tokio::test]
+async fn frames_are_as_the_schema_says_that_programs_are_given() {
+    let schema = smp_bot::schema();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bot-api.schema.json");
+    if std::env::var_os("SMP_WRITE_SCHEMA").is_some() {
+        std::fs::write(path, format!("{}\n", serde_json::to_string_pretty(&schema).unwrap())).unwrap();
+    }
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(
+        kept == schema,
+        "docs/bot-api.schema.json is of another version: SMP_WRITE_SCHEMA=1 cargo test -p smp-bot"
+    );
+    for (kind, response) in made().await {
+        for frame in [answer(Some("1"), &response), event(Some(7), &response)] {
+            let frame = serde_json::from_str(&frame).unwrap();
+            fits(&frame, &schema, &schema).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        }
+    }
+    // Other frames do not fit.
+    for frame in
+        [json!({}), json!({ "resp": { "type": "nonsense" } }), json!({ "resp": { "type": "activeUser" } })]
+    {
+        assert!(fits(&frame, &schema, &schema).is_err(), "{frame}");
+    }
+}

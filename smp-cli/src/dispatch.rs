@@ -7,7 +7,8 @@ use serde_json::json;
 use smp_agent::AgentError;
 use tokio::time::Instant;
 
-use crate::args::{BotArgs, ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
+use crate::args::{BotArgs, BotCommandArgs, ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
+use crate::bot;
 use crate::commands::export::Export;
 use crate::commands::{
     Task, change, chat, import, init, join, listen, papers, passphrase, relay, run_task, send, verify,
@@ -64,6 +65,7 @@ enum Work {
     Chat(ChatArgs),
     Daemon(BotArgs),
     Tui,
+    Bot(BotCommandArgs),
     /// Nothing may be written meanwhile, so no other process does it.
     Export(Export),
 }
@@ -94,6 +96,7 @@ impl Work {
             Self::Chat(_) => "smp chat",
             Self::Daemon(_) => "smp daemon",
             Self::Tui => "smp tui",
+            Self::Bot(_) => "smp bot",
             Self::Export(_) => "smp export",
         }
     }
@@ -101,7 +104,7 @@ impl Work {
     /// Whether it lasts until somebody ends it, so that others are served meanwhile.
     fn is_long(&self) -> bool {
         match self {
-            Self::Listen(_) | Self::Chat(_) | Self::Tui | Self::Daemon(_) => true,
+            Self::Listen(_) | Self::Chat(_) | Self::Tui | Self::Daemon(_) | Self::Bot(_) => true,
             Self::Task(Task::Invite(args)) => args.wait,
             Self::Task(_) | Self::Export(_) => false,
         }
@@ -150,6 +153,10 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Delete(args) => Work::Task(Task::Change(change::delete(args))),
         Command::React(args) => Work::Task(Task::Change(change::react(args))),
         Command::Listen(args) => Work::Listen(args),
+        Command::Bot(args) => {
+            init::first_start(&args.first, &dir()?, &passphrase, output).await?;
+            Work::Bot(args)
+        }
         Command::Daemon(args) => {
             init::first_start(&args.first, &dir()?, &passphrase, output).await?;
             Work::Daemon(args.bots)
@@ -250,6 +257,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
     let result = match work {
         Work::Task(task) => run_task(task, &mut session, output).await,
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
+        Work::Bot(args) => bot::run(args, &mut session, output).await,
         Work::Daemon(bots) => daemon::run(bots, &mut session, output).await,
         Work::Chat(args) => chat::run(&args, &mut session, output).await,
         Work::Tui => tui::run(&mut session, output).await,

@@ -4,6 +4,7 @@
 
 mod args;
 mod book_key;
+mod bot;
 mod bot_api;
 mod commands;
 mod daemon;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod agent_open;
+mod bot;
 mod create;
 mod idle;
 mod latency;
@@ -50,6 +51,8 @@ pub enum Scenario {
     Agent(agent::Options),
     /// An agent with many connections that is opened: the time until all are subscribed, its memory
     AgentOpen(agent_open::Options),
+    /// Many people who write to one bot of `smp daemon` at once: the time until each has its answer, memory
+    Bot(bot::Options),
 }
 
 impl Scenario {
@@ -99,6 +102,7 @@ impl Scenario {
             Self::Restart(options) => restart::run(options, subject).await,
             Self::Agent(options) => agent::run(options, subject).await,
             Self::AgentOpen(options) => agent_open::run(options, subject).await,
+            Self::Bot(options) => bot::run(options, subject).await,
         }
     }
 }

@@ -26,6 +26,7 @@ pub struct View<'a> {
 
 /// A contact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Contact {
     /// Its number: of no other contact, ever.
@@ -66,6 +67,7 @@ pub struct Contact {
 
 /// The connection of a contact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContactConnection {
     /// Its number.
@@ -107,6 +109,7 @@ pub struct ContactConnection {
 
 /// Chat versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VersionRange {
     /// The first.
@@ -239,6 +242,7 @@ impl View<'_> {
 
 /// Somebody who asks to connect by the contact address.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContactRequest {
     /// Its number; also that of the contact that it becomes.
@@ -269,6 +273,7 @@ pub struct ContactRequest {
 
 /// A connection that was not made yet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PendingConnection {
     /// Its number; also that of the contact that it becomes.

@@ -6,6 +6,7 @@ use super::contact::Contact;
 
 /// An error.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ChatError {
     /// The command cannot be done.
@@ -42,6 +43,7 @@ impl From<StoreError> for ChatError {
 
 /// Why a command cannot be done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ErrorType {
     /// It is not understood, or there is no such command.
@@ -100,6 +102,7 @@ pub enum ErrorType {
 
 /// A thing that is not there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum StoreError {
     /// There is no such user.

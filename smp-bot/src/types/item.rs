@@ -14,6 +14,7 @@ const CHANGEABLE: i64 = 24 * 3600 * 1000;
 
 /// The chat that an item is in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ChatInfo {
     /// With one contact.
@@ -35,6 +36,7 @@ pub enum ChatInfo {
 
 /// A chat with some of its items.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Chat {
     /// The chat.
@@ -47,6 +49,7 @@ pub struct Chat {
 
 /// Numbers of a chat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ChatStats {
     /// Items that nobody has read.
@@ -63,6 +66,7 @@ pub struct ChatStats {
 
 /// An item with the chat that it is in.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ItemInChat {
     /// The chat.
@@ -73,6 +77,7 @@ pub struct ItemInChat {
 
 /// An item that was deleted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Deletion {
     /// As it was.
@@ -84,6 +89,7 @@ pub struct Deletion {
 
 /// A reaction to an item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ReactionInChat {
     /// The chat.
@@ -94,6 +100,7 @@ pub struct ReactionInChat {
 
 /// A reaction with its item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ItemReaction {
     /// The side that gave it.
@@ -126,6 +133,7 @@ pub fn reaction_of(
 
 /// An item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ChatItem {
     /// The side that it is of.
@@ -145,6 +153,7 @@ pub struct ChatItem {
 
 /// Number, times and state of an item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Meta {
     /// Its number: of no other item, ever.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// A link in both its forms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionLinks {
     /// The link with everything in it; the short one where only that is known.
@@ -16,6 +17,7 @@ pub struct ConnectionLinks {
 
 /// The contact address.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ContactAddress {
     /// Its number.
@@ -57,6 +59,7 @@ impl ContactAddress {
 
 /// Settings of the contact address. Each may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct AddressSettings {
     /// Whether each contact becomes a group of its own.
@@ -71,6 +74,7 @@ pub struct AddressSettings {
 
 /// Letting in everybody who asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct AutoAccept {
     /// Whether under another profile.

@@ -7,6 +7,7 @@ use super::contact::Contact;
 
 /// A kind of link, and whether it was used.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ConnectionPlan {
     /// An invitation for one person.
@@ -23,6 +24,7 @@ pub enum ConnectionPlan {
 
 /// Whether a link was used.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum LinkPlan {
     /// It can be used.

@@ -6,6 +6,7 @@ use smp_protocol::chat;
 
 /// A profile, as its owner shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     /// The name to show.
@@ -41,6 +42,7 @@ impl From<&chat::Profile> for Profile {
 
 /// A profile with a number and the name that it has here.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LocalProfile {
     /// Its number: that of its contact, or of the user.

@@ -1,5 +1,6 @@
 //! The command line of `smp`: arguments, and the help that explains them.
 
+mod bot;
 mod contacts;
 mod daemon;
 mod demo;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use self::bot::BotCommandArgs;
 pub(crate) use self::contacts::{
     AddressArgs, ContactsArgs, DisappearArgs, InviteArgs, JoinArgs, MuteArgs, RemoveArgs, RenameArgs,
     RequestArgs, RotateArgs, ShownLink, SyncArgs, VerifyArgs,
@@ -86,6 +88,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Stay in the background: receive, and serve the other commands, until interrupted.
     Daemon(DaemonArgs),
+    /// Answer each message by what a command writes.
+    Bot(BotCommandArgs),
     /// Show what was said with a contact, with the numbers of messages.
     History(HistoryArgs),
     /// Find messages by words in them.

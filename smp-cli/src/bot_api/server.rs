@@ -50,15 +50,19 @@ impl Place {
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Vec<Self>> {
         let mut places = Vec::new();
         let mut failure = None;
+        // A port that the system chooses is one for all addresses.
+        let mut chosen = None;
         for address in &settings.addresses {
             if !address.ip().is_loopback() && settings.token.is_none() {
                 bail!(
                     "{address} can be reached from other machines: give clients a token (--bot-token-file), or listen on 127.0.0.1"
                 );
             }
-            match TcpListener::bind(address).await {
+            let port = if address.port() == 0 { chosen.unwrap_or(0) } else { address.port() };
+            match TcpListener::bind((address.ip(), port)).await {
                 Ok(listener) => {
                     let address = listener.local_addr()?;
+                    chosen = Some(address.port());
                     places.push(Self::Tcp(listener, address));
                 }
                 Err(error) => {

@@ -1,7 +1,7 @@
 //! Messages of ours: written down in the book, handed to the agent, and followed until the contact has them.
 
 use smp_agent::{AgentError, MessageId, StorageError};
-use smp_chat::compose::{self, Outgoing};
+use smp_chat::compose::{self, Outgoing, TextError};
 use smp_chat::conversation::{Delivery, Item, Refusal};
 use smp_chat::profile::{Disappearing, disappear_after, profile_with_disappearing};
 use smp_chat::{BookError, Contact, KeptItem};
@@ -51,6 +51,27 @@ impl Identity {
         let quote = options.answered.map(|kept| kept.item.quote()).transpose()?;
         let message = compose::message(id, content, quote, ttl, options.live, contact.reads_compressed())?;
         Ok(self.hand_over(contact, &message).await?.0)
+    }
+
+    /// Answers a message by a text, under this ID: the same answer again is not sent twice. A text that does not fit into one message goes in
+    /// several, of which only the first has the ID.
+    pub(crate) async fn send_answer(
+        &self,
+        contact: &Contact,
+        id: SharedMessageId,
+        text: &str,
+        answered: &KeptItem,
+    ) -> anyhow::Result<()> {
+        let options = SendOptions {
+            answered: Some(answered).filter(|kept| kept.item.quote().is_ok()),
+            ..SendOptions::default()
+        };
+        match self.send_content(contact, id, MessageContent::text(text), options).await {
+            Err(error) if matches!(error.downcast_ref(), Some(TextError::ContentTooLong)) => {
+                self.send_text(contact, text, options.answered).await.map(drop)
+            }
+            sent => sent.map(drop),
+        }
     }
 
     /// Greets somebody who asked by our contact address and was let in, once.

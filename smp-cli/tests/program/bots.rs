@@ -11,13 +11,13 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 use crate::common::{Person, TestRelay};
 
 /// `smp daemon --bot-api`, on a port of its own.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     address: String,
 }
 
 impl Daemon {
-    fn start(person: &Person, args: &[&str]) -> Self {
+    pub(crate) fn start(person: &Person, args: &[&str]) -> Self {
         let args = [&["--json", "daemon", "--bot-api", "127.0.0.1:0"], args].concat();
         let mut command = person.command(&args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -48,7 +48,11 @@ impl Daemon {
         }
     }
 
-    fn kill(mut self) {
+    pub(crate) fn port(&self) -> &str {
+        self.address.rsplit_once(':').unwrap().1
+    }
+
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -10,6 +10,7 @@ mod common;
 
 mod address;
 mod archive;
+mod bot_command;
 mod bots;
 mod care;
 mod chat;
@@ -23,6 +24,7 @@ mod kills;
 mod mute;
 mod passphrase;
 mod relays;
+mod sdks;
 mod session;
 mod states;
 mod together;

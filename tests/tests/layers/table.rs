@@ -86,6 +86,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
         ],
     ),
     ("shared", &["commands", "data_dir", "exit", "output", "session"]),
+    ("bot", &["args", "commands", "exit", "full_disk", "output", "session", "text"]),
     ("bot_api", &["args", "commands", "output", "session", "text"]),
     ("daemon", &["args", "bot_api", "commands", "exit", "output", "session"]),
     // A screen: its state, its drawing, and what drives them.
@@ -95,6 +96,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
         "dispatch",
         &[
             "args",
+            "bot",
             "commands",
             "daemon",
             "data_dir",

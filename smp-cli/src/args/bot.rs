@@ -1,0 +1,28 @@
+//! Arguments of a bot that is a command.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::daemon::FirstStart;
+use super::values::seconds;
+
+/// `smp bot`
+#[derive(Debug, Args)]
+pub(crate) struct BotCommandArgs {
+    #[command(flatten)]
+    pub(crate) first: FirstStart,
+    /// The command, for `sh -c`: it gets the text of a message on standard input, and what it writes to standard output is the answer. The
+    /// variables SMP_CONTACT_ID, SMP_CONTACT, SMP_MESSAGE_ID and SMP_MESSAGE_AT say whose message it is.
+    #[arg(long, value_name = "COMMAND", required = true)]
+    pub(crate) exec: String,
+    /// Kill a command, with all that it has started, after this many seconds; then there is no answer.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Commands that run at once: one for each contact, whose messages are taken one after the other.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) parallel: u8,
+    /// Longest answer in bytes; a longer one is cut, and the command killed.
+    #[arg(long, value_name = "BYTES", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) max_output: u32,
+}

@@ -1,0 +1,24 @@
+"""An echo bot on the SDK `simplex-chat-py` of PyPI."""
+
+import asyncio
+import os
+
+from simplex_chat import SimplexBot
+
+bot = SimplexBot(port=int(os.environ["BOT_PORT"]))
+
+
+@bot.on_message
+async def echo(message):
+    await message.reply(f"echo {message.text}")
+
+
+async def main():
+    # The handlers are there before the first event comes.
+    await bot.start()
+    print(f"address {await bot.setup_address()}", flush=True)
+    while True:
+        await asyncio.sleep(3600)
+
+
+asyncio.run(main())
