@@ -15,6 +15,8 @@ const PNG_MODULE: u32 = 4;
 const QUIET: usize = 1;
 /// Black on white by numbers of the palette of 256 that no theme changes: many scanners read no inverted code.
 const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
+const WHITE_ON_BLACK: &str = "\u{1b}[38;5;231;48;5;16m";
+const BLACK_ON_BLACK: &str = "\u{1b}[38;5;16;48;5;16m";
 const RESET: &str = "\u{1b}[0m";
 /// The largest version of a QR code.
 const LARGEST_VERSION: i16 = 40;
@@ -82,7 +84,24 @@ impl Drawing {
 
     /// Black on white, whatever the colours of the terminal are.
     pub(crate) fn coloured(&self) -> String {
-        self.lines.iter().map(|line| format!("{BLACK_ON_WHITE}{line}{RESET}\n")).collect()
+        let rows: Vec<Vec<char>> = self.lines.iter().map(|line| line.chars().collect()).collect();
+        let mut coloured = String::new();
+        for (y, row) in rows.iter().enumerate() {
+            let above = y.checked_sub(1).and_then(|above| rows.get(above));
+            let mut colours = "";
+            for (x, character) in row.iter().enumerate() {
+                let in_row = |row: Option<&Vec<char>>| row.and_then(|row| row.get(x)).copied().unwrap_or(' ');
+                let (character, needed) = filled(*character, in_row(above), in_row(rows.get(y + 1)));
+                if colours != needed {
+                    coloured.push_str(needed);
+                    colours = needed;
+                }
+                coloured.push(character);
+            }
+            coloured.push_str(RESET);
+            coloured.push('\n');
+        }
+        coloured
     }
 
     /// Without colours: white is drawn, as on a dark terminal.
@@ -94,6 +113,17 @@ impl Drawing {
             _ => '▀',
         };
         self.lines.iter().map(|line| line.chars().map(invert).chain(['\n']).collect::<String>()).collect()
+    }
+}
+
+/// A cell as a character with its colours. The blocks of many fonts leave gaps between cells, and backgrounds leave none: so the
+/// background has the colour that goes on in the neighbour (`docs/session/scan.py` measures it).
+fn filled(cell: char, above: char, below: char) -> (char, &'static str) {
+    match cell {
+        '█' => ('█', BLACK_ON_BLACK),
+        '▀' if matches!(above, '▄' | '█') => ('▄', WHITE_ON_BLACK),
+        '▄' if matches!(below, '▀' | '█') => ('▀', WHITE_ON_BLACK),
+        light => (light, BLACK_ON_WHITE),
     }
 }
 
@@ -203,6 +233,20 @@ mod tests {
         for line in drawing.coloured().lines() {
             assert!(line.starts_with(BLACK_ON_WHITE) && line.ends_with(RESET), "{line:?}");
         }
+        // In black and white it is the same picture.
+        let mut seen = String::new();
+        let mut is_inverse = false;
+        for part in drawing.coloured().split_inclusive('m') {
+            let (cells, colours) = part.split_once('\u{1b}').unwrap_or((part, ""));
+            let swapped = cells.chars().map(|cell| match (cell, is_inverse) {
+                ('▀', true) => '▄',
+                ('▄', true) => '▀',
+                (cell, _) => cell,
+            });
+            seen.extend(swapped);
+            is_inverse = format!("\u{1b}{colours}") == WHITE_ON_BLACK;
+        }
+        assert_eq!(seen, drawing.lines.iter().map(|line| format!("{line}\n")).collect::<String>());
         assert!(!drawing.plain().contains('\u{1b}'));
     }
 
