@@ -10,6 +10,7 @@
 //! | [`limit`] | what the machine could do at best, in the same units |
 //! | [`relay`] | relays that are started for a measurement |
 //! | [`slow_link`] | a link that is slow, in user space |
+//! | [`conversations`] | a book with many contacts and messages |
 //! | [`terminal`] | a program in a terminal without a window |
 //! | [`compare`] | two relays in turn |
 //! | [`outcome`], [`statistics`], [`schedule`], [`process`], [`progress`] | figures and how they are made |
@@ -19,6 +20,7 @@
 
 pub mod cli;
 pub mod compare;
+pub mod conversations;
 pub mod driver;
 pub mod limit;
 pub mod outcome;

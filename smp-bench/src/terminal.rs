@@ -120,6 +120,17 @@ impl Terminal {
         }
     }
 
+    /// Waits until the program writes more.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn read_more(&mut self) -> Result<()> {
+        match self.read_until(Instant::now() + PATIENCE)? {
+            true => Ok(()),
+            false => bail!("the program writes nothing"),
+        }
+    }
+
     /// Waits until the screen is as it should be.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// How long the opened agent is left alone before its memory is looked at.
 const SETTLE: Duration = Duration::from_secs(1);
 /// The agent's database in its data directory.
-const DATABASE: &str = "agent.sqlite3";
+pub(super) const DATABASE: &str = "agent.sqlite3";
 /// Rows that are inserted at once.
 const ROWS: usize = 500;
 
@@ -101,7 +101,7 @@ pub(super) async fn run(options: &Options, subject: &Subject) -> Result<Outcome>
 }
 
 /// Copies the only connection of an agent for each of these queues.
-async fn copy_connection(database: &Path, queues: &[Queue]) -> Result<()> {
+pub(super) async fn copy_connection(database: &Path, queues: &[Queue]) -> Result<()> {
     let mut db = SqliteConnectOptions::new().filename(database).connect().await?;
     sqlx::query("BEGIN").execute(&mut db).await?;
     let first: i64 = sqlx::query_scalar("SELECT max(id) FROM connections").fetch_one(&mut db).await?;

@@ -17,6 +17,7 @@ mod subject;
 mod subscribe;
 mod throughput;
 mod traffic;
+mod tui;
 
 use anyhow::Result;
 use clap::{Args, Command, FromArgMatches, Subcommand};
@@ -53,6 +54,8 @@ pub enum Scenario {
     AgentOpen(agent_open::Options),
     /// Many people who write to one bot of `smp daemon` at once: the time until each has its answer, memory
     Bot(bot::Options),
+    /// `smp tui` in a terminal, with many contacts and messages: its start, and how soon a key is answered
+    Tui(tui::Options),
 }
 
 impl Scenario {
@@ -103,6 +106,7 @@ impl Scenario {
             Self::Agent(options) => agent::run(options, subject).await,
             Self::AgentOpen(options) => agent_open::run(options, subject).await,
             Self::Bot(options) => bot::run(options, subject).await,
+            Self::Tui(options) => tui::run(options, subject).await,
         }
     }
 }

@@ -621,3 +621,31 @@ async fn nothing_that_a_key_asks_for_is_linear_in_the_messages() {
         assert!(many_steps <= &(few_steps + 20), "{few:?} {many:?}");
     }
 }
+
+#[tokio::test]
+async fn a_book_is_opened_without_a_look_at_its_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let mut pages = Vec::new();
+    for messages in [100, 20_000] {
+        let book = Book::open(&path, None, true).await.unwrap();
+        if book.by_name("bob").await.unwrap().is_none() {
+            book.add(1, Some("bob"), Status::Connected, None).await.unwrap();
+        }
+        let insert = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
+            INSERT INTO items (contact, ours, part, at, delivery, visible, typing, state) SELECT 1, 0, 0, n, 3, 1, 0, hex(zeroblob(200)) FROM numbers";
+        sqlx::query(insert).bind(messages).execute(&book.pool).await.unwrap();
+        book.clean().await.unwrap();
+        let (checked, done) = steps(&book, async || book.check(&path).await).await;
+        done.unwrap();
+        pages.push(checked);
+        book.close().await;
+    }
+    assert!(pages[1] <= pages[0] + 20, "{pages:?}");
+    // Contacts that are damaged are found all the same.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(3).position(|window| window == b"bob").unwrap() / 4096 * 4096;
+    bytes[at..at + 100].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(matches!(Book::open(&path, None, true).await, Err(BookError::Damaged { .. })));
+}
