@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::types::{
-    Chat, ChatError, ConnectionLinks, ConnectionPlan, Contact, ContactAddress, ContactRequest, Deletion,
-    ItemInChat, PendingConnection, Profile, ReactionInChat, User, UserInfo,
+    Chat, ChatError, ChatInfo, ConnectionLinks, ConnectionPlan, Contact, ContactAddress, ContactRequest,
+    Deletion, ItemInChat, PendingConnection, Profile, ReactionInChat, User, UserInfo,
 };
 
 /// An answer or an event.
@@ -90,6 +90,8 @@ pub enum Response {
     ApiChat { user: Box<User>, chat: Box<Chat> },
     /// A contact was deleted.
     ContactDeleted { user: Box<User>, contact: Box<Contact> },
+    /// All messages of a chat were deleted here.
+    ChatCleared { user: Box<User>, chat_info: ChatInfo },
     /// A connection that was not made yet was deleted.
     ContactConnectionDeleted { user: Box<User>, connection: PendingConnection },
     /// Somebody asks to connect.

@@ -53,13 +53,6 @@ pub struct ComposedMessage {
     pub mentions: Map<String, Value>,
 }
 
-/// A message with other words.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct UpdatedMessage {
-    msg_content: Value,
-}
-
 /// A way to delete an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteMode {
@@ -121,8 +114,8 @@ pub enum Command {
     DeleteAddress { user: Option<i64> },
     /// `/_address_settings`
     AddressSettings { user: i64, settings: AddressSettings },
-    /// `/auto_accept`: on or off, and the text for those who were let in.
-    AutoAccept { on: bool, reply: Option<String> },
+    /// `/auto_accept`: on or off, and the message for those who were let in.
+    AutoAccept { on: bool, reply: Option<Value> },
     /// `/_connect` without a link
     Invite { user: Option<i64> },
     /// `/_connect plan`
@@ -148,7 +141,7 @@ pub enum Command {
     /// `/chats`: at most so many.
     Chats { count: u32 },
     /// `/_get chats`: at most so many.
-    GetChats { user: i64, pending: bool, count: u32 },
+    GetChats { user: Option<i64>, pending: bool, count: u32 },
     /// `/_get chat`
     GetChat { chat: ChatRef, page: ChatPage },
     /// `/_read chat`
@@ -251,7 +244,7 @@ impl Command {
                 let (chat, item) = (rest.chat()?, rest.number()?);
                 let live = rest.flag("live")?.unwrap_or(false);
                 rest.expect("json")?;
-                Self::Update { chat, item, live, content: rest.json::<UpdatedMessage>()?.msg_content }
+                Self::Update { chat, item, live, content: updated(rest.json()?) }
             }
             "/_delete" => Self::delete(rest)?,
             "/_reaction" => {
@@ -271,6 +264,9 @@ impl Command {
                 count => Self::Chats { count: count.parse().map_err(|_| expected("a number of chats"))? },
             },
             "/_get" => Self::get(rest)?,
+            "/_clear" if rest.take("chat") => {
+                Self::DeleteChat { chat: rest.chat()?, messages_only: true, notify: false }
+            }
             "/_read" if rest.take("chat") => {
                 let chat = rest.chat()?;
                 rest.take_all();
@@ -301,7 +297,13 @@ impl Command {
         rest.flag("incognito")?;
         let reply = match rest.take_all() {
             "" => None,
-            text => Some(text.strip_prefix("text ").unwrap_or(text).to_owned()),
+            rest => match rest.strip_prefix("json ") {
+                Some(content) => Some(Reader::new(content).json()?),
+                None => {
+                    let text = rest.strip_prefix("text ").unwrap_or(rest);
+                    Some(serde_json::json!({ "type": "text", "text": text }))
+                }
+            },
         };
         Ok(Self::AutoAccept { on, reply })
     }
@@ -359,7 +361,8 @@ impl Command {
 
     fn get(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
         if rest.take("chats") {
-            let user = rest.number()?;
+            // An older interface names no user.
+            let user = if rest.is_number() { Some(rest.number()?) } else { None };
             let pending = rest.flag("pcc")?.unwrap_or(false);
             let mut count = PAGE;
             // The times of a page are not looked at: all chats are newer than none.
@@ -389,6 +392,11 @@ impl Command {
         let search = (!search.is_empty()).then(|| search.to_owned());
         Ok(Self::GetChat { chat, page: ChatPage { page, count, search } })
     }
+}
+
+/// The content of a message with other words. An older interface has nothing around it.
+fn updated(mut message: Value) -> Value {
+    message.get_mut("msgContent").map(Value::take).unwrap_or(message)
 }
 
 /// Settings of an address. An older interface has the reply within what is accepted.

@@ -109,6 +109,23 @@ fn pages_changes_and_links_are_read() {
 }
 
 #[test]
+fn older_spellings_are_understood() {
+    let text = r#"/_update item @3 5 json {"type":"text","text":"a"}"#;
+    let newer = r#"/_update item @3 5 json {"msgContent":{"type":"text","text":"a"},"mentions":{}}"#;
+    assert_eq!(parsed(text), parsed(newer));
+    assert_eq!(parsed("/_get chats pcc=off"), Command::GetChats { user: None, pending: false, count: PAGE });
+    let reply = Some(json!({ "type": "text", "text": "hi you" }));
+    for text in [
+        "/auto_accept on hi you",
+        "/auto_accept on text hi you",
+        r#"/auto_accept on json {"type":"text","text":"hi you"}"#,
+    ] {
+        assert_eq!(parsed(text), Command::AutoAccept { on: true, reply: reply.clone() });
+    }
+    assert_eq!(parsed("/_clear chat @3"), parsed("/_delete @3 messages notify=off"));
+}
+
+#[test]
 fn an_unknown_command_is_answered_as_by_the_app() {
     for text in ["", "/nonsense", "/_get", "hello"] {
         assert_eq!(Command::parse(text).unwrap_err().to_string(), "Failed reading: empty", "{text}");

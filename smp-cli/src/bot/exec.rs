@@ -23,10 +23,9 @@ pub(super) async fn run(
     command: &str,
     contact: &Contact,
     kept: &KeptItem,
+    text: &str,
     limits: &Limits,
 ) -> anyhow::Result<String> {
-    let text = kept.item.container().and_then(|container| container.content.text.clone());
-    let text = text.or_else(|| kept.item.line().map(|line| line.text)).unwrap_or_default();
     let mut child = Command::new("sh")
         .args(["-c", command])
         // Secrets of ours are not for it.
@@ -44,7 +43,7 @@ pub(super) async fn run(
         .spawn()
         .context("the command cannot be started")?;
     let group = Group(child.id().and_then(|id| i32::try_from(id).ok()));
-    let answer = tokio::time::timeout(limits.time, converse(&mut child, &text, limits.output)).await;
+    let answer = tokio::time::timeout(limits.time, converse(&mut child, text, limits.output)).await;
     drop(group);
     match answer {
         Ok(answer) => answer,

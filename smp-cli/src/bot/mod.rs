@@ -1,11 +1,15 @@
-//! `smp bot`: a bot that is a command. Each message runs it once, and what it writes is the answer.
+//! `smp bot`: a bot that is a command, or a server of this machine. Each message goes to it once, and what comes back is the answer.
 //!
 //! Messages come from the book's feed, and are taken from it when their commands have ended and their answers are handed over: a message
 //! whose command was interrupted by a kill runs it again, and one that was answered is not answered twice.
 
 mod exec;
+mod receiver;
+mod signature;
+mod webhook;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
@@ -14,6 +18,9 @@ use smp_crypto::hash::sha256;
 use smp_protocol::chat::SharedMessageId;
 
 use self::exec::Limits;
+use self::receiver::Receiver;
+use self::signature::Secret;
+use self::webhook::{NotPosted, Webhook};
 use crate::args::BotCommandArgs;
 use crate::commands::{Stop, Tidy, explain};
 use crate::exit::Exit;
@@ -21,6 +28,8 @@ use crate::output::Output;
 use crate::session::{Identity, Session};
 use crate::text::unix_millis;
 
+/// Longest pause before a server that is away is asked again.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Messages that are taken from the feed together.
 const PAGE: u32 = 64;
 
@@ -35,8 +44,35 @@ pub(crate) async fn run(
     let identity = follow.identity();
     let mut grows = identity.book().feed_grows();
     identity.book().feed();
-    output.note("serving", json!({ "exec": args.exec }), "Answering messages; Ctrl-C or SIGTERM ends it.");
-    let bot = Bot { args: &args, identity: &identity, output };
+    let (mind, receiver) = match (&args.exec, &args.webhook, &args.webhook_secret_file) {
+        (Some(command), ..) => (Mind::Command(command.clone()), None),
+        (None, Some(url), Some(file)) => {
+            let receiver = match args.webhook_listen {
+                Some(address) => {
+                    Some(Receiver::open(address, identity.clone(), Secret::of_file(file)?).await?)
+                }
+                None => None,
+            };
+            (Mind::Server(Webhook::new(url, Secret::of_file(file)?)?), receiver)
+        }
+        _ => anyhow::bail!(
+            "Say what answers: --exec COMMAND, or --webhook URL with --webhook-secret-file FILE"
+        ),
+    };
+    let listens = receiver.as_ref().map(Receiver::address).transpose()?.map(|address| address.to_string());
+    let sentence = "Answering messages; Ctrl-C or SIGTERM ends it.";
+    output.note(
+        "serving",
+        json!({ "exec": args.exec, "webhook": args.webhook, "listens": listens }),
+        sentence,
+    );
+    let listening = async {
+        match receiver {
+            Some(receiver) => receiver.serve().await,
+            None => std::future::pending().await,
+        }
+    };
+    let bot = Bot { args: &args, mind, identity: &identity, output };
     let answering = async {
         let mut told = 0;
         loop {
@@ -59,12 +95,20 @@ pub(crate) async fn run(
     tokio::select! {
         ended = answering => ended,
         ended = receiving => ended,
+        () = listening => Ok(Exit::FAILED),
         () = stop.wait() => Ok(Exit::DONE),
     }
 }
 
+/// The thing that knows the answers.
+enum Mind {
+    Command(String),
+    Server(Webhook),
+}
+
 struct Bot<'a> {
     args: &'a BotCommandArgs,
+    mind: Mind,
     identity: &'a Identity,
     output: &'a Output,
 }
@@ -98,17 +142,52 @@ impl Bot<'_> {
         Ok(())
     }
 
+    /// The answer to a message; empty if there is none.
+    async fn think(&self, contact: &Contact, kept: &KeptItem) -> anyhow::Result<String> {
+        let text = kept.item.container().and_then(|container| container.content.text.clone());
+        let text = text.or_else(|| kept.item.line().map(|line| line.text)).unwrap_or_default();
+        match &self.mind {
+            Mind::Command(command) => {
+                let output = usize::try_from(self.args.max_output).unwrap_or(usize::MAX);
+                let limits = Limits { time: self.args.timeout, output };
+                exec::run(command, contact, kept, &text, &limits).await
+            }
+            Mind::Server(webhook) => self.ask(webhook, contact, kept, &text).await,
+        }
+    }
+
+    /// Posts a message until the server takes it or refuses it.
+    async fn ask(
+        &self,
+        webhook: &Webhook,
+        contact: &Contact,
+        kept: &KeptItem,
+        text: &str,
+    ) -> anyhow::Result<String> {
+        let mut pause = Duration::from_secs(1);
+        loop {
+            match webhook.post(contact, kept, text, self.args.timeout).await {
+                Ok(reply) => return Ok(reply),
+                Err(NotPosted::Refused(status)) => anyhow::bail!("the server answered {status}"),
+                Err(NotPosted::Later(error)) => {
+                    let seconds = pause.as_secs();
+                    let fields = json!({ "contact": contact.name, "item": kept.number, "seconds": seconds });
+                    let sentence = format!("The server is asked again in {seconds} s: {error:#}");
+                    self.output.note("asked_later", fields, &sentence);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
+            }
+        }
+    }
+
     async fn answer(&self, contact: &Contact, kept: &KeptItem) -> anyhow::Result<()> {
         let id = answer_id(contact, kept);
         if self.identity.book().has_own(contact, &id).await? {
             return Ok(());
         }
-        let limits = Limits {
-            time: self.args.timeout,
-            output: usize::try_from(self.args.max_output).unwrap_or(usize::MAX),
-        };
         let fields = json!({ "contact": contact.name, "item": kept.number });
-        let text = match exec::run(&self.args.exec, contact, kept, &limits).await {
+        let text = match self.think(contact, kept).await {
             Ok(text) => text,
             Err(error) => {
                 let sentence = format!("No answer to message {} of {}: {error:#}", kept.number, contact.name);

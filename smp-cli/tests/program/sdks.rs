@@ -4,12 +4,16 @@
 //! They are installed into `target/bots`. Where a tool or the network is missing, a test says so and passes, unless `SMP_TEST_BOTS=required`; those of
 //! crates.io are compiled with it only.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
+
+use crate::bot_command::serve;
 use crate::bots::Daemon;
-use crate::common::{Person, TestRelay};
+use crate::common::{Listener, Person, TestRelay};
 
 /// The variable that has all of them tried.
 const WANTED: &str = "SMP_TEST_BOTS";
@@ -60,8 +64,23 @@ impl Drop for Bot {
     }
 }
 
+/// Waits for a message that ends like this.
+fn see(listener: &mut Listener, end: &str) {
+    while !listener.until("message")["text"].as_str().unwrap().ends_with(end) {}
+}
+
 /// Alice talks with the bot, then both the bot and the daemon are killed, and she goes on.
 fn echoes(sdk: &str, ready: Result<(), String>, bot: impl Fn() -> Command) {
+    echoes_and(sdk, ready, bot, |_, _, _| {});
+}
+
+/// The same, and then something more with the port of the daemon, alice, and what she sees.
+fn echoes_and(
+    sdk: &str,
+    ready: Result<(), String>,
+    bot: impl Fn() -> Command,
+    more: impl FnOnce(&str, &Person, &mut Listener),
+) {
     if let Err(reason) = ready {
         assert!(std::env::var_os(WANTED).is_none(), "{sdk}: {reason}");
         eprintln!("{sdk} cannot be installed here, and is not tried: {reason}");
@@ -75,21 +94,20 @@ fn echoes(sdk: &str, ready: Result<(), String>, bot: impl Fn() -> Command) {
     let running = Bot::start(&mut bot(), daemon.port());
     alice.ok(&["join", "--timeout", "120", &running.address]);
     let mut listener = alice.listen();
-    let mut answered = |text: &str| {
-        let wanted = format!("echo {text}");
-        while !listener.until("message")["text"].as_str().unwrap().ends_with(&wanted) {}
-    };
+    let answered = |listener: &mut Listener, text: &str| see(listener, &format!("echo {text}"));
     alice.ok(&["send", "--timeout", "60", "Echo Bot", "one"]);
-    answered("one");
+    answered(&mut listener, "one");
     // The bot is away, and what comes waits for it.
     drop(running);
     alice.ok(&["send", "--timeout", "60", "--receipt", "Echo Bot", "two"]);
     daemon.kill();
     alice.ok(&["send", "--timeout", "60", "Echo Bot", "three"]);
     let daemon = Daemon::start(&owner, &[]);
-    let _running = Bot::start(&mut bot(), daemon.port());
-    answered("two");
-    answered("three");
+    let running = Bot::start(&mut bot(), daemon.port());
+    answered(&mut listener, "two");
+    answered(&mut listener, "three");
+    drop(running);
+    more(daemon.port(), &alice, &mut listener);
 }
 
 #[test]
@@ -97,7 +115,7 @@ fn of_npm() {
     let place = installed().join("npm");
     let copy = || -> std::io::Result<()> {
         std::fs::create_dir_all(&place)?;
-        for file in ["package.json", "echo.mjs"] {
+        for file in ["package.json", "echo.mjs", "bridge.mjs"] {
             std::fs::copy(sources().join("npm").join(file), place.join(file))?;
         }
         Ok(())
@@ -105,11 +123,28 @@ fn of_npm() {
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline"]).current_dir(&place);
     let ready = copy().map_err(|error| error.to_string()).and_then(|()| install(&mut [npm]));
-    echoes("simplex-chat of npm", ready, || {
+    let node = |script: &str| {
         let mut node = Command::new("node");
-        node.arg("echo.mjs").current_dir(&place);
+        node.arg(script).current_dir(&place);
         node
-    });
+    };
+    // A bridge of one conversation to a webhook.
+    let bridge = |port: &str, alice: &Person, listener: &mut Listener| {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let mut bridge = node("bridge.mjs");
+        bridge.envs([("CONTACT", "alice"), ("WEBHOOK_URL", &url), ("LISTEN_PORT", "0")]);
+        let bridge = Bot::start(&mut bridge, port);
+        alice.ok(&["send", "--timeout", "60", "Echo Bot", "over the bridge"]);
+        let (_, posted) = serve(&server, "200 OK", "{}");
+        assert_eq!(serde_json::from_str::<Value>(&posted).unwrap()["text"], "over the bridge");
+        let mut stream = TcpStream::connect(&bridge.address).unwrap();
+        let body = r#"{"text":"and back","username":"matrix"}"#;
+        let length = body.len();
+        write!(stream, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+        see(listener, "matrix: and back");
+    };
+    echoes_and("simplex-chat of npm", ready, || node("echo.mjs"), bridge);
 }
 
 #[test]
@@ -121,11 +156,19 @@ fn of_pypi() {
     pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
     pip.arg(sources().join("python/requirements.txt"));
     let ready = install(&mut [environment, pip]);
-    echoes("simplex-chat-py of PyPI", ready, || {
+    let python = |script: &str| {
         let mut python = Command::new(place.join("bin/python"));
-        python.arg(sources().join("python/echo.py"));
+        python.arg(sources().join("python").join(script));
         python
-    });
+    };
+    // A job says how it has ended.
+    let notify = |port: &str, _: &Person, listener: &mut Listener| {
+        let mut notify = python("notify.py");
+        notify.args(["alice", "the tests have failed"]).env("BOT_PORT", port);
+        assert!(notify.status().unwrap().success());
+        see(listener, "the tests have failed");
+    };
+    echoes_and("simplex-chat-py of PyPI", ready, || python("echo.py"), notify);
 }
 
 /// Both at once: they share most of what is compiled.

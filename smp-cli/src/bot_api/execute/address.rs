@@ -1,7 +1,7 @@
 //! The contact address and its settings.
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::Value;
 use smp_agent::{ConnectionSummary, ShortLinkScheme};
 use smp_bot::Response;
 use smp_bot::types::{AddressSettings, AutoAccept, ChatError, ConnectionLinks, ContactAddress, StoreError};
@@ -62,11 +62,11 @@ impl Desk {
         Ok(Response::UserContactLinkDeleted { user: self.user() })
     }
 
-    pub(super) async fn auto_accept(&self, on: bool, reply: Option<String>) -> Outcome {
+    pub(super) async fn auto_accept(&self, on: bool, reply: Option<Value>) -> Outcome {
         let settings = AddressSettings {
             business_address: false,
             auto_accept: on.then(AutoAccept::default),
-            auto_reply: reply.map(|text| json!({ "type": "text", "text": text })),
+            auto_reply: reply,
         };
         self.set_address(settings).await
     }

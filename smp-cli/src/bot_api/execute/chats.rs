@@ -102,7 +102,8 @@ impl Desk {
         let contact = self.contact_of(chat).await?;
         if messages_only {
             self.identity().book().forget_conversation(&contact).await?;
-            return Ok(Response::CmdOk { user: Some(self.user()) });
+            let chat_info = self.chat_info(&contact).await?;
+            return Ok(Response::ChatCleared { user: self.user(), chat_info });
         }
         let user = self.user();
         let response = match contact.status {

@@ -53,7 +53,7 @@ impl Desk {
             }
             Command::Chats { count } => Ok(Response::Chats { chats: self.chats(count, false).await? }),
             Command::GetChats { user, pending, count } => {
-                self.require_user(Some(user))?;
+                self.require_user(user)?;
                 Ok(Response::ApiChats { user: self.user(), chats: self.chats(count, pending).await? })
             }
             Command::GetChat { chat, page } => self.chat(&chat, &page).await,
