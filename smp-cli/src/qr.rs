@@ -82,19 +82,30 @@ impl Drawing {
         &self.lines
     }
 
+    /// The cells, row by row, each with its colours.
+    pub(crate) fn cells(&self) -> Vec<Vec<(char, Colours)>> {
+        let rows: Vec<Vec<char>> = self.lines.iter().map(|line| line.chars().collect()).collect();
+        let at = |row: Option<usize>, x: usize| {
+            row.and_then(|row| rows.get(row)).and_then(|row| row.get(x)).copied().unwrap_or(' ')
+        };
+        let cells = |(y, row): (usize, &Vec<char>)| {
+            let cell = |(x, character): (usize, &char)| {
+                filled(*character, at(y.checked_sub(1), x), at(y.checked_add(1), x))
+            };
+            row.iter().enumerate().map(cell).collect()
+        };
+        rows.iter().enumerate().map(cells).collect()
+    }
+
     /// Black on white, whatever the colours of the terminal are.
     pub(crate) fn coloured(&self) -> String {
-        let rows: Vec<Vec<char>> = self.lines.iter().map(|line| line.chars().collect()).collect();
         let mut coloured = String::new();
-        for (y, row) in rows.iter().enumerate() {
-            let above = y.checked_sub(1).and_then(|above| rows.get(above));
-            let mut colours = "";
-            for (x, character) in row.iter().enumerate() {
-                let in_row = |row: Option<&Vec<char>>| row.and_then(|row| row.get(x)).copied().unwrap_or(' ');
-                let (character, needed) = filled(*character, in_row(above), in_row(rows.get(y + 1)));
-                if colours != needed {
-                    coloured.push_str(needed);
-                    colours = needed;
+        for row in self.cells() {
+            let mut colours = None;
+            for (character, needed) in row {
+                if colours != Some(needed) {
+                    coloured.push_str(needed.code());
+                    colours = Some(needed);
                 }
                 coloured.push(character);
             }
@@ -118,12 +129,31 @@ impl Drawing {
 
 /// A cell as a character with its colours. The blocks of many fonts leave gaps between cells, and backgrounds leave none: so the
 /// background has the colour that goes on in the neighbour (`docs/session/scan.py` measures it).
-fn filled(cell: char, above: char, below: char) -> (char, &'static str) {
+fn filled(cell: char, above: char, below: char) -> (char, Colours) {
     match cell {
-        '█' => ('█', BLACK_ON_BLACK),
-        '▀' if matches!(above, '▄' | '█') => ('▄', WHITE_ON_BLACK),
-        '▄' if matches!(below, '▀' | '█') => ('▀', WHITE_ON_BLACK),
-        light => (light, BLACK_ON_WHITE),
+        '█' => ('█', Colours::BlackOnBlack),
+        '▀' if matches!(above, '▄' | '█') => ('▄', Colours::WhiteOnBlack),
+        '▄' if matches!(below, '▀' | '█') => ('▀', Colours::WhiteOnBlack),
+        light => (light, Colours::BlackOnWhite),
+    }
+}
+
+/// The colours of a cell: of its character, and of what is behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colours {
+    BlackOnWhite,
+    WhiteOnBlack,
+    BlackOnBlack,
+}
+
+impl Colours {
+    /// The sequence that a terminal understands.
+    fn code(self) -> &'static str {
+        match self {
+            Self::BlackOnWhite => BLACK_ON_WHITE,
+            Self::WhiteOnBlack => WHITE_ON_BLACK,
+            Self::BlackOnBlack => BLACK_ON_BLACK,
+        }
     }
 }
 

@@ -3,19 +3,20 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use smp_chat::visible;
 
 use super::paragraph;
-use crate::qr::Drawing;
+use crate::qr::{Colours, Drawing};
 use crate::tui::wrap::wrap;
 
 /// Columns of a text beside a code, at least.
 const BESIDE: u16 = 24;
 /// Rows of a text below a code, at least.
 const BELOW: u16 = 8;
-/// Black on white by numbers of the palette that no theme changes: many scanners read no inverted code.
-const BLACK_ON_WHITE: Style = Style::new().fg(Color::Indexed(16)).bg(Color::Indexed(231));
+/// By numbers of the palette that no theme changes: many scanners read no inverted code.
+const BLACK: Color = Color::Indexed(16);
+const WHITE: Color = Color::Indexed(231);
 
 pub(super) fn draw(
     name: &str,
@@ -56,13 +57,24 @@ pub(super) fn draw(
     let place = rest.unwrap_or(area);
     paragraph(&wrap(&text, place.width.into()), place, frame);
     let Some(drawing) = drawing.filter(|_| rest.is_some()) else { return };
-    let plain = drawing.plain();
-    let (lines, style): (Vec<&str>, Style) = match colours {
-        true => (drawing.lines().iter().map(String::as_str).collect(), BLACK_ON_WHITE),
-        false => (plain.lines().collect(), Style::new()),
+    let lines: Vec<Line<'static>> = match colours {
+        true => drawing.cells().into_iter().map(coloured).collect(),
+        false => drawing.plain().lines().map(|line| Line::raw(line.to_owned())).collect(),
     };
     let width = u16::try_from(drawing.columns()).unwrap_or(u16::MAX);
     for (line, y) in lines.into_iter().zip(area.y..) {
-        frame.render_widget(Line::styled(line, style), Rect { y, height: 1, width, ..area });
+        frame.render_widget(line, Rect { y, height: 1, width, ..area });
     }
+}
+
+fn coloured(row: Vec<(char, Colours)>) -> Line<'static> {
+    let cell = |(character, colours): (char, Colours)| {
+        let (front, back) = match colours {
+            Colours::BlackOnWhite => (BLACK, WHITE),
+            Colours::WhiteOnBlack => (WHITE, BLACK),
+            Colours::BlackOnBlack => (BLACK, BLACK),
+        };
+        Span::styled(character.to_string(), Style::new().fg(front).bg(back))
+    };
+    Line::from_iter(row.into_iter().map(cell))
 }
