@@ -12,7 +12,7 @@ use smp_transport::{
 };
 use time::OffsetDateTime;
 
-use crate::config::{CONFIG_FILE, Config, ConfigError, parse_password, template};
+use crate::config::{CONFIG_FILE, Config, ConfigError, DatabaseUrl, parse_password, template};
 
 /// Characters of a generated password: letters and digits that are not mistaken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -31,6 +31,8 @@ pub struct Options {
     pub port: u16,
     /// The password that clients need to create queues, if any.
     pub password: Option<String>,
+    /// The database of PostgreSQL, if queues and messages are to be in one.
+    pub database: Option<DatabaseUrl>,
 }
 
 /// A relay that was set up.
@@ -105,7 +107,8 @@ pub fn create(
     let authority = CertificateAuthority::generate(KeyAlgorithm::Ed25519, now, rng);
     let identity = authority.issue(&certificate_name(&name), KeyAlgorithm::Ed25519, now, rng)?;
     files::create(&config.identity.path, &authority, &identity)?;
-    let text = template(&options.hosts, options.port, options.password.as_deref());
+    let database = options.database.as_ref().map(DatabaseUrl::expose);
+    let text = template(&options.hosts, options.port, options.password.as_deref(), database);
     // It may hold the password.
     durable::write_new(&path, text.as_bytes()).map_err(|error| InitError::Write(path.clone(), error))?;
     Ok(Created {
@@ -135,6 +138,7 @@ mod tests {
             hosts: vec!["relay.example".parse().unwrap()],
             port: 5223,
             password: Some("s3cret".to_owned()),
+            database: None,
         }
     }
 

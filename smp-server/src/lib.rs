@@ -23,6 +23,7 @@
 //! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.
+//! * `migrate` copies a store into another database.
 //! * [`import`] takes over a relay of the reference implementation.
 //! * `page` shows people what this relay is, in their browsers.
 //!
@@ -73,6 +74,8 @@ mod listener;
 mod load;
 mod maintenance;
 mod metrics;
+#[cfg(feature = "postgres")]
+pub mod migrate;
 mod node;
 mod operator;
 mod page;

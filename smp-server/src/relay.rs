@@ -1,5 +1,7 @@
 //! `Relay`: the start and the stop of a relay, put together from its parts.
 
+mod stores;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -10,7 +12,6 @@ use std::{
 use smp_protocol::address::RelayAddress;
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
-    durable,
     identity::{ChainError, IdentityError, RelayIdentity, files},
     surroundings::Surroundings,
 };
@@ -20,7 +21,7 @@ use crate::{
     admission::{Bounds, Places},
     advice,
     clock::Clock,
-    config::{Config, ConfigError, Durability},
+    config::{Config, ConfigError, StoreKind},
     control::{self, Control, Question, QueueAnswer},
     listener::{BindError, Connections, bind, listen},
     maintenance::{keep_notifications, keep_time, restore_notifications, restore_time, sweep, watch_time},
@@ -28,16 +29,13 @@ use crate::{
     node::Node,
     operator::{Observer, carry_out},
     page::{self, PageTls, PageTlsError, Site},
-    served,
     session::{self, Acceptor},
-    store::{
-        DiskDurability, Maintenance as _, MemoryStore, OpenError, Presence, SqliteConfig, SqliteStore, Store,
-        StoreError,
-    },
+    store::{OpenError, Store, StoreError},
 };
 
-/// Name of the database in the directory of the store.
-pub(crate) const DATABASE: &str = "smp-server.sqlite";
+pub(crate) use stores::{DATABASE, sqlite_config};
+#[cfg(feature = "postgres")]
+pub(crate) use stores::{postgres_config, presence};
 
 /// How long an operator waits for an order to be carried out. It goes on after that.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -122,7 +120,12 @@ impl Relay {
         let acceptor = RelayAcceptor::new(&identity, acceptor_settings(&config, &surroundings))?;
         let page_tls = PageTls::new(page::load_tls(&config.page)?);
         page_tls.warn(seconds(&clock));
-        // Listening first: a second process on the same port does not touch the store.
+        // A standby that waits for the database must not look as if it served.
+        let store = match config.store.kind {
+            StoreKind::Postgres => Some(stores::open(&config, &surroundings).await?),
+            StoreKind::Sqlite | StoreKind::Memory => None,
+        };
+        // Otherwise listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
         let page = bind(config.page.listen.as_slice())?.pop();
         let page_addr = page.as_ref().and_then(|page| page.local_addr().ok());
@@ -135,7 +138,10 @@ impl Relay {
             }
             None => None,
         };
-        let store = open_store(&config, &surroundings).await?;
+        let store = match store {
+            Some(store) => store,
+            None => stores::open(&config, &surroundings).await?,
+        };
         if let Err(error) = restore_time(&clock, store.as_ref()).await {
             tracing::warn!("cannot note the time: {error}");
         }
@@ -404,75 +410,6 @@ pub(crate) fn acceptor_settings(config: &Config, surroundings: &Surroundings) ->
         handshake_timeout: config.limits.handshake_timeout,
         block_timeout: config.limits.block_timeout,
     }
-}
-
-async fn open_store(config: &Config, surroundings: &Surroundings) -> Result<Arc<dyn Store>, StartError> {
-    let Some(sqlite) = sqlite_config(config) else {
-        return Ok(Arc::new(MemoryStore::new(config.queues.quota as usize)));
-    };
-    let identity = &config.identity.path;
-    let noted =
-        served::read(identity).map_err(|error| StartError::Note(identity.join(served::NOTE), error))?;
-    let presence = match (&noted, config.store.accept_loss) {
-        (_, true) => Presence::AcceptLoss,
-        (Some(_), false) => Presence::Required,
-        (None, false) => Presence::MayBeNew,
-    };
-    let path = &config.store.path;
-    // A directory that should be mounted is not made in its place.
-    if presence != Presence::Required {
-        durable::make_dir(path).map_err(|error| StartError::Directory(path.clone(), error))?;
-    }
-    let file = sqlite.path.clone();
-    let sqlite = SqliteConfig { presence, surroundings: surroundings.clone(), ..sqlite };
-    let store = SqliteStore::open(sqlite).await?;
-    if let Some(noted) = &noted
-        && served::is_whole(noted)
-        && noted != store.id()
-        && presence != Presence::AcceptLoss
-    {
-        store.close().await.map_err(|error| OpenError::of_store(&file, &error))?;
-        return Err(OpenError::OtherStore { path: file }.into());
-    }
-    if noted.as_deref() != Some(store.id())
-        && let Err(error) = served::write(identity, store.id())
-    {
-        tracing::warn!(
-            "cannot write {}: {error}; should the store be missing at a later start, it will be taken for a new one",
-            identity.join(served::NOTE).display()
-        );
-    }
-    let counts = store.counts();
-    tracing::info!(
-        "the store {} has {} queues and {} messages",
-        file.display(),
-        counts.queues,
-        counts.messages
-    );
-    Ok(Arc::new(store))
-}
-
-/// The database of a relay; `None` if it keeps everything in memory.
-pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
-    let settings = &config.store;
-    let durability = match settings.effective_durability() {
-        Durability::Memory => return None,
-        Durability::Fsync => DiskDurability::Fsync,
-        Durability::Os => DiskDurability::Os,
-    };
-    Some(SqliteConfig {
-        durability,
-        quota: config.queues.quota as usize,
-        queue_cache_bytes: settings.queue_cache_mib << 20,
-        body_cache_bytes: settings.body_cache_mib << 20,
-        pending_bytes: settings.pending_mib << 20,
-        ack_wait: settings.ack_wait,
-        readers: settings.readers,
-        reserve_bytes: settings.reserve_mib << 20,
-        min_free_bytes: config.limits.min_free_disk_mib << 20,
-        overwrite_deleted: settings.overwrite_deleted,
-        ..SqliteConfig::new(settings.path.join(DATABASE))
-    })
 }
 
 #[cfg(test)]

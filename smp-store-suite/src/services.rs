@@ -60,6 +60,19 @@ pub async fn are_known_by_their_certificate(store: &dyn Store) {
     ));
 }
 
+pub async fn are_listed(store: &dyn Store) {
+    for number in [3, 1, 2] {
+        let role = if number == 2 { ServiceRole::Notifier } else { ServiceRole::Messaging };
+        store.service(service(number, role)).await.unwrap();
+    }
+    let listed = store.services().await.unwrap();
+    assert_eq!(
+        listed.iter().map(|service| service.id.clone()).collect::<Vec<_>>(),
+        [1, 2, 3].map(|n| id(n, 4))
+    );
+    assert_eq!(listed[1], service(2, ServiceRole::Notifier));
+}
+
 pub async fn count_their_queues(store: &dyn Store) {
     let service_id = store.service(service(1, ServiceRole::Messaging)).await.unwrap();
     let notifier_service = store.service(service(2, ServiceRole::Notifier)).await.unwrap();

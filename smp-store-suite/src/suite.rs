@@ -38,7 +38,7 @@ macro_rules! conformance_suite {
                     are_acknowledged_by_the_id_of_the_first, fill_a_queue_until_it_is_drained,
                     expire_before_the_next_is_added, are_refused_by_inactive_queues, are_counted_and_shown,
                     need_a_queue, can_be_restored, waiting_for_the_disk_outlive_their_queue, of_full_size_are_kept;
-                services: are_known_by_their_certificate, count_their_queues, count_their_notifiers,
+                services: are_known_by_their_certificate, are_listed, count_their_queues, count_their_notifiers,
                     list_their_queues;
                 sweeps: remove_old_messages_everywhere, work_in_steps, leave_quota_markers, delete_idle_queues;
             }

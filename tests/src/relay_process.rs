@@ -9,6 +9,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, ensure};
 use smp_protocol::address::RelayAddress;
 use smp_server::Relay;
+use smp_server::config::{DatabaseUrl, StoreKind};
 use smp_server::init::local;
 use smp_transport::surroundings::Surroundings;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
@@ -20,12 +21,16 @@ pub const CHILD_TEST: &str = "relay_process";
 /// Tells the child where the relay's directory is.
 const DIR_VARIABLE: &str = "SMP_TEST_RELAY_DIR";
 
+/// Tells the child which database of PostgreSQL has its queues, if one has.
+const DATABASE_VARIABLE: &str = "SMP_TEST_RELAY_DATABASE";
+
 /// Printed by the child once it listens.
 const READY: &str = "the relay listens";
 
 /// A relay that keeps its directory, port and identity over restarts.
 pub struct RelayProcess {
     dir: PathBuf,
+    database: Option<String>,
     address: RelayAddress,
     child: Option<Child>,
     /// Held open: the test program writes to it after a minute, and would end if nobody could read.
@@ -38,8 +43,17 @@ impl RelayProcess {
     /// # Errors
     /// If a file or process cannot be made.
     pub async fn create(dir: &Path) -> anyhow::Result<Self> {
+        Self::create_in(dir, None).await
+    }
+
+    /// As [`create`](Self::create), with its queues in a database of PostgreSQL, if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_in(dir: &Path, database: Option<String>) -> anyhow::Result<Self> {
         let created = local::standalone(dir, &Surroundings::machine())?;
-        let mut relay = Self { dir: dir.to_owned(), address: created.address, child: None, output: None };
+        let mut relay =
+            Self { dir: dir.to_owned(), database, address: created.address, child: None, output: None };
         relay.start().await?;
         Ok(relay)
     }
@@ -57,6 +71,7 @@ impl RelayProcess {
         let mut child = Command::new(std::env::current_exe()?)
             .args([CHILD_TEST, "--exact", "--nocapture"])
             .env(DIR_VARIABLE, &self.dir)
+            .envs(self.database.iter().map(|database| (DATABASE_VARIABLE, database)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -93,7 +108,12 @@ impl RelayProcess {
 /// If the relay cannot be started.
 pub async fn serve_if_child() -> anyhow::Result<()> {
     let Some(dir) = std::env::var_os(DIR_VARIABLE) else { return Ok(()) };
-    let relay = Relay::start(local::settings(Path::new(&dir))?).await?;
+    let mut settings = local::settings(Path::new(&dir))?;
+    if let Ok(database) = std::env::var(DATABASE_VARIABLE) {
+        settings.store.kind = StoreKind::Postgres;
+        settings.store.url = Some(DatabaseUrl::new(&database).map_err(anyhow::Error::msg)?);
+    }
+    let relay = Relay::start(settings).await?;
     println!("{READY}");
     let mut byte = [0_u8];
     while tokio::io::stdin().read(&mut byte).await.is_ok_and(|length| length > 0) {}

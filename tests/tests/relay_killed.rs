@@ -11,6 +11,7 @@
     reason = "tests are programs of their own, with the time and chance of this machine"
 )]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use rand::RngExt as _;
 use smp_agent::{Agent, AgentConfig, ConnectionId, Event, Events};
+use smp_store_suite::cluster::Cluster;
 use smp_tests::kills;
 use smp_tests::relay_process::{RelayProcess, serve_if_child};
 use tokio::sync::{Semaphore, mpsc};
@@ -44,21 +46,47 @@ async fn relay_process() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
-    let (kills, mut rng) = (kills::count(KILLS)?, kills::rng()?);
     let folder = tempfile::tempdir()?;
-    let mut relay = RelayProcess::create(&folder.path().join("relay")).await?;
+    let relay = RelayProcess::create(&folder.path().join("relay")).await?;
+    kill_under_load(folder.path(), relay, None).await
+}
 
-    let alice = open(folder.path().join("alice"), &relay).await?;
-    let bob = open(folder.path().join("bob"), &relay).await?;
+/// The database is killed too, every fourth time.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_got_ok_in_postgresql_is_delivered_once_and_in_order() -> anyhow::Result<()> {
+    let Some(cluster) = Cluster::start(&[]) else { return Ok(()) };
+    let database = cluster.database().await;
+    let folder = tempfile::tempdir()?;
+    let relay = RelayProcess::create_in(&folder.path().join("relay"), Some(database)).await?;
+    kill_under_load(folder.path(), relay, Some(cluster)).await
+}
+
+async fn kill_under_load(
+    folder: &Path,
+    mut relay: RelayProcess,
+    mut cluster: Option<Cluster>,
+) -> anyhow::Result<()> {
+    let (kills, mut rng) = (kills::count(KILLS)?, kills::rng()?);
+    let alice = open(folder.join("alice"), &relay).await?;
+    let bob = open(folder.join("bob"), &relay).await?;
     let (mut alice, mut bob) = connect(alice, bob).await?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let senders = [alice.start_sending(&stop), bob.start_sending(&stop)];
     let mut receivers = [alice.start_receiving(), bob.start_receiving()];
-    for _ in 0..kills {
+    for kill in 0..kills {
         tokio::time::sleep(Duration::from_millis(rng.random_range(LIFETIME))).await;
-        relay.kill().await?;
-        relay.start().await?;
+        match &mut cluster {
+            Some(cluster) if kill % 4 == 3 => tokio::task::block_in_place(|| {
+                cluster.kill();
+                cluster.run();
+            }),
+            _ => {
+                relay.kill().await?;
+                relay.start().await?;
+            }
+        }
     }
     stop.store(true, Ordering::Relaxed);
     let sent = match all_sent(senders).await {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use smp_server::{
     backup,
-    config::{self, Overrides},
+    config::{self, Overrides, StoreKind},
 };
 use smp_transport::surroundings::Surroundings;
 
@@ -31,7 +31,7 @@ pub(super) struct RestoreOptions {
     dir: Option<PathBuf>,
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Runtime::new().context("cannot start threads")
 }
 
@@ -47,6 +47,10 @@ pub(super) fn backup(options: &BackupOptions) -> Result<()> {
     println!("The relay is copied to {}; only its owner can read it.", options.to.display());
     match copied.database {
         Some(counts) => println!("It has {} queues and {} messages.", counts.queues, counts.messages),
+        None if config.store.kind == StoreKind::Postgres => println!(
+            "Queues and messages are not in it, they are in the database of store.url: back that up with PostgreSQL's own means, such as \
+             pg_dump."
+        ),
         None => println!("There are no queues and messages in it: this relay has none on disk."),
     }
     if copied.authority_key {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use smp_protocol::address::{DEFAULT_PORT, Host};
 use smp_server::{
-    config::parse_password,
+    config::{DatabaseUrl, parse_password},
     init::{self, Created},
 };
 use smp_transport::surroundings::Surroundings;
@@ -28,6 +28,9 @@ pub(super) struct Options {
     /// Make a random password that clients need to create queues here
     #[arg(long)]
     random_password: bool,
+    /// Keep queues and messages in this database of PostgreSQL (postgres://USER@HOST/DATABASE) instead of the directory
+    #[arg(long, value_name = "URL", value_parser = DatabaseUrl::new)]
+    store: Option<DatabaseUrl>,
 }
 
 /// Checks that it can be a part of the address.
@@ -44,6 +47,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         hosts: options.hosts,
         port: options.port,
         password: options.password.or(random),
+        database: options.store,
     };
     let local_only = options.hosts.iter().all(is_loopback);
     let created = init::create(&options, surroundings.time.date(), &mut rng)?;

@@ -6,6 +6,8 @@ mod cert;
 mod import;
 mod init;
 mod log;
+#[cfg(feature = "postgres")]
+mod migrate;
 mod queue;
 mod reload;
 mod start;
@@ -39,6 +41,9 @@ enum Command {
     Backup(backup::BackupOptions),
     /// Put a copy back; never overwrites anything
     Restore(backup::RestoreOptions),
+    /// Copy queues and messages into another database, between SQLite and PostgreSQL, while the relay does not run
+    #[cfg(feature = "postgres")]
+    Migrate(migrate::Options),
     /// Renew the certificate of the relay
     #[command(subcommand)]
     Cert(cert::Command),
@@ -98,6 +103,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Command::Status(options) => status::run(&options),
         Command::Backup(options) => backup::backup(&options),
         Command::Restore(options) => backup::restore(&options),
+        #[cfg(feature = "postgres")]
+        Command::Migrate(options) => migrate::run(&options),
         Command::Cert(command) => cert::run(&command),
         Command::Block(options) => queue::block(options),
         Command::Unblock(queue) => queue::unblock(queue),

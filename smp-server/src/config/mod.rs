@@ -4,6 +4,7 @@
 //! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
 //! see [`load`].
 
+mod database;
 mod environment;
 mod error;
 mod in_force;
@@ -32,6 +33,7 @@ use smp_protocol::{
 pub(crate) use self::in_force::InForce;
 pub(crate) use self::limits::Rate;
 pub use self::{
+    database::{DatabaseUrl, SynchronousCommit},
     error::ConfigError,
     limits::Limits,
     load::{CONFIG_FILE, Overrides, default_dir, load, load_into},
@@ -45,6 +47,10 @@ pub use self::{
 
 /// Largest `store.queue_cache_mib` and `store.body_cache_mib`.
 const MAX_CACHE_MIB: usize = 1 << 20;
+
+/// Shortest and longest `store.lease`.
+const MIN_LEASE: Duration = Duration::from_secs(2);
+const MAX_LEASE: Duration = Duration::from_secs(600);
 
 /// Largest `store.pending_mib`.
 const MAX_WAITING_MIB: usize = 4_095;
@@ -195,8 +201,16 @@ impl Default for Queues {
 pub struct StoreConfig {
     /// Which store.
     pub kind: StoreKind,
-    /// Directory of the database; made if missing. A memory store does not use it.
+    /// Directory of the database; made if missing. A memory store does not use it, and with PostgreSQL only what waits over a restart is there.
     pub path: PathBuf,
+    /// The database of `kind = "postgres"`.
+    #[serde(deserialize_with = "text::database_url")]
+    pub url: Option<DatabaseUrl>,
+    /// `synchronous_commit` of PostgreSQL: the promise of `OK` to `SEND` there.
+    pub synchronous_commit: SynchronousCommit,
+    /// How long this process has the database of PostgreSQL if it cannot reach it: then it stops, and another may take over.
+    #[serde(deserialize_with = "text::duration")]
+    pub lease: Duration,
     /// The promise of `OK` to `SEND`.
     pub durability: Durability,
     /// Memory for queues in use, in MiB: records and lists of messages, without bodies.
@@ -230,6 +244,9 @@ impl Default for StoreConfig {
         Self {
             kind: StoreKind::Sqlite,
             path: PathBuf::from("data"),
+            url: None,
+            synchronous_commit: SynchronousCommit::On,
+            lease: Duration::from_secs(10),
             durability: Durability::Fsync,
             queue_cache_mib: 64,
             body_cache_mib: 32,
@@ -247,7 +264,12 @@ impl StoreConfig {
     /// The promise, whichever setting says that nothing is kept.
     #[must_use]
     pub fn effective_durability(&self) -> Durability {
-        if self.kind == StoreKind::Memory { Durability::Memory } else { self.durability }
+        match self.kind {
+            StoreKind::Memory => Durability::Memory,
+            StoreKind::Sqlite => self.durability,
+            StoreKind::Postgres if self.synchronous_commit == SynchronousCommit::Off => Durability::Os,
+            StoreKind::Postgres => Durability::Fsync,
+        }
     }
 }
 
@@ -257,6 +279,8 @@ impl StoreConfig {
 pub enum StoreKind {
     /// An embedded database: nothing else to install.
     Sqlite,
+    /// A database of a PostgreSQL server, which one relay at a time has.
+    Postgres,
     /// Nothing is kept over a restart.
     Memory,
 }
@@ -392,6 +416,22 @@ impl Config {
             (
                 self.store.reserve_mib > MAX_CACHE_MIB as u64,
                 "store.reserve_mib must be 1048576 at most; try 48",
+            ),
+            (
+                self.store.kind == StoreKind::Postgres && self.store.url.is_none(),
+                "store.kind is \"postgres\", and store.url does not say which database; try \"postgres://smp@localhost/smp\"",
+            ),
+            (
+                self.store.kind != StoreKind::Postgres && self.store.url.is_some(),
+                "store.url is for kind = \"postgres\" only; set that too, or remove it",
+            ),
+            (
+                self.store.kind == StoreKind::Postgres && !cfg!(feature = "postgres"),
+                "this smp-server was built without PostgreSQL; build it with --features postgres",
+            ),
+            (
+                !(MIN_LEASE..=MAX_LEASE).contains(&self.store.lease),
+                "store.lease must be \"2s\" to \"10m\"; try \"10s\"",
             ),
             (!(2..=64).contains(&self.store.readers), "store.readers must be 2 to 64; try 5"),
             (self.store.pending_mib > MAX_WAITING_MIB, "store.pending_mib must be 4095 at most; try 64"),

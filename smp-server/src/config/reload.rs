@@ -56,6 +56,9 @@ settings! {
     now queues.expiry_interval,
     restart store.kind,
     restart store.path,
+    restart store.url,
+    restart store.synchronous_commit,
+    restart store.lease,
     restart store.durability,
     restart store.queue_cache_mib,
     restart store.body_cache_mib,
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_setting_of_the_file_is_listed() {
-        let text = template(&Config::default().server.hosts, 5223, None);
+        let text = template(&Config::default().server.hosts, 5223, None, None);
         let mut section = String::new();
         let mut count = 0;
         for line in text.lines() {

@@ -11,12 +11,16 @@ pub(super) const LAST_LINE: &str = "# End of the settings.";
 /// The text of a new `smp-server.toml`: everything that can be set, each at its default and commented out, apart from
 /// what was asked for.
 #[must_use]
-pub fn template(hosts: &[Host], port: u16, password: Option<&str>) -> String {
+pub fn template(hosts: &[Host], port: u16, password: Option<&str>, database: Option<&str>) -> String {
     let hosts: Vec<String> = hosts.iter().map(Host::to_string).collect();
     let hosts = toml::Value::from(hosts).to_string();
     let password = match password {
         Some(password) => format!("create_password = {}", toml::Value::from(password)),
         None => "# create_password = \"...\"".to_owned(),
+    };
+    let (kind, url) = match database {
+        Some(url) => ("kind = \"postgres\"".to_owned(), format!("url = {}", toml::Value::from(url))),
+        None => ("# kind = \"sqlite\"".to_owned(), "# url = \"off\"".to_owned()),
     };
     format!(
         r#"# Settings of smp-server. Lines that begin with # show the defaults.
@@ -65,8 +69,15 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # expiry_interval = "1h"
 
 [store]
-# "sqlite" or "memory" (nothing is kept over a restart; durability = "memory" says the same).
-# kind = "sqlite"
+# "sqlite", "postgres" or "memory" (nothing is kept over a restart; durability = "memory" says the same).
+{kind}
+# The database of kind = "postgres", for example postgres://smp@db.example/smp?sslmode=verify-full. A password can stand in the environment
+# variable PGPASSWORD or in ~/.pgpass instead. One relay at a time has it: docs/operating.md.
+{url}
+# What a sender's OK promises with PostgreSQL: "on", "remote_apply", "remote_write", "local" or "off", as PostgreSQL explains them.
+# synchronous_commit = "on"
+# After so long without the database this relay stops, and another one may take over.
+# lease = "10s"
 # Directory of the database.
 # path = "data"
 # What a sender's OK promises. "fsync": the message survives a power cut. "os": it survives the death of the process.
@@ -219,7 +230,7 @@ mod tests {
 
     #[test]
     fn commented_defaults_are_the_defaults() {
-        let text = template(&Config::default().server.hosts, 5223, None);
+        let text = template(&Config::default().server.hosts, 5223, None, None);
         let live: String = text
             .lines()
             .map(|line| match line.strip_prefix("# ") {

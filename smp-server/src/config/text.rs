@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 use smp_protocol::address::{Host, Password};
 
+use super::database::DatabaseUrl;
+
 /// The units of a duration with their length in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
@@ -72,6 +74,17 @@ pub(super) fn password<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pass
     // The usual message would show what was given.
     let text = String::deserialize(from).map_err(|_| de::Error::custom("a password is text in quotes"))?;
     parse_password(&text).map(Some).map_err(de::Error::custom)
+}
+
+/// For `#[serde(deserialize_with)]` of the address of a database, or `"off"`.
+pub(super) fn database_url<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DatabaseUrl>, D::Error> {
+    // The usual message would show what was given.
+    let text =
+        String::deserialize(from).map_err(|_| de::Error::custom("the address of a database is text"))?;
+    if text == "off" {
+        return Ok(None);
+    }
+    DatabaseUrl::new(&text).map(Some).map_err(de::Error::custom)
 }
 
 /// A password as it can stand in an address: 1 to 255 printable characters without spaces, `@`, `:` and `/`.

@@ -147,6 +147,9 @@ pub trait Services: Send + Sync {
         role: ServiceRole,
     ) -> StoreFuture<'a, Option<ServiceId>>;
 
+    /// All services, in the order of their IDs. For copies of a store.
+    fn services(&self) -> StoreFuture<'_, Vec<NewService>>;
+
     /// How many queues a service has, and the hash of their IDs.
     ///
     /// # Errors

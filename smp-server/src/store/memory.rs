@@ -336,6 +336,13 @@ impl Services for MemoryStore {
         })
     }
 
+    fn services(&self) -> StoreFuture<'_, Vec<NewService>> {
+        ready(move || {
+            self.open()?;
+            Ok(read(&self.index).services())
+        })
+    }
+
     fn service_queues<'a>(
         &'a self,
         service: &'a ServiceId,

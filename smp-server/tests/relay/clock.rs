@@ -12,7 +12,7 @@ use smp_protocol::{command::SubscriptionMode, message::BrokerMessage};
 use smp_server::{Relay, RunningRelay, config::Config, init};
 use smp_transport::surroundings::{Surroundings, Time, TimeSource};
 
-use crate::support::{Client, Queue, client_of, messaging, send};
+use crate::support::{Client, Queue, client_of, messaging, send, set_store};
 
 const DAY: u64 = 86_400;
 
@@ -55,9 +55,9 @@ async fn received(client: &mut Client, queue: &Queue) -> usize {
     count
 }
 
-fn config(dir: &tempfile::TempDir) -> Config {
+async fn config(dir: &tempfile::TempDir) -> Config {
     let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
-    config.store.kind = crate::STORE;
+    set_store(&mut config).await;
     // A sweep comes between any two commands.
     config.queues.expiry_interval = Duration::from_millis(1);
     config.queues.delete_idle = Some(Duration::from_secs(30 * DAY));
@@ -67,7 +67,7 @@ fn config(dir: &tempfile::TempDir) -> Config {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_starts_in_1970_loses_nothing_when_its_clock_is_set() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, clock) = (config(&dir), Set(Arc::new(AtomicU64::new(30))));
+    let (config, clock) = (config(&dir).await, Set(Arc::new(AtomicU64::new(30))));
     let relay = start(&config, &clock).await;
     let (mut alice, bob) = (client_of(&relay).await, client_of(&relay).await);
     let queue = alice.queue_with(messaging(), SubscriptionMode::OnlyCreate).await;
@@ -88,7 +88,7 @@ async fn a_restart_with_a_clock_that_is_ahead_loses_nothing() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let (config, clock) = (config(&dir), Set(Arc::new(AtomicU64::new(today()))));
+    let (config, clock) = (config(&dir).await, Set(Arc::new(AtomicU64::new(today()))));
     let relay = start(&config, &clock).await;
     let queue = client_of(&relay).await.queue_with(messaging(), SubscriptionMode::OnlyCreate).await;
     sent(&client_of(&relay).await, &queue).await;

@@ -11,7 +11,7 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 
-use smp_server::config::StoreKind;
+use smp_server::config::{Config, StoreKind};
 
 use crate::support::{Client, Queue, ed25519, messaging, refused, relay, relay_with, send};
 
@@ -77,7 +77,12 @@ async fn the_notifier_learns_that_there_is_a_message() {
 
 #[tokio::test]
 async fn what_nobody_has_taken_survives_a_restart() {
-    let relay = relay_with(|config| config.store.kind = StoreKind::Sqlite).await;
+    let on_disk = |config: &mut Config| {
+        if config.store.kind == StoreKind::Memory {
+            config.store.kind = StoreKind::Sqlite;
+        }
+    };
+    let relay = relay_with(on_disk).await;
     let (alice, bob, mut server) = (relay.client().await, relay.client().await, relay.client().await);
     let (queue, other) = (alice.queue().await, alice.queue().await);
     let (notifier, taken) = (allow(&alice, &queue).await, allow(&alice, &other).await);

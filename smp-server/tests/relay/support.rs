@@ -12,7 +12,11 @@ use smp_protocol::{
     message::{BrokerMessage, QueueIds},
     version::{SmpVersion, VersionRange},
 };
-use smp_server::{Relay, RunningRelay, config::Config, init};
+use smp_server::{
+    Relay, RunningRelay,
+    config::{Config, DatabaseUrl, StoreKind},
+    init,
+};
 use smp_transport::{
     client::{ClientConfig, ClientError, RelayClient, RelayEvents},
     surroundings::Surroundings,
@@ -36,11 +40,22 @@ pub(crate) async fn relay() -> TestRelay {
     relay_with(|_| {}).await
 }
 
+/// Sets the store that this program tests. Where there is no PostgreSQL it is SQLite's, and that is said.
+pub(crate) async fn set_store(config: &mut Config) {
+    config.store.kind = crate::STORE;
+    if crate::STORE == StoreKind::Postgres {
+        match smp_store_suite::cluster::database().await {
+            Some(url) => config.store.url = Some(DatabaseUrl::new(&url).unwrap()),
+            None => config.store.kind = StoreKind::Sqlite,
+        }
+    }
+}
+
 /// A relay with these changes to its settings.
 pub(crate) async fn relay_with(change: impl FnOnce(&mut Config)) -> TestRelay {
     let dir = tempfile::tempdir().unwrap();
     let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
-    config.store.kind = crate::STORE;
+    set_store(&mut config).await;
     change(&mut config);
     TestRelay { running: Relay::start(config.clone()).await.unwrap(), config, _dir: dir }
 }

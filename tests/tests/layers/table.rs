@@ -193,7 +193,8 @@ const RELAY: &[(&str, &[&str])] = &[
     ("reload", &["config", "page", "relay"]),
     ("backup", &["advice", "config", "relay", "served", "store"]),
     ("import", &["broker", "config", "relay", "served", "store"]),
-    ("cli", &["backup", "config", "control", "import", "init", "metrics", "relay", "reload"]),
+    ("migrate", &["config", "relay", "served", "store"]),
+    ("cli", &["backup", "config", "control", "import", "init", "metrics", "migrate", "relay", "reload"]),
 ];
 
 /// `agent -> network -> steps -> store -> connection`; leaves first.

@@ -9,8 +9,8 @@ use smp_protocol::id::{RecipientId, ServiceId};
 use tokio::sync::SemaphorePermit;
 
 use crate::store::{
-    Day, LinkData, Message, MessageInfo, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError,
-    StoreLoad,
+    Day, LinkData, Message, MessageInfo, NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole,
+    StoreError, StoreLoad,
 };
 
 pub(in crate::store) type Result<T> = std::result::Result<T, StoreError>;
@@ -81,6 +81,9 @@ pub trait Backend: Debug + Send + Sync + 'static {
         &self,
         fingerprint: &[u8],
     ) -> impl Future<Output = Result<Option<(ServiceId, ServiceRole)>>> + Send;
+
+    /// All services, in the order of their IDs.
+    fn services(&self) -> impl Future<Output = Result<Vec<NewService>>> + Send;
 
     /// The queues of a service, if it exists in this role.
     fn service_queues(

@@ -174,6 +174,10 @@ impl<B: Backend> Services for Engine<B> {
         Box::pin(self.find_service_id(fingerprint, role))
     }
 
+    fn services(&self) -> StoreFuture<'_, Vec<NewService>> {
+        Box::pin(self.backend.services())
+    }
+
     fn service_queues<'a>(
         &'a self,
         service: &'a ServiceId,

@@ -5,8 +5,8 @@ use smp_protocol::id::MessageId;
 
 use crate::store::error::damaged;
 use crate::store::{
-    Day, Message, MessageContent, MessageInfo, MessageKind, Notifier, QueueLink, QueueMode, QueueRecord,
-    QueueStatus, ServiceQueues, ServiceRole, StorageFault,
+    Day, Message, MessageContent, MessageInfo, MessageKind, NewService, Notifier, QueueLink, QueueMode,
+    QueueRecord, QueueStatus, ServiceQueues, ServiceRole, StorageFault,
 };
 
 type Result<T> = std::result::Result<T, StorageFault>;
@@ -231,6 +231,21 @@ pub(in crate::store) fn message(row: &impl Columns) -> Result<Message> {
     };
     let id: MessageId = id;
     Ok(Message { id, timestamp, content })
+}
+
+/// Columns that [`service`] reads, of all services.
+pub(in crate::store) const SELECT_SERVICES: &str =
+    "SELECT service_id, role, certificates, fingerprint, created_day FROM services ORDER BY service_id";
+
+/// Reads a row of [`SELECT_SERVICES`].
+pub(in crate::store) fn service(row: &impl Columns) -> Result<NewService> {
+    Ok(NewService {
+        id: id(row, 0)?,
+        role: role(row, 1)?,
+        certificates: bytes(row, 2)?.to_vec(),
+        fingerprint: bytes(row, 3)?.to_vec(),
+        created: day(number(row, 4)?)?,
+    })
 }
 
 /// Reads a count.

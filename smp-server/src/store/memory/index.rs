@@ -25,6 +25,8 @@ pub(super) struct Index {
 #[derive(Debug)]
 struct Service {
     role: ServiceRole,
+    /// As it was created.
+    new: NewService,
     summary: ServiceQueues,
     queues: BTreeSet<RecipientId>,
 }
@@ -144,10 +146,18 @@ impl Index {
         if self.services.contains_key(&new.id) {
             return Err(StoreError::Duplicate);
         }
-        let service = Service { role: new.role, summary: ServiceQueues::default(), queues: BTreeSet::new() };
+        let summary = ServiceQueues::default();
+        let service = Service { role: new.role, new: new.clone(), summary, queues: BTreeSet::new() };
         self.services.insert(new.id.clone(), service);
         self.fingerprints.insert(new.fingerprint, new.id.clone());
         Ok(new.id)
+    }
+
+    /// All, in the order of their IDs.
+    pub(super) fn services(&self) -> Vec<NewService> {
+        let mut services: Vec<_> = self.services.values().map(|service| service.new.clone()).collect();
+        services.sort_by(|one, other| one.id.cmp(&other.id));
+        services
     }
 
     pub(super) fn service_queues(

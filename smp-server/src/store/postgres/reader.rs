@@ -16,8 +16,8 @@ use super::fault::{fault, is_lost, unavailable};
 use crate::store::engine::backend::{Backend, Nearest, Result, StoredQueue};
 use crate::store::engine::rows::{self, limit_number, select_queues};
 use crate::store::{
-    Day, LinkData, Message, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault, StoreCounts,
-    StoreError, StoreLoad,
+    Day, LinkData, Message, NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
+    StoreCounts, StoreError, StoreLoad,
 };
 
 /// How long a read may take.
@@ -152,6 +152,11 @@ impl Backend for Postgres {
         let sql = "SELECT service_id, role FROM services WHERE fingerprint = $1";
         let row = self.row(|| query(sql).bind(fingerprint)).await?;
         row.map(|row| Ok((read(rows::id(&row, 0))?, read(rows::role(&row, 1))?))).transpose()
+    }
+
+    async fn services(&self) -> Result<Vec<NewService>> {
+        let found = self.rows(|| query(rows::SELECT_SERVICES)).await?;
+        found.iter().map(|row| read(rows::service(row))).collect()
     }
 
     async fn service_queues(&self, service: &ServiceId, role: ServiceRole) -> Result<Option<ServiceQueues>> {

@@ -36,8 +36,8 @@ use super::engine::backend::{Backend, Nearest, Result, StoredQueue};
 use super::engine::shared::Shared;
 use super::engine::{Engine, Limits};
 use super::{
-    Day, LinkData, Message, OpenError, QueueId, QueueRecord, ServiceQueues, ServiceRole, StoreError,
-    StoreLoad,
+    Day, LinkData, Message, NewService, OpenError, QueueId, QueueRecord, ServiceQueues, ServiceRole,
+    StoreError, StoreLoad,
 };
 use disk::Disk;
 use reader::Reader;
@@ -144,6 +144,10 @@ impl Backend for Sqlite {
 
     async fn service(&self, fingerprint: &[u8]) -> Result<Option<(ServiceId, ServiceRole)>> {
         self.reader.service(fingerprint).await
+    }
+
+    async fn services(&self) -> Result<Vec<NewService>> {
+        self.reader.services().await
     }
 
     async fn service_queues(&self, service: &ServiceId, role: ServiceRole) -> Result<Option<ServiceQueues>> {

@@ -11,8 +11,8 @@ use super::fault::{fault, unavailable};
 use crate::store::engine::backend::{Nearest, Result, StoredQueue};
 use crate::store::engine::rows::{self, limit_number, select_queues};
 use crate::store::{
-    Day, LinkData, Message, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault, StoreCounts,
-    StoreError,
+    Day, LinkData, Message, NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
+    StoreCounts, StoreError,
 };
 
 /// Reads from the database.
@@ -180,6 +180,11 @@ impl Reader {
         let sql = "SELECT service_id, role FROM services WHERE fingerprint = ?";
         let row = query(sql).bind(fingerprint).fetch_optional(&self.pool).await.map_err(unavailable)?;
         row.map(|row| Ok((read(rows::id(&row, 0))?, read(rows::role(&row, 1))?))).transpose()
+    }
+
+    pub(super) async fn services(&self) -> Result<Vec<NewService>> {
+        let found = query(rows::SELECT_SERVICES).fetch_all(&self.pool).await.map_err(unavailable)?;
+        found.iter().map(|row| read(rows::service(row))).collect()
     }
 
     pub(super) async fn service_queues(
