@@ -121,7 +121,16 @@ fn of_npm() {
         Ok(())
     };
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefer-offline"]).current_dir(&place);
+    npm.args([
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+        "--prefer-offline",
+        "--fetch-retries=1",
+        "--fetch-timeout=20000",
+    ])
+    .current_dir(&place);
     let ready = copy().map_err(|error| error.to_string()).and_then(|()| install(&mut [npm]));
     let node = |script: &str| {
         let mut node = Command::new("node");
@@ -153,7 +162,7 @@ fn of_pypi() {
     let mut environment = Command::new("python3");
     environment.args(["-m", "venv"]).arg(&place);
     let mut pip = Command::new(place.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20", "-r"]);
     pip.arg(sources().join("python/requirements.txt"));
     let ready = install(&mut [environment, pip]);
     let python = |script: &str| {
