@@ -1,11 +1,11 @@
-//! Our relay against the conformance suite, over TCP and TLS, with both stores and in every version.
+//! Our relay against the conformance suite, over TCP and TLS, with every store and in every version.
 #![allow(clippy::unwrap_used)]
 #![allow(
     clippy::disallowed_methods,
     reason = "tests are programs of their own, with the time and chance of this machine"
 )]
 
-use smp_server::config::StoreKind;
+use smp_server::config::{Config, DatabaseUrl, StoreKind};
 use smp_tests::conformance::{self, Options, Target};
 use smp_tests::test_relay::TestRelay;
 
@@ -25,6 +25,20 @@ async fn with_the_memory_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_sqlite_store() {
     conforms(TestRelay::start(StoreKind::Sqlite, None).await.unwrap(), Options::default(), "SQLite").await;
+}
+
+/// In the newest version, as what differs between versions is not the store's; with `SMP_TEST_CONFORMANCE=all` in every one.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_the_store_in_postgresql() {
+    let Some(url) = smp_store_suite::cluster::database().await else { return };
+    let in_database = |config: &mut Config| config.store.url = Some(DatabaseUrl::new(&url).unwrap());
+    let relay = TestRelay::start_with(StoreKind::Postgres, None, in_database).await.unwrap();
+    let mut options = Options::default();
+    if std::env::var_os("SMP_TEST_CONFORMANCE").is_none_or(|asked| asked != "all") {
+        options.versions = *options.versions.end()..=*options.versions.end();
+    }
+    conforms(relay, options, "PostgreSQL").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,8 @@
 //! Stores: queues, their messages, and services.
 //!
-//! [`Store`] (queues, messages, services, maintenance) is what the relay's commands are written against; `MemoryStore`, `SqliteStore` and, with the feature `postgres`, `PostgresStore` implement it and
-//! pass one conformance suite (crate `smp-store-suite`). The store is truth. Places and times of answers:
+//! [`Store`] (queues, messages, services, maintenance) is what the relay's commands are written against; `MemoryStore`,
+//! `SqliteStore` and, with the feature `postgres`, `PostgresStore` implement it and pass one conformance suite (crate
+//! `smp-store-suite`). The store is truth. Places and times of answers:
 //!
 //! | operation | done when the future resolves | durable when |
 //! |---|---|---|
