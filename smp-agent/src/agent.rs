@@ -149,15 +149,9 @@ impl Agent {
     }
 
     async fn summaries(&self, ids: Vec<ConnectionId>) -> Result<Vec<ConnectionSummary>, AgentError> {
-        let mut summaries = Vec::new();
-        for id in ids {
-            match self.connection(id).summary().await {
-                // Deleted in between.
-                Err(AgentError::UnknownConnection(_)) => {}
-                summary => summaries.extend(summary?),
-            }
-        }
-        Ok(summaries)
+        let engine = &self.engine;
+        let summaries = engine.steps.look_at_all(&ids, |connection| engine.summary(connection)).await?;
+        Ok(summaries.into_iter().flatten().collect())
     }
 
     /// The relays that were needed since the agent was opened, by their addresses without the passwords, and whether they are

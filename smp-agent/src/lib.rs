@@ -126,6 +126,7 @@ mod data_dir;
 mod error;
 mod event;
 mod events;
+mod glance;
 mod id;
 mod key_file;
 mod network;
@@ -155,6 +156,7 @@ pub use error::{
 };
 pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Durable, Events};
+pub use glance::Glance;
 pub use id::{ConnectionId, MessageId, UserId};
 pub use network::{RelayState, RelayStates};
 pub use network_settings::{

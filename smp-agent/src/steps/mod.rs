@@ -7,6 +7,7 @@
 //!
 //! States are in memory while they are in use; a connection that has nothing to do takes none.
 
+mod all;
 mod changes;
 mod event_log;
 mod send_once;

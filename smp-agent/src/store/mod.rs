@@ -9,6 +9,7 @@ mod changes;
 mod columns;
 mod deferred;
 mod fault;
+mod many;
 mod read;
 mod rows;
 mod schema;

@@ -51,6 +51,12 @@ const USERS: &str = "CREATE TABLE users (
     INSERT INTO relays_down SELECT relay, 1, 0, since, error FROM relays_down_before;
     DROP TABLE relays_down_before;";
 
+/// Whether the tables are those of this version.
+pub(super) async fn is_of_this_version(db: &mut SqliteConnection) -> Result<bool, Fault> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(db).await?;
+    Ok(usize::try_from(version) == Ok(SCHEMA_VERSION))
+}
+
 /// Makes the tables in an empty file, or those of an earlier version into those of this one; refuses those of others.
 pub(super) async fn make_tables(db: &mut SqliteConnection) -> Result<(), Fault> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;

@@ -8,9 +8,10 @@ use smp_agent::ConnectionSummary;
 use tokio::time::{Instant, timeout_at};
 
 use super::notices::{explain, word};
+use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::session::{Notice, Session};
+use crate::session::{Glance, Notice, Session};
 use crate::trouble::Trouble;
 use smp_chat::{Contact, MAX_UNREAD, Status};
 
@@ -27,9 +28,26 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         explain(&Notice::StorageFailed(error.to_string()), output);
     }
     let unread = session.book().unread().await?;
+    print(&contacts, &connections, &unread, output);
+    Ok(Exit::DONE)
+}
+
+/// The same, without going on with anything, where that shows all there is to tell. A thousand contacts are a matter of milliseconds then.
+pub(crate) async fn at_a_glance(dir: &DataDir, output: &Output) -> Option<Exit> {
+    let glance = Glance::at(dir).await?;
+    print(&glance.contacts, glance.connections(), &glance.unread, output);
+    Some(Exit::DONE)
+}
+
+fn print(
+    contacts: &[Contact],
+    connections: &[ConnectionSummary],
+    unread: &HashMap<i64, u32>,
+    output: &Output,
+) {
     let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
     let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
-    for contact in &contacts {
+    for contact in contacts {
         let connection = connections.get(&contact.connection).copied();
         let troubles = connection.map(Trouble::all).unwrap_or_default();
         let rotations: Vec<_> = connection
@@ -62,7 +80,6 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
             ),
         );
     }
-    Ok(Exit::DONE)
 }
 
 /// The agent's view of all connections. A relay that could not be reached when the agent ran last gets a moment.

@@ -3,7 +3,7 @@
 mod address;
 pub(crate) mod change;
 pub(crate) mod chat;
-mod contacts;
+pub(crate) mod contacts;
 mod disappear;
 mod doctor;
 pub(crate) mod export;

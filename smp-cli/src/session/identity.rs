@@ -85,15 +85,7 @@ impl Identity {
                 self.follow_request(contact, connection.status).await?;
                 continue;
             }
-            let status = match connection.status {
-                ConnectionStatus::Requested => Status::Requested,
-                ConnectionStatus::Invited => Status::Invited,
-                ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
-                ConnectionStatus::Connected => Status::Connected,
-                ConnectionStatus::Failed => Status::Ended,
-                // Statuses of connections that this program does not make.
-                _ => continue,
-            };
+            let Some(status) = entered_as(connection.status) else { continue };
             let short = connection.short_invitation.map(|link| link.to_uri(ShortLinkScheme::Simplex));
             let link = short.or_else(|| connection.invitation.map(|link| link.to_string()));
             self.book.add(number, None, status, link.as_deref()).await?;
@@ -103,12 +95,10 @@ impl Identity {
 
     /// A kill between agent and book may leave a request that was accepted as one that was not, or the other way round.
     async fn follow_request(&self, contact: &Contact, status: ConnectionStatus) -> anyhow::Result<()> {
-        let now = match (contact.status, status) {
-            (Status::Joining, ConnectionStatus::Requested) => Status::Requested,
-            (Status::Requested, ConnectionStatus::Connecting) => Status::Joining,
-            _ => return Ok(()),
-        };
-        Ok(self.book.set_status(contact, now).await?)
+        match followed(contact, status) {
+            Some(now) => Ok(self.book.set_status(contact, now).await?),
+            None => Ok(()),
+        }
     }
 
     /// Waits until another command of this process may have changed the book. May be dropped while it waits.
@@ -233,6 +223,28 @@ impl Identity {
     /// The troubles of a contact now.
     pub(crate) async fn troubles(&self, contact: &Contact) -> anyhow::Result<Vec<Trouble>> {
         Ok(self.summary(connection(contact)).await?.as_ref().map(Trouble::all).unwrap_or_default())
+    }
+}
+
+/// The status of a contact whose connection a kill kept out of the book. None for connections that are nobody's.
+pub(super) fn entered_as(status: ConnectionStatus) -> Option<Status> {
+    Some(match status {
+        ConnectionStatus::Requested => Status::Requested,
+        ConnectionStatus::Invited => Status::Invited,
+        ConnectionStatus::Confirmed | ConnectionStatus::Connecting => Status::Joining,
+        ConnectionStatus::Connected => Status::Connected,
+        ConnectionStatus::Failed => Status::Ended,
+        // Statuses of connections that this program does not make.
+        _ => return None,
+    })
+}
+
+/// The status of a request of which a kill kept the book behind its connection.
+pub(super) fn followed(contact: &Contact, status: ConnectionStatus) -> Option<Status> {
+    match (contact.status, status) {
+        (Status::Joining, ConnectionStatus::Requested) => Some(Status::Requested),
+        (Status::Requested, ConnectionStatus::Connecting) => Some(Status::Joining),
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A session: an open identity together with what happens to it, in the process that holds it or in one that follows.
 
 mod events;
+mod glance;
 mod identity;
 mod notice;
 mod outgoing;
@@ -15,6 +16,7 @@ use smp_agent::{Delivery, Events};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::glance::Glance;
 pub(crate) use self::identity::Identity;
 pub(crate) use self::notice::Notice;
 pub(crate) use self::outgoing::SendOptions;

@@ -124,6 +124,11 @@ impl Peer {
         Self { agent, events, config, _dir }
     }
 
+    /// Where it keeps everything.
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+        self.config.data_dir.clone()
+    }
+
     /// Stops the agent in good order. Returns what is needed to open it again.
     pub(crate) async fn stop(self) -> (AgentConfig, TempDir) {
         self.agent.shutdown().await;

@@ -12,6 +12,7 @@ mod chaos;
 mod echo_bot;
 mod failures;
 mod full_disk;
+mod glance;
 mod harness;
 mod matrix;
 mod network;

@@ -1,0 +1,57 @@
+//! The connections of an agent, listed without it.
+
+use super::harness::{Peer, TestRelay, connect, exchange};
+use smp_agent::{Agent, AgentError, Glance, Secret, Trouble, encrypt_data_dir};
+
+/// As they are listed.
+async fn listed(agent: &Agent) -> Vec<String> {
+    agent.connections().await.unwrap().iter().map(|connection| format!("{connection:?}")).collect()
+}
+
+#[tokio::test]
+async fn a_glance_shows_what_the_agent_would() {
+    let relay = TestRelay::start().await;
+    let (mut alice, mut bob) = (Peer::open(&[&relay]).await, Peer::open(&[&relay]).await);
+    let both = connect(&mut alice, &mut bob).await;
+    exchange(&mut alice, &mut bob, both).await;
+    alice.agent.create_invitation().await.unwrap();
+    let expected = listed(&alice.agent).await;
+    let data_dir = alice.data_dir();
+    let taken = Glance::at(&data_dir).await;
+    assert!(matches!(taken, Err(AgentError::InUse { .. })), "while an agent has it: {taken:?}");
+    let _stopped = alice.stop().await;
+    let glance = Glance::at(&data_dir).await.unwrap().unwrap();
+    let seen: Vec<_> = glance.connections().iter().map(|connection| format!("{connection:?}")).collect();
+    assert_eq!(seen, expected);
+    assert!(matches!(Glance::at(&data_dir).await, Err(AgentError::InUse { .. })), "it is held");
+    drop(glance);
+    encrypt_data_dir(&data_dir, &[Secret::key([7; 32])]).await.unwrap();
+    assert!(Glance::at(&data_dir).await.unwrap().is_none(), "only a secret tells what is in it");
+}
+
+#[tokio::test]
+async fn a_trouble_that_may_be_over_is_left_to_the_agent() {
+    let mut relay = TestRelay::start().await;
+    let mut alice =
+        Peer::open_with(&[&relay], |config| config.timeouts.relay_down = std::time::Duration::ZERO).await;
+    alice.agent.create_invitation().await.unwrap();
+    relay.kill().await;
+    loop {
+        let troubles: Vec<_> =
+            alice.agent.connections().await.unwrap().into_iter().flat_map(|it| it.troubles).collect();
+        if troubles.iter().any(|trouble| matches!(trouble, Trouble::RelayDown { .. })) {
+            break;
+        }
+        alice.next_any(true).await;
+    }
+    let (config, _dir) = alice.stop().await;
+    assert!(Glance::at(&config.data_dir).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_made_by_a_glance() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().join("nobody");
+    assert!(Glance::at(&data_dir).await.unwrap().is_none());
+    assert!(!data_dir.exists());
+}
