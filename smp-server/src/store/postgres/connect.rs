@@ -42,6 +42,10 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     pub(super) fn new(config: &PostgresConfig) -> Result<Self, OpenError> {
+        // The driver takes any scheme.
+        if !["postgres://", "postgresql://"].iter().any(|scheme| config.url.starts_with(scheme)) {
+            return Err(OpenError::DatabaseUrl { reason: "it begins with something else".to_owned() });
+        }
         let options = PgConnectOptions::from_str(&config.url).map_err(|error| OpenError::DatabaseUrl {
             // The error has no part of the address.
             reason: error.to_string(),
