@@ -16,6 +16,7 @@
 //! | [`signature`] | a signature of either algorithm | transmissions, links |
 //! | [`nonce`] | the 24 byte nonce of boxes | correlation and message ids too |
 //! | [`crypto_box`] | XSalsa20-Poly1305 boxes, [`BoxKey`] | nearly everything that is encrypted |
+//! | [`tail_box`] | the same in pieces, with the tag at the end | files |
 //! | [`aes_gcm`] | AES-256-GCM | messages of the ratchet |
 //! | [`authenticator`] | deniable command authorization | transmissions from version 7 |
 //! | [`block_chain`] | encryption of whole transport blocks | the transport from version 11 |
@@ -79,6 +80,7 @@ pub mod sealed_stream;
 mod secret;
 pub mod signature;
 pub mod sntrup761;
+pub mod tail_box;
 pub mod x25519;
 pub mod x448;
 
