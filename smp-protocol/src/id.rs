@@ -225,6 +225,19 @@ id!(
     SessionId
 );
 
+id!(
+    /// The ID under which its sender knows a chunk of a file.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    ChunkSenderId
+);
+id!(
+    /// The ID under which one of its recipients knows a chunk of a file.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    ChunkRecipientId
+);
+
 macro_rules! entity {
     ($($name:ident),+) => {$(
         impl From<EntityId> for $name {
@@ -247,4 +260,13 @@ macro_rules! entity {
     )+};
 }
 
-entity!(RecipientId, SenderId, NotifierId, LinkId, ServiceId, ProxySessionId);
+entity!(
+    RecipientId,
+    SenderId,
+    NotifierId,
+    LinkId,
+    ServiceId,
+    ProxySessionId,
+    ChunkSenderId,
+    ChunkRecipientId
+);

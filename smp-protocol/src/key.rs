@@ -84,3 +84,27 @@ role!(
     /// Source: section 5.1 (`protocol-spec/5-messages.md`).
     SenderDhKey(X25519PublicKey)
 );
+role!(
+    /// Authorizes the commands of a chunk's sender.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    ChunkSenderKey(PublicAuthKey)
+);
+role!(
+    /// Authorizes the commands of one of a chunk's recipients.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    ChunkRecipientKey(PublicAuthKey)
+);
+role!(
+    /// The recipient's part of the secret for one download of a chunk; made for that download only.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    RecipientDownloadKey(X25519PublicKey)
+);
+role!(
+    /// The relay's part of the secret for one download of a chunk; made for that download only.
+    ///
+    /// Source: section 12.4 (`protocol-spec/12-files.md`).
+    RelayDownloadKey(X25519PublicKey)
+);

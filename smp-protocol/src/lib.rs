@@ -24,6 +24,7 @@
 //! | [`proxy`] | the layers of a forwarded command | `5-messages.md` |
 //! | [`pasted`] | links and addresses as people paste them | `8-links.md` |
 //! | [`agent`], [`link`], [`chat`] | what two agents say to each other | `6-agent.md`, `8-links.md`, `9-chat.md` |
+//! | [`xftp`] | files: their relays, their descriptions | `12-files.md` |
 
 #![cfg_attr(
     test,
@@ -52,4 +53,5 @@ pub mod session;
 pub mod transmission;
 pub mod version;
 pub mod version_table;
+pub mod xftp;
 pub use smp_crypto::{base64url, padding};

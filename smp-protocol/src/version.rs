@@ -89,6 +89,26 @@ version!(
     RatchetVersion
 );
 
+version!(
+    /// Version of the file transfer protocol; we speak 1 to 3.
+    ///
+    /// Source: section 12.2 (`protocol-spec/12-files.md`).
+    XftpVersion
+);
+
+impl XftpVersion {
+    /// The version without a handshake.
+    pub const MIN: XftpVersion = XftpVersion(1);
+    /// The newest version that we speak.
+    pub const MAX: XftpVersion = XftpVersion(3);
+    /// The range that we speak.
+    pub const SUPPORTED: VersionRange<XftpVersion> = VersionRange { min: Self::MIN, max: Self::MAX };
+    /// Commands can be authorized with X25519 keys.
+    pub const AUTH_COMMANDS: XftpVersion = XftpVersion(2);
+    /// `BLOCKED` error.
+    pub const BLOCKED_FILES: XftpVersion = XftpVersion(3);
+}
+
 impl SmpVersion {
     /// The oldest version that we speak.
     pub const MIN: SmpVersion = SmpVersion(6);

@@ -2,12 +2,14 @@
 
 mod host;
 mod password;
+mod xftp;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use host::{Host, HostName};
 pub use password::Password;
+pub use xftp::{DEFAULT_XFTP_PORT, XftpAddress};
 
 use crate::base64url;
 use crate::encoding::{
@@ -18,6 +20,9 @@ use crate::encoding::{
 pub const DEFAULT_PORT: u16 = 5223;
 /// Bytes in the fingerprint of a relay: a SHA-256.
 pub const FINGERPRINT_BYTES: usize = 32;
+
+/// The beginning of an address as text.
+const SCHEME: &str = "smp://";
 
 /// How to find a relay and how to recognise it.
 ///
@@ -83,7 +88,7 @@ impl Decode<'_> for RelayAddress {
 /// people and links there is [`Display`](fmt::Display).
 impl TextEncode for RelayAddress {
     fn text_encode(&self, out: &mut String) {
-        self.write_text(out, false);
+        self.write_text(SCHEME, out, false);
     }
 }
 
@@ -91,12 +96,16 @@ impl RelayAddress {
     /// The text form, which can always be read back, by us and by the reference implementation: an IPv6 host right before a
     /// port stands in brackets.
     pub(crate) fn readable_text(&self, out: &mut String) {
-        let before_port = self.hosts.as_slice().last().filter(|_| self.port.is_some());
-        self.write_text(out, matches!(before_port, Some(Host::Ipv6(_))));
+        self.write_readable(SCHEME, out);
     }
 
-    fn write_text(&self, out: &mut String, last_in_brackets: bool) {
-        out.push_str("smp://");
+    fn write_readable(&self, scheme: &str, out: &mut String) {
+        let before_port = self.hosts.as_slice().last().filter(|_| self.port.is_some());
+        self.write_text(scheme, out, matches!(before_port, Some(Host::Ipv6(_))));
+    }
+
+    fn write_text(&self, scheme: &str, out: &mut String, last_in_brackets: bool) {
+        out.push_str(scheme);
         out.push_str(&base64url::encode(&self.fingerprint));
         if let Some(password) = &self.password {
             out.push(':');
@@ -119,7 +128,13 @@ impl RelayAddress {
 
 impl TextDecode for RelayAddress {
     fn text_decode(input: &mut TextReader<'_>) -> Result<Self, DecodeError> {
-        if !input.skip(b"smp://") {
+        RelayAddress::read_text(SCHEME, input)
+    }
+}
+
+impl RelayAddress {
+    fn read_text(scheme: &str, input: &mut TextReader<'_>) -> Result<Self, DecodeError> {
+        if !input.skip(scheme.as_bytes()) {
             return Err(DecodeError::Invalid("scheme of a relay address"));
         }
         let fingerprint = to_fingerprint(&input.base64url()?)?;

@@ -34,6 +34,7 @@ pub(crate) use debug::{Length, debug_bytes};
 pub use error::{DecodeError, InvalidText, TooLong};
 pub use list::{List, MAX_ITEMS, NonEmpty};
 pub use reader::Reader;
+pub(crate) use string::lossy_text;
 pub use string::{LargeString, Latin1Text, MAX_LARGE_STRING, MAX_SHORT_STRING, ShortString, ShortText, Tail};
 pub(crate) use text::from_text_bytes;
 pub use text::{TextDecode, TextEncode, TextReader, from_text, to_text};

@@ -239,3 +239,13 @@ impl Decode<'_> for Latin1Text {
         Ok(Latin1Text(input.short()?.to_vec()))
     }
 }
+
+/// Reads UTF-8, with `?` for each byte that is not.
+pub(crate) fn lossy_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
+}

@@ -53,7 +53,7 @@ impl fmt::Display for BlockingInfo {
 }
 
 impl BlockingInfo {
-    pub(super) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         if !input.skip(b"reason=") {
             return Err(DecodeError::Invalid("blocking information"));
         }

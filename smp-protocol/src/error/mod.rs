@@ -12,7 +12,7 @@ pub use blocked::{BlockingInfo, BlockingReason, ClientNotice};
 pub use broker::{BrokerErrorType, NetworkError, ProxyError};
 pub use transport::{HandshakeError, TransportError};
 
-use crate::encoding::{DecodeError, Encode, Reader};
+use crate::encoding::{DecodeError, Encode, Reader, lossy_text};
 use crate::version::SmpVersion;
 
 /// How deep errors of destination relays can be nested in one another when they are read.
@@ -96,7 +96,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.word() {
             b"UNKNOWN" => Ok(CommandError::Unknown),
             b"SYNTAX" => Ok(CommandError::Syntax),
@@ -177,18 +177,8 @@ pub(crate) fn after_space<'r, 'a>(input: &'r mut Reader<'a>) -> Result<&'r mut R
 }
 
 /// Appends the text that is shown.
-fn write_text(text: &impl fmt::Display, out: &mut Vec<u8>) {
+pub(crate) fn write_text(text: &impl fmt::Display, out: &mut Vec<u8>) {
     out.extend_from_slice(text.to_string().as_bytes());
-}
-
-/// Reads UTF-8, with `?` for each byte that is not.
-fn lossy_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '?'));
-    }
-    text
 }
 
 /// For errors whose text is their encoding.
