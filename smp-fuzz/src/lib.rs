@@ -24,6 +24,7 @@ pub mod seeds;
 pub mod targets;
 
 use smp_protocol::chat::MAX_DECOMPRESSED_LENGTH;
+use smp_protocol::xftp::description::MAX_DESCRIPTION_BYTES;
 use smp_ratchet::{MAX_SKIPPED, SkippedKey};
 
 use seeds::Vectors;
@@ -76,6 +77,10 @@ const SKIPPED: usize = 5 * 2 * MAX_SKIPPED as usize * size_of::<SkippedKey>();
 /// Size of a decompressed message as JSON: the smallest object, `{"":0},`, takes 7 bytes of text and 700 of memory. Three
 /// times that, because the check writes and reads it again.
 const DECOMPRESSED: usize = 3 * 100 * MAX_DECOMPRESSED_LENGTH;
+/// A description of a file that was deflated: the text, and its values in memory. Checked by writing and reading it again.
+const DESCRIPTION: usize = 8 * MAX_DESCRIPTION_BYTES;
+/// Tokens of YAML in a line of 1024 bytes, over which the parser looks ahead.
+const LOOK_AHEAD: usize = 2 * 1024 * 128;
 /// Keys, IDs and short strings.
 const SMALL: usize = 8_192;
 
@@ -102,6 +107,10 @@ targets! {
     link_uri { fixed: SMALL, per_byte: 128 },
     link_data { fixed: BLOCKS, per_byte: 32 },
     chat_message { fixed: DECOMPRESSED, per_byte: 256 },
+    file_request { fixed: BLOCKS, per_byte: 64 },
+    file_answer { fixed: BLOCKS, per_byte: 24 },
+    file_description { fixed: LOOK_AHEAD, per_byte: 128 },
+    file_link { fixed: DESCRIPTION, per_byte: 128 },
 }
 
 /// The target of this name.

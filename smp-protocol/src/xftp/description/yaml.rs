@@ -1,7 +1,8 @@
-//! As much of YAML as descriptions use: scalars, lists and maps in at most a few levels, in any of YAML's notations.
+//! As much of YAML as descriptions use: scalars in any notation, lists and maps by indentation, in at most a few levels.
 //!
 //! The parser gives events and resolves nothing, and what could make a little text large or mean something else is refused:
-//! aliases and anchors, tags, several documents, keys that are no scalars or come twice.
+//! aliases and anchors, tags, several documents, keys that are no scalars or come twice. So are lists and maps in
+//! brackets: the parser reads them to their end before it says that they begin, and needs a hundred times their size for it.
 
 use saphyr_parser::{Event, Parser};
 use zeroize::Zeroizing;
@@ -52,6 +53,9 @@ impl Node {
 
 /// Reads the only document of a text.
 pub(super) fn parse(text: &str) -> Result<Node, DescriptionError> {
+    if has_brackets(text.as_bytes()) {
+        return Err(DescriptionError::Yaml("it has lists or maps in brackets"));
+    }
     let mut events = Events { parser: Parser::new_from_str(text), nodes: 0 };
     events.expect(|event| matches!(event, Event::StreamStart))?;
     events.expect(|event| matches!(event, Event::DocumentStart(_)))?;
@@ -60,6 +64,18 @@ pub(super) fn parse(text: &str) -> Result<Node, DescriptionError> {
     events.expect(|event| matches!(event, Event::DocumentEnd))?;
     events.expect(|event| matches!(event, Event::StreamEnd))?;
     Ok(node)
+}
+
+/// Whether there is a bracket where a list or map could begin. In addresses they stand behind `@`, or between hosts.
+fn has_brackets(text: &[u8]) -> bool {
+    let is_of_address = |at: usize| match &text[..at] {
+        [.., b'@'] => text[at] == b'[',
+        [.., before, b','] => {
+            text[at] == b'[' && (before.is_ascii_alphanumeric() || matches!(before, b'.' | b']'))
+        }
+        _ => false,
+    };
+    text.iter().enumerate().any(|(at, byte)| matches!(byte, b'[' | b'{') && !is_of_address(at))
 }
 
 struct Events<'a> {
