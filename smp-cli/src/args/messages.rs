@@ -65,14 +65,21 @@ pub(crate) struct SearchArgs {
     pub(crate) limit: usize,
 }
 
-/// `smp reply`
+/// A message of a conversation.
 #[derive(Debug, Args)]
-pub(crate) struct ReplyArgs {
+pub(crate) struct KnownMessage {
     #[command(flatten)]
     pub(crate) contact: KnownContact,
     /// The number of the message, as `smp history` and `smp listen` show it.
     #[arg(value_name = "NUMBER", value_parser = number)]
     pub(crate) number: i64,
+}
+
+/// `smp reply`
+#[derive(Debug, Args)]
+pub(crate) struct ReplyArgs {
+    #[command(flatten)]
+    pub(crate) message: KnownMessage,
     #[command(flatten)]
     pub(crate) text: Text,
     /// Give up waiting for the relay after this many seconds; the message is kept and goes out later.
@@ -84,10 +91,7 @@ pub(crate) struct ReplyArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EditArgs {
     #[command(flatten)]
-    pub(crate) contact: KnownContact,
-    /// The number of the message, as `smp history` shows it.
-    #[arg(value_name = "NUMBER", value_parser = number)]
-    pub(crate) number: i64,
+    pub(crate) message: KnownMessage,
     #[command(flatten)]
     pub(crate) text: Text,
 }
@@ -96,10 +100,7 @@ pub(crate) struct EditArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
-    pub(crate) contact: KnownContact,
-    /// The number of the message, as `smp history` shows it.
-    #[arg(value_name = "NUMBER", value_parser = number)]
-    pub(crate) number: i64,
+    pub(crate) message: KnownMessage,
     /// Delete it here only. A message of the contact can be deleted only here.
     #[arg(long)]
     pub(crate) here: bool,
@@ -109,10 +110,7 @@ pub(crate) struct DeleteArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ReactArgs {
     #[command(flatten)]
-    pub(crate) contact: KnownContact,
-    /// The number of the message, as `smp history` and `smp listen` show it.
-    #[arg(value_name = "NUMBER", value_parser = number)]
-    pub(crate) number: i64,
+    pub(crate) message: KnownMessage,
     /// The emoji. SimpleX apps know 👍 👎 😀 😂 😢 ❤ 🚀 ✅, and drop others.
     #[arg(value_name = "EMOJI")]
     pub(crate) emoji: String,

@@ -22,7 +22,8 @@ pub(crate) use self::daemon::{BotArgs, DaemonArgs, FirstStart};
 pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
 pub(crate) use self::identity::{ExportArgs, ImportArgs, InitArgs, PassphraseArgs};
 pub(crate) use self::messages::{
-    ChatArgs, DeleteArgs, EditArgs, HistoryArgs, ListenArgs, ReactArgs, ReplyArgs, SearchArgs, SendArgs,
+    ChatArgs, DeleteArgs, EditArgs, HistoryArgs, KnownMessage, ListenArgs, ReactArgs, ReplyArgs, SearchArgs,
+    SendArgs,
 };
 pub(crate) use self::relays::RelayArgs;
 pub(crate) use self::values::{KnownContact, LONGEST_WAIT, NewContact, Switch};

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::notices::{QUEUED, next_before};
 use super::send::text;
-use crate::args::{DeleteArgs, EditArgs, ReactArgs};
+use crate::args::{DeleteArgs, EditArgs, KnownMessage, ReactArgs};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Notice, Session};
@@ -39,18 +39,21 @@ enum What {
 /// Takes the new text from where it is.
 pub(crate) fn edit(args: EditArgs) -> anyhow::Result<Change> {
     let what = What::Edit(text(&args.text.words)?);
-    Ok(Change { contact: args.contact.name, number: args.number, what })
+    Ok(change(args.message, what))
 }
 
 /// As it was asked for.
 pub(crate) fn delete(args: DeleteArgs) -> Change {
-    Change { contact: args.contact.name, number: args.number, what: What::Delete { here: args.here } }
+    change(args.message, What::Delete { here: args.here })
 }
 
 /// As it was asked for.
 pub(crate) fn react(args: ReactArgs) -> Change {
-    let what = What::React { emoji: args.emoji, undo: args.undo };
-    Change { contact: args.contact.name, number: args.number, what }
+    change(args.message, What::React { emoji: args.emoji, undo: args.undo })
+}
+
+fn change(message: KnownMessage, what: What) -> Change {
+    Change { contact: message.contact.name, number: message.number, what }
 }
 
 impl Change {

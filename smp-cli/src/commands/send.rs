@@ -55,11 +55,11 @@ pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
 pub(crate) fn reply(args: ReplyArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
         texts: vec![text(&args.text.words)?],
-        contact: args.contact.name,
+        contact: args.message.contact.name,
         lines: false,
         timeout: args.timeout,
         receipt: false,
-        answered: Some(args.number),
+        answered: Some(args.message.number),
     })
 }
 

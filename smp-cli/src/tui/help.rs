@@ -1,5 +1,8 @@
 //! The keys, as they are listed.
 
+/// Columns of the keys.
+pub(super) const COLUMN: usize = 28;
+
 /// Keys, and what they do. A line without keys is a heading.
 pub(super) const KEYS: [(&str, &str); 52] = [
     ("", "Everywhere"),
@@ -7,8 +10,8 @@ pub(super) const KEYS: [(&str, &str); 52] = [
     ("Esc", "back"),
     ("Ctrl-K", "to a contact, by a part of the name"),
     ("Ctrl-N, Ctrl-P", "next and previous contact"),
-    ("F1, or ? while nothing is typed", "these keys"),
-    ("Ctrl-C, or q while nothing is typed", "end"),
+    ("F1, or ? with no text", "these keys"),
+    ("Ctrl-C, or q with no text", "end"),
     ("", ""),
     ("", "Contacts"),
     ("↑ ↓ PgUp PgDn g G, j k", "up and down"),
@@ -18,7 +21,7 @@ pub(super) const KEYS: [(&str, &str); 52] = [
     ("i", "invite somebody: a link and a QR code"),
     ("o", "connect by a link that you got; or paste it"),
     ("a, x", "let in somebody who asks; refuse"),
-    ("v", "security code; of an invitation: the link again"),
+    ("v", "security code; link of an invitation"),
     ("m", "mute, or not any more"),
     ("r", "rename"),
     ("d", "remove"),
@@ -50,7 +53,7 @@ pub(super) const KEYS: [(&str, &str); 52] = [
     ("…", "invited, or connecting"),
     ("✓", "verified; ✗ gone"),
     ("-", "muted: counts for nothing in the heading"),
-    ("… ✓ ✓✓ ✗ ?", "your message: kept here, at their relay, on their"),
+    ("… ✓ ✓✓ ✗ ?", "yours: kept here, at their relay, on their"),
     ("", "device, given up, not handed over yet"),
     ("", ""),
     ("", "Times are in UTC."),

@@ -10,8 +10,8 @@ use smp_transport::causes::with_causes;
 
 use super::app::{From, Input, Page, Request};
 use crate::args::{
-    DeleteArgs, InviteArgs, JoinArgs, KnownContact, MuteArgs, NewContact, ReactArgs, RemoveArgs, RenameArgs,
-    RequestArgs, Switch, VerifyArgs,
+    DeleteArgs, InviteArgs, JoinArgs, KnownContact, KnownMessage, MuteArgs, NewContact, ReactArgs,
+    RemoveArgs, RenameArgs, RequestArgs, Switch, VerifyArgs,
 };
 use crate::commands::{Task, change, join, run_task};
 use crate::output::{Code, Output, Screen};
@@ -157,11 +157,12 @@ async fn run(request: Request, session: &mut Session) -> anyhow::Result<Input> {
             (Task::Change(change::Change::text(name, item, text)), Some(String::new()))
         }
         Request::Delete { name, item, here } => {
-            let args = DeleteArgs { contact: known(&name), number: item, here };
+            let args = DeleteArgs { message: KnownMessage { contact: known(&name), number: item }, here };
             (Task::Change(change::delete(args)), Some("Deleted.".to_owned()))
         }
         Request::React { name, item, emoji, undo } => {
-            let args = ReactArgs { contact: known(&name), number: item, emoji: emoji.to_owned(), undo };
+            let message = KnownMessage { contact: known(&name), number: item };
+            let args = ReactArgs { message, emoji: emoji.to_owned(), undo };
             (Task::Change(change::react(args)), Some(String::new()))
         }
         Request::Join(link) => {

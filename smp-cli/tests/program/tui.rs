@@ -33,7 +33,7 @@ fn two_people_talk() {
     hers.until_shown("Enter sends").unwrap();
     hers.press("hello bob\r").unwrap();
     // He only passes by: it stays unread until he goes into the conversation.
-    his.until_shown("1 contacts, 1 new").unwrap();
+    his.until_shown("1 contact, 1 new").unwrap();
     his.until_shown("hello bob").unwrap();
     his.press("\r").unwrap();
     his.until(|screen| !screen.contains("1 new")).unwrap();

@@ -13,9 +13,13 @@ use crate::tui::wrap::cut;
 
 pub(super) fn draw(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
+    let contacts = match app.contacts.len() {
+        1 => "1 contact".to_owned(),
+        contacts => format!("{contacts} contacts"),
+    };
     let heading = match app.unread() {
-        0 => format!("{} contacts", app.contacts.len()),
-        unread => format!("{} contacts, {} new", app.contacts.len(), count(unread)),
+        0 => contacts,
+        unread => format!("{contacts}, {} new", count(unread)),
     };
     let style = if app.focus == Focus::Contacts { BOLD } else { DIM };
     frame.render_widget(Line::styled(cut(&heading, width), style), Rect { height: 1, ..area });

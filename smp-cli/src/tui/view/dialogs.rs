@@ -9,7 +9,7 @@ use smp_chat::visible;
 use super::{BOLD, CHOSEN, DIM, tabless};
 use crate::tui::app::{App, Ask, Dialog, EMOJI, Sure, matching};
 use crate::tui::editor::Editor;
-use crate::tui::help::KEYS;
+use crate::tui::help::{COLUMN, KEYS};
 use crate::tui::wrap::{cut, wrap};
 
 /// Columns of a box, at most.
@@ -82,7 +82,7 @@ fn help(scroll: usize, area: Rect, frame: &mut Frame<'_>) {
     let inner = open("Keys: ↑ ↓ to see all", area.height, area, frame);
     let scroll = scroll.min(KEYS.len().saturating_sub(inner.height.into()));
     let width = usize::from(inner.width);
-    let column = (width / 2).min(32);
+    let column = (width / 2).min(COLUMN);
     for ((keys, text), y) in KEYS.iter().skip(scroll).take(inner.height.into()).zip(inner.y..) {
         let row = match *keys {
             "" => Line::styled(cut(text, width), BOLD),

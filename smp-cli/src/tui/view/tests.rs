@@ -8,6 +8,7 @@ use smp_protocol::chat::decode_messages;
 
 use super::*;
 use crate::tui::app::{From, Input, Page, Request};
+use crate::tui::help::KEYS;
 
 /// A state with one contact who has written these texts, and the conversation open.
 async fn app(name: &str, texts: &[&str]) -> (tempfile::TempDir, App) {
@@ -55,7 +56,7 @@ async fn contacts_and_conversation_are_beside_each_other_where_there_is_room() {
     let (_folder, mut app) = app("bob", &["hello", "how are you?", "> quoted\nyes"]).await;
     let (text, _) = drawn(&mut app, 80, 12);
     let expected = [
-        "1 contacts, 3 new         │bob  not verified yet: v in the list",
+        "1 contact, 3 new          │bob  not verified yet: v in the list",
         "  bob                    3│",
         "                          │",
         "                          │── 1970-01-01 ──",
@@ -73,7 +74,7 @@ async fn contacts_and_conversation_are_beside_each_other_where_there_is_room() {
     assert!(text.contains("  bob") && !text.contains("hello"), "{text}");
     press(&mut app, KeyCode::Enter);
     let (text, _) = drawn(&mut app, 40, 12);
-    assert!(text.contains("bob: hello") && !text.contains("1 contacts"), "{text}");
+    assert!(text.contains("bob: hello") && !text.contains("1 contact"), "{text}");
     for (columns, rows) in [(19, 10), (80, 5), (1, 1), (5, 3)] {
         let (text, _) = drawn(&mut app, columns, rows);
         assert!(!text.contains("bob"), "{text}");
@@ -161,4 +162,14 @@ async fn the_code_of_an_invitation_is_whole_or_not_there() {
     assert_eq!(terminal.backend().buffer()[(0, 0)].bg, Color::Reset);
     press(&mut app, KeyCode::Esc);
     assert!(app.dialog.is_none());
+}
+
+#[tokio::test]
+async fn the_keys_are_listed_whole() {
+    let (_folder, mut app) = app("bob", &[]).await;
+    press(&mut app, KeyCode::Char('?'));
+    let (text, _) = drawn(&mut app, 80, 60);
+    for (keys, does) in KEYS {
+        assert!(text.contains(keys) && text.contains(does), "{keys}: {does}\n{text}");
+    }
 }
