@@ -9,6 +9,7 @@ use smp_bot::{Command, Response, answer, event, read_request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -25,6 +26,9 @@ const MAX_COMMANDS: usize = 64;
 const MAX_WAITING: usize = 64;
 /// Events that are read from the feed at once.
 const PAGE: u32 = 32;
+/// How long a client that says nothing is taken to prepare itself for events still: some drop those that come before they have their first
+/// answers.
+const SETTLING: Duration = Duration::from_secs(1);
 /// How long a client may take to read one frame; after that it is cut off.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -35,12 +39,24 @@ struct Outgoing {
     event: Option<i64>,
 }
 
+/// How far a client is with its first commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// It says nothing, or not yet.
+    Quiet,
+    /// Its first command is being done.
+    Asked,
+    /// It has used the answer to its first command for another one.
+    Settled,
+}
+
 /// The client as its tasks see it.
 struct Client {
     desk: Arc<Desk>,
     number: u64,
     /// Whether it says itself which events it has taken.
     acknowledges: AtomicBool,
+    beginning: watch::Sender<Beginning>,
     out: Sender<Outgoing>,
 }
 
@@ -56,7 +72,8 @@ pub(super) async fn run<S>(
     let (sink, stream) = socket.split();
     let (out, outgoing) = mpsc::channel(MAX_WAITING);
     let (number, begin) = desk.takers().enter(acknowledges);
-    let client = Client { desk: desk.clone(), number, acknowledges: acknowledges.into(), out };
+    let beginning = watch::Sender::new(if acknowledges { Beginning::Settled } else { Beginning::Quiet });
+    let client = Client { desk: desk.clone(), number, acknowledges: acknowledges.into(), beginning, out };
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     // Each of them ends when the client is gone.
     tokio::select! {
@@ -119,25 +136,60 @@ impl Client {
 
     /// Does commands, one after the other.
     async fn work(&self, mut commands: Receiver<String>) {
+        let mut is_first = true;
         while let Some(frame) = commands.recv().await {
-            let request = match read_request(&frame) {
-                Ok(request) => request,
-                Err(error) => {
-                    self.send(answer(None, &Response::error(error)), None).await;
-                    continue;
+            self.begins(if is_first { Beginning::Asked } else { Beginning::Settled });
+            let answer = self.answer(&frame).await;
+            self.send(answer, None).await;
+            if std::mem::take(&mut is_first) {
+                self.begins(Beginning::Quiet);
+            }
+        }
+    }
+
+    async fn answer(&self, frame: &str) -> String {
+        let request = match read_request(frame) {
+            Ok(request) => request,
+            Err(error) => return answer(None, &Response::error(error)),
+        };
+        let response = match Command::parse(&request.command) {
+            Ok(Command::Acknowledges { on }) => self.acknowledges(on),
+            Ok(Command::Acknowledge { number }) => {
+                let event = i64::try_from(number).unwrap_or(i64::MAX);
+                self.desk.takers().acknowledged(self.number, event);
+                Response::CmdOk { user: None }
+            }
+            Ok(command) => self.desk.run(command).await,
+            Err(error) => Response::error(smp_bot::types::ChatError::command(error.to_string())),
+        };
+        answer(Some(&request.correlation), &response)
+    }
+
+    fn begins(&self, with: Beginning) {
+        self.beginning.send_if_modified(|beginning| {
+            let is_new = *beginning != with && *beginning != Beginning::Settled;
+            if is_new {
+                *beginning = with;
+            }
+            is_new
+        });
+    }
+
+    /// Waits until the client is ready for events: until its second command, or until it has been quiet for a while.
+    async fn settled(&self) {
+        let mut beginning = self.beginning.subscribe();
+        loop {
+            let now = *beginning.borrow_and_update();
+            let changed = match now {
+                Beginning::Settled => return,
+                Beginning::Asked => beginning.changed().await.is_ok(),
+                Beginning::Quiet => {
+                    matches!(tokio::time::timeout(SETTLING, beginning.changed()).await, Ok(Ok(())))
                 }
             };
-            let response = match Command::parse(&request.command) {
-                Ok(Command::Acknowledges { on }) => self.acknowledges(on),
-                Ok(Command::Acknowledge { number }) => {
-                    let event = i64::try_from(number).unwrap_or(i64::MAX);
-                    self.desk.takers().acknowledged(self.number, event);
-                    Response::CmdOk { user: None }
-                }
-                Ok(command) => self.desk.run(command).await,
-                Err(error) => Response::error(smp_bot::types::ChatError::command(error.to_string())),
-            };
-            self.send(answer(Some(&request.correlation), &response), None).await;
+            if !changed {
+                return;
+            }
         }
     }
 
@@ -149,6 +201,7 @@ impl Client {
 
     /// Tells what has happened behind this event, and what happens.
     async fn tell(&self, begin: i64) {
+        self.settled().await;
         let mut told = begin;
         let mut notices = self.desk.notices();
         let mut grows = self.desk.identity().book().feed_grows();
