@@ -156,7 +156,7 @@ pub use error::{
 };
 pub use event::{Event, Integrity, MessageOrigin, MessageTimes};
 pub use events::{Delivery, Durable, Events};
-pub use glance::Glance;
+pub use glance::{Glance, SeenConnection};
 pub use id::{ConnectionId, MessageId, UserId};
 pub use network::{RelayState, RelayStates};
 pub use network_settings::{

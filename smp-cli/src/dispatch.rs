@@ -132,7 +132,10 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Export(args) => Work::Export(Export::resolve(args)?),
         Command::Relay(args) => return relay::run(args, &dir()?, output).await,
         Command::Contacts(ContactsArgs { new_book }) => {
-            if !new_book && let Some(exit) = contacts::at_a_glance(&dir()?, output).await {
+            if !new_book
+                && matches!(passphrase.known(), Ok(None))
+                && let Some(exit) = contacts::at_a_glance(&dir()?, output).await
+            {
                 return Ok(exit);
             }
             Work::Task(Task::Contacts)

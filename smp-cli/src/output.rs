@@ -72,6 +72,24 @@ impl Output {
         }
     }
 
+    /// Results that are printed together, each as [`result`](Self::result) would be.
+    pub(crate) fn results<T>(
+        &self,
+        event: &str,
+        results: &[T],
+        fields: impl Fn(&T) -> Value,
+        sentence: impl Fn(&T) -> String,
+    ) {
+        let line = |result: &T| match self.json {
+            true => with_event(event, fields(result)).to_string(),
+            false => visible(&sentence(result)).to_string(),
+        };
+        let lines: Vec<String> = results.iter().map(line).collect();
+        if !lines.is_empty() {
+            self.out(&lines.join("\n"));
+        }
+    }
+
     /// Something that explains a result and is not one.
     pub(crate) fn note(&self, event: &str, fields: Value, sentence: &str) {
         if self.json {

@@ -1,6 +1,8 @@
 //! The condition of a connection: each trouble, from its begin to its end.
 
+use super::{Connection, Phase};
 use crate::error::ReceiveError;
+use crate::stages::{SuspensionState, SyncState};
 use serde::{Deserialize, Serialize};
 
 /// Troubles that last. Each is told once when it begins, and kept until something works again.
@@ -34,5 +36,19 @@ impl Condition {
     /// The peer's relay refuses. Whether that is new.
     pub(crate) fn refused(&mut self, now: i64) -> bool {
         self.refused_since.replace(self.refused_since.unwrap_or(now)).is_none()
+    }
+}
+
+impl Connection {
+    /// Its phase, if a list has no more to tell of it: there is no trouble, and nothing waits, moves or is renewed.
+    pub(crate) fn plain(&self) -> Option<Phase> {
+        let is_plain = self.condition == Condition::default()
+            && self.waiting.total() == 0
+            && self.deferred == 0
+            && self.resync.state == SyncState::Ok
+            && self.moving.rotations().is_empty()
+            && self.suspension.state() == SuspensionState::Active
+            && !self.is_unfinished_invitation();
+        is_plain.then_some(self.phase)
     }
 }

@@ -32,7 +32,7 @@ impl Steps {
             request_of: connection.request_of(),
         });
         let queues = if lasts { None } else { Some(QueueRow::all(connection)) };
-        let position = connection.position_bytes().map_err(Fault::from)?;
+        let (position, plain) = (connection.position_bytes().map_err(Fault::from)?, connection.plain());
         let requested = effects.requested.into_iter().map(|request| self.request_row(id, request));
         let requested = requested.collect::<Result<_, _>>()?;
         let (mut outgoing, mut shared) = (Vec::with_capacity(effects.outgoing.len()), Vec::new());
@@ -60,6 +60,7 @@ impl Steps {
             user,
             lasting,
             position,
+            plain,
             new_queues: new_queues.cloned().collect(),
             gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
             outgoing,

@@ -1,7 +1,9 @@
 //! Changes of one step in the database.
 
 use super::{Sharing, TroubleChange, UserChange};
-use crate::connection::{BodyId, Connection, CreatedQueue, Deferred, Receipt, ReceiveQueue, SentMessage};
+use crate::connection::{
+    BodyId, Connection, CreatedQueue, Deferred, Phase, Receipt, ReceiveQueue, SentMessage,
+};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId, UserId};
@@ -25,6 +27,8 @@ pub(crate) struct Changes {
     pub(crate) lasting: Option<Lasting>,
     /// The part that each message changes.
     pub(crate) position: Zeroizing<Vec<u8>>,
+    /// The phase, if a list has no more to tell of the connection.
+    pub(crate) plain: Option<Phase>,
     /// Queues in which the connection receives from now on.
     pub(crate) new_queues: Vec<QueueRow>,
     /// Recipient IDs of those in which it does not any more.

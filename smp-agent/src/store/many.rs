@@ -2,7 +2,7 @@
 
 use super::columns::{column, damaged};
 use super::{Fault, Store, schema};
-use crate::connection::Connection;
+use crate::connection::{Connection, Phase};
 use crate::error::StorageError;
 use crate::id::ConnectionId;
 use smp_sqlite::Options;
@@ -23,12 +23,20 @@ impl Store {
 
     /// All connections of a database that is not encrypted and no agent has open. None if its tables are of another version, or a trouble is
     /// noted of which only an agent knows whether it goes on.
-    pub(crate) async fn glance(path: &Path) -> Result<Option<Vec<Connection>>, StorageError> {
-        Ok(read(path).await?)
+    pub(crate) async fn glance(path: &Path) -> Result<Option<AtAGlance>, StorageError> {
+        Ok(glance(path).await?)
     }
 }
 
-async fn read(path: &Path) -> Result<Option<Vec<Connection>>, Fault> {
+/// Connections as a list needs them.
+pub(crate) struct AtAGlance {
+    /// Those of which a list has no more to tell than the phase.
+    pub(crate) plain: Vec<(ConnectionId, Phase)>,
+    /// The others, without their keys of skipped messages.
+    pub(crate) others: Vec<Connection>,
+}
+
+async fn glance(path: &Path) -> Result<Option<AtAGlance>, Fault> {
     let mut db = Options::new(path, None).pragma("query_only", "ON").connect().await?;
     let connections = if is_told_by_its_states(&mut db).await? { Some(all(&mut db).await?) } else { None };
     db.close().await?;
@@ -44,9 +52,19 @@ async fn is_told_by_its_states(db: &mut SqliteConnection) -> Result<bool, Fault>
     Ok(!sqlx::query_scalar::<_, bool>(sql).fetch_one(db).await?)
 }
 
-async fn all(db: &mut SqliteConnection) -> Result<Vec<Connection>, Fault> {
-    let sql = "SELECT id, state, position FROM connections JOIN positions ON connection_id = id ORDER BY id";
-    sqlx::query(sql).fetch_all(db).await?.iter().map(connection).collect()
+async fn all(db: &mut SqliteConnection) -> Result<AtAGlance, Fault> {
+    // One row: each costs a turn of SQLite's thread.
+    let sql =
+        "SELECT json_group_array(json_array(connection_id, plain)) FROM positions WHERE plain IS NOT NULL";
+    let plain: String = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
+    let plain: Vec<(i64, Phase)> = serde_json::from_str(&plain).map_err(|_| damaged("plain"))?;
+    let sql = "SELECT id, state, position FROM positions JOIN connections ON id = connection_id
+               WHERE plain IS NULL AND NOT unfinished";
+    let others = sqlx::query(sql).fetch_all(db).await?;
+    Ok(AtAGlance {
+        plain: plain.into_iter().map(|(id, phase)| (ConnectionId::new(id), phase)).collect(),
+        others: others.iter().map(connection).collect::<Result<_, _>>()?,
+    })
 }
 
 fn connection(row: &SqliteRow) -> Result<Connection, Fault> {

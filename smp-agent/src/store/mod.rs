@@ -21,6 +21,7 @@ mod write;
 
 pub(crate) use changes::{Changes, Lasting, QueueRow, RequestRow, SendKey, Upkeep};
 pub(crate) use fault::Fault;
+pub(crate) use many::AtAGlance;
 pub(crate) use read::{DeletedQueue, Loaded, StoredEvent, StoredOutgoing, Subscription};
 pub(crate) use send_keys::{Keyed, settled};
 pub(crate) use shared_bodies::Sharing;

@@ -5,10 +5,10 @@ use crate::error::StorageError;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 /// The version of the tables, in SQLite's `user_version`.
-const SCHEMA_VERSION: usize = 4;
+const SCHEMA_VERSION: usize = 5;
 const SCHEMA: &str = include_str!("schema.sql");
 /// Statements that make the tables of a version into those of the next one, from version 1 on.
-const UPGRADES: [&str; SCHEMA_VERSION - 1] = [REQUESTS, HASHES_IN_ORDER, USERS];
+const UPGRADES: [&str; SCHEMA_VERSION - 1] = [REQUESTS, HASHES_IN_ORDER, USERS, PLAIN];
 /// To version 2: requests to contact addresses.
 const REQUESTS: &str = "ALTER TABLE connections ADD COLUMN request_of INTEGER;
     CREATE INDEX connections_by_request ON connections (request_of) WHERE request_of IS NOT NULL;";
@@ -50,6 +50,9 @@ const USERS: &str = "CREATE TABLE users (
     ) STRICT;
     INSERT INTO relays_down SELECT relay, 1, 0, since, error FROM relays_down_before;
     DROP TABLE relays_down_before;";
+
+/// To version 5: a list need not read the states of connections of which it has little to tell.
+const PLAIN: &str = "ALTER TABLE positions ADD COLUMN plain TEXT;";
 
 /// Whether the tables are those of this version.
 pub(super) async fn is_of_this_version(db: &mut SqliteConnection) -> Result<bool, Fault> {

@@ -32,7 +32,8 @@ CREATE INDEX connections_by_user ON connections (user_id);
 -- What each message changes of a connection (connection/state.rs): small, so that many fit on a page.
 CREATE TABLE positions (
     connection_id INTEGER PRIMARY KEY REFERENCES connections (id) ON DELETE CASCADE,
-    position      BLOB    NOT NULL
+    position      BLOB    NOT NULL,
+    plain         TEXT                          -- the phase, if a list has no more to tell of the connection
 ) STRICT;
 
 -- The queues in which this side receives: what finds their connections, and subscribes to them.

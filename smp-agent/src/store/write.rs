@@ -25,9 +25,9 @@ macro_rules! write_rows {
             SELECT value ->> 0, x'', 0, 0, 0, value ->> 1, value ->> 2 FROM json_each(?);
         UPDATE connections SET state = substr(?, value ->> 1, value ->> 2), busy = value ->> 3, joined = value ->> 4,
             unfinished = value ->> 5, request_of = value ->> 6 FROM json_each(?) WHERE connections.id = value ->> 0;
-        INSERT INTO positions (connection_id, position)
-            SELECT value ->> 0, substr(?, value ->> 1, value ->> 2) FROM json_each(?) WHERE true
-            ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position;
+        INSERT INTO positions (connection_id, position, plain)
+            SELECT value ->> 0, substr(?, value ->> 1, value ->> 2), value ->> 3 FROM json_each(?) WHERE true
+            ON CONFLICT (connection_id) DO UPDATE SET position = excluded.position, plain = excluded.plain;
         INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id, link_id, user_id)
             SELECT value ->> 0, unhex(value ->> 1), unhex(value ->> 2), unhex(value ->> 3), unhex(value ->> 4),
             unhex(value ->> 5), value ->> 6 FROM json_each(?);
@@ -186,7 +186,7 @@ impl Writing<'_> {
     /// The states, of each connection the last one only.
     fn bind_connections<'q>(&self, query: Query<'q>) -> Query<'q> {
         let mut lasting: BTreeMap<i64, &Lasting> = BTreeMap::new();
-        let mut last_positions: BTreeMap<i64, &[u8]> = BTreeMap::new();
+        let mut last_positions: BTreeMap<i64, &Changes> = BTreeMap::new();
         let (mut new, mut states, mut positions) = (Rows::default(), Rows::default(), Rows::default());
         for step in &self.steps {
             let id = step.connection.number();
@@ -194,14 +194,16 @@ impl Writing<'_> {
                 new.row().number(id).number(self.day).number(step.user.number()).end();
             }
             lasting.extend(step.lasting.iter().map(|state| (id, state)));
-            last_positions.insert(id, &step.position);
+            last_positions.insert(id, step);
         }
         for (id, Lasting { state, busy, joined, unfinished, request_of }) in lasting {
             let row = states.row().number(id).bytes(state).flag(*busy).flag(*joined).flag(*unfinished);
             row.number(request_of.map(ConnectionId::number)).end();
         }
-        for (id, position) in last_positions {
-            positions.row().number(id).bytes(position).end();
+        for (id, Changes { position, plain, .. }) in last_positions {
+            // A phase is a name, which cannot fail to be written.
+            let plain = serde_json::to_string(plain).unwrap_or_else(|_| "null".to_owned());
+            positions.row().number(id).bytes(position).json_text(&plain).end();
         }
         positions.bind(states.bind(new.bind_numbers(query)))
     }

@@ -9,6 +9,7 @@ mod error;
 mod feed;
 mod items;
 mod lines;
+mod listing;
 mod overview;
 mod own;
 mod read;
@@ -30,12 +31,17 @@ pub use self::error::BookError;
 pub use self::feed::{Happened, Happening};
 pub use self::items::KeptItem;
 pub use self::lines::NewLine;
+pub use self::listing::ListedContact;
 pub use self::overview::{MAX_UNREAD, Overview};
 pub use self::received::Received;
 pub use self::status::Status;
 
 /// Pages of the log, of 4096 bytes, after which they are moved into the file.
 const LOG_PAGES: u32 = 64;
+
+/// The tables that are looked at whenever a file is opened, and how.
+const CHECKS: [(&str, &str); 2] =
+    [("contacts", "PRAGMA quick_check(contacts)"), ("texts", "PRAGMA quick_check(texts)")];
 
 /// The open file. A clone is the same one.
 #[derive(Debug, Clone)]
@@ -71,9 +77,7 @@ impl Book {
     /// A damaged file must not lose contacts, or lines that nobody has seen, one by one. The history is not looked at: that would take
     /// the longer the more was said, and [`damage`](Self::damage) does it.
     async fn check(&self, path: &Path) -> Result<(), BookError> {
-        for (table, check) in
-            [("contacts", "PRAGMA quick_check(contacts)"), ("texts", "PRAGMA quick_check(texts)")]
-        {
+        for (table, check) in CHECKS {
             // A new file has none, and old ones not all.
             let exists =
                 sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?");

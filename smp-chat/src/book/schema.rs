@@ -20,6 +20,9 @@ const FILES: [(&str, &str); 11] = [
     ("bots", include_str!("../../migrations/11_bots.sql")),
 ];
 
+/// The number of the last one.
+pub(super) const VERSION: i64 = FILES.len() as i64;
+
 /// All versions, the first of which has the number 1.
 pub(super) fn migrations() -> Migrator {
     let migrations = (1..).zip(FILES).map(|(version, (name, sql))| {

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use serde_json::json;
-use smp_agent::ConnectionSummary;
+use serde_json::{Value, json};
+use smp_agent::{ConnectionSummary, SeenConnection, SyncState};
 use tokio::time::{Instant, timeout_at};
 
 use super::notices::{explain, word};
@@ -13,10 +13,69 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::session::{Glance, Notice, Session};
 use crate::trouble::Trouble;
-use smp_chat::{Contact, MAX_UNREAD, Status};
+use smp_chat::{Contact, ListedContact, MAX_UNREAD, Status};
 
 /// How long relays that could not be reached before may take to answer now.
 const RELAYS: Duration = Duration::from_secs(3);
+
+/// A contact, and what the agent says of its connection.
+struct Entry {
+    contact: ListedContact,
+    troubles: Vec<Trouble>,
+    rotations: Vec<Value>,
+    /// Messages that wait to be sent.
+    waiting: u32,
+    /// None without a connection.
+    encryption: Option<SyncState>,
+}
+
+impl Entry {
+    fn new(contact: ListedContact, connection: Option<&ConnectionSummary>) -> Self {
+        let rotations = connection.iter().flat_map(|connection| &connection.rotations);
+        let rotations =
+            rotations.map(|(side, stage)| json!({ "side": word(side), "stage": word(stage) })).collect();
+        Self {
+            contact,
+            troubles: connection.map(Trouble::all).unwrap_or_default(),
+            rotations,
+            waiting: connection.map_or(0, |connection| connection.waiting),
+            encryption: connection.map(|connection| connection.sync),
+        }
+    }
+
+    /// One at a glance.
+    fn seen(contact: ListedContact, connection: Option<&SeenConnection>) -> Self {
+        let is_plain = connection.is_some_and(|connection| connection.summary.is_none());
+        let entry = Self::new(contact, connection.and_then(|connection| connection.summary.as_deref()));
+        Self { encryption: entry.encryption.or(is_plain.then_some(SyncState::Ok)), ..entry }
+    }
+
+    fn fields(&self) -> Value {
+        json!({
+            "contact": self.contact.name,
+            "status": self.contact.status,
+            "verified": self.contact.is_verified,
+            "muted": self.contact.is_muted,
+            "link": self.contact.link,
+            "unread": self.contact.unread,
+            "troubles": self.troubles,
+            "waiting": self.waiting,
+            "encryption": self.encryption.map(word),
+            "rotations": self.rotations,
+        })
+    }
+
+    fn sentence(&self, width: usize) -> String {
+        format!(
+            "{:width$}  {}{}{}{}",
+            self.contact.name,
+            describe(&self.contact),
+            if self.contact.is_muted { ", muted" } else { "" },
+            new(self.contact.unread),
+            in_words(&self.troubles)
+        )
+    }
+}
 
 pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Result<Exit> {
     let contacts = session.book().contacts().await?;
@@ -28,58 +87,30 @@ pub(super) async fn run(session: &mut Session, output: &Output) -> anyhow::Resul
         explain(&Notice::StorageFailed(error.to_string()), output);
     }
     let unread = session.book().unread().await?;
-    print(&contacts, &connections, &unread, output);
+    let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
+    let entry = |contact: &Contact| {
+        let listed = ListedContact::of(contact, unread.get(&contact.id).copied().unwrap_or_default());
+        Entry::new(listed, connections.get(&contact.connection).copied())
+    };
+    print(&contacts.iter().map(entry).collect::<Vec<_>>(), output);
     Ok(Exit::DONE)
 }
 
 /// The same, without going on with anything, where that shows all there is to tell. A thousand contacts are a matter of milliseconds then.
 pub(crate) async fn at_a_glance(dir: &DataDir, output: &Output) -> Option<Exit> {
-    let glance = Glance::at(dir).await?;
-    print(&glance.contacts, glance.connections(), &glance.unread, output);
+    let Glance { contacts, agent } = Glance::at(dir).await?;
+    let connections: HashMap<_, _> = agent.connections().iter().map(|it| (it.id.number(), it)).collect();
+    let entry = |contact: ListedContact| {
+        let connection = connections.get(&contact.connection).copied();
+        Entry::seen(contact, connection)
+    };
+    print(&contacts.into_iter().map(entry).collect::<Vec<_>>(), output);
     Some(Exit::DONE)
 }
 
-fn print(
-    contacts: &[Contact],
-    connections: &[ConnectionSummary],
-    unread: &HashMap<i64, u32>,
-    output: &Output,
-) {
-    let connections: HashMap<_, _> = connections.iter().map(|it| (it.id.number(), it)).collect();
-    let width = contacts.iter().map(|contact| contact.name.chars().count()).max().unwrap_or_default();
-    for contact in contacts {
-        let connection = connections.get(&contact.connection).copied();
-        let troubles = connection.map(Trouble::all).unwrap_or_default();
-        let rotations: Vec<_> = connection
-            .iter()
-            .flat_map(|connection| &connection.rotations)
-            .map(|(side, stage)| json!({ "side": word(side), "stage": word(stage) }))
-            .collect();
-        let fields = json!({
-            "contact": contact.name,
-            "status": contact.status,
-            "verified": contact.verified_code.is_some(),
-            "muted": contact.is_muted,
-            "link": contact.link,
-            "unread": unread.get(&contact.id).copied().unwrap_or_default(),
-            "troubles": troubles,
-            "waiting": connection.map_or(0, |connection| connection.waiting),
-            "encryption": connection.map(|connection| word(connection.sync)),
-            "rotations": rotations,
-        });
-        output.result(
-            "contact",
-            fields,
-            &format!(
-                "{:width$}  {}{}{}{}",
-                contact.name,
-                describe(contact),
-                if contact.is_muted { ", muted" } else { "" },
-                new(unread.get(&contact.id).copied()),
-                in_words(&troubles)
-            ),
-        );
-    }
+fn print(entries: &[Entry], output: &Output) {
+    let width = entries.iter().map(|entry| entry.contact.name.chars().count()).max().unwrap_or_default();
+    output.results("contact", entries, Entry::fields, |entry| entry.sentence(width));
 }
 
 /// The agent's view of all connections. A relay that could not be reached when the agent ran last gets a moment.
@@ -106,8 +137,8 @@ async fn look_again(session: &mut Session, output: &Output) -> anyhow::Result<Ve
     }
 }
 
-fn describe(contact: &Contact) -> &'static str {
-    match (contact.status, contact.verified_code.is_some()) {
+fn describe(contact: &ListedContact) -> &'static str {
+    match (contact.status, contact.is_verified) {
         (Status::Invited, _) => "invited: has not used the link yet",
         (Status::Requested, _) => "asks to connect: `smp accept` or `smp refuse`",
         (Status::Joining, _) => "connecting: waits for the other side",
@@ -118,11 +149,11 @@ fn describe(contact: &Contact) -> &'static str {
 }
 
 /// How much is unread, to stand behind the status.
-fn new(unread: Option<u32>) -> String {
+fn new(unread: u32) -> String {
     match unread {
-        None => String::new(),
-        Some(MAX_UNREAD) => format!(", more than {} new", MAX_UNREAD - 1),
-        Some(count) => format!(", {count} new"),
+        0 => String::new(),
+        MAX_UNREAD => format!(", more than {} new", MAX_UNREAD - 1),
+        count => format!(", {count} new"),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use smp_agent::ConnectionSummary;
-use smp_chat::{Book, Contact};
+use smp_chat::{Book, ListedContact};
 
 use super::identity::{entered_as, followed};
 use crate::data_dir::DataDir;
@@ -12,10 +11,8 @@ use crate::text::unix_millis;
 
 /// Contacts and their connections, of one moment.
 pub(crate) struct Glance {
-    pub(crate) contacts: Vec<Contact>,
-    /// How much of each contact was not read.
-    pub(crate) unread: HashMap<i64, u32>,
-    agent: smp_agent::Glance,
+    pub(crate) contacts: Vec<ListedContact>,
+    pub(crate) agent: smp_agent::Glance,
 }
 
 impl Glance {
@@ -24,33 +21,24 @@ impl Glance {
         let settings = dir.settings().ok()?;
         parse_relays(&settings.relays).ok()?;
         settings.network.settings().ok()?;
+        // One that is not wanted goes when the book is opened.
+        if !settings.history {
+            return None;
+        }
+        // The one holds the directory before the other reads.
         let agent = smp_agent::Glance::at(&dir.agent_dir()).await.ok()??;
-        std::fs::metadata(dir.book_file()).ok().filter(|file| file.len() > 0)?;
-        let book = Book::open(&dir.book_file(), None, settings.history).await.ok()?;
-        let glance = Self::of(agent, &book).await;
-        book.close().await;
-        glance.filter(Self::is_complete)
-    }
-
-    async fn of(agent: smp_agent::Glance, book: &Book) -> Option<Self> {
-        book.expire(unix_millis()).await.ok()?;
-        let is_behind = !book.not_handed_over().await.ok()?.is_empty();
-        let (contacts, unread) = (book.contacts().await.ok()?, book.unread().await.ok()?);
-        (!is_behind && !contacts.is_empty()).then_some(Self { contacts, unread, agent })
+        let contacts = Book::listing(&dir.book_file(), unix_millis()).await.ok()??;
+        let glance = Self { contacts, agent };
+        (!glance.contacts.is_empty() && glance.is_complete()).then_some(glance)
     }
 
     /// Whether a kill left nothing that the book does not know yet.
     fn is_complete(&self) -> bool {
-        let contacts: HashMap<i64, &Contact> =
+        let contacts: HashMap<i64, &ListedContact> =
             self.contacts.iter().map(|contact| (contact.connection, contact)).collect();
-        self.connections().iter().all(|connection| match contacts.get(&connection.id.number()) {
-            Some(contact) => followed(contact, connection.status).is_none(),
+        self.agent.connections().iter().all(|connection| match contacts.get(&connection.id.number()) {
+            Some(contact) => followed(contact.status, connection.status).is_none(),
             None => entered_as(connection.status).is_none(),
         })
-    }
-
-    /// The agent's view of all connections.
-    pub(crate) fn connections(&self) -> &[ConnectionSummary] {
-        self.agent.connections()
     }
 }

@@ -95,7 +95,7 @@ impl Identity {
 
     /// A kill between agent and book may leave a request that was accepted as one that was not, or the other way round.
     async fn follow_request(&self, contact: &Contact, status: ConnectionStatus) -> anyhow::Result<()> {
-        match followed(contact, status) {
+        match followed(contact.status, status) {
             Some(now) => Ok(self.book.set_status(contact, now).await?),
             None => Ok(()),
         }
@@ -240,8 +240,8 @@ pub(super) fn entered_as(status: ConnectionStatus) -> Option<Status> {
 }
 
 /// The status of a request of which a kill kept the book behind its connection.
-pub(super) fn followed(contact: &Contact, status: ConnectionStatus) -> Option<Status> {
-    match (contact.status, status) {
+pub(super) fn followed(contact: Status, status: ConnectionStatus) -> Option<Status> {
+    match (contact, status) {
         (Status::Joining, ConnectionStatus::Requested) => Some(Status::Requested),
         (Status::Requested, ConnectionStatus::Connecting) => Some(Status::Joining),
         _ => None,

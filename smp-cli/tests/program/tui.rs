@@ -8,7 +8,7 @@ use smp_bench::terminal::Terminal;
 /// `smp tui` in a terminal of this size, with the list on it.
 fn start(person: &Person, rows: u16, columns: u16) -> Terminal {
     let mut terminal = Terminal::start(person.command(&["tui"]), rows, columns).unwrap();
-    terminal.until_shown("contacts").unwrap();
+    terminal.until_shown("contact").unwrap();
     terminal
 }
 

@@ -276,5 +276,5 @@ const AGENT: &[(&str, &[&str])] = &[
     ("addresses", &["agent", "connection", "error", "id", "network"]),
     ("archive", &["agent", "data_dir", "error", "key_file", "secret"]),
     ("at_rest", &["data_dir", "error", "key_file", "secret", "store"]),
-    ("glance", &["at_rest", "data_dir", "error", "store", "summary"]),
+    ("glance", &["at_rest", "data_dir", "error", "id", "store", "summary"]),
 ];

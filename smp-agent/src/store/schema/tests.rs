@@ -11,8 +11,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 use std::path::Path;
 
-const EARLIER: [&str; SCHEMA_VERSION - 1] =
-    [include_str!("version_1.sql"), include_str!("version_2.sql"), include_str!("version_3.sql")];
+const EARLIER: [&str; SCHEMA_VERSION - 1] = [
+    include_str!("version_1.sql"),
+    include_str!("version_2.sql"),
+    include_str!("version_3.sql"),
+    include_str!("version_4.sql"),
+];
 
 async fn open(dir: &Path) -> (Agent, crate::Events) {
     Agent::open(AgentConfig::new(dir, Vec::<crate::RelayEntry>::new())).await.unwrap()
@@ -41,7 +45,7 @@ async fn fill(db: &mut SqliteConnection) {
     let sql =
         "INSERT INTO connections (id, state, busy, joined, unfinished, made_on) VALUES (3, ?, 0, 0, 0, 0)";
     sqlx::query(sql).bind(state.to_vec()).execute(&mut *db).await.unwrap();
-    let sql = "INSERT INTO positions VALUES (3, ?)";
+    let sql = "INSERT INTO positions (connection_id, position) VALUES (3, ?)";
     sqlx::query(sql).bind(position.to_vec()).execute(&mut *db).await.unwrap();
     for queue in queues {
         let sql = "INSERT INTO receive_queues (connection_id, relay, recipient_id, recipient_key, sender_id) VALUES (3, ?, ?, ?, ?)";
@@ -60,7 +64,9 @@ async fn fill(db: &mut SqliteConnection) {
     sqlx::query(sql).bind(vec![7; 16]).execute(&mut *db).await.unwrap();
     let sql = "INSERT INTO sent_messages VALUES (3, 1, 1, x'01', 0, 0)";
     sqlx::query(sql).execute(&mut *db).await.unwrap();
-    if ordered > 0 {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'relays_down'";
+    let has_troubles: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await.unwrap();
+    if ordered > 0 && has_troubles == 0 {
         // Later files of version 3 had these tables, too.
         let sql = "CREATE TABLE relays_down (relay BLOB PRIMARY KEY, since INTEGER NOT NULL, error TEXT NOT NULL) STRICT;
             INSERT INTO relays_down SELECT relay, 77, '\"Timeout\"' FROM receive_queues;";
