@@ -111,8 +111,8 @@ pub(super) async fn copy_connection(database: &Path, queues: &[Queue]) -> Result
     for insert in [
         "INSERT INTO connections (id, state, busy, joined, unfinished, made_on)
             SELECT number, state, busy, joined, unfinished, made_on FROM numbers, connections WHERE id = ?1",
-        "INSERT INTO positions (connection_id, position)
-            SELECT number, position FROM numbers, positions WHERE connection_id = ?1",
+        "INSERT INTO positions (connection_id, position, plain)
+            SELECT number, position, plain FROM numbers, positions WHERE connection_id = ?1",
     ] {
         let sql = sqlx::AssertSqlSafe(format!("{numbers} {insert}"));
         if !queues.is_empty() {

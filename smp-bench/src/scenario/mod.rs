@@ -3,7 +3,9 @@
 mod agent;
 mod agent_open;
 mod bot;
+mod contacts;
 mod create;
+mod identity;
 mod idle;
 mod latency;
 mod many;
@@ -54,6 +56,8 @@ pub enum Scenario {
     AgentOpen(agent_open::Options),
     /// Many people who write to one bot of `smp daemon` at once: the time until each has its answer, memory
     Bot(bot::Options),
+    /// The list of `smp contacts`, with many of them, beside that of `sqlite3`
+    Contacts(contacts::Options),
     /// `smp tui` in a terminal, with many contacts and messages: its start, and how soon a key is answered
     Tui(tui::Options),
 }
@@ -106,6 +110,7 @@ impl Scenario {
             Self::Agent(options) => agent::run(options, subject).await,
             Self::AgentOpen(options) => agent_open::run(options, subject).await,
             Self::Bot(options) => bot::run(options, subject).await,
+            Self::Contacts(options) => contacts::run(options, subject).await,
             Self::Tui(options) => tui::run(options, subject).await,
         }
     }

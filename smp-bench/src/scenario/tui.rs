@@ -3,21 +3,17 @@
 //! A key counts as answered when the screen is as it should be then: the next contact's conversation, the letter that was typed. The same
 //! machine's least is measured beside it: the echo of the terminal itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use hdrhistogram::Histogram;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Subject;
-use super::agent_open::{DATABASE, copy_connection};
-use super::many::{clean_up, create_queues};
-use crate::conversations::{Size, fill, name};
-use crate::driver::AuthKind;
+use super::identity::Identity;
+use crate::conversations::{Size, name};
 use crate::outcome::Outcome;
 use crate::statistics::Summary;
 use crate::terminal::Terminal;
@@ -56,49 +52,27 @@ struct Measured {
 }
 
 pub(super) async fn run(options: &Options, subject: &Subject) -> Result<Outcome> {
-    let mut target = subject.target.clone();
-    // As an agent makes its queues.
-    target.auth = AuthKind::Ed25519;
-    let folder = tempfile::tempdir()?;
-    let data = folder.path().join("data");
-    let smp = |args: &[&str]| {
-        let mut command = Command::new(&options.program);
-        command.env_remove("SMP_PASSPHRASE").arg("--data-dir").arg(&data).args(args);
-        command
-    };
-    let address = target.address.to_string();
-    succeed(smp(&["init", "--name", "bench", "--relay", &address]))?;
-    succeed(smp(&["--json", "invite"]))?;
-    let others = usize::try_from(options.contacts - 1)?;
-    let queues = create_queues(&target, others, 8).await?;
-    let agent = data.join("agent").join(DATABASE);
-    let connection = only_connection(&agent).await?;
-    copy_connection(&agent, &queues.concat()).await?;
-    let book = data.join("chat.db");
-    std::fs::remove_file(&book)?;
-    let begun = Instant::now();
-    fill(&book, Size { contacts: options.contacts, messages: options.messages }, connection).await?;
-    let made = begun.elapsed().as_secs_f64();
+    let size = Size { contacts: options.contacts, messages: options.messages };
+    let identity = Identity::make(&options.program, &subject.target, size).await?;
 
     let mut outcome = Outcome::new(
         "tui",
-        &target.name,
+        &subject.target.name,
         0,
         format!("{} contacts, {} messages", options.contacts, options.messages),
     );
-    outcome.add("the book made in", made, "s");
     let echo = tokio::task::block_in_place(|| echo(options.keys))?;
     outcome.add("echo of the terminal, median", millis(&echo, 0.5), "ms");
     outcome.add("echo of the terminal, p99", millis(&echo, 0.99), "ms");
     for (size, names) in SIZES.into_iter().zip(NAMES) {
-        let measured = tokio::task::block_in_place(|| measure(options, &smp(&["tui"]), size))?;
+        let measured = tokio::task::block_in_place(|| measure(options, &identity.smp(&["tui"]), size))?;
         let starts = Summary::of(&measured.starts).context("no start was measured")?;
         outcome.add(names[0], starts.median, "ms");
         outcome.add(names[1], starts.most, "ms");
         outcome.add(names[2], millis(&measured.keys, 0.5), "ms");
         outcome.add(names[3], millis(&measured.keys, 0.99), "ms");
     }
-    clean_up(&target, &queues).await?;
+    identity.clean_up().await?;
     Ok(outcome)
 }
 
@@ -110,21 +84,6 @@ const NAMES: [[&str; 4]; 2] = [
 
 fn millis(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     Duration::from_micros(histogram.value_at_quantile(quantile)).as_secs_f64() * 1000.0
-}
-
-fn succeed(mut command: Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{:?} cannot be run", command.get_program()))?;
-    if !output.status.success() {
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(())
-}
-
-async fn only_connection(agent: &Path) -> Result<i64> {
-    let mut db = SqliteConnectOptions::new().filename(agent).connect().await?;
-    let id = sqlx::query_scalar("SELECT max(id) FROM connections").fetch_one(&mut db).await?;
-    db.close().await?;
-    Ok(id)
 }
 
 /// The least that an answer can take: the terminal shows what is typed by itself.
@@ -159,7 +118,7 @@ fn measure(options: &Options, command: &Command, (rows, columns): (u16, u16)) ->
         let begun = Instant::now();
         let mut terminal = Terminal::start(again(), rows, columns)?;
         // The list, and the conversation with the first contact in it.
-        terminal.until(|screen| screen.contains(" contacts") && screen.contains(&format!("│{last}")))?;
+        terminal.until(|screen| screen.contains(" contact") && screen.contains(&format!("│{last}")))?;
         measured.starts.push(begun.elapsed().as_secs_f64() * 1000.0);
         if start == 0 {
             press_keys(options, &mut terminal, &mut measured.keys)?;

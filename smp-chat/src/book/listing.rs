@@ -6,7 +6,7 @@ use smp_sqlite::Options;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::contacts::Contact;
-use super::overview::MAX_UNREAD;
+use super::overview::{MAX_UNREAD, unread_of_c};
 use super::status::Status;
 use super::{Book, BookError, CHECKS, damaged, schema};
 
@@ -91,10 +91,11 @@ async fn is_settled(file: &mut SqliteConnection, now: i64) -> Result<bool, BookE
 
 /// In one row: each costs a turn of SQLite's thread.
 async fn all(file: &mut SqliteConnection) -> Result<String, BookError> {
-    let query = "SELECT json_group_array(json_array(connection, name, CASE WHEN asks THEN 'requested' ELSE status END,
-                    verified_code IS NOT NULL, muted, link,
-                    (SELECT count(*) FROM (SELECT 1 FROM items i WHERE i.contact = c.id AND i.visible = 1 AND i.ours = 0
-                        AND i.id > c.read_to LIMIT ?))))
-                 FROM (SELECT * FROM contacts ORDER BY id) c";
+    let query = concat!(
+        "SELECT json_group_array(json_array(connection, name, CASE WHEN asks THEN 'requested' ELSE status END,
+            verified_code IS NOT NULL, muted, link, ",
+        unread_of_c!(),
+        ")) FROM (SELECT * FROM contacts ORDER BY id) c"
+    );
     Ok(sqlx::query_scalar(query).bind(MAX_UNREAD).fetch_one(file).await?)
 }

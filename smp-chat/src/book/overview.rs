@@ -8,6 +8,15 @@ use sqlx::{FromRow, Row as _};
 use super::contacts::Contact;
 use super::{Book, BookError};
 
+/// How many messages of the contact `c` were not read, up to the number that is bound: looks at places in an index only.
+macro_rules! unread_of_c {
+    () => {
+        "(SELECT count(*) FROM (SELECT 1 FROM items i WHERE i.contact = c.id AND i.visible = 1 AND i.ours = 0
+            AND i.id > c.read_to LIMIT ?))"
+    };
+}
+pub(super) use unread_of_c;
+
 /// Unread items of one contact are counted up to this number.
 pub const MAX_UNREAD: u32 = 1000;
 
@@ -36,10 +45,11 @@ impl FromRow<'_, SqliteRow> for Overview {
 impl Book {
     /// How many messages of each contact were not read, by the contact's number, [`MAX_UNREAD`] at most; without those of whom all was read.
     pub async fn unread(&self) -> Result<HashMap<i64, u32>, BookError> {
-        let query = "SELECT id, unread FROM (SELECT c.id,
-                (SELECT count(*) FROM (SELECT 1 FROM items i WHERE i.contact = c.id AND i.visible = 1 AND i.ours = 0
-                    AND i.id > c.read_to LIMIT ?)) AS unread
-             FROM contacts c) WHERE unread > 0";
+        let query = concat!(
+            "SELECT id, unread FROM (SELECT c.id, ",
+            unread_of_c!(),
+            " AS unread FROM contacts c) WHERE unread > 0"
+        );
         let counts: Vec<(i64, u32)> = sqlx::query_as(query).bind(MAX_UNREAD).fetch_all(&self.pool).await?;
         Ok(counts.into_iter().collect())
     }
@@ -47,11 +57,11 @@ impl Book {
     /// All contacts, the last ones with whom something happened first. Looks at no message, but at places in indices: one for each
     /// contact, and one for each unread message.
     pub async fn overview(&self) -> Result<Vec<Overview>, BookError> {
-        let query = "SELECT c.*,
-                (SELECT max(i.id) FROM items i WHERE i.contact = c.id AND i.visible = 1) AS last,
-                (SELECT count(*) FROM (SELECT 1 FROM items i WHERE i.contact = c.id AND i.visible = 1 AND i.ours = 0
-                    AND i.id > c.read_to LIMIT ?)) AS unread
-             FROM contacts c ORDER BY max(coalesce(last, 0), c.active) DESC, c.id DESC";
+        let query = concat!(
+            "SELECT c.*, (SELECT max(i.id) FROM items i WHERE i.contact = c.id AND i.visible = 1) AS last, ",
+            unread_of_c!(),
+            " AS unread FROM contacts c ORDER BY max(coalesce(last, 0), c.active) DESC, c.id DESC"
+        );
         Ok(sqlx::query_as(query).bind(MAX_UNREAD).fetch_all(&self.pool).await?)
     }
 }

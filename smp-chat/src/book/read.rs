@@ -10,11 +10,7 @@ impl Book {
     /// the time after which its items disappear counts from now on. Returns whether that is new. For a book that keeps its history.
     pub async fn read(&self, contact: &Contact, item: i64, now: i64) -> Result<bool, BookError> {
         let mut step = self.pool.begin().await?;
-        let marked = sqlx::query("UPDATE contacts SET read_to = ?1 WHERE id = ?2 AND read_to < ?1")
-            .bind(item)
-            .bind(contact.id)
-            .execute(&mut *step)
-            .await?;
+        let is_new = mark(&mut step, contact, item).await?;
         let begun = "UPDATE items SET expires = coalesce(expires, ?3 + ttl * 1000) WHERE ours = 0 AND ttl IS NOT NULL AND id IN
                      (SELECT item FROM texts WHERE contact = ?1 AND text IS NOT NULL AND item <= ?2)";
         sqlx::query(begun).bind(contact.id).bind(item).bind(now).execute(&mut *step).await?;
@@ -24,18 +20,21 @@ impl Book {
         if shown.rows_affected() > 0 {
             self.clean().await?;
         }
-        Ok(marked.rows_affected() + shown.rows_affected() > 0)
+        Ok(is_new || shown.rows_affected() > 0)
     }
 
     /// Notes that the conversation was read up to this item, whose lines are shown one by one ([`shown`](Self::shown)).
     pub async fn mark_read(&self, contact: &Contact, item: i64) -> Result<(), BookError> {
-        sqlx::query("UPDATE contacts SET read_to = ?1 WHERE id = ?2 AND read_to < ?1")
-            .bind(item)
-            .bind(contact.id)
-            .execute(&self.pool)
-            .await?;
+        mark(&mut *self.pool.acquire().await?, contact, item).await?;
         Ok(())
     }
+}
+
+/// Moves the mark forward to this item. False if it is there already, or behind it.
+async fn mark(db: &mut SqliteConnection, contact: &Contact, item: i64) -> Result<bool, BookError> {
+    let query = "UPDATE contacts SET read_to = ?1 WHERE id = ?2 AND read_to < ?1";
+    let marked = sqlx::query(query).bind(item).bind(contact.id).execute(db).await?;
+    Ok(marked.rows_affected() > 0)
 }
 
 /// An item that was begun before others were read can be seen now: the mark goes back before it.

@@ -327,6 +327,15 @@ fn events_are_kept_until_they_are_taken() {
     for bot in [&mut second, &mut third] {
         while bot.message().0 != "three" {}
     }
+    // One that has no first answer yet may drop them.
+    drop((second, third));
+    alice.ok(&["send", "--receipt", "--timeout", "60", "Echo Bot", "four"]);
+    daemon.kill();
+    let daemon = Daemon::start(&owner, &[]);
+    let mut late = daemon.bot();
+    late.ok("/u", "activeUser");
+    assert_eq!(late.events, Vec::<Value>::new(), "before the first answer");
+    while late.message().0 != "four" {}
 }
 
 #[test]

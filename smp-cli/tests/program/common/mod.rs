@@ -103,8 +103,9 @@ impl Person {
 
     /// `smp --json listen` in the background.
     pub(crate) fn listen(&self) -> Listener {
-        let mut child =
-            self.command(&["--json", "listen"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // Bounded: a test that waits for what never comes fails.
+        let mut command = self.command(&["--json", "listen", "--for", "900"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut listener = Listener { child, lines, passed_over: Vec::new() };
         // From here on nobody else can use the directory.
