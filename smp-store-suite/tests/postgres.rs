@@ -17,16 +17,19 @@ mod ownership;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smp_server::store::{PostgresConfig, PostgresStore, Store};
+use smp_server::store::{EngineLimits, PostgresConfig, PostgresStore, Store};
 use smp_store_suite::{Fixture, QUOTA, cluster, conformance_suite};
 
 /// Caches are too small for anything, so that the database is asked for nearly everything.
 fn config(url: &str) -> PostgresConfig {
     PostgresConfig {
-        quota: QUOTA,
-        queue_cache_bytes: 1000,
-        body_cache_bytes: 200,
-        ack_wait: Duration::ZERO,
+        limits: EngineLimits {
+            quota: QUOTA,
+            queue_cache_bytes: 1000,
+            body_cache_bytes: 200,
+            ack_wait: Duration::ZERO,
+            ..EngineLimits::default()
+        },
         ..PostgresConfig::new(url)
     }
 }
@@ -43,7 +46,8 @@ async fn in_patient_postgres() -> Option<Fixture> {
 async fn store(ack_wait: Duration) -> Option<Fixture> {
     let url = cluster::database().await?;
     let open = move || {
-        let config = PostgresConfig { ack_wait, ..config(&url) };
+        let mut config = config(&url);
+        config.limits.ack_wait = ack_wait;
         async { Arc::new(PostgresStore::open(config).await.unwrap()) as Arc<dyn Store> }
     };
     Some(Fixture::opened_by(open).await)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smp_server::store::{DiskDurability, MemoryStore, SqliteConfig, SqliteStore, Store};
+use smp_server::store::{DiskDurability, EngineLimits, MemoryStore, SqliteConfig, SqliteStore, Store};
 use smp_store_suite::{Fixture, QUOTA, conformance_suite};
 
 async fn in_memory() -> Fixture {
@@ -28,11 +28,14 @@ async fn sqlite(ack_wait: Duration) -> Fixture {
         let directory = directory.clone();
         async move {
             let config = SqliteConfig {
-                quota: QUOTA,
-                queue_cache_bytes: 1000,
-                body_cache_bytes: 200,
                 durability: DiskDurability::Os,
-                ack_wait,
+                limits: EngineLimits {
+                    quota: QUOTA,
+                    queue_cache_bytes: 1000,
+                    body_cache_bytes: 200,
+                    ack_wait,
+                    ..EngineLimits::default()
+                },
                 ..SqliteConfig::new(directory.path().join("store.db"))
             };
             Arc::new(SqliteStore::open(config).await.unwrap()) as Arc<dyn Store>

@@ -43,7 +43,7 @@ use crate::{
     config::{CONFIG_FILE, Config, ConfigError},
     relay::DATABASE,
     served,
-    store::{DiskDurability, Maintenance as _, SqliteConfig, SqliteStore, StoreCounts},
+    store::{DiskDurability, EngineLimits, Maintenance as _, SqliteConfig, SqliteStore, StoreCounts},
 };
 
 /// Name of the old configuration file.
@@ -165,12 +165,14 @@ async fn import_data(
     let database = SqliteConfig {
         // Nobody is told anything before the end; closing flushes.
         durability: DiskDurability::Os,
-        ack_wait: Duration::ZERO,
-        quota: config.queues.quota as usize,
-        // Nothing is looked at twice.
-        queue_cache_bytes: 8 << 20,
-        body_cache_bytes: 1 << 20,
-        pending_bytes: 16 << 20,
+        limits: EngineLimits {
+            quota: config.queues.quota as usize,
+            // Nothing is looked at twice.
+            queue_cache_bytes: 8 << 20,
+            body_cache_bytes: 1 << 20,
+            pending_bytes: 16 << 20,
+            ack_wait: Duration::ZERO,
+        },
         ..SqliteConfig::new(dir.join(DATABASE))
     };
     let store = SqliteStore::open(database).await?;

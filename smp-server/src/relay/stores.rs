@@ -14,7 +14,8 @@ use crate::{
     config::{Config, Durability, StoreKind},
     served,
     store::{
-        DiskDurability, Maintenance as _, MemoryStore, OpenError, Presence, SqliteConfig, SqliteStore, Store,
+        DiskDurability, EngineLimits, Maintenance as _, MemoryStore, OpenError, Presence, SqliteConfig,
+        SqliteStore, Store,
     },
 };
 
@@ -114,6 +115,18 @@ fn say(place: &dyn std::fmt::Display, store: &dyn Store) {
     tracing::info!("the store {place} has {} queues and {} messages", counts.queues, counts.messages);
 }
 
+/// What a relay with a database keeps in memory.
+fn limits(config: &Config) -> EngineLimits {
+    let settings = &config.store;
+    EngineLimits {
+        quota: config.queues.quota as usize,
+        queue_cache_bytes: settings.queue_cache_mib << 20,
+        body_cache_bytes: settings.body_cache_mib << 20,
+        pending_bytes: settings.pending_mib << 20,
+        ack_wait: settings.ack_wait,
+    }
+}
+
 /// The database in the directory of a relay; `None` if it keeps everything in memory, or with a server.
 pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
     if config.store.kind == StoreKind::Postgres {
@@ -127,11 +140,7 @@ pub(crate) fn sqlite_config(config: &Config) -> Option<SqliteConfig> {
     };
     Some(SqliteConfig {
         durability,
-        quota: config.queues.quota as usize,
-        queue_cache_bytes: settings.queue_cache_mib << 20,
-        body_cache_bytes: settings.body_cache_mib << 20,
-        pending_bytes: settings.pending_mib << 20,
-        ack_wait: settings.ack_wait,
+        limits: limits(config),
         readers: settings.readers,
         reserve_bytes: settings.reserve_mib << 20,
         min_free_bytes: config.limits.min_free_disk_mib << 20,
@@ -152,11 +161,7 @@ pub(crate) fn postgres_config(config: &Config) -> PostgresConfig {
             config::SynchronousCommit::Local => SynchronousCommit::Local,
             config::SynchronousCommit::Off => SynchronousCommit::Off,
         },
-        quota: config.queues.quota as usize,
-        queue_cache_bytes: settings.queue_cache_mib << 20,
-        body_cache_bytes: settings.body_cache_mib << 20,
-        pending_bytes: settings.pending_mib << 20,
-        ack_wait: settings.ack_wait,
+        limits: limits(config),
         readers: settings.readers,
         lease: settings.lease,
         ..PostgresConfig::new(settings.url.as_ref().map_or("", |url| url.expose()))

@@ -44,6 +44,7 @@ pub use api::{
 };
 pub use change::{QueueChange, Updated};
 pub use completion::Completion;
+pub use engine::EngineLimits;
 pub use error::{OpenError, StorageFault, StoreError};
 pub use memory::MemoryStore;
 pub use message::{

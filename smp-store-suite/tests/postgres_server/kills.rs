@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smp_server::store::{
-    AfterAck, Appended, Maintenance as _, Messages as _, NewMessage, PostgresConfig, PostgresStore,
-    Queues as _,
+    AfterAck, Appended, EngineLimits, Maintenance as _, Messages as _, NewMessage, PostgresConfig,
+    PostgresStore, Queues as _,
 };
 use smp_store_suite::cluster::Cluster;
 use smp_store_suite::{id, new_queue, sent};
@@ -27,9 +27,8 @@ async fn what_is_written_is_written_once_whenever_the_server_dies() {
     let url = cluster.database().await;
     let open = || {
         PostgresStore::open(PostgresConfig {
-            quota: ROOM,
             lease: Duration::from_secs(120),
-            ack_wait: Duration::ZERO,
+            limits: EngineLimits { quota: ROOM, ack_wait: Duration::ZERO, ..EngineLimits::default() },
             ..PostgresConfig::new(&url)
         })
     };

@@ -16,7 +16,7 @@ use crate::store::{
 };
 use crate::sync::lock;
 
-/// How many times [`ack_wait`](super::Limits::ack_wait) a message waits if its recipient acknowledges those before
+/// How many times [`ack_wait`](super::EngineLimits::ack_wait) a message waits if its recipient acknowledges those before
 /// it.
 const LONGEST: u32 = 5;
 

@@ -26,6 +26,7 @@
 mod active;
 pub(in crate::store) mod backend;
 pub(in crate::store) mod cache;
+mod limits;
 mod operations;
 pub(in crate::store) mod queue;
 mod recent;
@@ -49,7 +50,7 @@ use super::{
 };
 use crate::sync::lock;
 use backend::Backend;
-pub(in crate::store) use shared::Limits;
+pub use limits::EngineLimits;
 use shared::Shared;
 
 /// Keeps queues and messages in a database. See [`Store`](super::Store).

@@ -9,25 +9,11 @@ use tokio::sync::{Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
 use super::cache::Cache;
+use super::limits::EngineLimits;
 use super::queue::Room;
 use super::recent::Recent;
 use super::write_queue::{OPERATION_BYTES, WriteQueue};
 use crate::store::{StoreCounts, StoreError};
-
-/// Bounds of an engine.
-#[derive(Debug, Clone)]
-pub(in crate::store) struct Limits {
-    /// Messages that a queue takes before it is full.
-    pub(in crate::store) quota: usize,
-    /// Bytes of memory for queues in use, without bodies.
-    pub(in crate::store) queue_cache_bytes: usize,
-    /// Bytes of memory for bodies that are in the database and may be wanted soon.
-    pub(in crate::store) body_cache_bytes: usize,
-    /// Bytes of bodies that may wait for the database.
-    pub(in crate::store) pending_bytes: usize,
-    /// How long a message waits for an acknowledgement before it is written.
-    pub(in crate::store) ack_wait: Duration,
-}
 
 #[derive(Debug)]
 pub(in crate::store) struct Shared {
@@ -50,7 +36,7 @@ pub(in crate::store) struct Shared {
 
 impl Shared {
     pub(in crate::store) fn new(
-        limits: &Limits,
+        limits: &EngineLimits,
         time: Time,
         counts: StoreCounts,
         last_keys: (i64, i64),

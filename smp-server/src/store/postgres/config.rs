@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smp_transport::surroundings::Surroundings;
 
-use crate::store::{DEFAULT_QUOTA, Presence};
+use crate::store::{EngineLimits, Presence};
 
 /// `synchronous_commit` of PostgreSQL: the losses that a message, an acknowledgement or a change survives once it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,16 +47,8 @@ pub struct PostgresConfig {
     pub presence: Presence,
     /// The losses that an answered change survives.
     pub synchronous_commit: SynchronousCommit,
-    /// Messages that a queue takes before it is full.
-    pub quota: usize,
-    /// Bytes of memory for queues in use, roughly: records and lists of messages, without bodies.
-    pub queue_cache_bytes: usize,
-    /// Bytes of memory for bodies of messages that are in the database and may be wanted soon.
-    pub body_cache_bytes: usize,
-    /// Bytes of bodies that may wait for the database; senders wait when there are more.
-    pub pending_bytes: usize,
-    /// How long a message waits for an acknowledgement before it is written: see [`SqliteConfig::ack_wait`](super::super::SqliteConfig::ack_wait).
-    pub ack_wait: Duration,
+    /// Bounds of what is in memory.
+    pub limits: EngineLimits,
     /// Connections that read. Three more write, vacuum, and hold the store.
     pub readers: u32,
     /// How long this process has the store if it cannot reach the database: then it stops serving, and another may take over. At least a second.
@@ -71,11 +63,7 @@ impl PostgresConfig {
             url: url.into(),
             presence: Presence::default(),
             synchronous_commit: SynchronousCommit::default(),
-            quota: DEFAULT_QUOTA,
-            queue_cache_bytes: 64 << 20,
-            body_cache_bytes: 32 << 20,
-            pending_bytes: 64 << 20,
-            ack_wait: Duration::from_millis(100),
+            limits: EngineLimits::default(),
             readers: 5,
             lease: Duration::from_secs(10),
         }

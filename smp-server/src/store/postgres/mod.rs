@@ -32,8 +32,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use config::{PostgresConfig, SynchronousCommit};
 
+use super::engine::Engine;
 use super::engine::shared::Shared;
-use super::engine::{Engine, Limits};
 use super::{OpenError, Presence, StoreError};
 use connect::Connector;
 use ownership::Ownership;
@@ -83,14 +83,7 @@ impl PostgresStore {
         let counts = reader::counts(&mut connection).await.map_err(unavailable)?;
         let keys = reader::last_keys(&mut connection).await.map_err(unavailable)?;
         let pool = connector.pool(config.readers.max(1)).await.map_err(failed)?;
-        let limits = Limits {
-            quota: config.quota,
-            queue_cache_bytes: config.queue_cache_bytes,
-            body_cache_bytes: config.body_cache_bytes,
-            pending_bytes: config.pending_bytes,
-            ack_wait: config.ack_wait,
-        };
-        let shared = Arc::new(Shared::new(&limits, surroundings.time.clone(), counts, keys));
+        let shared = Arc::new(Shared::new(&config.limits, surroundings.time.clone(), counts, keys));
         let (removed, disk_bytes) = (Arc::default(), Arc::default());
         let tidy = Tidy {
             connector: connector.clone(),

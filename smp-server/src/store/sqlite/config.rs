@@ -1,11 +1,10 @@
 //! Settings of the SQLite store.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use smp_transport::surroundings::Surroundings;
 
-use crate::store::DEFAULT_QUOTA;
+use crate::store::EngineLimits;
 
 /// The losses that a message, an acknowledgement or a change survives once it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,21 +42,8 @@ pub struct SqliteConfig {
     pub presence: Presence,
     /// The losses that an answered change survives.
     pub durability: DiskDurability,
-    /// Messages that a queue takes before it is full.
-    pub quota: usize,
-    /// Bytes of memory for queues in use, roughly: records and lists of messages, without bodies.
-    pub queue_cache_bytes: usize,
-    /// Bytes of memory for bodies of messages that are on disk and may be wanted soon.
-    pub body_cache_bytes: usize,
-    /// Bytes of bodies that may wait for the disk; senders wait when there are more.
-    pub pending_bytes: usize,
-    /// How long a message waits for an acknowledgement before it is written, if the recipient acknowledged the one before
-    /// within this time. So messages between people who are online do not reach the disk even when it is faster than
-    /// the network. When such a recipient goes offline, one `OK` comes later by this time; where recipients are
-    /// farther away than this, nothing is delayed. A message behind others waits for up to five times as long while
-    /// its recipient goes on acknowledging: a relay that is slow because it is busy should not write besides. Zero:
-    /// write at once, always.
-    pub ack_wait: Duration,
+    /// Bounds of what is in memory.
+    pub limits: EngineLimits,
     /// Bytes of a file beside the database that is given up when the disk is full, so that receiving goes on; an eighth of the disk
     /// at most. 0: none.
     pub reserve_bytes: u64,
@@ -78,11 +64,7 @@ impl SqliteConfig {
             path: path.into(),
             presence: Presence::default(),
             durability: DiskDurability::default(),
-            quota: DEFAULT_QUOTA,
-            queue_cache_bytes: 64 << 20,
-            body_cache_bytes: 32 << 20,
-            pending_bytes: 64 << 20,
-            ack_wait: Duration::from_millis(100),
+            limits: EngineLimits::default(),
             reserve_bytes: 0,
             min_free_bytes: 0,
             readers: 5,

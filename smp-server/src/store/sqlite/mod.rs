@@ -32,9 +32,9 @@ use tokio::sync::SemaphorePermit;
 
 pub use config::{DiskDurability, Presence, SqliteConfig};
 
+use super::engine::Engine;
 use super::engine::backend::{Backend, Nearest, Result, StoredQueue};
 use super::engine::shared::Shared;
-use super::engine::{Engine, Limits};
 use super::{
     Day, LinkData, Message, NewService, OpenError, QueueId, QueueRecord, ServiceQueues, ServiceRole,
     StoreError, StoreLoad,
@@ -78,14 +78,7 @@ impl SqliteStore {
         let counted =
             async { Ok::<_, StoreError>((opened.reader.counts().await?, opened.reader.last_keys().await?)) };
         let (counts, keys) = counted.await.map_err(|error| OpenError::of_store(&config.path, &error))?;
-        let limits = Limits {
-            quota: config.quota,
-            queue_cache_bytes: config.queue_cache_bytes,
-            body_cache_bytes: config.body_cache_bytes,
-            pending_bytes: config.pending_bytes,
-            ack_wait: config.ack_wait,
-        };
-        let shared = Arc::new(Shared::new(&limits, config.surroundings.time.clone(), counts, keys));
+        let shared = Arc::new(Shared::new(&config.limits, config.surroundings.time.clone(), counts, keys));
         let writer = Writer::new(opened.writer, shared.clone(), opened.disk.clone());
         let writer = config.surroundings.spawner.spawn(writer.run(opened.lock));
         let backend = Sqlite { reader: opened.reader, disk: opened.disk, config, id: opened.id };

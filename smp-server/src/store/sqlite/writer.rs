@@ -5,7 +5,7 @@
 //! operations are tried one by one, so that only those fail that cannot be done.
 //!
 //! One thing waits although the writer is idle: a message whose recipient has just shown to acknowledge at once. It is
-//! not late for anybody, its `OK` comes with the acknowledgement ([`SqliteConfig::ack_wait`](super::SqliteConfig)).
+//! not late for anybody, its `OK` comes with the acknowledgement ([`EngineLimits::ack_wait`](super::super::EngineLimits)).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,14 +6,15 @@ use smp_protocol::id::RecipientId;
 
 use super::sqlite_config;
 use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
-use crate::store::{AfterAck, Maintenance, Messages, QueueId, Queues, SqliteConfig, SqliteStore};
+use crate::store::{AfterAck, EngineLimits, Maintenance, Messages, QueueId, Queues, SqliteStore};
 
 const QUEUES: u32 = 40;
 const MESSAGES: u32 = 30;
 
 /// With room for a handful of queues in memory, so that they come and go under load.
 async fn open(directory: &tempfile::TempDir) -> Arc<SqliteStore> {
-    let config = SqliteConfig { queue_cache_bytes: 8000, quota: 1000, ..sqlite_config(directory) };
+    let mut config = sqlite_config(directory);
+    config.limits = EngineLimits { queue_cache_bytes: 8000, quota: 1000, ..config.limits };
     Arc::new(SqliteStore::open(config).await.unwrap())
 }
 

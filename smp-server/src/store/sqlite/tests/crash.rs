@@ -12,8 +12,8 @@ use smp_protocol::id::RecipientId;
 
 use crate::store::fixture::{id, new_queue, sent};
 use crate::store::{
-    AfterAck, Appended, Maintenance, Message, MessageContent, Messages, NewMessage, SqliteConfig,
-    SqliteStore, Store, StoreError,
+    AfterAck, Appended, EngineLimits, Maintenance, Message, MessageContent, Messages, NewMessage,
+    SqliteConfig, SqliteStore, Store, StoreError,
 };
 
 /// Set for the process that is to be killed: the directory of its store.
@@ -30,7 +30,8 @@ const IN_FLIGHT: usize = 8;
 const RUN_NUMBERS: u32 = 1_000_000;
 
 fn config(directory: &Path) -> SqliteConfig {
-    SqliteConfig { quota: 200, queue_cache_bytes: 20_000, ..SqliteConfig::new(directory.join("store.db")) }
+    let limits = EngineLimits { quota: 200, queue_cache_bytes: 20_000, ..EngineLimits::default() };
+    SqliteConfig { limits, ..SqliteConfig::new(directory.join("store.db")) }
 }
 
 fn body(number: u32) -> Vec<u8> {

@@ -72,7 +72,8 @@ async fn of_a_newer_version_are_refused() {
 #[tokio::test]
 async fn a_copy_is_complete_and_can_be_used() {
     let directory = tempfile::tempdir().unwrap();
-    let config = SqliteConfig { quota: 100, ..sqlite_config(&directory) };
+    let mut config = sqlite_config(&directory);
+    config.limits.quota = 100;
     let store = SqliteStore::open(config.clone()).await.unwrap();
     for queue in 1..=3 {
         store.create_queue(new_queue(queue)).await.unwrap();

@@ -25,7 +25,8 @@ async fn first(store: &SqliteStore, queue: u32) -> Option<u32> {
 #[tokio::test]
 async fn a_full_disk_refuses_messages_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
-    let config = SqliteConfig { quota: 1000, ..SqliteConfig::new(directory.path().join("store.db")) };
+    let mut config = SqliteConfig::new(directory.path().join("store.db"));
+    config.limits.quota = 1000;
     let store = SqliteStore::open_limited(config.clone(), 100).await.unwrap();
     for number in 1..=QUEUES {
         store.create_queue(new_queue(number)).await.unwrap();

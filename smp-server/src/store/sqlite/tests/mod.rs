@@ -9,16 +9,20 @@ mod pending;
 mod refusals;
 
 use super::{DiskDurability, SqliteConfig};
+use crate::store::EngineLimits;
 use crate::store::fixture::QUOTA;
 
 /// Caches are too small for anything, so that the disk is asked for nearly everything.
 fn sqlite_config(directory: &tempfile::TempDir) -> SqliteConfig {
     SqliteConfig {
-        quota: QUOTA,
-        queue_cache_bytes: 1000,
-        body_cache_bytes: 200,
         durability: DiskDurability::Os,
-        ack_wait: std::time::Duration::ZERO,
+        limits: EngineLimits {
+            quota: QUOTA,
+            queue_cache_bytes: 1000,
+            body_cache_bytes: 200,
+            ack_wait: std::time::Duration::ZERO,
+            ..EngineLimits::default()
+        },
         ..SqliteConfig::new(directory.path().join("store.db"))
     }
 }

@@ -9,7 +9,7 @@ use crate::store::engine::seam::Stage;
 use crate::store::engine::write_queue::OPERATION_BYTES;
 use crate::store::fixture::{MustBeAccepted as _, id, new_queue, sent};
 use crate::store::{
-    AfterAck, Completion, LinkData, Maintenance, Messages, QueueLink, QueueMode, Queues, SqliteConfig,
+    AfterAck, Completion, EngineLimits, LinkData, Maintenance, Messages, QueueLink, QueueMode, Queues,
     SqliteStore,
 };
 
@@ -139,10 +139,8 @@ async fn senders_wait_when_too_much_waits_for_the_disk() {
     // The same store, with little room.
     let script = paused.store.shared.faults.take();
     paused.store.close().await.unwrap();
-    let config = SqliteConfig {
-        pending_bytes: 2 * (sent(1).body.len() + OPERATION_BYTES),
-        ..sqlite_config(&directory)
-    };
+    let mut config = sqlite_config(&directory);
+    config.limits.pending_bytes = 2 * (sent(1).body.len() + OPERATION_BYTES);
     paused.store = SqliteStore::open(config).await.unwrap();
     paused.store.shared.faults.put(script);
 
@@ -171,7 +169,8 @@ async fn new_queues_wait_when_too_much_waits_for_the_disk() {
     let mut paused = paused(&directory).await;
     let script = paused.store.shared.faults.take();
     paused.store.close().await.unwrap();
-    let config = SqliteConfig { pending_bytes: 2 * (DATA + OPERATION_BYTES), ..sqlite_config(&directory) };
+    let mut config = sqlite_config(&directory);
+    config.limits.pending_bytes = 2 * (DATA + OPERATION_BYTES);
     paused.store = SqliteStore::open(config).await.unwrap();
     paused.store.shared.faults.put(script);
 
@@ -212,8 +211,8 @@ async fn new_queues_wait_when_too_much_waits_for_the_disk() {
 
 /// As [`paused`], for a store that waits very long for acknowledgements, and whose recipient of queue 1 was prompt.
 async fn patient(directory: &tempfile::TempDir, pending_bytes: usize) -> (SqliteStore, Arc<AtomicUsize>) {
-    let config =
-        SqliteConfig { ack_wait: Duration::from_secs(3600), pending_bytes, ..sqlite_config(directory) };
+    let mut config = sqlite_config(directory);
+    config.limits = EngineLimits { ack_wait: Duration::from_secs(3600), pending_bytes, ..config.limits };
     let store = SqliteStore::open(config).await.unwrap();
     for number in 1..=2 {
         store.create_queue(new_queue(number)).await.unwrap();
@@ -326,7 +325,8 @@ async fn the_wait_ends_when_room_does() {
 #[tokio::test]
 async fn the_wait_ends_in_time() {
     let directory = tempfile::tempdir().unwrap();
-    let config = SqliteConfig { ack_wait: Duration::from_millis(1), ..sqlite_config(&directory) };
+    let mut config = sqlite_config(&directory);
+    config.limits.ack_wait = Duration::from_millis(1);
     let store = SqliteStore::open(config).await.unwrap();
     store.create_queue(new_queue(1)).await.unwrap();
     for number in (1..40).step_by(2) {

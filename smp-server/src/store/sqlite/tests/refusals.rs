@@ -16,7 +16,11 @@ async fn refused(store: &SqliteStore, queue: QueueId<'_>) -> usize {
 #[tokio::test]
 async fn existing_queues_cost_the_reads_of_unknown_ones() {
     let directory = tempfile::tempdir().unwrap();
-    let config = || SqliteConfig { queue_cache_bytes: 1 << 20, ..sqlite_config(&directory) };
+    let config = || {
+        let mut config = sqlite_config(&directory);
+        config.limits.queue_cache_bytes = 1 << 20;
+        config
+    };
     let store = SqliteStore::open(config()).await.unwrap();
     store.create_queue(new_queue(1)).await.unwrap();
     store.create_queue(new_queue(2)).await.unwrap();
