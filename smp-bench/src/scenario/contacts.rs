@@ -13,7 +13,7 @@ use crate::conversations::Size;
 use crate::outcome::Outcome;
 use crate::statistics::Summary;
 
-/// What `sqlite3` is asked for.
+/// The statement given to `sqlite3`.
 const ROWS: &str = "SELECT name, status, verified_code IS NOT NULL, link FROM contacts ORDER BY id";
 
 /// Options of `contacts`.

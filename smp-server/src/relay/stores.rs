@@ -115,7 +115,7 @@ fn say(place: &dyn std::fmt::Display, store: &dyn Store) {
     tracing::info!("the store {place} has {} queues and {} messages", counts.queues, counts.messages);
 }
 
-/// What a relay with a database keeps in memory.
+/// Limits of memory of a store with an engine.
 fn limits(config: &Config) -> EngineLimits {
     let settings = &config.store;
     EngineLimits {
