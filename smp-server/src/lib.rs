@@ -68,6 +68,9 @@ mod clock;
 mod commands;
 pub mod config;
 pub mod control;
+// Not part of the interface until a relay listens for it.
+#[doc(hidden)]
+pub mod files;
 pub mod import;
 pub mod init;
 mod listener;

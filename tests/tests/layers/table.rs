@@ -146,6 +146,7 @@ const RELAY: &[(&str, &[&str])] = &[
     // From the store up to the session.
     ("store", &["advice", "clock", "sync"]),
     ("auth", &["store"]),
+    ("files", &["auth", "sync"]),
     ("client", &["admission", "metrics", "store", "sync"]),
     ("broker", &["client", "store", "sync"]),
     ("proxy", &["config", "sync"]),

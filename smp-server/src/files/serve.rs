@@ -1,0 +1,223 @@
+//! HTTP/2: requests and answers of one connection, each a block and perhaps a chunk.
+//!
+//! A request holds a block, and of its chunk no more than the window of its stream. Bytes are read from a client as fast
+//! as the disk takes them, and sent to it as fast as it takes them.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Builder, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http::{Method, Request, Response, StatusCode};
+use smp_protocol::xftp::BLOCK_BYTES;
+use smp_protocol::xftp::error::XftpError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::relay::{FileRelay, Inner};
+use super::request::{Answer, Body, SealedDownload, run};
+use super::session::{Session, Turn};
+use super::settings::FileConnection;
+use crate::auth::SessionKeys;
+use crate::sync::lock;
+
+/// Bytes that a client may send of one request before they are read.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// Bytes that a client may send of all requests before they are read.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Bytes of one request's answer that are made before the client takes them.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes of a chunk that are read from the disk at a time.
+const PIECE: usize = 16 * 1024;
+/// Bytes of a request's headers: four short ones.
+const HEADERS: u32 = 4 * 1024;
+/// Streams that a client has reset and whose end is not known yet; with more of them it is cut off.
+const RESET_STREAMS: usize = 20;
+
+impl FileRelay {
+    /// Serves a connection until it ends.
+    ///
+    /// # Errors
+    /// If the client does not speak HTTP/2, or the connection breaks.
+    pub async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        connection: FileConnection,
+    ) -> io::Result<()> {
+        let relay = &self.0;
+        let handshake = builder(relay.settings.streams).handshake::<_, Bytes>(stream);
+        let handshake = timeout(relay.settings.idle, handshake).await;
+        let mut http = handshake.map_err(|_| io::ErrorKind::TimedOut)?.map_err(io::Error::other)?;
+        let session = Session::new(connection, relay);
+        let keys = Mutex::new(SessionKeys::new(session.key().clone()));
+        let client = Arc::new(Client { relay: relay.clone(), session: Mutex::new(session), keys });
+        let mut requests = JoinSet::new();
+        let mut is_leaving = false;
+        loop {
+            tokio::select! {
+                accepted = http.accept() => match accepted {
+                    None => return Ok(()),
+                    Some(accepted) => {
+                        let (request, respond) = accepted.map_err(io::Error::other)?;
+                        let client = client.clone();
+                        let task = timeout(relay.settings.transfer, async move { client.answer(request, respond).await });
+                        relay.surroundings.spawner.spawn_in(&mut requests, task);
+                    }
+                },
+                Some(_) = requests.join_next() => {}
+                () = tokio::time::sleep(relay.settings.idle), if requests.is_empty() => {
+                    if std::mem::replace(&mut is_leaving, true) {
+                        return Ok(());
+                    }
+                    http.graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+fn builder(streams: u32) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(streams)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(PIECE as u32)
+        .max_header_list_size(HEADERS)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(RESET_STREAMS)
+        .max_pending_accept_reset_streams(RESET_STREAMS);
+    builder
+}
+
+/// The client of a connection.
+struct Client {
+    relay: Arc<Inner>,
+    session: Mutex<Session>,
+    keys: Mutex<SessionKeys>,
+}
+
+/// Why a request has no answer: the client does not go on, or is gone.
+struct Gone;
+
+impl Client {
+    async fn answer(&self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+        if request.method() != Method::POST {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            let _ = respond.send_response(response, true);
+            return;
+        }
+        if self.run(request.into_body(), &mut respond).await.is_err() {
+            respond.send_reset(Reason::CANCEL);
+        }
+    }
+
+    async fn run(&self, body: RecvStream, respond: &mut SendResponse<Bytes>) -> Result<(), Gone> {
+        let idle = self.relay.settings.idle;
+        let mut body = Incoming { stream: body, rest: Bytes::new(), idle };
+        let block = body.block().await.map_err(|_| Gone)?;
+        let turn = lock(&self.session).take(&block, &self.relay);
+        let answer = match turn {
+            Turn::Answer(block) => Answer { block, chunk: None },
+            Turn::Command(session) => run(&self.relay, &session, &self.keys, &block, &mut body).await,
+        };
+        drop(block);
+        let is_empty = answer.block.is_empty();
+        let stream = respond.send_response(Response::new(()), is_empty).map_err(|_| Gone)?;
+        if is_empty { Ok(()) } else { Outgoing { stream, idle }.send(answer).await }
+    }
+}
+
+/// The body of a request.
+struct Incoming {
+    stream: RecvStream,
+    /// Bytes that came with the block and are behind it.
+    rest: Bytes,
+    idle: Duration,
+}
+
+impl Incoming {
+    /// The first block, or less if the body is shorter.
+    async fn block(&mut self) -> Result<Vec<u8>, XftpError> {
+        let mut block = Vec::new();
+        while block.len() < BLOCK_BYTES {
+            let mut piece = self.next().await?;
+            if piece.is_empty() {
+                break;
+            }
+            let taken = piece.split_to(piece.len().min(BLOCK_BYTES - block.len()));
+            block.extend_from_slice(&taken);
+            self.rest = piece;
+        }
+        Ok(block)
+    }
+}
+
+impl Body for Incoming {
+    async fn next(&mut self) -> Result<Bytes, XftpError> {
+        if !self.rest.is_empty() {
+            return Ok(std::mem::take(&mut self.rest));
+        }
+        loop {
+            let piece = timeout(self.idle, self.stream.data()).await.map_err(|_| XftpError::Timeout)?;
+            let Some(piece) = piece else { return Ok(Bytes::new()) };
+            let piece = piece.map_err(|_| XftpError::Timeout)?;
+            // From here on they are ours, and the client may send as many again.
+            let _ = self.stream.flow_control().release_capacity(piece.len());
+            if !piece.is_empty() {
+                return Ok(piece);
+            }
+        }
+    }
+}
+
+/// The body of an answer.
+struct Outgoing {
+    stream: SendStream<Bytes>,
+    idle: Duration,
+}
+
+impl Outgoing {
+    async fn send(mut self, answer: Answer) -> Result<(), Gone> {
+        let is_all = answer.chunk.is_none();
+        self.write(answer.block.into(), is_all).await?;
+        match answer.chunk {
+            Some(chunk) => self.send_chunk(chunk).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send_chunk(&mut self, mut chunk: SealedDownload) -> Result<(), Gone> {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            // A chunk that cannot be read is cut short: the client sees that the tag is missing.
+            let piece = chunk.next(&mut buffer).await.map_err(|_| Gone)?;
+            if piece.is_empty() {
+                return self.write(Bytes::new(), true).await;
+            }
+            let piece = Bytes::copy_from_slice(piece);
+            self.write(piece, false).await?;
+        }
+    }
+
+    /// Sends bytes as the client takes them.
+    async fn write(&mut self, mut bytes: Bytes, is_end: bool) -> Result<(), Gone> {
+        while !bytes.is_empty() {
+            self.stream.reserve_capacity(bytes.len());
+            let capacity = std::future::poll_fn(|cx| self.stream.poll_capacity(cx));
+            let capacity = timeout(self.idle, capacity).await.map_err(|_| Gone)?;
+            let capacity = capacity.ok_or(Gone)?.map_err(|_| Gone)?;
+            let piece = bytes.split_to(capacity.min(bytes.len()));
+            let is_last = is_end && bytes.is_empty();
+            self.stream.send_data(piece, is_last).map_err(|_| Gone)?;
+            if is_last {
+                return Ok(());
+            }
+        }
+        if is_end { self.stream.send_data(Bytes::new(), true).map_err(|_| Gone) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings and identity of a file relay, and what it is told of a connection.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use smp_crypto::PrivateSignatureKey;
+use smp_protocol::address::Password;
+use smp_protocol::certificate::CertificateChain;
+use smp_protocol::id::SessionId;
+use smp_protocol::xftp::chunk_size::CHUNK_SIZES;
+
+/// Settings of a file relay.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// The directory of the chunks, which belongs to this relay alone.
+    pub directory: PathBuf,
+    /// Whether an upload that was answered `OK` survives a power cut, not only the end of the process.
+    pub fsync: bool,
+    /// Bytes of all chunks together, those that are being uploaded too.
+    pub quota: u64,
+    /// Chunks that may exist, uploaded or not.
+    pub chunks: usize,
+    /// Recipients that a chunk may have.
+    pub recipients: usize,
+    /// Sizes of chunks that are taken, in bytes.
+    pub sizes: Vec<u32>,
+    /// How long a chunk is kept after it was created.
+    pub keep: Duration,
+    /// Must be known to create a chunk.
+    pub password: Option<Password>,
+    /// Requests of one connection at the same time.
+    pub streams: u32,
+    /// How long a connection may be without a request, and a request without a byte in either direction.
+    pub idle: Duration,
+    /// How long a request may take as a whole, with the chunk that comes or goes with it.
+    pub transfer: Duration,
+}
+
+impl FileSettings {
+    /// The usual settings: 48 hours, the sizes of the protocol, 1 GiB.
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            fsync: true,
+            quota: 1 << 30,
+            chunks: 100_000,
+            recipients: 1_000,
+            sizes: CHUNK_SIZES.to_vec(),
+            keep: Duration::from_secs(48 * 3600),
+            password: None,
+            streams: 100,
+            idle: Duration::from_secs(60),
+            transfer: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The identity by which clients know the relay.
+#[derive(Debug, Clone)]
+pub struct FileIdentity {
+    /// The chain of TLS, leaf first.
+    pub chain: CertificateChain,
+    /// The private key of its first certificate.
+    pub leaf_key: PrivateSignatureKey,
+    /// SHA-256 of its identity certificate.
+    pub fingerprint: [u8; 32],
+}
+
+/// A connection, as far as TLS has made it.
+#[derive(Debug, Clone)]
+pub struct FileConnection {
+    /// `tls-unique`.
+    pub session_id: SessionId,
+    /// Whether both sides have agreed on `xftp/1` by ALPN. If nothing was agreed there is no handshake, and the version is 1.
+    pub alpn: bool,
+}
