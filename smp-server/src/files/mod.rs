@@ -11,7 +11,7 @@
 //! [`FileSettings::fsync`] says; an unknown ID looks like a wrong key. Records are in memory only: a relay that starts forgets all
 //! chunks, and removes their files.
 //!
-//! Nothing listens for it yet: streams of TLS are handed to [`FileRelay::serve`].
+//! Nothing listens for it yet: streams of TLS are handed to [`FileRelay::serve_tls`].
 
 mod authorize;
 mod bodies;

@@ -11,8 +11,10 @@ use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{Method, Request, Response, StatusCode};
-use smp_protocol::xftp::BLOCK_BYTES;
+use smp_protocol::id::SessionId;
 use smp_protocol::xftp::error::XftpError;
+use smp_protocol::xftp::{ALPN, BLOCK_BYTES};
+use smp_transport::tls::TlsSession;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -38,6 +40,20 @@ const HEADERS: u32 = 4 * 1024;
 const RESET_STREAMS: usize = 20;
 
 impl FileRelay {
+    /// Serves a connection on which TLS has been made, until it ends.
+    ///
+    /// # Errors
+    /// If something else than `xftp/1` was agreed by ALPN, and as of [`serve`](Self::serve).
+    pub async fn serve_tls(&self, tls: TlsSession) -> io::Result<()> {
+        let alpn = match tls.alpn() {
+            None => false,
+            Some(protocol) if protocol == ALPN.as_bytes() => true,
+            Some(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let session_id = SessionId::new(tls.session_id()).map_err(io::Error::other)?;
+        self.serve(tls.into_stream(), FileConnection { session_id, alpn }).await
+    }
+
     /// Serves a connection until it ends.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ use std::time::Duration;
 use smp_crypto::PrivateSignatureKey;
 use smp_protocol::address::Password;
 use smp_protocol::certificate::CertificateChain;
+use smp_protocol::encoding::TooLong;
 use smp_protocol::id::SessionId;
 use smp_protocol::xftp::chunk_size::CHUNK_SIZES;
+use smp_transport::identity::RelayIdentity;
 
 /// Settings of a file relay.
 #[derive(Debug, Clone)]
@@ -65,6 +67,17 @@ pub struct FileIdentity {
     pub leaf_key: PrivateSignatureKey,
     /// SHA-256 of its identity certificate.
     pub fingerprint: [u8; 32],
+}
+
+impl FileIdentity {
+    /// That of a relay of messages: one relay may be both.
+    ///
+    /// # Errors
+    /// [`TooLong`] if its chain cannot be sent.
+    pub fn of(relay: &RelayIdentity) -> Result<Self, TooLong> {
+        let chain = CertificateChain::new(relay.chain().iter().map(|der| der.to_vec()).collect())?;
+        Ok(Self { chain, leaf_key: relay.key().clone(), fingerprint: relay.fingerprint() })
+    }
 }
 
 /// A connection, as far as TLS has made it.

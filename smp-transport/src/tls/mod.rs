@@ -62,11 +62,19 @@ impl TlsServer {
     /// # Errors
     /// [`TlsError::Protocol`] if rustls refuses the configuration.
     pub fn new(identity: &RelayIdentity, time: Time) -> Result<Self, TlsError> {
+        Self::speaking(&[ALPN, ALPN_WEB], identity, time)
+    }
+
+    /// The same for other protocols: a client agrees on one of these by ALPN, or on none.
+    ///
+    /// # Errors
+    /// [`TlsError::Protocol`] if rustls refuses the configuration.
+    pub fn speaking(protocols: &[&[u8]], identity: &RelayIdentity, time: Time) -> Result<Self, TlsError> {
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(time))
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(Arc::new(verify::ServiceVerifier))
             .with_cert_resolver(signing::certified_key(identity));
-        config.alpn_protocols = vec![ALPN.to_vec(), ALPN_WEB.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
@@ -117,6 +125,14 @@ impl TlsClient {
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         Ok(Self { config: Arc::new(config), certificate: certificate.map(signing::certified_key) })
+    }
+
+    /// The same for other protocols, one of which the relay chooses by ALPN; with none it is not asked.
+    #[must_use]
+    pub fn speaking(mut self, protocols: &[&[u8]]) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        self
     }
 
     /// Does the handshake with the relay. There is no time limit here: see [`crate::connection::RelayConnector`].

@@ -2,9 +2,11 @@
 
 mod histories;
 mod hostile;
+mod tls;
 mod transfers;
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +14,7 @@ use h2::client::SendRequest;
 use http::{Method, Request};
 use smp_crypto::hash::sha256;
 use smp_crypto::tail_box::OpeningBox;
-use smp_crypto::{
-    Ed25519PrivateKey, Nonce, PrivateAuthKey, PrivateSignatureKey, X25519PrivateKey, X25519PublicKey, padding,
-};
+use smp_crypto::{Ed25519PrivateKey, Nonce, PrivateAuthKey, X25519PrivateKey, X25519PublicKey, padding};
 use smp_protocol::address::Password;
 use smp_protocol::certificate::CertificateChain;
 use smp_protocol::encoding::{NonEmpty, to_bytes};
@@ -24,23 +24,32 @@ use smp_protocol::transmission::{CommandKey, authorize};
 use smp_protocol::version::XftpVersion;
 use smp_protocol::xftp::command::{NewChunk, XftpCommand};
 use smp_protocol::xftp::error::XftpError;
+use smp_protocol::xftp::handshake::client::{XftpClient, answer};
 use smp_protocol::xftp::handshake::{XftpClientHello, XftpRelayHello, read_refusal};
 use smp_protocol::xftp::response::XftpResponse;
 use smp_protocol::xftp::session::XftpSession;
 use smp_protocol::xftp::transmission::{command_block, read_response};
+use smp_transport::identity::{CertificateAuthority, KeyAlgorithm, RelayIdentity};
 use smp_transport::surroundings::Surroundings;
+use time::OffsetDateTime;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{FileConnection, FileIdentity, FileRelay, FileSettings};
 
 const SIZE: u32 = 65_536;
 
+/// An identity that is the same for all relays here.
+fn relay_identity() -> &'static RelayIdentity {
+    static IDENTITY: LazyLock<RelayIdentity> = LazyLock::new(|| {
+        let (now, rng) = (OffsetDateTime::now_utc(), &mut rand::rng());
+        let authority = CertificateAuthority::generate(KeyAlgorithm::Ed448, now, rng);
+        authority.issue("localhost", KeyAlgorithm::Ed25519, now, rng).unwrap()
+    });
+    &IDENTITY
+}
+
 fn identity() -> FileIdentity {
-    let leaf_key = PrivateSignatureKey::from(Ed25519PrivateKey::from_bytes([7; 32]));
-    // TLS is not looked at here, nor what is in certificates: outermost structures only.
-    let certificate = |n: u8| vec![0x30, 7, 0x30, 0, 0x30, 0, 0x03, 1, n];
-    let chain = CertificateChain::new(vec![certificate(0), certificate(0)]).unwrap();
-    let fingerprint = chain.relay_fingerprint().unwrap();
-    FileIdentity { chain, leaf_key, fingerprint }
+    FileIdentity::of(relay_identity()).unwrap()
 }
 
 fn settings(directory: &Path) -> FileSettings {
@@ -78,21 +87,12 @@ async fn connect(relay: &FileRelay, alpn: bool) -> Client {
     let connection = FileConnection { session_id: id.clone(), alpn };
     let relay = relay.clone();
     tokio::spawn(async move { relay.serve(theirs, connection).await });
-    let (http, connection) = h2::client::handshake(ours).await.unwrap();
-    tokio::spawn(connection);
-    Client { http, session: XftpSession::without_handshake(id), relay_key: None, number: 0 }
+    Client::over(ours, id).await
 }
 
 async fn client(relay: &FileRelay) -> Client {
     let mut client = connect(relay, true).await;
-    let hello = client.request(&[]).await;
-    let hello = XftpRelayHello::read(padding::unpad(&hello).unwrap()).unwrap();
-    assert_eq!((hello.session_id, hello.versions), (client.session.id.clone(), XftpVersion::SUPPORTED));
-    let key = hello.key.signed_key.verify_x25519(&identity().leaf_key.public_key()).unwrap();
-    let answer = client.request(&[&client_hello(3, identity().fingerprint)]).await;
-    assert!(answer.is_empty());
-    client.relay_key = Some(key);
-    client.session.version = XftpVersion(3);
+    client.agree(&identity().fingerprint, &identity().chain).await;
     client
 }
 
@@ -102,6 +102,25 @@ fn client_hello(version: u16, fingerprint: [u8; 32]) -> Vec<u8> {
 }
 
 impl Client {
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, id: SessionId) -> Self {
+        let (http, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Client { http, session: XftpSession::without_handshake(id), relay_key: None, number: 0 }
+    }
+
+    /// Does the handshake, as a client that has seen this chain in TLS.
+    async fn agree(&mut self, fingerprint: &[u8; 32], relay_chain: &CertificateChain) {
+        let hello = self.request(&[]).await;
+        let hello = XftpRelayHello::read(padding::unpad(&hello).unwrap()).unwrap();
+        let id = self.session.id.clone();
+        let versions = XftpVersion::SUPPORTED;
+        let client = XftpClient { versions, session_id: &id, fingerprint, relay_chain };
+        let (hello, agreed) = answer(&hello, &client).unwrap();
+        let block = padding::pad(&to_bytes(&hello), 16_384).unwrap();
+        assert!(self.request(&[&block]).await.is_empty());
+        (self.session, self.relay_key) = (agreed.session, Some(agreed.relay_key));
+    }
+
     /// Sends a body in pieces, and returns the whole answer.
     async fn request(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
         self.try_request(pieces).await.unwrap()
@@ -227,5 +246,5 @@ fn settings_and_errors_tell_no_secret() {
     let dir = tempfile::tempdir().unwrap();
     let password = Some(Password::new("swordfish").unwrap());
     let shown = format!("{:?} {:?}", FileSettings { password, ..settings(dir.path()) }, identity());
-    assert!(!shown.contains("swordfish") && !shown.contains("[7, 7"), "{shown}");
+    assert!(!shown.contains("swordfish") && shown.contains("Ed25519(Ed25519PrivateKey(..))"), "{shown}");
 }
