@@ -27,7 +27,7 @@ use crate::auth::SessionKeys;
 use crate::sync::lock;
 
 /// Bytes that a client may send of one request before they are read.
-const STREAM_WINDOW: u32 = 64 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
 /// Bytes that a client may send of all requests before they are read.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Bytes of one request's answer that are made before the client takes them.
