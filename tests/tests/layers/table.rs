@@ -17,6 +17,7 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-server", layers: RELAY },
     Crate { name: "smp-store-suite", layers: &[] },
     Crate { name: "smp-agent", layers: AGENT },
+    Crate { name: "smp-files", layers: FILES },
     Crate { name: "smp-bot", layers: BOT },
     Crate { name: "smp-chat", layers: CHAT },
     Crate { name: "smp-cli", layers: COMMAND_LINE },
@@ -24,6 +25,22 @@ pub(crate) const CRATES: &[Crate] = &[
     Crate { name: "smp-fuzz", layers: &[] },
     Crate { name: "smp-vectors", layers: &[] },
     Crate { name: "tests", layers: &[] },
+];
+
+/// `upload, download -> relays -> client`; leaves first.
+const FILES: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("meter", &[]),
+    ("name", &[]),
+    ("link", &[]),
+    ("encrypted", &[]),
+    ("retry", &["error"]),
+    ("client", &["error"]),
+    ("relays", &["client", "error"]),
+    // Transfers.
+    ("delete", &["error", "meter", "relays", "retry"]),
+    ("download", &["client", "encrypted", "error", "meter", "name", "relays", "retry"]),
+    ("upload", &["delete", "encrypted", "error", "meter", "relays", "retry"]),
 ];
 
 /// `book -> conversation -> words`; leaves first.
@@ -61,7 +78,8 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     // An identity.
     ("data_dir", &["network"]),
     ("relays", &[]),
-    ("probe", &[]),
+    ("probe", &["network"]),
+    ("reach", &["data_dir", "network", "relays"]),
     ("trouble", &["text"]),
     ("full_disk", &[]),
     ("files", &["book_key", "data_dir"]),
@@ -78,6 +96,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
             "output",
             "passphrase",
             "probe",
+            "reach",
             "relays",
             "scan",
             "session",
