@@ -19,6 +19,9 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Relays for incoming messages; one is picked per contact.
     pub(crate) relays: Vec<String>,
+    /// Relays for files that are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) file_relays: Vec<String>,
     /// Whether contacts are told that their messages were received.
     #[serde(default = "yes")]
     pub(crate) receipts: bool,
@@ -32,6 +35,13 @@ pub(crate) struct Settings {
 
 fn yes() -> bool {
     true
+}
+
+/// Where lists of relays stand in the text of the settings.
+#[derive(Deserialize)]
+struct Places {
+    relays: toml::Spanned<Vec<String>>,
+    file_relays: Option<toml::Spanned<Vec<String>>>,
 }
 
 /// An identity's directory.
@@ -142,18 +152,36 @@ impl DataDir {
 
     /// Writes other relays into the settings, and leaves everything else there as it is.
     pub(crate) fn set_relays(&self, relays: &[String]) -> anyhow::Result<()> {
-        #[derive(Deserialize)]
-        struct Relays {
-            relays: toml::Spanned<Vec<String>>,
-        }
+        self.set_list(relays, |places| (places.relays.span(), ""))
+    }
+
+    /// Writes other file relays into the settings, and leaves everything else there as it is.
+    pub(crate) fn set_file_relays(&self, relays: &[String]) -> anyhow::Result<()> {
+        self.set_list(relays, |places| match &places.file_relays {
+            Some(place) => (place.span(), ""),
+            // Behind the other relays, as there may be tables at the end.
+            None => (places.relays.span().end..places.relays.span().end, "\nfile_relays = "),
+        })
+    }
+
+    /// Writes a list into the settings, at its place, with a name in front of it if it has none there.
+    fn set_list(
+        &self,
+        relays: &[String],
+        place: impl Fn(&Places) -> (std::ops::Range<usize>, &'static str),
+    ) -> anyhow::Result<()> {
         let file = self.settings_file();
         let text = fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let place = self.understand::<Relays>(&text)?.relays.span();
+        let (place, name) = place(&self.understand(&text)?);
         let lines: Vec<_> =
             relays.iter().map(|relay| format!("    {},\n", toml::Value::from(relay.as_str()))).collect();
         let (before, behind) = (text.get(..place.start), text.get(place.end..));
-        let text =
-            format!("{}[\n{}]{}", before.unwrap_or_default(), lines.concat(), behind.unwrap_or_default());
+        let text = format!(
+            "{}{name}[\n{}]{}",
+            before.unwrap_or_default(),
+            lines.concat(),
+            behind.unwrap_or_default()
+        );
         // So that it can be read again.
         self.understand::<Settings>(&text)?;
         self.write_settings(&text)
@@ -257,6 +285,7 @@ mod tests {
         Settings {
             name: "alice".into(),
             relays: vec!["smp://x@localhost".into()],
+            file_relays: Vec::new(),
             receipts: true,
             history: true,
             network: NetworkChoice::default(),
@@ -292,6 +321,13 @@ mod tests {
         assert!(written.ends_with("]\nreceipts = false\n\n[network]\nvia = \"always\"\n"), "{written}");
         let settings = dir.settings().unwrap();
         assert_eq!((&settings.relays[..], settings.receipts), (&relays[..], false));
+        // Those of files come into a list of their own, which is made and then changed.
+        for file_relays in [vec!["xftp://z@d".to_owned()], vec![]] {
+            dir.set_file_relays(&file_relays).unwrap();
+            let settings = dir.settings().unwrap();
+            assert_eq!((&settings.relays[..], settings.file_relays), (&relays[..], file_relays));
+            assert!(settings.network.via.is_some() && !settings.receipts);
+        }
     }
 
     #[test]

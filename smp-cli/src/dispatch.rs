@@ -11,8 +11,8 @@ use crate::args::{BotArgs, BotCommandArgs, ChatArgs, Cli, Command, ContactsArgs,
 use crate::bot;
 use crate::commands::export::Export;
 use crate::commands::{
-    Task, change, chat, contacts, import, init, join, listen, papers, passphrase, relay, run_task, send,
-    verify, welcome,
+    Task, change, chat, contacts, file, import, init, join, listen, papers, passphrase, relay, run_task,
+    send, verify, welcome,
 };
 use crate::daemon;
 use crate::data_dir::DataDir;
@@ -131,6 +131,7 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Import(args) => return import::run(args, &dir()?, &passphrase, output).await,
         Command::Export(args) => Work::Export(Export::resolve(args)?),
         Command::Relay(args) => return relay::run(args, &dir()?, output).await,
+        Command::File(args) => return file::run(args, &dir()?, output).await,
         Command::Contacts(ContactsArgs { new_book }) => {
             if !new_book
                 && matches!(passphrase.known(), Ok(None))

@@ -20,6 +20,7 @@ mod output;
 mod passphrase;
 mod probe;
 mod qr;
+mod reach;
 mod relays;
 mod scan;
 mod session;

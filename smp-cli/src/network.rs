@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use smp_agent::{MessageRouting, NetworkSettings, OnionHosts, SocksSettings};
+use smp_transport::dial::Isolation;
 
 /// The ways that are chosen; others are as the settings say, or by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
@@ -89,6 +90,12 @@ impl NetworkChoice {
         }
         Ok(settings)
     }
+}
+
+/// A circuit of its own through Tor: the relay does not learn that it is the identity that asks.
+pub(crate) fn isolation() -> Option<Isolation> {
+    let [user, password]: [u64; 2] = rand::random();
+    Isolation::new(format!("{user:016x}"), format!("{password:016x}")).ok()
 }
 
 /// The `host:port` of a proxy; None for none.

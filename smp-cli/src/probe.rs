@@ -11,10 +11,11 @@ use smp_protocol::error::ErrorType;
 use smp_protocol::id::EntityId;
 use smp_protocol::message::BrokerMessage;
 use smp_transport::client::{ClientConfig, ClientError, RelayClient};
-use smp_transport::dial::Isolation;
 use smp_transport::identity::{CertificateDer, validity};
 use time::OffsetDateTime;
 use tokio::time::Instant;
+
+use crate::network::isolation;
 
 /// How long each of a relay's hosts may take to be connected to, and each answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -197,12 +198,6 @@ async fn queue(address: &RelayAddress, client: &RelayClient) -> Result<Duration,
     };
     client.send(Some(&key), ids.recipient_id.clone(), Command::Delete).await?;
     Ok(begun.elapsed())
-}
-
-/// A circuit of its own through Tor: the relay does not learn that it is the identity that asks.
-fn isolation() -> Option<Isolation> {
-    let [user, password]: [u64; 2] = rand::random();
-    Isolation::new(format!("{user:016x}"), format!("{password:016x}")).ok()
 }
 
 fn millis(time: Duration) -> u64 {

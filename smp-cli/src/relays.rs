@@ -1,7 +1,7 @@
 //! Addresses of relays, as a user gives them.
 
 use anyhow::Context as _;
-use smp_protocol::address::RelayAddress;
+use smp_protocol::address::{RelayAddress, XftpAddress};
 use smp_protocol::pasted;
 
 /// Reads relay addresses, with an error that says which one is wrong and does not show it: it may have a password.
@@ -14,6 +14,21 @@ pub(crate) fn parse_relays(texts: &[String]) -> anyhow::Result<Vec<RelayAddress>
         })
     };
     (1..).zip(texts).map(parse).collect()
+}
+
+/// Whether an address is one of a file relay.
+pub(crate) fn is_for_files(text: &str) -> bool {
+    text.trim().starts_with("xftp://")
+}
+
+/// Reads addresses of file relays, with an error that shows none: it may have a password.
+pub(crate) fn parse_file_relays(texts: &[String]) -> anyhow::Result<Vec<XftpAddress>> {
+    let parse = |text: &String| {
+        text.trim().parse().ok().context(
+            "The address of a file relay is xftp://FINGERPRINT[:PASSWORD]@HOST[:PORT]; copy it as its operator gives it out",
+        )
+    };
+    texts.iter().map(parse).collect()
 }
 
 #[cfg(test)]

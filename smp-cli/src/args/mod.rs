@@ -4,6 +4,7 @@ mod bot;
 mod contacts;
 mod daemon;
 mod demo;
+mod files;
 mod identity;
 mod messages;
 mod relays;
@@ -20,6 +21,7 @@ pub(crate) use self::contacts::{
 };
 pub(crate) use self::daemon::{BotArgs, DaemonArgs, FirstStart};
 pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
+pub(crate) use self::files::{FileArgs, FileDeleteArgs, FileReceiveArgs, FileSendArgs};
 pub(crate) use self::identity::{ExportArgs, ImportArgs, InitArgs, PassphraseArgs};
 pub(crate) use self::messages::{
     ChatArgs, DeleteArgs, EditArgs, HistoryArgs, KnownMessage, ListenArgs, ReactArgs, ReplyArgs, SearchArgs,
@@ -120,9 +122,12 @@ pub(crate) enum Command {
     /// Encrypt what is kept here under a passphrase, change it, or stop it.
     #[command(subcommand)]
     Passphrase(PassphraseArgs),
-    /// The relays on which new contacts are made: list, add, remove and test them.
+    /// The relays on which new contacts are made, and those that keep files: list, add, remove and test them.
     #[command(subcommand)]
     Relay(RelayArgs),
+    /// Files without a contact, through file relays: send one, receive one by its link, delete one that was sent.
+    #[command(subcommand)]
+    File(FileArgs),
     /// Receive what a contact sends on another relay.
     Rotate(RotateArgs),
     /// Renew the encryption with a contact whose messages cannot be read.

@@ -7,7 +7,7 @@ use clap::Subcommand;
 pub(crate) enum RelayArgs {
     /// List them.
     List,
-    /// Add one: `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`, from its operator.
+    /// Add one: `smp://FINGERPRINT[:PASSWORD]@HOST[:PORT]`, from its operator; one for files begins with `xftp://`.
     Add {
         /// Its address.
         #[arg(value_name = "ADDRESS")]
@@ -19,7 +19,8 @@ pub(crate) enum RelayArgs {
         #[arg(value_name = "RELAY")]
         relay: String,
     },
-    /// Connect to them: how fast they answer, in which version, and whether they make queues. Exit code 1 if one cannot be used.
+    /// Connect to them: how fast they answer, in which version, and whether they make queues, or take files. Exit code 1 if one cannot be
+    /// used.
     Test {
         /// Some of yours by their hosts, or any by their addresses; all of yours if left out.
         #[arg(value_name = "RELAY")]

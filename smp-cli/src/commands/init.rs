@@ -49,6 +49,7 @@ pub(crate) async fn run(
     let settings = Settings {
         name: name.clone(),
         relays: relays.iter().map(ToString::to_string).collect(),
+        file_relays: Vec::new(),
         receipts: !args.no_receipts,
         history: !args.no_history,
         network: dir.network().clone(),
@@ -81,6 +82,7 @@ pub(crate) async fn first_start(
     let settings = Settings {
         name: name.clone(),
         relays: relays.iter().map(ToString::to_string).collect(),
+        file_relays: Vec::new(),
         receipts: true,
         history: true,
         network: dir.network().clone(),

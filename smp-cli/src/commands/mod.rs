@@ -7,6 +7,7 @@ pub(crate) mod contacts;
 mod disappear;
 mod doctor;
 pub(crate) mod export;
+pub(crate) mod file;
 mod history;
 pub(crate) mod import;
 pub(crate) mod init;

@@ -14,6 +14,7 @@ async fn session() -> (tempfile::TempDir, Session, Contact) {
     dir.create(&Settings {
         name: "alice".into(),
         relays: vec![relay],
+        file_relays: Vec::new(),
         receipts: true,
         history: true,
         network: Default::default(),

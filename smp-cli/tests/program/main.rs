@@ -17,6 +17,7 @@ mod chat;
 mod conversation;
 mod daemon;
 mod doctor;
+mod files;
 mod first_minute;
 mod full_disk;
 mod history;

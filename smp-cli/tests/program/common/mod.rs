@@ -1,6 +1,8 @@
 //! The program as its users run it, and a relay for it.
 #![allow(clippy::expect_used)]
 
+mod file_relay;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use smp_server::init::local;
 use smp_server::{Relay, RunningRelay};
 use smp_transport::surroundings::Surroundings;
+
+pub(crate) use file_relay::TestFileRelay;
 
 /// A relay in this process, on a port that it keeps over restarts.
 pub(crate) struct TestRelay {

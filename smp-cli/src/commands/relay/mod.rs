@@ -1,4 +1,6 @@
-//! `smp relay`: the relays on which new contacts are made.
+//! `smp relay`: the relays on which new contacts are made, and those for files.
+
+mod files;
 
 use anyhow::bail;
 use serde_json::json;
@@ -9,7 +11,7 @@ use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::probe::Probe;
-use crate::relays::parse_relays;
+use crate::relays::{is_for_files, parse_file_relays, parse_relays};
 
 pub(crate) async fn run(args: RelayArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     let settings = dir.settings()?;
@@ -22,8 +24,10 @@ pub(crate) async fn run(args: RelayArgs, dir: &DataDir, output: &Output) -> anyh
                 let password = if relay.password.is_some() { "  (with a password)" } else { "" };
                 output.result("relay", fields, &format!("{name}{password}"));
             }
+            files::list(&settings, output)?;
             Ok(Exit::DONE)
         }
+        RelayArgs::Add { address } if is_for_files(&address) => files::add(&address, &settings, dir, output),
         RelayArgs::Add { address } => {
             let added = parse_relays(&[address])?;
             let known =
@@ -39,6 +43,12 @@ pub(crate) async fn run(args: RelayArgs, dir: &DataDir, output: &Output) -> anyh
             Ok(Exit::DONE)
         }
         RelayArgs::Remove { relay } => {
+            let is_ours = relays.iter().any(|it| is_meant(it, &relay));
+            if let Some(exit) =
+                (!is_ours).then(|| files::remove(&relay, &settings, dir, output)).transpose()?.flatten()
+            {
+                return Ok(exit);
+            }
             let (gone, kept): (Vec<_>, Vec<_>) = relays.iter().cloned().partition(|it| is_meant(it, &relay));
             match (gone.len(), kept.len()) {
                 (0, _) => bail!("This relay is not among yours; `smp relay list` lists them"),
@@ -57,11 +67,16 @@ pub(crate) async fn run(args: RelayArgs, dir: &DataDir, output: &Output) -> anyh
         }
         RelayArgs::Test { relays: asked } => {
             let network = settings.network.settings()?;
-            let tested = match asked.as_slice() {
-                [] => relays,
-                asked => choose(&relays, asked)?,
+            let known = parse_file_relays(&settings.file_relays)?;
+            let (for_files, asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(|it| is_for_files(it));
+            let (tested, for_files) = match (asked.as_slice(), for_files.as_slice()) {
+                ([], []) => (relays, known),
+                (asked, for_files) => (choose(&relays, asked)?, parse_file_relays(for_files)?),
             };
             let mut good = true;
+            for relay in &for_files {
+                good &= files::test(relay, &network, output).await;
+            }
             for relay in &tested {
                 let probe = Probe::of(relay, &network).await;
                 good &= probe.is_good();
