@@ -33,9 +33,10 @@ mod tui;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::Builder;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 use crate::output::Output;
 use crate::terminal::Terminal;
 
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Err(error) => return refused(&error),
     };
     start_log(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads_for(cli.command.as_ref()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let error = anyhow::Error::new(error).context("The program cannot start its threads");
@@ -57,6 +58,14 @@ fn main() -> ExitCode {
     // A thread may still wait for the keyboard; it must not hold the program up.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// A list takes less time than starting threads for it.
+fn threads_for(command: Option<&Command>) -> Builder {
+    match command {
+        Some(Command::Contacts(_)) => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    }
 }
 
 /// Says what is wrong with the arguments, or prints the help that was asked for. A program that asks for JSON gets an object.

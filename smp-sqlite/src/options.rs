@@ -80,9 +80,9 @@ impl Options {
             let sql = format!("PRAGMA cipher = 'chacha20'; PRAGMA key = '{}'", *key.to_text());
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *db).await?;
         }
-        sqlx::raw_sql(AssertSqlSafe(self.settings.clone())).execute(&mut *db).await?;
-        // So that a wrong key is known here.
-        sqlx::raw_sql("SELECT count(*) FROM sqlite_schema").execute(db).await?;
+        // The last one, so that a wrong key is known here.
+        let sql = format!("{}SELECT count(*) FROM sqlite_schema", self.settings);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await?;
         Ok(())
     }
 }

@@ -38,33 +38,34 @@ pub(crate) struct AtAGlance {
 
 async fn glance(path: &Path) -> Result<Option<AtAGlance>, Fault> {
     let mut db = Options::new(path, None).pragma("query_only", "ON").connect().await?;
-    let connections = if is_told_by_its_states(&mut db).await? { Some(all(&mut db).await?) } else { None };
+    let connections = if schema::is_of_this_version(&mut db).await? { all(&mut db).await? } else { None };
     db.close().await?;
     Ok(connections)
 }
 
-async fn is_told_by_its_states(db: &mut SqliteConnection) -> Result<bool, Fault> {
-    if !schema::is_of_this_version(db).await? {
-        return Ok(false);
-    }
+/// All of them, if no trouble is noted.
+async fn all(db: &mut SqliteConnection) -> Result<Option<AtAGlance>, Fault> {
+    // One row: each costs a turn of SQLite's thread.
     let sql = "SELECT EXISTS (SELECT 1 FROM relays_down) OR EXISTS (SELECT 1 FROM receiving_stopped)
-               OR EXISTS (SELECT 1 FROM users WHERE deleted)";
-    Ok(!sqlx::query_scalar::<_, bool>(sql).fetch_one(db).await?)
+                   OR EXISTS (SELECT 1 FROM users WHERE deleted),
+               json_group_array(json_array(connection_id, plain)) FILTER (WHERE plain IS NOT NULL),
+               count(plain) < count(*) FROM positions";
+    let (trouble, plain, has_others): (bool, String, bool) = sqlx::query_as(sql).fetch_one(&mut *db).await?;
+    if trouble {
+        return Ok(None);
+    }
+    let plain: Vec<(i64, Phase)> = serde_json::from_str(&plain).map_err(|_| damaged("plain"))?;
+    Ok(Some(AtAGlance {
+        plain: plain.into_iter().map(|(id, phase)| (ConnectionId::new(id), phase)).collect(),
+        others: if has_others { others(db).await? } else { Vec::new() },
+    }))
 }
 
-async fn all(db: &mut SqliteConnection) -> Result<AtAGlance, Fault> {
-    // One row: each costs a turn of SQLite's thread.
-    let sql =
-        "SELECT json_group_array(json_array(connection_id, plain)) FROM positions WHERE plain IS NOT NULL";
-    let plain: String = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
-    let plain: Vec<(i64, Phase)> = serde_json::from_str(&plain).map_err(|_| damaged("plain"))?;
+async fn others(db: &mut SqliteConnection) -> Result<Vec<Connection>, Fault> {
     let sql = "SELECT id, state, position FROM positions JOIN connections ON id = connection_id
                WHERE plain IS NULL AND NOT unfinished";
-    let others = sqlx::query(sql).fetch_all(db).await?;
-    Ok(AtAGlance {
-        plain: plain.into_iter().map(|(id, phase)| (ConnectionId::new(id), phase)).collect(),
-        others: others.iter().map(connection).collect::<Result<_, _>>()?,
-    })
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    rows.iter().map(connection).collect()
 }
 
 fn connection(row: &SqliteRow) -> Result<Connection, Fault> {

@@ -8,7 +8,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::contacts::Contact;
 use super::overview::{MAX_UNREAD, unread_of_c};
 use super::status::Status;
-use super::{Book, BookError, CHECKS, damaged, schema};
+use super::{Book, BookError, damaged, schema};
 
 /// A contact as a list shows it.
 #[derive(Debug, Clone)]
@@ -30,11 +30,11 @@ pub struct ListedContact {
     pub unread: u32,
 }
 
-/// The columns of a contact in JSON.
-type Row = (i64, String, Status, i64, i64, Option<String>, u32);
+/// The columns of a contact in JSON, its number first.
+type Row = (i64, i64, String, Status, i64, i64, Option<String>, u32);
 
 impl From<Row> for ListedContact {
-    fn from((connection, name, status, verified, muted, link, unread): Row) -> Self {
+    fn from((_, connection, name, status, verified, muted, link, unread): Row) -> Self {
         Self { connection, name, status, is_verified: verified != 0, is_muted: muted != 0, link, unread }
     }
 }
@@ -58,44 +58,37 @@ impl ListedContact {
 impl Book {
     /// The contacts of a file that is not encrypted, in the order of [`contacts`](Self::contacts), at this Unix time in milliseconds. Nothing is
     /// changed. None if there is something to do first, which opening the book does: tables of another version, messages whose time
-    /// is over, or that the agent may not have; and if the file is damaged.
+    /// is over, or that the agent may not have.
+    ///
+    /// # Errors
+    /// If the file is damaged where the contacts are, or cannot be read.
     pub async fn listing(path: &Path, now: i64) -> Result<Option<Vec<ListedContact>>, BookError> {
         // Nothing else is set: that would write, and make a book of an empty file.
         let options = Options::new(path, None).pragma("query_only", "ON");
         let mut file = options.connect().await.map_err(|error| damaged(path, error))?;
-        let contacts = if is_settled(&mut file, now).await? { Some(all(&mut file).await?) } else { None };
+        let contacts = if is_of_this_version(&mut file).await? { all(&mut file, now).await? } else { None };
         file.close().await?;
-        match contacts.as_deref().map(serde_json::from_str::<Vec<Row>>).transpose() {
-            Ok(rows) => Ok(rows.map(|rows| rows.into_iter().map(Into::into).collect())),
-            Err(error) => Err(damaged(path, error)),
-        }
+        let Some(contacts) = contacts else { return Ok(None) };
+        let mut rows: Vec<Row> = serde_json::from_str(&contacts).map_err(|error| damaged(path, error))?;
+        rows.sort_unstable_by_key(|row| row.0);
+        Ok(Some(rows.into_iter().map(Into::into).collect()))
     }
 }
 
-async fn is_settled(file: &mut SqliteConnection, now: i64) -> Result<bool, BookError> {
-    let query = "SELECT (SELECT max(version) FROM _sqlx_migrations) = ?
-                 AND NOT EXISTS (SELECT 1 FROM items WHERE expires <= ?)
-                 AND NOT EXISTS (SELECT 1 FROM items WHERE ours = 1 AND number IS NULL)";
-    let query = sqlx::query_scalar(query).bind(schema::VERSION).bind(now);
-    if !query.fetch_one(&mut *file).await? {
-        return Ok(false);
-    }
-    for check in CHECKS {
-        let said: String = sqlx::query_scalar(check.1).fetch_one(&mut *file).await?;
-        if said != "ok" {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+async fn is_of_this_version(file: &mut SqliteConnection) -> Result<bool, BookError> {
+    let query = sqlx::query_scalar("SELECT (SELECT max(version) FROM _sqlx_migrations) = ?");
+    Ok(query.bind(schema::VERSION).fetch_one(file).await?)
 }
 
-/// In one row: each costs a turn of SQLite's thread.
-async fn all(file: &mut SqliteConnection) -> Result<String, BookError> {
+/// In one row: each costs a turn of SQLite's thread. In any order: SQLite would copy them to sort them.
+async fn all(file: &mut SqliteConnection, now: i64) -> Result<Option<String>, BookError> {
     let query = concat!(
-        "SELECT json_group_array(json_array(connection, name, CASE WHEN asks THEN 'requested' ELSE status END,
+        "SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM items WHERE expires <= ?)
+            AND NOT EXISTS (SELECT 1 FROM items WHERE ours = 1 AND number IS NULL)
+         THEN (SELECT json_group_array(json_array(id, connection, name, CASE WHEN asks THEN 'requested' ELSE status END,
             verified_code IS NOT NULL, muted, link, ",
         unread_of_c!(),
-        ")) FROM (SELECT * FROM contacts ORDER BY id) c"
+        ")) FROM contacts c) END"
     );
-    Ok(sqlx::query_scalar(query).bind(MAX_UNREAD).fetch_one(file).await?)
+    Ok(sqlx::query_scalar(query).bind(now).bind(MAX_UNREAD).fetch_one(file).await?)
 }

@@ -25,10 +25,14 @@ impl Glance {
         if !settings.history {
             return None;
         }
-        // The one holds the directory before the other reads.
-        let agent = smp_agent::Glance::at(&dir.agent_dir()).await.ok()??;
-        let contacts = Book::listing(&dir.book_file(), unix_millis()).await.ok()??;
-        let glance = Self { contacts, agent };
+        let (agent_dir, book) = (dir.agent_dir(), dir.book_file());
+        let (agent, contacts) = tokio::join! {
+            // The first is asked first: it holds the directory before the second reads.
+            biased;
+            smp_agent::Glance::at(&agent_dir),
+            Book::listing(&book, unix_millis()),
+        };
+        let glance = Self { contacts: contacts.ok()??, agent: agent.ok()?? };
         (!glance.contacts.is_empty() && glance.is_complete()).then_some(glance)
     }
 
