@@ -106,6 +106,8 @@ impl Agent {
     /// Joins an invitation, or asks the owner of a contact address to connect, by a text with the full or the short link, as people paste it ([`smp_protocol::pasted::link`]). The connection is stored, and is made in the background:
     /// [`Event::Connected`](crate::Event::Connected) or [`Event::ConnectionFailed`](crate::Event::ConnectionFailed) tells
     /// what came of it. `own_info` is what the other side gets to know. A request to a contact address waits for its owner.
+    /// Of an invitation that was joined before, by the same form of its link, this is the connection that came of it, unless it has failed: a
+    /// program that was killed can join once more.
     ///
     /// The data of a short link is fetched in the background too. The link may leave out the fingerprint of its relay: then
     /// the relay must be among those that are configured.

@@ -1,7 +1,7 @@
 //! The users of an agent: several profiles in one store, of which no relay can tell that they are together.
 
 use super::Agent;
-use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, StateError, shown_data};
+use crate::connection::{Connection, JoinLink, LinkFetch, MAX_SHOWN_LENGTH, Phase, StateError, shown_data};
 use crate::error::{AgentError, LinkError};
 use crate::id::{ConnectionId, UserId};
 use crate::network::requests::{check_info, relay_for_reply};
@@ -164,7 +164,12 @@ impl UserHandle {
         let (config, steps) = (&engine.config, &engine.steps);
         steps.reserve.check()?;
         engine.users.check(user)?;
-        let connection = match JoinLink::read(link, config)? {
+        let link = JoinLink::read(link, config)?;
+        let invitation = link.invitation();
+        if let Some(id) = joined(engine, user, invitation.as_deref()).await? {
+            return Ok(id);
+        }
+        let connection = match link {
             JoinLink::Full(invitation) => {
                 if steps.store.receives_from(user, invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
@@ -195,7 +200,7 @@ impl UserHandle {
             check_info(engine, &connection, request)?;
             connection.request_info = Some(request.to_vec());
         }
-        let (id, commit) = steps.create(connection).await?;
+        let (id, commit) = steps.join(connection, invitation).await?;
         commit.durable().await?;
         user_changes::still_wanted(engine, Owner { user, connection: id }).await?;
         Ok(id)
@@ -203,5 +208,20 @@ impl UserHandle {
 
     fn relay_for_reply(&self, theirs: &RelayAddress) -> Result<RelayAddress, AgentError> {
         relay_for_reply(self.engine(), self.id, theirs).ok_or(AgentError::NoRelay)
+    }
+}
+
+/// The connection that came of an invitation before, unless it has failed.
+async fn joined(
+    engine: &Engine,
+    user: UserId,
+    invitation: Option<&[u8]>,
+) -> Result<Option<ConnectionId>, AgentError> {
+    let Some(invitation) = invitation else { return Ok(None) };
+    let Some(id) = engine.steps.store.joined(user, invitation).await? else { return Ok(None) };
+    match engine.steps.look(id, |connection| connection.phase == Phase::Failed).await {
+        Ok(has_failed) => Ok((!has_failed).then_some(id)),
+        Err(AgentError::UnknownConnection(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

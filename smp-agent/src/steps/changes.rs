@@ -64,6 +64,7 @@ impl Steps {
             new_queues: new_queues.cloned().collect(),
             gone_queues: gone_queues.map(|queue| queue.recipient_id.clone()).collect(),
             outgoing,
+            joins: None,
             send_key,
             shared,
             sent_outgoing: sent,

@@ -182,9 +182,20 @@ impl Steps {
     }
 
     /// Adds a connection. Returns its number.
+    #[cfg(test)]
     pub(crate) async fn create(&self, connection: Connection) -> Result<(ConnectionId, Commit), AgentError> {
         let id = self.next_connection();
         Ok((id, self.create_as(id, connection).await?))
+    }
+
+    /// Adds a connection that joins an invitation or asks a contact address.
+    pub(crate) async fn join(
+        &self,
+        connection: Connection,
+        invitation: Option<Vec<u8>>,
+    ) -> Result<(ConnectionId, Commit), AgentError> {
+        let id = self.next_connection();
+        Ok((id, self.insert(id, connection, invitation).await?))
     }
 
     /// Adds a connection under a number that it was given.
@@ -193,12 +204,21 @@ impl Steps {
         id: ConnectionId,
         connection: Connection,
     ) -> Result<Commit, AgentError> {
+        self.insert(id, connection, None).await
+    }
+
+    async fn insert(
+        &self,
+        id: ConnectionId,
+        connection: Connection,
+        joins: Option<Vec<u8>>,
+    ) -> Result<Commit, AgentError> {
         let connection = connection.numbered(id);
         let slot = self.slot(id);
         let mut state = slot.state.lock().await;
         let mut present =
             Present::new(Loaded { connection, state: Default::default(), queues: Vec::new() }, slot.epoch());
-        let changes = Changes { insert: true, ..self.changes(&mut present, Request::default())? };
+        let changes = Changes { insert: true, joins, ..self.changes(&mut present, Request::default())? };
         let commit = self.put(&slot, &present, changes)?;
         *state = Some(present);
         Ok(commit)

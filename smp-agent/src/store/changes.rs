@@ -35,6 +35,8 @@ pub(crate) struct Changes {
     pub(crate) gone_queues: Vec<Vec<u8>>,
     /// Bodies to be sent, with their numbers, in order.
     pub(crate) outgoing: Vec<(i64, Option<MessageId>, Zeroizing<Vec<u8>>)>,
+    /// The invitation by which a new connection joined.
+    pub(crate) joins: Option<Vec<u8>>,
     /// The key of a message that is sent with one.
     pub(crate) send_key: Option<(SendKey, MessageId)>,
     /// The texts to which some of these refer.
@@ -72,6 +74,7 @@ impl Changes {
             || self.forget_skipped
             || skips
             || self.give_up.is_some()
+            || self.joins.is_some()
             || self.send_key.is_some()
             || !self.shared.is_empty()
             || !self.deferred.is_empty()

@@ -9,6 +9,7 @@ mod changes;
 mod columns;
 mod deferred;
 mod fault;
+mod joins;
 mod many;
 mod read;
 mod rows;
@@ -74,7 +75,9 @@ impl Store {
             .pragma("wal_autocheckpoint", log_pages);
         let mut writer = options.connect().await?;
         schema::make_tables(&mut writer).await?;
-        for tables in [troubles::TABLE, deferred::TABLE, send_keys::TABLE, shared_bodies::TABLES] {
+        for tables in
+            [troubles::TABLE, deferred::TABLE, joins::TABLE, send_keys::TABLE, shared_bodies::TABLES]
+        {
             sqlx::raw_sql(tables).execute(&mut writer).await?;
         }
         write::remove_unfinished(&mut writer).await?;

@@ -6,6 +6,7 @@ use super::Fault;
 use super::changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
 use super::columns::damaged;
 use super::deferred;
+use super::joins;
 use super::read::{HASH_LENGTH, StoredEvent};
 use super::rows::{Query, Rows};
 use super::send_keys::{self, Keyed};
@@ -126,6 +127,9 @@ impl Writing<'_> {
             deferred::write(db, step).await?;
             for (row, body) in &step.shared {
                 shared_bodies::refer(db, *row, *body).await?;
+            }
+            if let Some(invitation) = &step.joins {
+                joins::insert(db, step.user, invitation, step.connection).await?;
             }
             if let Some(key) = &step.send_key {
                 send_keys::insert(db, step.connection, key, self.day).await?;

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::scan;
 use crate::session::{Identity, Notice, Session};
-use smp_chat::{Contact, Status};
+use smp_chat::{Book, Contact, Status};
 
 /// Takes the invitation from where it is.
 pub(crate) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
@@ -43,6 +43,9 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
         session.book().refuse_known_name(name).await?;
     }
     let contact = begin(&args.link, args.contact.name.as_deref(), session).await?;
+    if contact.status == Status::Connected {
+        return Ok(connected(&contact, output));
+    }
     let connection = contact.connection;
     output.note("joining", json!({ "contact": contact.name }), "Waiting for the other side.");
     let deadline = Instant::now() + args.timeout;
@@ -50,8 +53,7 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     while let Some(notice) = next_before(session, deadline, output).await? {
         match notice {
             Notice::Connected(contact) if contact.connection == connection => {
-                output.result("contact", json!({ "contact": contact.name }), &contact.name);
-                return Ok(Exit::DONE);
+                return Ok(connected(&contact, output));
             }
             // Nothing came of it: there is nobody to keep in the list.
             Notice::Ended(contact, _) if contact.connection == connection => {
@@ -74,14 +76,30 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     Ok(Exit::NOT_YET)
 }
 
-/// Begins to connect by a link, and enters the contact that comes of it.
+fn connected(contact: &Contact, output: &Output) -> Exit {
+    output.result("contact", json!({ "contact": contact.name }), &contact.name);
+    Exit::DONE
+}
+
+/// Begins to connect by a link, and enters the contact that comes of it. After a kill the connection may be there, and the contact
+/// without the name.
 pub(crate) async fn begin(link: &str, name: Option<&str>, identity: &Identity) -> anyhow::Result<Contact> {
     let (own_info, request) = (identity.own_info(), identity.contact_request());
     let connection = identity.agent().ask(link, &own_info, &request).await?;
-    let contact = identity.book().add(connection.number(), name, Status::Joining, None).await?;
+    let contact = match (identity.book().by_connection(connection.number()).await?, name) {
+        (None, name) => identity.book().add(connection.number(), name, Status::Joining, None).await?,
+        (Some(contact), None) => contact,
+        (Some(contact), Some(name)) => renamed(contact, name, identity.book()).await?,
+    };
     if let Some(invitation) = invitation_id(link) {
         identity.book().set_invitation(&contact, &invitation).await?;
     }
+    Ok(contact)
+}
+
+async fn renamed(mut contact: Contact, name: &str, book: &Book) -> anyhow::Result<Contact> {
+    book.rename(&contact, name).await?;
+    name.clone_into(&mut contact.name);
     Ok(contact)
 }
 

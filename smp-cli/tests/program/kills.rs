@@ -14,6 +14,8 @@ use nix::unistd::Pid;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
+use smp_agent::{Agent, AgentConfig};
+use smp_protocol::address::RelayAddress;
 
 use crate::common::{Person, TestRelay, connected};
 
@@ -88,6 +90,31 @@ fn a_command_that_is_killed_at_any_moment_loses_and_doubles_nothing() {
     world.finish();
     println!("{} kills, {} of commands that had ended by themselves", world.kills, world.ended);
     drop(bobs_listener);
+}
+
+/// The agent has the connection, and a kill keeps the book from knowing of it.
+#[test]
+fn a_join_that_was_killed_between_agent_and_book_is_one_join() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let alice = Person::create("alice", folder.path().join("alice"), &relay);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    let _listener = Background::start(&alice);
+    let link = alice.invite("bob");
+    bob.ok(&["contacts"]);
+    let joins = async {
+        let address: RelayAddress = relay.address.parse().unwrap();
+        let agent = AgentConfig::new(bob.dir().join("agent"), [address]);
+        let (agent, _events) = Agent::open(agent).await.unwrap();
+        agent
+            .join(&link, br#"{"event":"x.info","params":{"profile":{"displayName":"bob","fullName":""}}}"#)
+            .await
+            .unwrap();
+        agent.shutdown().await;
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(joins);
+    assert_eq!(bob.ok(&["join", &link, "host"]), "host\n");
+    assert_eq!(bob.ok(&["contacts"]), "host  connected\n");
 }
 
 /// `smp listen` without anybody who looks.

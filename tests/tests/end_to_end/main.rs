@@ -14,6 +14,7 @@ mod failures;
 mod full_disk;
 mod glance;
 mod harness;
+mod joining_again;
 mod matrix;
 mod network;
 mod records;
