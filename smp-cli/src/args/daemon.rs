@@ -22,10 +22,17 @@ pub(crate) struct BotArgs {
     /// Serve bots over a Unix socket too, which processes of the same user can open without a token.
     #[arg(long, value_name = "PATH")]
     pub(crate) bot_socket: Option<PathBuf>,
-    /// File whose first line is a token that bots have to send (`Authorization: Bearer TOKEN`); otherwise the variable SMP_BOT_TOKEN may have it.
-    /// Needed if other machines can reach the address.
+    /// File whose first line is a token that bots have to send (`Authorization: Bearer TOKEN`, or `ws://bot:TOKEN@HOST:PORT`); otherwise the
+    /// variable SMP_BOT_TOKEN may have it. Needed if other machines can reach the address.
     #[arg(long, value_name = "FILE")]
     pub(crate) bot_token_file: Option<PathBuf>,
+    /// File with a certificate and those that lead to it, in PEM: the address of --bot-api is served with TLS (`wss://`). It is read again when
+    /// it was renewed.
+    #[arg(long, value_name = "FILE", requires_all = ["bot_tls_key", "bot_api"])]
+    pub(crate) bot_tls_certificate: Option<PathBuf>,
+    /// File with the private key of the certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "bot_tls_certificate")]
+    pub(crate) bot_tls_key: Option<PathBuf>,
     /// The version of SimpleX's app that bots are told.
     #[arg(long, value_name = "VERSION", default_value = "7.0.0.0")]
     pub(crate) bot_version: String,

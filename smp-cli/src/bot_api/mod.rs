@@ -9,6 +9,8 @@ mod events;
 mod execute;
 mod server;
 mod taken;
+mod tls;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,10 +24,10 @@ use zeroize::Zeroizing;
 use self::desk::Desk;
 use self::server::{Door, Place};
 use self::taken::Takers;
+pub(crate) use self::tls::TlsFiles;
 use crate::session::Follow;
 
 /// How clients reach the interface, and what they are told.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// TCP addresses; all of them are listened on.
     pub(crate) addresses: Vec<SocketAddr>,
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) socket: Option<PathBuf>,
     /// The token that clients of the TCP addresses need.
     pub(crate) token: Option<Zeroizing<String>>,
+    /// The certificate of the TCP addresses, which are served with TLS then.
+    pub(crate) tls: Option<TlsFiles>,
     /// The version that is answered to `/v`.
     pub(crate) version: String,
 }
@@ -40,6 +44,7 @@ pub(crate) struct Settings {
 /// The running interface, until [`stop`](Self::stop).
 pub(crate) struct BotApi {
     places: Vec<String>,
+    open: Vec<String>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -54,6 +59,7 @@ impl BotApi {
         let desk = Desk::new(follow, settings.version, takers.clone(), stop.clone());
         let door = Arc::new(Door::new(settings.token, desk.clone()));
         let names = places.iter().map(Place::name).collect();
+        let open = places.iter().filter(|place| place.is_open()).map(Place::name).collect();
         let mut tasks = JoinSet::new();
         for place in places {
             tasks.spawn(place.serve(door.clone(), stop.clone()));
@@ -65,12 +71,17 @@ impl BotApi {
                 tracing::warn!("{}", with_causes(&error));
             }
         });
-        Ok(Self { places: names, stop, tasks })
+        Ok(Self { places: names, open, stop, tasks })
     }
 
     /// Where it is reached.
     pub(crate) fn places(&self) -> &[String] {
         &self.places
+    }
+
+    /// Those places that others on the network can listen in on.
+    pub(crate) fn open_places(&self) -> &[String] {
+        &self.open
     }
 
     /// Ends all connections, and waits for what they are doing.

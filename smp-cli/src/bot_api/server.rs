@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use smp_crypto::hash::sha256;
-use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::{HeaderMap, StatusCode, header};
+use tokio_tungstenite::tungstenite::http::{StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
@@ -25,6 +23,8 @@ use zeroize::Zeroizing;
 use super::Settings;
 use super::client;
 use super::desk::Desk;
+use super::tls::Tls;
+use super::token;
 
 /// Connections at once; further ones wait.
 const MAX_CLIENTS: usize = 32;
@@ -32,7 +32,7 @@ const MAX_CLIENTS: usize = 32;
 pub(super) const MAX_FRAME: usize = 1024 * 1024;
 /// Bytes that may wait in memory to be written to one client.
 const MAX_WRITE_BUFFER: usize = 8 * 1024 * 1024;
-/// How long an upgrade may take.
+/// How long the handshake of TLS may take, and then the upgrade.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failure to accept: the process may have too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -41,13 +41,14 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A socket that clients connect to.
 pub(super) enum Place {
-    Tcp(TcpListener, SocketAddr),
+    Tcp(TcpListener, SocketAddr, Option<Arc<Tls>>),
     Unix(UnixListener, PathBuf, u32),
 }
 
 impl Place {
     /// Opens all sockets of the settings. Where one name stands for two addresses, one of them is enough.
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Vec<Self>> {
+        let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let mut places = Vec::new();
         let mut failure = None;
         // A port that the system chooses is one for all addresses.
@@ -63,7 +64,7 @@ impl Place {
                 Ok(listener) => {
                     let address = listener.local_addr()?;
                     chosen = Some(address.port());
-                    places.push(Self::Tcp(listener, address));
+                    places.push(Self::Tcp(listener, address, tls.clone()));
                 }
                 Err(error) => {
                     failure =
@@ -97,9 +98,15 @@ impl Place {
     /// As clients write it.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Tcp(_, address) => format!("ws://{address}"),
+            Self::Tcp(_, address, None) => format!("ws://{address}"),
+            Self::Tcp(_, address, Some(_)) => format!("wss://{address}"),
             Self::Unix(_, path, _) => format!("unix:{}", path.display()),
         }
+    }
+
+    /// Whether others on the network can read what goes over it.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Tcp(_, address, None) if !address.ip().is_loopback())
     }
 
     /// Takes connections until it is told to stop, and waits for those that are there.
@@ -119,7 +126,8 @@ impl Place {
             let (door, stop) = (door.clone(), stop.clone());
             clients.spawn(async move {
                 match stream {
-                    Stream::Tcp(stream) => door.enter(stream, door.token.is_some(), stop).await,
+                    Stream::Tcp(stream, None) => door.enter(stream, door.token.is_some(), stop).await,
+                    Stream::Tcp(stream, Some(tls)) => door.enter_tls(stream, &tls, stop).await,
                     // Those who may open the socket are the same user.
                     Stream::Unix(stream) => door.enter(stream, false, stop).await,
                 }
@@ -136,13 +144,13 @@ impl Place {
 
     async fn accept(&self) -> std::io::Result<Stream> {
         match self {
-            Self::Tcp(listener, _) => {
+            Self::Tcp(listener, _, tls) => {
                 let (stream, _) = listener.accept().await?;
                 // Answers are short and waited for.
                 stream.set_nodelay(true)?;
                 let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
                 socket2::SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
-                Ok(Stream::Tcp(stream))
+                Ok(Stream::Tcp(stream, tls.clone()))
             }
             Self::Unix(listener, _, owner) => loop {
                 let (stream, _) = listener.accept().await?;
@@ -155,8 +163,8 @@ impl Place {
 }
 
 enum Stream {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
+    Tcp(TcpStream, Option<Arc<Tls>>),
+    Unix(UnixStream),
 }
 
 /// The door: each connection passes it once.
@@ -175,6 +183,12 @@ impl Door {
         Self { token, desk }
     }
 
+    async fn enter_tls(&self, stream: TcpStream, tls: &Tls, stop: CancellationToken) {
+        let handshake = tls.acceptor().accept(stream);
+        let Ok(Ok(stream)) = tokio::time::timeout(UPGRADE_TIMEOUT, handshake).await else { return };
+        self.enter(stream, self.token.is_some(), stop).await;
+    }
+
     async fn enter<S>(&self, stream: S, needs_token: bool, stop: CancellationToken)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -185,7 +199,7 @@ impl Door {
             .max_write_buffer_size(MAX_WRITE_BUFFER);
         let mut wishes = Wishes { acknowledges: false };
         let check = |request: &Request, response: Response| {
-            self.admit(request.headers(), needs_token)?;
+            self.admit(request, needs_token)?;
             let query = request.uri().query().unwrap_or_default();
             wishes.acknowledges = query.split('&').any(|property| property == "ack=on");
             Ok(response)
@@ -196,21 +210,20 @@ impl Door {
     }
 
     /// Web pages say where they are from, and programs do not: no page of a browser on this machine gets in.
-    fn admit(&self, headers: &HeaderMap, needs_token: bool) -> Result<(), ErrorResponse> {
-        if headers.contains_key(header::ORIGIN) {
+    fn admit(&self, request: &Request, needs_token: bool) -> Result<(), ErrorResponse> {
+        if request.headers().contains_key(header::ORIGIN) {
             return Err(refusal(
                 StatusCode::FORBIDDEN,
                 "web pages are not let in (the request has an Origin)",
             ));
         }
-        let Some(token) = self.token.as_ref().filter(|_| needs_token) else { return Ok(()) };
-        let given =
-            headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        // Of the hashes, so that nothing is learned from how long it takes.
-        if given.is_some_and(|given| sha256(given.trim_ascii()).ct_eq(&sha256(token.as_bytes())).into()) {
-            return Ok(());
+        match self.token.as_ref().filter(|_| needs_token) {
+            Some(token) if !token::has(request, token) => Err(refusal(
+                StatusCode::UNAUTHORIZED,
+                "the token is missing or wrong (Authorization: Bearer TOKEN, or ws://bot:TOKEN@HOST:PORT)",
+            )),
+            _ => Ok(()),
         }
-        Err(refusal(StatusCode::UNAUTHORIZED, "the token is missing or wrong (Authorization: Bearer TOKEN)"))
     }
 }
 

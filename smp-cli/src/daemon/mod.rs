@@ -29,6 +29,13 @@ pub(crate) async fn run(args: BotArgs, session: &mut Session, output: &Output) -
         }
     };
     output.note("serving", json!({ "bots": places }), &sentence);
+    if let Some(open) = api.as_ref().map(BotApi::open_places).filter(|open| !open.is_empty()) {
+        let sentence = format!(
+            "Others on the network can read what goes over {}, the token too: use --bot-tls-certificate and --bot-tls-key, or a tunnel.",
+            open.join(", ")
+        );
+        output.note("unencrypted", json!({ "bots": open }), &sentence);
+    }
     let ended = receive(session, &mut stop, output).await;
     if let Some(api) = api {
         api.stop().await;

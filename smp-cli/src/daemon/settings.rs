@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use zeroize::Zeroizing;
 
 use crate::args::BotArgs;
-use crate::bot_api::Settings;
+use crate::bot_api::{Settings, TlsFiles};
 
 /// The variable that may have the token.
 const TOKEN: &str = "SMP_BOT_TOKEN";
@@ -30,7 +30,9 @@ pub(super) fn of(args: BotArgs) -> anyhow::Result<Option<Settings>> {
     if token.as_ref().is_some_and(|token| token.len() < MIN_TOKEN) {
         bail!("A token has at least {MIN_TOKEN} characters, all of them random: openssl rand -hex 32");
     }
-    Ok(Some(Settings { addresses, socket: args.bot_socket, token, version: args.bot_version }))
+    let tls = args.bot_tls_certificate.zip(args.bot_tls_key);
+    let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+    Ok(Some(Settings { addresses, socket: args.bot_socket, token, tls, version: args.bot_version }))
 }
 
 /// The addresses that are meant: this machine has two.

@@ -1,6 +1,6 @@
 //! The interface for bots: commands and events, over kills of the daemon and of the bot.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
@@ -26,11 +26,12 @@ impl Daemon {
         let serving = objects.find(|object| object["event"] == "serving").unwrap();
         // Otherwise it waits when the pipe is full.
         std::thread::spawn(move || objects.for_each(drop));
-        let address = serving["bots"][0].as_str().unwrap().strip_prefix("ws://").unwrap().to_owned();
+        let (_, address) = serving["bots"][0].as_str().unwrap().split_once("://").unwrap();
+        let address = address.to_owned();
         Self { child, address }
     }
 
-    fn bot(&self) -> Bot {
+    pub(crate) fn bot(&self) -> Bot {
         self.connect("/", &[]).unwrap()
     }
 
@@ -42,10 +43,14 @@ impl Daemon {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match tungstenite::client(request, stream) {
-            Ok((socket, _)) => Ok(Bot { socket, next: 0, events: Vec::new() }),
+            Ok((socket, _)) => Ok(Bot::new(socket)),
             Err(tungstenite::HandshakeError::Failure(error)) => Err(error),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn port(&self) -> &str {
@@ -65,13 +70,17 @@ impl Drop for Daemon {
     }
 }
 
-struct Bot {
-    socket: WebSocket<TcpStream>,
+pub(crate) struct Bot<S = TcpStream> {
+    socket: WebSocket<S>,
     next: u64,
     events: Vec<Value>,
 }
 
-impl Bot {
+impl<S: Read + Write> Bot<S> {
+    pub(crate) fn new(socket: WebSocket<S>) -> Self {
+        Self { socket, next: 0, events: Vec::new() }
+    }
+
     fn read(&mut self) -> Value {
         match self.socket.read().unwrap() {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
@@ -80,7 +89,7 @@ impl Bot {
     }
 
     /// The answer to a command. Events that come before it are kept.
-    fn ask(&mut self, command: &str) -> Value {
+    pub(crate) fn ask(&mut self, command: &str) -> Value {
         self.next += 1;
         let correlation = self.next.to_string();
         let frame = json!({ "corrId": correlation, "cmd": command }).to_string();
@@ -95,14 +104,14 @@ impl Bot {
     }
 
     /// The answer, which must be of this type.
-    fn ok(&mut self, command: &str, kind: &str) -> Value {
+    pub(crate) fn ok(&mut self, command: &str, kind: &str) -> Value {
         let answer = self.ask(command);
         assert_eq!(answer["type"], kind, "{command}: {answer}");
         answer
     }
 
     /// The next event of this type, with its frame; others are passed over.
-    fn until(&mut self, kind: &str) -> Value {
+    pub(crate) fn until(&mut self, kind: &str) -> Value {
         loop {
             let found = self.events.iter().position(|frame| frame["resp"]["type"] == kind);
             if let Some(at) = found {
@@ -124,7 +133,7 @@ impl Bot {
 }
 
 /// A bot with a contact address that lets everybody in, and alice, who is connected.
-fn with_alice(folder: &std::path::Path, relay: &TestRelay) -> (Person, Person, Daemon, Bot, i64) {
+pub(crate) fn with_alice(folder: &std::path::Path, relay: &TestRelay) -> (Person, Person, Daemon, Bot, i64) {
     let owner = Person::create("Echo Bot", folder.join("bot"), relay);
     let daemon = Daemon::start(&owner, &[]);
     let mut bot = daemon.bot();

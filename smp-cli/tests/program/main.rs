@@ -11,6 +11,7 @@ mod common;
 mod address;
 mod archive;
 mod bot_command;
+mod bot_tls;
 mod bots;
 mod care;
 mod chat;
