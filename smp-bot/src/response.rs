@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::types::{
-    Chat, ChatError, ChatInfo, ConnectionLinks, ConnectionPlan, Contact, ContactAddress, ContactRequest,
-    Deletion, ItemInChat, PendingConnection, Profile, ReactionInChat, User, UserInfo,
+    Chat, ChatError, ChatInfo, ConnectionLinks, ConnectionPlan, ConnectionStats, Contact, ContactAddress,
+    ContactRequest, Deletion, ItemInChat, PendingConnection, Profile, ReactionInChat, User, UserInfo,
 };
 
 /// An answer or an event.
@@ -104,6 +104,25 @@ pub enum Response {
     ContactConnected { user: Box<User>, contact: Box<Contact> },
     /// A contact has another profile.
     ContactUpdated { user: Box<User>, from_contact: Box<Contact>, to_contact: Box<Contact> },
+    /// Preferences for one contact are other ones.
+    ContactPrefsUpdated { user: Box<User>, from_contact: Box<Contact>, to_contact: Box<Contact> },
+    /// A contact has another alias.
+    ContactAliasUpdated { user: Box<User>, to_contact: Box<Contact> },
+    /// A connection that was not made yet has another alias.
+    ConnectionAliasUpdated { user: Box<User>, to_connection: PendingConnection },
+    /// A contact, and the state of its connection.
+    ContactInfo {
+        user: Box<User>,
+        contact: Box<Contact>,
+        connection_stats: ConnectionStats,
+        /// By its newer name.
+        #[serde(rename = "connectionStats_")]
+        newer_connection_stats: ConnectionStats,
+    },
+    /// The security code of a contact.
+    ContactCode { user: Box<User>, contact: Box<Contact>, connection_code: String },
+    /// A security code was compared.
+    ConnectionVerified { user: Box<User>, verified: bool, expected_code: String },
     /// A contact has deleted us.
     ContactDeletedByContact { user: Box<User>, contact: Box<Contact> },
 }

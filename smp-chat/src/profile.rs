@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
 
@@ -201,14 +202,78 @@ pub fn own_profile(profile: &Profile) -> Vec<u8> {
     ChatMessage::new(None, ChatEvent::Info(profile.clone())).encode()
 }
 
-/// `x.info` for one contact, with our word on messages that disappear.
-#[must_use]
-pub fn profile_with_disappearing(mut profile: Profile, disappearing: Disappearing) -> ChatEvent {
-    let wish = &mut profile.other["preferences"]["timedMessages"];
-    if let (Disappearing::After(seconds), Some(wish)) = (disappearing, wish.as_object_mut()) {
-        wish.insert("ttl".into(), seconds.get().into());
+/// Words on features for one contact, where they are others than for everybody.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContactPreferences(Map<String, Value>);
+
+impl ContactPreferences {
+    /// Preferences as programs write them. Features that nobody has here are left out. None if one of them is no word.
+    #[must_use]
+    pub fn of_json(json: &Value) -> Option<Self> {
+        let mut words = Map::new();
+        for (feature, word) in json.as_object()? {
+            if word.is_null() || !FOR_ONE.iter().any(|known| known.name() == feature) {
+                continue;
+            }
+            let allow =
+                word.get("allow")?.as_str().filter(|allow| ["always", "yes", "no"].contains(allow))?;
+            let mut kept = json!({ "allow": allow });
+            if let Some(ttl) = word.get("ttl").filter(|ttl| !ttl.is_null()) {
+                kept["ttl"] = u32::try_from(ttl.as_u64()?).ok()?.into();
+            }
+            words.insert(feature.clone(), kept);
+        }
+        Some(Self(words))
     }
-    ChatEvent::Info(profile)
+
+    /// The words, each under the name of its feature.
+    #[must_use]
+    pub fn words(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The word on messages that disappear, if there is one.
+    #[must_use]
+    pub fn disappearing(&self) -> Option<Disappearing> {
+        let word = self.0.get(Feature::TimedMessages.name())?;
+        let seconds = word["ttl"].as_u64().filter(|_| word["allow"] != "no");
+        Some(
+            seconds
+                .and_then(|seconds| u32::try_from(seconds).ok())
+                .map_or(Disappearing::Never, Disappearing::of_seconds),
+        )
+    }
+}
+
+/// Features on which there can be a word for one contact.
+const FOR_ONE: [Feature; 3] = [Feature::FullDelete, Feature::Reactions, Feature::TimedMessages];
+
+/// Our profile as one contact gets it: with our words to this contact, and the last one on messages that disappear.
+#[must_use]
+pub fn profile_for(
+    mut profile: Profile,
+    preferences: Option<&ContactPreferences>,
+    disappearing: Option<Disappearing>,
+) -> Profile {
+    let Some(allowed) = profile.other.get_mut("preferences").and_then(Value::as_object_mut) else {
+        return profile;
+    };
+    for (feature, word) in preferences.iter().flat_map(|preferences| preferences.words()) {
+        allowed.insert(feature.clone(), word.clone());
+    }
+    let timed = allowed.get_mut(Feature::TimedMessages.name()).and_then(Value::as_object_mut);
+    if let (Some(disappearing), Some(timed)) = (disappearing, timed) {
+        match disappearing {
+            Disappearing::Never => drop(timed.remove("ttl")),
+            Disappearing::After(seconds) => {
+                timed.insert("ttl".into(), seconds.get().into());
+                if timed.get("allow").is_some_and(|allow| allow == "no") {
+                    timed.insert("allow".into(), "yes".into());
+                }
+            }
+        }
+    }
+    profile
 }
 
 /// `x.contact`, as the owner of a contact address gets it with our request to connect.
@@ -309,12 +374,46 @@ mod tests {
     fn a_wish_for_disappearing_messages_is_in_the_profile() {
         for seconds in [0, 60, u32::MAX] {
             let wish = Disappearing::of_seconds(seconds);
-            let ChatEvent::Info(profile) = profile_with_disappearing(ours("alice", None), wish) else {
-                panic!()
-            };
+            let profile = profile_for(ours("alice", None), None, Some(wish));
             assert_eq!((Disappearing::of_profile(Some(&profile)), wish.seconds()), (wish, seconds));
             let timed = &profile.other["preferences"]["timedMessages"];
             assert_eq!((&timed["allow"], timed.get("ttl").is_some()), (&json!("yes"), seconds > 0));
+        }
+    }
+
+    #[test]
+    fn words_to_one_contact_stand_before_those_to_everybody() {
+        let given = json!({ "timedMessages": { "allow": "yes", "ttl": 60 }, "reactions": { "allow": "no" }, "voice": { "allow": "yes" }, "fullDelete": null, "x": 1 });
+        let preferences = ContactPreferences::of_json(&given).unwrap();
+        assert_eq!(preferences.words().len(), 2);
+        assert_eq!(preferences.disappearing(), Some(Disappearing::of_seconds(60)));
+        let profile = profile_for(ours("alice", None), Some(&preferences), preferences.disappearing());
+        let allowed = &profile.other["preferences"];
+        assert_eq!(allowed["timedMessages"], json!({ "allow": "yes", "ttl": 60 }));
+        assert_eq!(
+            (&allowed["reactions"]["allow"], &allowed["voice"]["allow"]),
+            (&json!("no"), &json!("no"))
+        );
+        // The last word on disappearing messages may be another one meanwhile.
+        for (wish, timed) in [
+            (Some(Disappearing::Never), json!({ "allow": "yes" })),
+            (Some(Disappearing::of_seconds(7)), json!({ "allow": "yes", "ttl": 7 })),
+            (None, json!({ "allow": "yes", "ttl": 60 })),
+        ] {
+            let profile = profile_for(ours("alice", None), Some(&preferences), wish);
+            assert_eq!(profile.other["preferences"]["timedMessages"], timed);
+        }
+        let none =
+            ContactPreferences::of_json(&json!({ "timedMessages": { "allow": "no", "ttl": 60 } })).unwrap();
+        assert_eq!(none.disappearing(), Some(Disappearing::Never));
+        assert_eq!(ContactPreferences::of_json(&json!({})).unwrap().disappearing(), None);
+        for wrong in [
+            json!([]),
+            json!({ "reactions": {} }),
+            json!({ "reactions": { "allow": "perhaps" } }),
+            json!({ "timedMessages": { "allow": "yes", "ttl": -1 } }),
+        ] {
+            assert_eq!(ContactPreferences::of_json(&wrong), None, "{wrong}");
         }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use self::read::{Reader, expected};
 use crate::types::AddressSettings;
 
+/// Why there is nothing that makes a group.
+const GROUPS: &str = "groups are not there yet";
 /// Items of a page where a command names no number.
 const PAGE: u32 = 50;
 
@@ -60,6 +62,8 @@ pub enum DeleteMode {
     Broadcast,
     /// Here only.
     Internal,
+    /// From what new members of a group get: of no use between two people.
+    History,
 }
 
 /// A part of a conversation.
@@ -115,7 +119,7 @@ pub enum Command {
     /// `/_address_settings`
     AddressSettings { user: i64, settings: AddressSettings },
     /// `/auto_accept`: on or off, and the message for those who were let in.
-    AutoAccept { on: bool, reply: Option<Value> },
+    AutoAccept { user: Option<i64>, on: bool, reply: Option<Value> },
     /// `/_connect` without a link
     Invite { user: Option<i64> },
     /// `/_connect plan`
@@ -152,6 +156,26 @@ pub enum Command {
     Acknowledges { on: bool },
     /// `/_ack`: the events up to this number are taken.
     Acknowledge { number: u64 },
+    /// `/_set prefs`: preferences for one contact.
+    SetPreferences { chat: ChatRef, preferences: Value },
+    /// `/_set alias`: a name for the program only; none if it is empty.
+    SetAlias { chat: ChatRef, alias: String },
+    /// `/_set custom`: data of the program.
+    SetCustom { chat: ChatRef, data: Option<Value> },
+    /// `/_info`
+    Info { chat: ChatRef },
+    /// `/_get code`: the security code.
+    Code { chat: ChatRef },
+    /// `/_verify code`: the code that the other side has; without one the contact is not verified any more.
+    Verify { chat: ChatRef, code: Option<String> },
+    /// `/_delete user`
+    DeleteUser { user: i64 },
+    /// `/_set accept …`: whether the user takes what members of groups send.
+    AcceptFromGroups { user: i64, on: bool },
+    /// `/incognito`
+    Incognito { on: bool },
+    /// A command of the app for something that is not here, and why.
+    Absent { why: &'static str },
     /// A command about a group, with its number.
     OfGroup { group: i64 },
     /// A command about a file, with its number; and whether one that came.
@@ -174,8 +198,11 @@ impl Command {
 
     /// `@NAME text`, as people type it.
     fn parse_text(text: &str) -> Result<Self, NotUnderstood> {
-        let (name, text) = text.split_once(' ').ok_or_else(|| expected("a text behind the name"))?;
-        let chat = ChatRef::Contact(Address::Name(name.trim_matches('\'').to_owned()));
+        // A name in quotation marks has spaces.
+        let quoted = text.strip_prefix('\'').and_then(|rest| rest.split_once("' "));
+        let (name, text) =
+            quoted.or_else(|| text.split_once(' ')).ok_or_else(|| expected("a text behind the name"))?;
+        let chat = ChatRef::Contact(Address::Name(name.to_owned()));
         let message = ComposedMessage {
             file_source: None,
             quoted_item_id: None,
@@ -191,6 +218,11 @@ impl Command {
             "/_start" => return Ok(Self::Start),
             "/u" | "/user" if rest.is_empty() => Self::ActiveUser,
             "/users" => Self::Users,
+            "/_delete" if rest.take("user") => {
+                let user = rest.number()?;
+                rest.take_all();
+                Self::DeleteUser { user }
+            }
             "/_user" => {
                 let user = rest.number()?;
                 // A password of a hidden user: there is none.
@@ -219,7 +251,8 @@ impl Command {
                 rest.flag("pq_ratchet")?;
                 Self::AddressSettings { user, settings: settings(rest.json()?)? }
             }
-            "/auto_accept" => Self::auto_accept(rest)?,
+            "/auto_accept" => Self::auto_accept(None, rest)?,
+            "/_auto_accept" => Self::auto_accept(Some(rest.number()?), rest)?,
             "/_connect" => return Self::connect(rest),
             "/connect" | "/c" => {
                 rest.flag("incognito")?;
@@ -228,6 +261,7 @@ impl Command {
                     link => Self::Connect { user: None, link: link.to_owned() },
                 }
             }
+            "/_accept" if rest.take("member") => return Self::of_group(rest),
             "/_accept" => {
                 rest.flag("incognito")?;
                 Self::Accept(Address::Number(rest.number()?))
@@ -241,14 +275,14 @@ impl Command {
             "/reject" | "/rc" => Self::Reject(Address::Name(rest.name()?)),
             "/_send" => Self::send(rest)?,
             "/_update" if rest.take("item") => {
-                let (chat, item) = (rest.chat()?, rest.number()?);
+                let (chat, item) = (rest.chat_before(is_item)?, rest.number()?);
                 let live = rest.flag("live")?.unwrap_or(false);
                 rest.expect("json")?;
                 Self::Update { chat, item, live, content: updated(rest.json()?) }
             }
             "/_delete" => Self::delete(rest)?,
             "/_reaction" => {
-                let (chat, item) = (rest.chat()?, rest.number()?);
+                let (chat, item) = (rest.chat_before(is_item)?, rest.number()?);
                 Self::React { chat, item, on: rest.switch()?, reaction: rest.json()? }
             }
             "/_contacts" => Self::Contacts { user: Some(rest.number()?) },
@@ -263,7 +297,19 @@ impl Command {
                 "" | "all" => Self::Chats { count: u32::MAX },
                 count => Self::Chats { count: count.parse().map_err(|_| expected("a number of chats"))? },
             },
-            "/_get" => Self::get(rest)?,
+            "/_get" => return Self::get(rest),
+            "/_set" => return Self::set(rest),
+            "/_info" => {
+                let chat = rest.chat()?;
+                rest.take_all();
+                Self::Info { chat }
+            }
+            "/_verify" if rest.take("code") => {
+                let chat = rest.chat()?;
+                let code = rest.take_all();
+                Self::Verify { chat, code: (!code.is_empty()).then(|| code.to_owned()) }
+            }
+            "/incognito" => Self::Incognito { on: rest.switch()? },
             "/_clear" if rest.take("chat") => {
                 Self::DeleteChat { chat: rest.chat()?, messages_only: true, notify: false }
             }
@@ -279,9 +325,60 @@ impl Command {
                 rest.take_all();
                 Self::OfFile { file, receives: word.starts_with("/fr") }
             }
+            _ => return Self::other(word, rest),
+        };
+        rest.end()?;
+        Ok(command)
+    }
+
+    /// Commands of the app for things that are not here.
+    fn other(word: &str, rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
+        let why = match word {
+            "/_group" | "/_public" => GROUPS,
+            "/_share" if rest.take("address") => {
+                "the link of the address is in the answer to /_show_address: send it as a text"
+            }
+            "/_temp_folder" | "/_files_folder" | "/fstatus" | "/fs" => "files are not there yet",
+            "/_stop" => "the daemon receives for as long as it runs: end its process",
+            "/_hide" | "/_unhide" | "/_mute" | "/_unmute" => {
+                "there is one user for each data directory, which is neither hidden nor mute"
+            }
+            "/_servers" | "/servers" | "/smp" | "/xftp" => {
+                "relays are those of the data directory: smp relay list, add, remove"
+            }
+            "/_db" => "copies of all that is there are made by smp export, while the daemon runs too",
+            "/_service_response" => "requests to services are not there yet",
+            "/crc" => "nobody else's app can control this program",
+            "/verify" if rest.take("remote") => "nobody else's app can control this program",
             _ => return Self::of_group(rest),
         };
-        if rest.is_empty() { Ok(command) } else { Err(expected("nothing more")) }
+        Ok(Self::Absent { why })
+    }
+
+    fn set(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
+        if rest.take("accept") {
+            // Of members, or invitations.
+            if !((rest.take("member") && rest.take("contacts"))
+                || (rest.take("group") && rest.take("invitations")))
+            {
+                return Err(NotUnderstood("empty".to_owned()));
+            }
+            let (user, on) = (rest.number()?, rest.switch()?);
+            rest.end()?;
+            return Ok(Self::AcceptFromGroups { user, on });
+        }
+        let what = rest.word();
+        if what == "link" {
+            return Self::of_group(rest);
+        }
+        let chat = rest.chat()?;
+        Ok(match what {
+            "prefs" => Self::SetPreferences { chat, preferences: rest.json()? },
+            "alias" => Self::SetAlias { chat, alias: rest.take_all().to_owned() },
+            "custom" if rest.is_empty() => Self::SetCustom { chat, data: None },
+            "custom" => Self::SetCustom { chat, data: Some(rest.json()?) },
+            _ => return Err(NotUnderstood("empty".to_owned())),
+        })
     }
 
     /// Anything about a group that is there in the app.
@@ -292,7 +389,7 @@ impl Command {
         }
     }
 
-    fn auto_accept(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
+    fn auto_accept(user: Option<i64>, rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
         let on = rest.switch()?;
         rest.flag("incognito")?;
         let reply = match rest.take_all() {
@@ -305,7 +402,7 @@ impl Command {
                 }
             },
         };
-        Ok(Self::AutoAccept { on, reply })
+        Ok(Self::AutoAccept { user, on, reply })
     }
 
     fn connect(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
@@ -326,7 +423,7 @@ impl Command {
     }
 
     fn send(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
-        let chat = rest.chat()?;
+        let chat = rest.chat_before(is_behind_chat)?;
         let live = rest.flag("live")?.unwrap_or(false);
         let ttl = rest.value("ttl")?;
         // Between two people nothing is signed besides.
@@ -337,16 +434,17 @@ impl Command {
 
     fn delete(rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
         if rest.take("item") {
-            let chat = rest.chat()?;
+            let chat = rest.chat_before(is_item)?;
             let items = rest.numbers()?;
             let mode = match rest.word() {
                 "broadcast" => DeleteMode::Broadcast,
                 "internal" | "internalMark" => DeleteMode::Internal,
+                "history" => DeleteMode::History,
                 _ => return Err(expected("broadcast or internal")),
             };
             return Ok(Self::DeleteItems { chat, items, mode });
         }
-        if rest.take("member") {
+        if rest.take("member") || rest.take("link") {
             return Self::of_group(rest);
         }
         let chat = rest.chat()?;
@@ -373,8 +471,13 @@ impl Command {
             }
             return Ok(Self::GetChats { user, pending, count });
         }
+        if rest.take("code") {
+            let chat = rest.chat()?;
+            rest.take_all();
+            return Ok(Self::Code { chat });
+        }
         if !rest.take("chat") {
-            return Err(NotUnderstood("empty".to_owned()));
+            return Self::of_group(rest);
         }
         let chat = rest.chat()?;
         let page = if let Some(number) = rest.value("after")? {
@@ -392,6 +495,17 @@ impl Command {
         let search = (!search.is_empty()).then(|| search.to_owned());
         Ok(Self::GetChat { chat, page: ChatPage { page, count, search } })
     }
+}
+
+/// Whether a word stands behind the chat that messages are sent to.
+fn is_behind_chat(word: &str) -> bool {
+    word == "json" || ["live=", "ttl=", "sign="].iter().any(|property| word.starts_with(property))
+}
+
+/// Whether a word is the number of an item, or several.
+fn is_item(word: &str) -> bool {
+    word.starts_with(|first: char| first.is_ascii_digit())
+        && word.chars().all(|character| character.is_ascii_digit() || character == ',')
 }
 
 /// The content of a message with other words. An older interface has nothing around it.

@@ -21,6 +21,11 @@ impl<'a> Reader<'a> {
         self.0.is_empty()
     }
 
+    /// Fails if there is more.
+    pub(super) fn end(&self) -> Result<(), NotUnderstood> {
+        if self.is_empty() { Ok(()) } else { Err(expected("nothing more")) }
+    }
+
     /// Whether a number comes next.
     pub(super) fn is_number(&self) -> bool {
         self.0.starts_with(|first: char| first.is_ascii_digit())
@@ -120,6 +125,24 @@ impl<'a> Reader<'a> {
             _ => None,
         };
         other.ok_or_else(|| expected("a chat: @ and the number of a contact"))
+    }
+
+    /// A chat before the first word that is of this kind. SDKs write names with spaces as they are.
+    pub(super) fn chat_before(&mut self, is_end: fn(&str) -> bool) -> Result<ChatRef, NotUnderstood> {
+        let text = self.0;
+        let chat = self.chat()?;
+        if !matches!(chat, ChatRef::Contact(Address::Name(_))) || text.starts_with("@'") {
+            return Ok(chat);
+        }
+        while !self.is_empty() {
+            let end = text.len() - self.0.len();
+            let mut ahead = Self(self.0);
+            if is_end(ahead.word()) {
+                return Ok(ChatRef::Contact(Address::Name(text[1..end].trim_end().to_owned())));
+            }
+            self.0 = ahead.0;
+        }
+        Err(expected("more behind the name"))
     }
 
     /// JSON up to the end.

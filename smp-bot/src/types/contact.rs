@@ -1,8 +1,9 @@
 //! Contacts, people who ask to become one, and connections that nobody has used yet.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use smp_chat::Status;
+use smp_chat::profile::{Feature, profile_for};
 use smp_protocol::chat;
 
 use super::at;
@@ -63,6 +64,20 @@ pub struct Contact {
     pub chat_tags: Vec<i64>,
     /// Whether its conversation is hidden.
     pub chat_deleted: bool,
+    /// Data that a program keeps with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_data: Option<Value>,
+}
+
+/// The state of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStats {
+    /// Whether the encryption of both sides fits together: `ok`, `allowed`, `required`, `started` or `agreed`.
+    pub ratchet_sync_state: &'static str,
+    /// Whether it can be renewed.
+    pub ratchet_sync_supported: bool,
 }
 
 /// The connection of a contact.
@@ -133,6 +148,7 @@ impl View<'_> {
     pub fn contact(self) -> Contact {
         let contact = self.contact;
         let made = at(contact.made.unwrap_or_default());
+        let (user_preferences, merged_preferences) = self.preferences();
         Contact {
             contact_id: contact.id,
             local_display_name: contact.name.clone(),
@@ -145,8 +161,8 @@ impl View<'_> {
             contact_used: true,
             contact_status: if contact.status == Status::Ended { "deleted" } else { "active" },
             chat_settings: json!({ "enableNtfs": "all", "favorite": false }),
-            user_preferences: json!({}),
-            merged_preferences: merged(self.own, self.profile),
+            user_preferences: user_preferences.into(),
+            merged_preferences,
             created_at: made.clone(),
             updated_at: made.clone(),
             chat_ts: made,
@@ -154,7 +170,26 @@ impl View<'_> {
             contact_grp_inv_sent: false,
             chat_tags: Vec::new(),
             chat_deleted: false,
+            custom_data: contact.custom.clone(),
         }
+    }
+
+    /// Words for this contact only, and what follows from the words of both sides.
+    fn preferences(self) -> (Map<String, Value>, Value) {
+        let contact = self.contact;
+        if contact.preferences.is_none() && contact.disappearing.is_none() {
+            let none = Map::new();
+            let merged = merged(self.own, &none, self.profile);
+            return (none, merged);
+        }
+        let own = profile_for(self.own.clone(), contact.preferences.as_ref(), contact.disappearing);
+        let mut words = contact.preferences.as_ref().map(|words| words.words().clone()).unwrap_or_default();
+        if contact.disappearing.is_some() {
+            let timed = Feature::TimedMessages.name();
+            words.insert(timed.to_owned(), own.other["preferences"][timed].clone());
+        }
+        let merged = merged(&own, &words, self.profile);
+        (words, merged)
     }
 
     /// Somebody who asks to connect.
@@ -188,7 +223,7 @@ impl View<'_> {
             pcc_conn_status: if contact.status == Status::Invited { "new" } else { "joined" },
             via_contact_uri: false,
             conn_link_inv: link,
-            local_alias: if contact.is_name_chosen() { contact.name.clone() } else { String::new() },
+            local_alias: self.alias(),
             created_at: made.clone(),
             updated_at: made,
         }
@@ -201,10 +236,13 @@ impl View<'_> {
         }
     }
 
-    /// The name that the user chose, where it is another one than the contact's.
+    /// The name that a program gave, or that the user chose, where it is another one than the contact's.
     fn alias(self) -> String {
         let contact = self.contact;
-        let is_other = self.profile.is_some_and(|profile| profile.display_name != contact.name);
+        if let Some(alias) = &contact.alias {
+            return alias.clone();
+        }
+        let is_other = self.profile.is_none_or(|profile| profile.display_name != contact.name);
         if contact.is_name_chosen() && is_other { contact.name.clone() } else { String::new() }
     }
 

@@ -58,6 +58,11 @@ pub enum ErrorType {
         /// The active one.
         active_user_id: i64,
     },
+    /// The active user cannot be deleted.
+    CantDeleteActiveUser {
+        /// Its number.
+        user_id: i64,
+    },
     /// The name is taken.
     UserExists {
         /// The name.

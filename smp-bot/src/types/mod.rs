@@ -10,7 +10,9 @@ mod profile;
 mod time;
 mod user;
 
-pub use self::contact::{Contact, ContactConnection, ContactRequest, PendingConnection, VersionRange, View};
+pub use self::contact::{
+    ConnectionStats, Contact, ContactConnection, ContactRequest, PendingConnection, VersionRange, View,
+};
 pub use self::error::{ChatError, ErrorType, StoreError};
 pub use self::item::{
     Chat, ChatInfo, ChatItem, ChatStats, Deletion, ItemInChat, ReactionInChat, reaction_of,

@@ -27,10 +27,12 @@ pub fn full(profile: Option<&Profile>) -> Value {
     all.into()
 }
 
-/// Features that the user and a contact may use.
+/// Features that the user and a contact may use: by the profile that the contact has of the user, in which these features were named for this
+/// contact.
 #[must_use]
-pub fn merged(own: &Profile, contact: Option<&Profile>) -> Value {
+pub fn merged(own: &Profile, for_contact: &Map<String, Value>, contact: Option<&Profile>) -> Value {
     let mut all = Map::new();
+    let of = |feature: Feature| if for_contact.contains_key(feature.name()) { "contact" } else { "user" };
     for feature in FEATURES {
         let (ours, theirs) = (feature.allowed_by(Some(own)), feature.allowed_by(contact));
         let is_both = feature == Feature::TimedMessages;
@@ -42,7 +44,7 @@ pub fn merged(own: &Profile, contact: Option<&Profile>) -> Value {
         };
         let preference = json!({
             "enabled": { "forUser": enabled(ours, theirs), "forContact": enabled(theirs, ours) },
-            "userPreference": { "type": "user", "preference": word(feature, Some(own)) },
+            "userPreference": { "type": of(feature), "preference": word(feature, Some(own)) },
             "contactPreference": word(feature, contact),
         });
         all.insert(feature.name().to_owned(), preference);

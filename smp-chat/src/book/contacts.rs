@@ -1,5 +1,8 @@
 //! Contacts of the book: each a connection of the agent under a name that the user can type.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use smp_protocol::chat::{ChatVersion, ChatVersionRange, Profile};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
@@ -7,7 +10,7 @@ use sqlx::{FromRow, Row as _, SqliteConnection};
 use super::status::Status;
 use super::{Book, BookError};
 use crate::names::printable;
-use crate::profile::{Disappearing, json_of, profile_of};
+use crate::profile::{ContactPreferences, Disappearing, json_of, profile_of};
 
 /// The chat version from which on compressed messages are read.
 const COMPRESSION: ChatVersion = ChatVersion(8);
@@ -37,6 +40,12 @@ pub struct Contact {
     pub is_muted: bool,
     /// The user's word on disappearing messages. None: as the contact wishes.
     pub disappearing: Option<Disappearing>,
+    /// The name that a program gave them: for programs only.
+    pub alias: Option<String>,
+    /// Data that a program keeps with them.
+    pub custom: Option<Value>,
+    /// Our word on features to this contact, where it is another one than to everybody.
+    pub preferences: Option<ContactPreferences>,
     /// Unix time in milliseconds at which it was made, if that is known.
     pub made: Option<i64>,
     /// Whether they asked by our contact address.
@@ -78,6 +87,11 @@ pub struct Introduction {
     pub has_other_disappearing: bool,
 }
 
+/// JSON that was kept.
+fn json<T: DeserializeOwned>(text: Option<String>) -> Option<T> {
+    serde_json::from_str(&text?).ok()
+}
+
 impl FromRow<'_, SqliteRow> for Contact {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
@@ -87,6 +101,9 @@ impl FromRow<'_, SqliteRow> for Contact {
             status: if row.try_get("asks")? { Status::Requested } else { row.try_get("status")? },
             link: row.try_get("link")?,
             verified_code: row.try_get("verified_code")?,
+            alias: row.try_get("alias")?,
+            custom: json(row.try_get("custom")?),
+            preferences: json(row.try_get("preferences")?),
             made: row.try_get("made")?,
             by_address: row.try_get("by_address")?,
             name_is_ours: row.try_get("name_is_ours")?,
@@ -223,18 +240,29 @@ impl Book {
     /// Notes what the contact calls themselves. Until they are connected it becomes their name here, unless the user chose
     /// one; later the name stays: whoever was compared and verified under it must not become somebody else.
     pub async fn set_profile(&self, contact: &Contact, profile: &Profile) -> Result<Introduction, BookError> {
+        self.take_profile(contact, profile, false).await
+    }
+
+    /// As [`set_profile`](Self::set_profile), of somebody who is known; programs are told if it is another one than before.
+    pub async fn change_profile(
+        &self,
+        contact: &Contact,
+        profile: &Profile,
+    ) -> Result<Introduction, BookError> {
+        self.take_profile(contact, profile, self.is_feeding()).await
+    }
+
+    async fn take_profile(
+        &self,
+        contact: &Contact,
+        profile: &Profile,
+        is_told: bool,
+    ) -> Result<Introduction, BookError> {
         let contact = self.current(contact).await?;
         let own = printable(&profile.display_name);
         let has_other_disappearing = self.take_wish(&contact, profile).await?;
         let contact = self.current(&contact).await?;
-        sqlx::query(
-            "INSERT INTO profiles (contact, profile) VALUES (?, ?)
-             ON CONFLICT (contact) DO UPDATE SET profile = excluded.profile",
-        )
-        .bind(contact.id)
-        .bind(json_of(profile))
-        .execute(&self.pool)
-        .await?;
+        self.keep_profile(&contact, json_of(profile), is_told).await?;
         if own.is_empty() || contact.own_name.as_ref() == Some(&own) {
             return Ok(Introduction { contact, renamed: None, has_other_disappearing });
         }
@@ -253,6 +281,36 @@ impl Book {
         let known = contact.own_name.as_ref().unwrap_or(&contact.name);
         let renamed = (!is_new && *known != own).then_some(own);
         Ok(Introduction { contact: self.current(&contact).await?, renamed, has_other_disappearing })
+    }
+
+    /// Keeps a profile as the last one. The feed has the one before with it: after a kill both are known, or neither.
+    async fn keep_profile(&self, contact: &Contact, profile: String, is_told: bool) -> Result<(), BookError> {
+        let mut step = self.pool.begin().await?;
+        if is_told {
+            let before =
+                sqlx::query_scalar("SELECT profile FROM profiles WHERE contact = ?").bind(contact.id);
+            let before: Option<String> = before.fetch_optional(&mut *step).await?;
+            if before.as_ref() != Some(&profile) {
+                sqlx::query("INSERT INTO feed (contact, kind, before) VALUES (?, 'profile', ?)")
+                    .bind(contact.id)
+                    .bind(before)
+                    .execute(&mut *step)
+                    .await?;
+            }
+        }
+        sqlx::query(
+            "INSERT INTO profiles (contact, profile) VALUES (?, ?)
+             ON CONFLICT (contact) DO UPDATE SET profile = excluded.profile",
+        )
+        .bind(contact.id)
+        .bind(profile)
+        .execute(&mut *step)
+        .await?;
+        step.commit().await?;
+        if is_told {
+            self.feed_has_grown();
+        }
+        Ok(())
     }
 
     /// The last word on disappearing messages counts, whichever side it is of, as in apps. Returns whether the contact's is a new one.
@@ -278,6 +336,36 @@ impl Book {
             .bind(contact.id)
             .execute(&self.pool)
             .await?;
+        Ok(())
+    }
+
+    /// Notes our word on features to this contact; None for the one to everybody.
+    pub async fn set_preferences(
+        &self,
+        contact: &Contact,
+        preferences: Option<&ContactPreferences>,
+    ) -> Result<(), BookError> {
+        self.annotate("UPDATE contacts SET preferences = ? WHERE id = ?", contact, preferences.map(written))
+            .await
+    }
+
+    /// Keeps a name of a program for the contact; None forgets it.
+    pub async fn set_alias(&self, contact: &Contact, alias: Option<&str>) -> Result<(), BookError> {
+        self.annotate("UPDATE contacts SET alias = ? WHERE id = ?", contact, alias.map(str::to_owned)).await
+    }
+
+    /// Keeps data of a program with the contact; None forgets them.
+    pub async fn set_custom(&self, contact: &Contact, data: Option<&Value>) -> Result<(), BookError> {
+        self.annotate("UPDATE contacts SET custom = ? WHERE id = ?", contact, data.map(written)).await
+    }
+
+    async fn annotate(
+        &self,
+        query: &'static str,
+        contact: &Contact,
+        value: Option<String>,
+    ) -> Result<(), BookError> {
+        sqlx::query(query).bind(value).bind(contact.id).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -368,6 +456,11 @@ impl Book {
         }
         Ok(name)
     }
+}
+
+/// JSON to be kept: of keys that are strings, so there is nothing that could not be written.
+fn written(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Notes the versions, if they are others than before.

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smp_protocol::chat::Profile;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 use tokio::sync::watch;
@@ -13,6 +14,7 @@ use super::contacts::Contact;
 use super::items::KeptItem;
 use super::{Book, BookError};
 use crate::conversation::Order;
+use crate::profile::profile_of;
 use crate::words::Kind;
 
 /// Whether the feed is on, and who waits for it.
@@ -106,6 +108,10 @@ pub struct Happened {
     pub item: Option<KeptItem>,
     /// The event that said it.
     pub order: Option<Order>,
+    /// The contact's profile before, if it was that which became another one.
+    pub before: Option<Profile>,
+    /// The profile that it became, if there is a newer one meanwhile.
+    pub after: Option<Profile>,
 }
 
 /// A row of the feed by itself.
@@ -115,6 +121,7 @@ struct Entry {
     what: Happening,
     item: Option<i64>,
     order: Option<Order>,
+    before: Option<String>,
 }
 
 impl FromRow<'_, SqliteRow> for Entry {
@@ -128,6 +135,7 @@ impl FromRow<'_, SqliteRow> for Entry {
             what: Happening::ALL.into_iter().find(|what| what.word() == word).unwrap_or(Happening::Other),
             item: row.try_get("item")?,
             order: number.zip(part).map(|(number, part)| Order { number, part }),
+            before: row.try_get("before")?,
         })
     }
 }
@@ -183,10 +191,22 @@ impl Book {
                 }
                 None => None,
             };
-            let Entry { id: number, what, order, .. } = entry;
-            happenings.push(Happened { number, what, contact, item, order });
+            let Entry { id: number, what, order, before, .. } = entry;
+            let after =
+                if what == Happening::Profile { self.profile_after(&contact, number).await? } else { None };
+            let [before, after] = [before, after].map(|profile| profile.as_deref().and_then(profile_of));
+            happenings.push(Happened { number, what, contact, item, order, before, after });
         }
         Ok(happenings)
+    }
+
+    /// The profile that a happening made the contact's: that before the next one, if there is one.
+    async fn profile_after(&self, contact: &Contact, number: i64) -> Result<Option<String>, BookError> {
+        let query =
+            "SELECT before FROM feed WHERE contact = ? AND kind = 'profile' AND id > ? ORDER BY id LIMIT 1";
+        let next: Option<Option<String>> =
+            sqlx::query_scalar(query).bind(contact.id).bind(number).fetch_optional(&self.pool).await?;
+        Ok(next.flatten())
     }
 
     /// Forgets the happenings up to this number, at this Unix time in milliseconds: from now on counts the time after which their items

@@ -6,7 +6,7 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder is never changed: its hash is in the books that have it.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("contacts and history", include_str!("../../migrations/1_contacts_and_history.sql")),
     ("own names and no history", include_str!("../../migrations/2_own_names_and_no_history.sql")),
     ("joined invitations", include_str!("../../migrations/3_joined_invitations.sql")),
@@ -18,6 +18,7 @@ const FILES: [(&str, &str); 11] = [
     ("read", include_str!("../../migrations/9_read.sql")),
     ("mute and disappearing", include_str!("../../migrations/10_mute_and_disappearing.sql")),
     ("bots", include_str!("../../migrations/11_bots.sql")),
+    ("words of programs", include_str!("../../migrations/12_words_of_programs.sql")),
 ];
 
 /// The number of the last one.

@@ -4,7 +4,7 @@ use smp_protocol::chat::{ChatMessage, Profile, SharedMessageId, decode_messages}
 use super::*;
 use crate::compose::{Outgoing, messages};
 use crate::conversation::{Delivery, Refusal};
-use crate::profile::Disappearing;
+use crate::profile::{ContactPreferences, Disappearing};
 
 async fn book_with(keeps_history: bool) -> (tempfile::TempDir, Book) {
     let folder = tempfile::tempdir().unwrap();
@@ -648,4 +648,59 @@ async fn a_book_is_opened_without_a_look_at_its_history() {
     bytes[at..at + 100].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
     assert!(matches!(Book::open(&path, None, true).await, Err(BookError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn each_change_of_a_profile_is_told_with_the_one_before() {
+    let (_folder, book) = book().await;
+    book.feed();
+    let contact = book.add(7, None, Status::Connected, None).await.unwrap();
+    let profile = |full: &str| {
+        let mut profile = Profile::new("alice");
+        profile.full_name = full.to_owned();
+        profile
+    };
+    book.set_profile(&contact, &profile("0")).await.unwrap();
+    for full in ["1", "1", "2", "3"] {
+        book.change_profile(&contact, &profile(full)).await.unwrap();
+    }
+    let told = |happened: &[Happened]| -> Vec<(i64, [Option<String>; 2])> {
+        let names = |happened: &Happened| {
+            [&happened.before, &happened.after]
+                .map(|profile| profile.clone().map(|profile| profile.full_name))
+        };
+        happened.iter().map(|happened| (happened.number, names(happened))).collect()
+    };
+    let pair = |before: &str, after: Option<&str>| [Some(before.to_owned()), after.map(str::to_owned)];
+    let all = told(&book.happenings(0, 10).await.unwrap());
+    let pairs: Vec<_> = all.iter().map(|(_, pair)| pair.clone()).collect();
+    assert_eq!(pairs, [pair("0", Some("1")), pair("1", Some("2")), pair("2", None)]);
+    // Told and not taken yet: the next one is told all the same.
+    let last = all[2].0;
+    book.change_profile(&contact, &profile("4")).await.unwrap();
+    let next = told(&book.happenings(last, 10).await.unwrap());
+    assert_eq!(next.into_iter().map(|(_, pair)| pair).collect::<Vec<_>>(), [pair("3", None)]);
+    book.taken(last, 0).await.unwrap();
+    assert_eq!(book.happenings(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn words_of_programs_stay_with_their_contact() {
+    let (folder, book) = book().await;
+    let contact = book.add(7, None, Status::Connected, None).await.unwrap();
+    let words = ContactPreferences::of_json(&json!({ "reactions": { "allow": "no" } })).unwrap();
+    let data = json!({ "a": [1] });
+    book.set_alias(&contact, Some("her")).await.unwrap();
+    book.set_custom(&contact, Some(&data)).await.unwrap();
+    book.set_preferences(&contact, Some(&words)).await.unwrap();
+    book.close().await;
+    let book = Book::open(&folder.path().join("chat.db"), None, true).await.unwrap();
+    let contact = book.by_number(contact.id).await.unwrap().unwrap();
+    assert_eq!((contact.alias.as_deref(), &contact.custom), (Some("her"), &Some(data)));
+    assert_eq!(contact.preferences, Some(words));
+    book.set_alias(&contact, None).await.unwrap();
+    book.set_custom(&contact, None).await.unwrap();
+    book.set_preferences(&contact, None).await.unwrap();
+    let contact = book.by_number(contact.id).await.unwrap().unwrap();
+    assert!(contact.alias.is_none() && contact.custom.is_none() && contact.preferences.is_none());
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smp_bot::types::{self, ChatError, ChatInfo, ErrorType, ItemInChat, StoreError, User, View};
 use smp_bot::{Address, ChatRef};
 use smp_chat::{Contact, KeptItem, Status};
+use smp_protocol::chat::Profile;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,21 @@ impl Desk {
 
     pub(super) async fn contact(&self, contact: &Contact) -> anyhow::Result<Box<types::Contact>> {
         self.view(contact, |view| Box::new(view.contact())).await
+    }
+
+    /// The contact with a profile that it had once; without one, as it is now.
+    pub(super) async fn contact_with(
+        &self,
+        contact: &Contact,
+        profile: Option<&Profile>,
+    ) -> anyhow::Result<Box<types::Contact>> {
+        match profile {
+            Some(_) => {
+                let own = self.identity.profile();
+                Ok(Box::new(View { contact, profile, own: &own }.contact()))
+            }
+            None => self.contact(contact).await,
+        }
     }
 
     pub(super) async fn chat_info(&self, contact: &Contact) -> anyhow::Result<ChatInfo> {

@@ -46,8 +46,9 @@ pub(super) async fn kept(desk: &Desk, happened: &Happened) -> anyhow::Result<Vec
             ]);
         }
         (Happening::Profile, _) => {
-            let seen = desk.contact(contact).await?;
-            Response::ContactUpdated { user, from_contact: seen.clone(), to_contact: seen }
+            let from_contact = desk.contact_with(contact, happened.before.as_ref()).await?;
+            let to_contact = desk.contact_with(contact, happened.after.as_ref()).await?;
+            Response::ContactUpdated { user, from_contact, to_contact }
         }
         (Happening::Ended, _) => {
             Response::ContactDeletedByContact { user, contact: desk.contact(contact).await? }

@@ -186,8 +186,7 @@ impl Identity {
         let introduced = match received.profile {
             Some(profile) => {
                 let after = Disappearing::of_profile(Some(&profile));
-                let introduction = self.book().set_profile(contact, &profile).await?;
-                self.book().happened(contact, Happening::Profile).await?;
+                let introduction = self.book().change_profile(contact, &profile).await?;
                 Notice::introduced(introduction, Some(after))
             }
             None => Vec::new(),

@@ -3,7 +3,7 @@
 use smp_agent::{AgentError, MessageId, StorageError};
 use smp_chat::compose::{self, Outgoing, TextError};
 use smp_chat::conversation::{Delivery, Item, Refusal};
-use smp_chat::profile::{Disappearing, disappear_after, profile_with_disappearing};
+use smp_chat::profile::{Disappearing, disappear_after, profile_for};
 use smp_chat::{BookError, Contact, KeptItem};
 use smp_protocol::chat::{ChatEvent, MessageContent, SharedMessageId};
 
@@ -180,8 +180,11 @@ impl Identity {
         contact: &Contact,
         wish: Disappearing,
     ) -> anyhow::Result<MessageId> {
-        let event = profile_with_disappearing(self.profile(), wish);
-        let sent = self.send_event(contact, event).await.map_err(|error| about(contact, error))?;
+        let profile = profile_for(self.profile(), contact.preferences.as_ref(), Some(wish));
+        let sent = self
+            .send_event(contact, ChatEvent::Info(profile))
+            .await
+            .map_err(|error| about(contact, error))?;
         self.book().set_disappearing(contact, Some(wish)).await?;
         Ok(sent)
     }

@@ -4,12 +4,12 @@ use std::sync::PoisonError;
 
 use smp_agent::{AgentError, ConnectionId};
 use smp_chat::profile::{
-    Disappearing, contact_request, ours, own_profile, profile_with_disappearing, shown_with_link,
+    ContactPreferences, contact_request, ours, own_profile, profile_for, shown_with_link,
 };
 use smp_chat::{Contact, Status};
-use smp_protocol::chat::Profile;
+use smp_protocol::chat::{ChatEvent, Profile};
 
-use super::identity::{Identity, connection};
+use super::identity::{Identity, about, connection};
 
 /// A change of our profile, and the contacts who are told.
 pub(crate) struct ProfileChange {
@@ -58,18 +58,33 @@ impl Identity {
         self.show_profile().await?;
         let contacts = self.book().contacts().await?;
         let connected = contacts.iter().filter(|contact| contact.status == Status::Connected);
-        let (with_wish, others): (Vec<&Contact>, Vec<&Contact>) =
-            connected.partition(|contact| contact.disappearing.is_some());
+        let (with_words, others): (Vec<&Contact>, Vec<&Contact>) =
+            connected.partition(|contact| contact.disappearing.is_some() || contact.preferences.is_some());
         let connections: Vec<ConnectionId> = others.into_iter().map(connection).collect();
         let sent = self.agent().send_to_many(&connections, &self.own_info()).await?;
         let mut told = sent.iter().filter(|sent| sent.is_ok()).count();
-        // Their profile of ours has a word of its own.
-        for contact in &with_wish {
-            let wish = contact.disappearing.unwrap_or(Disappearing::Never);
-            let event = profile_with_disappearing(to.clone(), wish);
-            told += usize::from(self.send_event(contact, event).await.is_ok());
+        // Their profile of ours has words of its own.
+        for contact in &with_words {
+            let profile = profile_for(to.clone(), contact.preferences.as_ref(), contact.disappearing);
+            told += usize::from(self.send_event(contact, ChatEvent::Info(profile)).await.is_ok());
         }
-        Ok(Some(ProfileChange { from, to, told, not_told: sent.len() + with_wish.len() - told }))
+        Ok(Some(ProfileChange { from, to, told, not_told: sent.len() + with_words.len() - told }))
+    }
+
+    /// Tells the contact what we allow them. They have it before the book has: after a kill in between it can be said again.
+    pub(crate) async fn set_preferences(
+        &self,
+        contact: &Contact,
+        preferences: &ContactPreferences,
+    ) -> anyhow::Result<()> {
+        let wish = preferences.disappearing();
+        let profile = profile_for(self.profile(), Some(preferences), wish);
+        let sent = self.send_event(contact, ChatEvent::Info(profile)).await;
+        sent.map_err(|error| about(contact, error))?;
+        self.book().set_preferences(contact, Some(preferences)).await?;
+        self.book().set_disappearing(contact, wish).await?;
+        self.note_change();
+        Ok(())
     }
 
     /// Has the contact address show the profile.

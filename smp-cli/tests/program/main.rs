@@ -12,6 +12,7 @@ mod address;
 mod archive;
 mod bot_command;
 mod bot_tls;
+mod bot_words;
 mod bots;
 mod care;
 mod chat;

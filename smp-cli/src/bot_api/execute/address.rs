@@ -7,7 +7,7 @@ use smp_bot::Response;
 use smp_bot::types::{AddressSettings, AutoAccept, ChatError, ConnectionLinks, ContactAddress, StoreError};
 use smp_protocol::chat::MessageContent;
 
-use super::Outcome;
+use super::{NO_INCOGNITO, Outcome};
 use crate::bot_api::desk::{Desk, Failure};
 
 impl Desk {
@@ -62,7 +62,8 @@ impl Desk {
         Ok(Response::UserContactLinkDeleted { user: self.user() })
     }
 
-    pub(super) async fn auto_accept(&self, on: bool, reply: Option<Value>) -> Outcome {
+    pub(super) async fn auto_accept(&self, user: Option<i64>, on: bool, reply: Option<Value>) -> Outcome {
+        self.require_user(user)?;
         let settings = AddressSettings {
             business_address: false,
             auto_accept: on.then(AutoAccept::default),
@@ -82,10 +83,7 @@ impl Desk {
             return Err(ChatError::command("business addresses need groups, which are not there yet").into());
         }
         if settings.auto_accept.as_ref().is_some_and(|accept| accept.accept_incognito) {
-            return Err(ChatError::command(
-                "there are no incognito profiles here; accept under the user's own",
-            )
-            .into());
+            return Err(ChatError::command(NO_INCOGNITO).into());
         }
         let welcome = match settings.auto_reply {
             Some(content) => match MessageContent::from_json(content.clone()) {

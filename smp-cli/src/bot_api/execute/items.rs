@@ -33,6 +33,9 @@ impl Desk {
 
     pub(super) async fn delete_items(&self, chat: &ChatRef, numbers: &[i64], mode: DeleteMode) -> Outcome {
         let contact = self.contact_of(chat).await?;
+        if mode == DeleteMode::History {
+            return Err(ErrorType::InvalidChatItemDelete.into());
+        }
         let mut items = Vec::with_capacity(numbers.len());
         for number in numbers {
             let kept = self.kept_item(&contact, *number).await?;
@@ -49,7 +52,7 @@ impl Desk {
         for kept in items {
             let deleted_chat_item = self.item_in_chat(&contact, &kept).await?;
             let to_chat_item = match mode {
-                DeleteMode::Internal => {
+                DeleteMode::Internal | DeleteMode::History => {
                     self.identity().book().forget(&kept).await?;
                     None
                 }
@@ -69,7 +72,8 @@ impl Desk {
     pub(super) async fn react(&self, chat: &ChatRef, number: i64, on: bool, reaction: &Value) -> Outcome {
         let contact = self.contact_of(chat).await?;
         self.kept_item(&contact, number).await?;
-        let is_emoji = reaction["type"] == "emoji";
+        // An SDK calls the type a tag.
+        let is_emoji = [&reaction["type"], &reaction["tag"]].iter().any(|kind| *kind == "emoji");
         let Some(emoji) = reaction["emoji"].as_str().filter(|emoji| is_emoji && !emoji.is_empty()) else {
             return Err(ChatError::command("Failed reading: expected a reaction of type emoji").into());
         };

@@ -3,6 +3,7 @@
 mod address;
 mod chats;
 mod connect;
+mod contact;
 mod items;
 mod send;
 mod user;
@@ -13,6 +14,9 @@ use smp_bot::{Command, Response};
 use smp_transport::causes::with_causes;
 
 use super::desk::{Desk, Failure};
+
+/// Why nobody can be met under another profile.
+const NO_INCOGNITO: &str = "there are no incognito profiles here: everybody sees the user's own";
 
 type Outcome = Result<Response, Failure>;
 
@@ -29,14 +33,14 @@ impl Desk {
             Command::ActiveUser => Ok(Response::ActiveUser { user: self.user() }),
             Command::Users => self.users().await,
             Command::SetActiveUser { user } => self.set_active(user),
-            Command::CreateUser { profile } => self.create_user(profile),
+            Command::CreateUser { profile } => self.create_user(profile).await,
             Command::SetProfile { user, profile } => self.set_profile(user, profile).await,
             Command::ProfileAddress { user, on } => self.profile_address(user, on).await,
             Command::CreateAddress { user } => self.create_address(user).await,
             Command::ShowAddress { user } => self.show_address(user).await,
             Command::DeleteAddress { user } => self.delete_address(user).await,
             Command::AddressSettings { user, settings } => self.address_settings(user, settings).await,
-            Command::AutoAccept { on, reply } => self.auto_accept(on, reply).await,
+            Command::AutoAccept { user, on, reply } => self.auto_accept(user, on, reply).await,
             Command::Invite { user } => self.invite(user).await,
             Command::ConnectPlan { user, link } => self.connect_plan(user, &link).await,
             Command::Connect { user, link } => self.connect(user, &link).await,
@@ -61,6 +65,16 @@ impl Desk {
             Command::DeleteChat { chat, messages_only, notify } => {
                 self.delete_chat(&chat, messages_only, notify).await
             }
+            Command::SetPreferences { chat, preferences } => self.set_preferences(&chat, &preferences).await,
+            Command::SetAlias { chat, alias } => self.set_alias(&chat, &alias).await,
+            Command::SetCustom { chat, data } => self.set_custom(&chat, data.as_ref()).await,
+            Command::Info { chat } => self.info(&chat).await,
+            Command::Code { chat } => self.code(&chat).await,
+            Command::Verify { chat, code } => self.verify(&chat, code.as_deref()).await,
+            Command::DeleteUser { user } => self.delete_user(user),
+            Command::AcceptFromGroups { user, on } => self.accept_from_groups(user, on),
+            Command::Incognito { on } => self.incognito(on),
+            Command::Absent { why } => Err(ChatError::command(why).into()),
             Command::OfGroup { group } => Err(StoreError::GroupNotFound { group_id: group }.into()),
             Command::OfFile { file, receives: true } => {
                 Err(StoreError::RcvFileNotFound { file_id: file }.into())

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use smp_bot::types::{ChatError, ErrorType, StoreError, User, UserInfo, profile_of_json};
 use smp_bot::{Response, types};
-use smp_chat::printable;
+use smp_chat::{Status, printable};
 use smp_protocol::chat::Profile;
 
-use super::Outcome;
+use super::{NO_INCOGNITO, Outcome};
 use crate::bot_api::desk::{Desk, Failure};
 use crate::commands::check_name;
 
@@ -24,30 +24,52 @@ impl Desk {
         }
     }
 
-    /// There is one user for each data directory.
-    pub(super) fn create_user(&self, profile: Option<Value>) -> Outcome {
-        let name = profile.and_then(profile_of_json).map(|profile| profile.display_name);
+    /// There is one user for each data directory. As long as nobody knows it, a program that wants another one gets it under its own name.
+    pub(super) async fn create_user(&self, profile: Option<Value>) -> Outcome {
+        let profile = named(profile.unwrap_or_default())?;
         let own = self.identity().profile().display_name;
-        if name.as_ref() == Some(&own) {
+        if profile.display_name == own {
             return Err(ErrorType::UserExists { contact_name: own }.into());
         }
-        let message = format!(
-            "this daemon has one user, “{own}”: change its profile (/_profile), or run another daemon in another data directory"
-        );
-        Err(ChatError::command(message).into())
+        let contacts = self.identity().book().contacts().await?;
+        if contacts.iter().any(|contact| contact.status != Status::Invited) {
+            let message = format!(
+                "this daemon has one user, “{own}”, whom people know: give the bot this name, rename the user (/_profile {} JSON), or \
+                 run another daemon in another data directory (smp --data-dir)",
+                User::ID
+            );
+            return Err(ChatError::command(message).into());
+        }
+        self.change_profile(profile).await?;
+        Ok(Response::ActiveUser { user: self.user() })
+    }
+
+    pub(super) fn delete_user(&self, user: i64) -> Outcome {
+        match user {
+            User::ID => Err(ErrorType::CantDeleteActiveUser { user_id: user }.into()),
+            user_id => Err(StoreError::UserNotFound { user_id }.into()),
+        }
+    }
+
+    /// Members of groups: there are none.
+    pub(super) fn accept_from_groups(&self, user: i64, on: bool) -> Outcome {
+        self.require_user(Some(user))?;
+        match on {
+            false => Ok(Response::CmdOk { user: Some(self.user()) }),
+            true => Err(ChatError::command("groups are not there yet").into()),
+        }
+    }
+
+    pub(super) fn incognito(&self, on: bool) -> Outcome {
+        match on {
+            false => Ok(Response::CmdOk { user: Some(self.user()) }),
+            true => Err(ChatError::command(NO_INCOGNITO).into()),
+        }
     }
 
     pub(super) async fn set_profile(&self, user: i64, profile: Value) -> Outcome {
         self.require_user(Some(user))?;
-        let Some(profile) = profile_of_json(profile) else {
-            return Err(ChatError::command("Failed reading: expected a profile with displayName").into());
-        };
-        let display_name = profile.display_name.clone();
-        if check_name(&display_name).is_err() {
-            let valid_name = printable(&display_name);
-            return Err(ErrorType::InvalidDisplayName { display_name, valid_name }.into());
-        }
-        self.change_profile(profile).await
+        self.change_profile(named(profile)?).await
     }
 
     /// Has the profile show the contact address, or not.
@@ -80,4 +102,16 @@ impl Desk {
             update_summary,
         })
     }
+}
+
+/// A profile that a client gives, with a name that people can type.
+fn named(profile: Value) -> Result<Profile, Failure> {
+    let Some(profile) = profile_of_json(profile) else {
+        return Err(ChatError::command("Failed reading: expected a profile with displayName").into());
+    };
+    if check_name(&profile.display_name).is_ok() {
+        return Ok(profile);
+    }
+    let valid_name = printable(&profile.display_name);
+    Err(ErrorType::InvalidDisplayName { display_name: profile.display_name, valid_name }.into())
 }
