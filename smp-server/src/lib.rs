@@ -11,6 +11,7 @@
 //! ```
 //!
 //! * `listener` opens sockets and accepts connections; `admission` bounds them.
+//! * `stopping` is the end of serving: for all connections at once, or for each at a moment of its own.
 //! * `session` has two tasks for each client. Commands about one queue are run and answered in order; a command that waits
 //!   for the disk does not hold up those about other queues. Messages are encrypted for the recipient when they are written.
 //! * `client` is the address of a connected client: a mailbox, and what it is subscribed to.
@@ -87,6 +88,7 @@ mod relay;
 mod reload;
 mod served;
 mod session;
+mod stopping;
 pub mod store;
 mod sync;
 #[cfg(test)]

@@ -180,13 +180,14 @@ impl Relay {
             listens_on,
             started,
             page_tls: page_tls.clone(),
+            stopping: connections.stopping().clone(),
         });
         if let Some(path) = &node.config().server.control_socket {
             serve_control(path, observer.clone(), &mut tasks);
         }
         let metrics_addr = metrics.as_ref().and_then(|listener| listener.local_addr().ok());
         if let Some(listener) = metrics {
-            let serving = metrics::serve(listener, spawner.clone(), move || observer.metrics());
+            let serving = metrics::serve(listener, spawner.clone(), observer);
             spawner.spawn_in(&mut tasks, serving);
         }
         Ok(RunningRelay {
@@ -240,6 +241,17 @@ impl RunningRelay {
     #[must_use]
     pub fn refused(&self) -> Vec<Refused> {
         self.node.metrics.refusals.refused()
+    }
+
+    /// Stops accepting and lets clients go one after the other, over `limits.drain_timeout`: each is disconnected at a moment of its own,
+    /// after what it has asked was answered. Resolves when all have gone. Does nothing if that time is zero.
+    pub async fn drain(&self) {
+        let over = self.node.config().limits.drain_timeout;
+        if !over.is_zero() {
+            self.connections.drain(over);
+            // Answers that are still to come are waited for when it is shut down.
+            let _ = timeout(over, self.connections.ended()).await;
+        }
     }
 
     /// Stops accepting, answers what clients have asked, disconnects them, and writes everything to the store.
@@ -321,9 +333,9 @@ fn spawn_listener(
     tasks: &mut JoinSet<()>,
 ) {
     let spawner = node.surroundings.spawner.clone();
-    let (node, acceptor, stop) = (node.clone(), acceptor.clone(), connections.stopping().clone());
+    let (node, acceptor, stopping) = (node.clone(), acceptor.clone(), connections.stopping().clone());
     let serve =
-        move |stream, guest| session::serve(node.clone(), acceptor.clone(), stream, guest, stop.clone());
+        move |stream, guest| session::serve(node.clone(), acceptor.clone(), stream, guest, stopping.clone());
     spawner.spawn_in(tasks, listen(listener, connections.clone(), serve));
 }
 
@@ -419,6 +431,7 @@ mod tests {
     use super::*;
     use crate::{
         control::{QueueId, QueueOrder},
+        stopping::Stopping,
         store::{self, QueueStatus},
         testing,
     };
@@ -432,7 +445,8 @@ mod tests {
         store.seam.hold_changes();
         let (places, started) = (Places::new(bounds(&node.config())), node.now());
         let page_tls = PageTls::new(None);
-        let observer = Observer { node: node.clone(), places, listens_on: Vec::new(), started, page_tls };
+        let (listens_on, stopping) = (Vec::new(), Stopping::default());
+        let observer = Observer { node: node.clone(), places, listens_on, started, page_tls, stopping };
         let info = BlockingInfo { reason: BlockingReason::Spam, notice: None };
         let id = QueueId::new(queue.sender_id.as_bytes()).unwrap();
         let told = answer(&observer, Question::Queue(id, QueueOrder::Block(info))).await.unwrap();

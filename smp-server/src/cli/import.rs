@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use smp_server::import::{self, Report};
+use smp_server::{
+    config::DatabaseUrl,
+    import::{self, Report},
+};
 use smp_transport::surroundings::Surroundings;
 
 #[derive(Args)]
@@ -18,6 +21,9 @@ pub(super) struct Options {
     /// Directory of the new relay [default: /var/lib/smp-server for root, else ~/.local/share/smp-server]
     #[arg(long, env = "SMP_SERVER_DIR", value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
+    /// Keep queues and messages in this database of PostgreSQL (postgres://USER@HOST/DATABASE), an empty one, instead of the directory
+    #[arg(long, value_name = "URL", value_parser = DatabaseUrl::new)]
+    store: Option<DatabaseUrl>,
     /// Leave out what is damaged, and count it, instead of importing nothing
     #[arg(long)]
     skip_damaged: bool,
@@ -34,6 +40,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         from_config: options.from_config,
         from_data: options.from_data,
         dir: super::dir(options.dir),
+        database: options.store,
         skip_damaged: options.skip_damaged,
         allow_empty: options.allow_empty,
         dry_run: options.dry_run,

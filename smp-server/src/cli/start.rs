@@ -62,6 +62,10 @@ async fn serve(config: Config, reload: impl Fn(&mut RunningRelay)) -> Result<()>
         tell_service_manager(&[NotifyState::Ready]);
     }
     tell_service_manager(&[NotifyState::Stopping]);
+    tokio::select! {
+        () = relay.drain() => {}
+        () = signals.stop() => tracing::info!("the clients that are left have to go now"),
+    }
     tracing::info!("stopping; repeat the signal to stop at once");
     stop(relay, &mut signals).await
 }

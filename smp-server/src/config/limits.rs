@@ -100,6 +100,9 @@ pub struct Limits {
     pub max_pending_notifications_total: usize,
     /// With less free space on the disk of the store, in MiB, new queues are refused; a twentieth of the disk at most. 0: no bound.
     pub min_free_disk_mib: u64,
+    /// On `SIGTERM`, the time over which clients are let go one after the other, before the relay stops. Zero: all at once.
+    #[serde(deserialize_with = "text::duration")]
+    pub drain_timeout: Duration,
     /// On shutdown, how long to wait for what clients have asked before.
     #[serde(deserialize_with = "text::duration")]
     pub shutdown_timeout: Duration,
@@ -155,6 +158,7 @@ impl Default for Limits {
             max_pending_notifications: 32,
             max_pending_notifications_total: 100_000,
             min_free_disk_mib: 256,
+            drain_timeout: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
         }
     }

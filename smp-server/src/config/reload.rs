@@ -127,6 +127,7 @@ settings! {
     restart limits.max_pending_notifications,
     restart limits.max_pending_notifications_total,
     restart limits.min_free_disk_mib,
+    now limits.drain_timeout,
     now limits.shutdown_timeout,
     restart metrics.listen,
     now log.level,

@@ -181,6 +181,9 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # max_pending_notifications_total = 100000
 # With less free space on the disk of the store, new queues are refused; a twentieth of the disk at most. 0: no bound.
 # min_free_disk_mib = 256
+# On SIGTERM clients are let go one after the other over this time, so that they do not all come to another relay at once. The
+# service manager has to wait for longer than this and the next one.
+# drain_timeout = "0s"
 # On SIGTERM, for what was asked before.
 # shutdown_timeout = "10s"
 

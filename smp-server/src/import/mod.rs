@@ -40,7 +40,7 @@ use time::OffsetDateTime;
 pub use self::report::{Damage, Damaged, ImportError, ReadCounts, Report};
 use self::settings::{MessageStore, Settings};
 use crate::{
-    config::{CONFIG_FILE, Config, ConfigError},
+    config::{CONFIG_FILE, Config, ConfigError, DatabaseUrl, StoreKind},
     relay::DATABASE,
     served,
     store::{DiskDurability, EngineLimits, Maintenance as _, SqliteConfig, SqliteStore, StoreCounts},
@@ -68,6 +68,9 @@ pub struct Options {
     pub from_data: PathBuf,
     /// The new relay's directory: does not exist, or is empty.
     pub dir: PathBuf,
+    /// The database of PostgreSQL for queues and messages, which has none yet; a file in the directory if there is none. Nothing is done there
+    /// if it is a dry run.
+    pub database: Option<DatabaseUrl>,
     /// Leave out what is damaged and count it.
     pub skip_damaged: bool,
     /// Import also a relay that has no queues.
@@ -121,7 +124,9 @@ fn unfinished(dir: &Path) -> PathBuf {
 async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Result<Report, ImportError> {
     let ini = options.from_config.join(INI);
     let text = fs::read_to_string(&ini).map_err(|error| ImportError::Read(ini.clone(), error))?;
-    let Settings { messages, toml, mut notes } = settings::read(&ini, &text)?;
+    let database = options.database.as_ref();
+    let Settings { messages, toml, mut notes } =
+        settings::read(&ini, &text, database.map(DatabaseUrl::expose))?;
     durable::make_dir(dir).map_err(|error| ImportError::Write(dir.to_path_buf(), error))?;
     let path = dir.join(CONFIG_FILE);
     files::write_new(&path, &toml)?;
@@ -136,7 +141,39 @@ async fn import_into(dir: &Path, options: &Options, now: OffsetDateTime) -> Resu
     if stored.queues == 0 && !options.allow_empty {
         return Err(ImportError::Empty(store_log(&options.from_data)));
     }
+    if let Some(database) = database.filter(|_| !options.dry_run) {
+        into_database(&config, database).await?;
+    }
     Ok(Report { address, stored, read, damaged, notes, has_authority_key })
+}
+
+/// Moves what was imported into a database. Should that be cut off, the next import goes on where it was.
+#[cfg(feature = "postgres")]
+async fn into_database(config: &Config, database: &DatabaseUrl) -> Result<(), ImportError> {
+    use crate::migrate::{Target, migrate};
+    let mut imported = config.clone();
+    imported.store.kind = StoreKind::Sqlite;
+    migrate(&imported, &Target::Postgres(database.clone())).await?;
+    for end in ["", "-wal", "-shm"] {
+        let file = config.store.path.join(format!("{DATABASE}{end}"));
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ImportError::Write(file, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn into_database(config: &Config, _: &DatabaseUrl) -> Result<(), ImportError> {
+    // It says that this program is built without.
+    let settings = Config {
+        store: crate::config::StoreConfig { kind: StoreKind::Postgres, ..config.store.clone() },
+        ..config.clone()
+    };
+    Ok(settings.validate()?)
 }
 
 /// The settings of the new relay, apart from the environment.

@@ -175,6 +175,10 @@ pub enum ImportError {
     /// The new store cannot be written.
     #[error("cannot write the new store: {0}; nothing was imported")]
     Store(#[from] StoreError),
+    /// The database for it cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error("{0}; the old relay and the new directory are as they were")]
+    Move(#[from] crate::migrate::MigrateError),
     /// A file or directory of the new relay cannot be written.
     #[error("cannot write {0}: {1}; nothing was imported")]
     Write(PathBuf, #[source] io::Error),

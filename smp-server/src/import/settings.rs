@@ -74,8 +74,8 @@ const WITHOUT_LOSS: [(&str, &str, &str); 27] = [
     ("INFORMATION", "source_code", "*"),
 ];
 
-/// Reads the old configuration and writes ours.
-pub(super) fn read(path: &Path, text: &str) -> Result<Settings, ImportError> {
+/// Reads the old configuration and writes ours, with this database of PostgreSQL if there is one.
+pub(super) fn read(path: &Path, text: &str, database: Option<&str>) -> Result<Settings, ImportError> {
     let ini = Ini::read(text).map_err(|line| setting(path, line, "this is no setting".to_owned()))?;
     let reader = Reader { path, ini: &ini };
     if reader.text("STORE_LOG", "store_queues").is_some_and(|kind| kind != "memory") {
@@ -86,7 +86,7 @@ pub(super) fn read(path: &Path, text: &str) -> Result<Settings, ImportError> {
         Some("journal") => MessageStore::Journal,
         Some(_) => return Err(ImportError::Database(PathBuf::from(path))),
     };
-    let toml = reader.configuration()?;
+    let toml = reader.configuration(database)?;
     let notes = ini.entries().iter().filter(|entry| is_lost(entry)).map(note).collect();
     Ok(Settings { messages, toml, notes })
 }
@@ -144,7 +144,7 @@ impl Reader<'_> {
         self.parsed(section, name, |text| text.parse().map_err(|_| "not a number".to_owned()))
     }
 
-    fn configuration(&self) -> Result<String, ImportError> {
+    fn configuration(&self, database: Option<&str>) -> Result<String, ImportError> {
         let hosts = self.parsed("TRANSPORT", "host", hosts)?;
         let hosts = hosts.ok_or_else(|| {
             setting(self.path, 1, "there is no `host` in [TRANSPORT]; add what clients use".to_owned())
@@ -154,7 +154,7 @@ impl Reader<'_> {
             .parsed("AUTH", "create_password", |text| parse_password(text).map(|_| text.to_owned()))?
             .map(zeroize::Zeroizing::new);
         let first = ports.first().copied().unwrap_or(5223);
-        let mut toml = template(&hosts, first, password.as_ref().map(|password| password.as_str()), None);
+        let mut toml = template(&hosts, first, password.as_ref().map(|password| password.as_str()), database);
         let listen = ports.iter().flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
         set(&mut toml, "server", "listen", listen.collect::<Vec<_>>().into());
         if let Some(new_queues) = self.on("AUTH", "new_queues")? {
@@ -285,7 +285,7 @@ mod tests {
         check_interval = 600\n";
 
     fn settings(text: &str) -> Result<(Settings, Config), ImportError> {
-        let settings = read(Path::new("smp-server.ini"), text)?;
+        let settings = read(Path::new("smp-server.ini"), text, None)?;
         let config: Config = toml::from_str(&settings.toml).unwrap();
         Ok((settings, config))
     }

@@ -14,6 +14,7 @@ use crate::{
     admission::{Guest, Origin, Place, Places},
     config::InForce,
     metrics::{Limit, Metrics},
+    stopping::Stopping,
 };
 
 /// How long to wait when the system has no more file descriptors or memory: others have to close first.
@@ -31,8 +32,7 @@ pub(crate) struct Connections {
     metrics: Arc<Metrics>,
     surroundings: Surroundings,
     tasks: TaskTracker,
-    /// Cancelled to stop accepting and reading.
-    stop: CancellationToken,
+    stopping: Stopping,
     /// Cancelled to stop everything at once.
     abort: CancellationToken,
 }
@@ -45,18 +45,24 @@ impl Connections {
         surroundings: Surroundings,
         abort: CancellationToken,
     ) -> Self {
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { places, settings, metrics, surroundings, tasks, stop, abort }
+        let (tasks, stopping) = (TaskTracker::new(), Stopping::default());
+        Self { places, settings, metrics, surroundings, tasks, stopping, abort }
     }
 
-    /// Cancelled to stop accepting and reading.
-    pub(crate) fn stopping(&self) -> &CancellationToken {
-        &self.stop
+    /// The end of accepting and reading.
+    pub(crate) fn stopping(&self) -> &Stopping {
+        &self.stopping
+    }
+
+    /// Accepts no more, and lets those that there are go within this time.
+    pub(crate) fn drain(&self, over: Duration) {
+        self.stopping.drain(over);
+        self.tasks.close();
     }
 
     /// Accepts no more, and lets those that there are end.
     pub(crate) fn stop(&self) {
-        self.stop.cancel();
+        self.stopping.stop();
         self.tasks.close();
     }
 
@@ -66,7 +72,7 @@ impl Connections {
         self.tasks.close();
     }
 
-    /// Resolves when all have ended, after [`Connections::stop`] or [`Connections::abort`].
+    /// Resolves when all have ended, after [`Connections::drain`], [`Connections::stop`] or [`Connections::abort`].
     pub(crate) async fn ended(&self) {
         self.tasks.wait().await;
     }
@@ -127,7 +133,7 @@ impl Connections {
         let header = tokio::select! {
             header = header => header,
             () = unknown.evicted() => return None,
-            () = self.stop.cancelled() => return None,
+            () = self.stopping.begun() => return None,
         };
         let Ok(Ok(client)) = header else {
             self.metrics.refused.inc();
@@ -165,7 +171,7 @@ pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>
     loop {
         let accepted = tokio::select! {
             accepted = incoming.accept() => accepted,
-            () = connections.stop.cancelled() => return,
+            () = connections.stopping.begun() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -175,7 +181,7 @@ pub(crate) async fn listen<I: Incoming, F: Future<Output = ()> + Send + 'static>
             Err(error) => {
                 tokio::select! {
                     () = pause.after(&error) => {}
-                    () = connections.stop.cancelled() => return,
+                    () = connections.stopping.begun() => return,
                 }
             }
         }

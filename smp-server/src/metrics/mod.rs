@@ -22,7 +22,7 @@ use self::{commands::Commands, forwarding::Forwarding, gauges::Gauges};
 pub(crate) use self::{
     commands::Timer,
     refusals::{Limit, Refusals},
-    serve::{bind, serve},
+    serve::{Observed, bind, serve},
     snapshot::Snapshot,
 };
 /// The beginning of all names.

@@ -1,4 +1,10 @@
-//! The listener that the monitoring system asks, by HTTP.
+//! The listener that the monitoring system asks, by HTTP, and that tells whether the relay is alive and ready.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | numbers, in OpenMetrics |
+//! | `/livez` | 200 as long as the program answers at all |
+//! | `/readyz` | 200 if clients are accepted and can be served; otherwise 503 and a sentence |
 
 use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,7 +20,13 @@ use tokio::{
 };
 
 /// Where the numbers are.
-const PATH: &str = "/metrics";
+const METRICS: &str = "/metrics";
+
+/// Whether the program is to be left alone, or killed.
+const LIVE: &str = "/livez";
+
+/// Whether clients are to be sent here.
+const READY: &str = "/readyz";
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -36,16 +48,21 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Makes the text that is answered.
-type Text = dyn Fn() -> Result<String, fmt::Error> + Send + Sync;
+/// Answers about a relay.
+pub(crate) trait Observed: Send + Sync + 'static {
+    /// The numbers, as text.
+    fn metrics(&self) -> Result<String, fmt::Error>;
 
-/// Answers with `text` until it is dropped.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    spawner: Spawner,
-    text: impl Fn() -> Result<String, fmt::Error> + Send + Sync + 'static,
-) {
-    let text: Arc<Text> = Arc::new(text);
+    /// Whether it accepts clients and can serve them.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it does not.
+    fn ready(&self) -> Result<(), &'static str>;
+}
+
+/// Answers until it is dropped.
+pub(crate) async fn serve(listener: TcpListener, spawner: Spawner, observed: Arc<impl Observed>) {
     // Those that are answered end with it.
     let mut connections = JoinSet::new();
     loop {
@@ -55,8 +72,8 @@ pub(crate) async fn serve(
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) => {
-                let text = text.clone();
-                let answering = async move { drop(timeout(TIMEOUT, answer(stream, &*text)).await) };
+                let observed = observed.clone();
+                let answering = async move { drop(timeout(TIMEOUT, answer(stream, &*observed)).await) };
                 spawner.spawn_in(&mut connections, answering);
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -64,22 +81,28 @@ pub(crate) async fn serve(
     }
 }
 
-async fn answer(stream: TcpStream, text: &Text) {
+async fn answer(stream: TcpStream, observed: &impl Observed) {
     let service = service_fn(async |request: Request<Incoming>| {
-        Ok::<_, Infallible>(respond(request.method(), request.uri().path(), text))
+        Ok::<_, Infallible>(respond(request.method(), request.uri().path(), observed))
     });
     // A monitoring system that does not listen to the answer is no concern of the relay.
     let _ = http1::Builder::new().keep_alive(false).serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn respond(method: &Method, path: &str, text: &Text) -> Response<String> {
-    let status = |code| {
-        let mut response = Response::new(String::new());
+fn respond(method: &Method, path: &str, observed: &impl Observed) -> Response<String> {
+    let says = |code, text: &str| {
+        let mut response = Response::new(text.to_owned());
         *response.status_mut() = code;
         response
     };
+    let status = |code| says(code, "");
     match (method, path) {
-        (&Method::GET, PATH) => match text() {
+        (&Method::GET, LIVE) => says(StatusCode::OK, "alive\n"),
+        (&Method::GET, READY) => match observed.ready() {
+            Ok(()) => says(StatusCode::OK, "ready\n"),
+            Err(reason) => says(StatusCode::SERVICE_UNAVAILABLE, &format!("{reason}\n")),
+        },
+        (&Method::GET, METRICS) => match observed.metrics() {
             Ok(text) => {
                 let mut response = Response::new(text);
                 let kind = header::HeaderValue::from_static(CONTENT_TYPE);
@@ -88,7 +111,7 @@ fn respond(method: &Method, path: &str, text: &Text) -> Response<String> {
             }
             Err(_) => status(StatusCode::INTERNAL_SERVER_ERROR),
         },
-        (_, PATH) => status(StatusCode::METHOD_NOT_ALLOWED),
+        (_, METRICS | LIVE | READY) => status(StatusCode::METHOD_NOT_ALLOWED),
         _ => status(StatusCode::NOT_FOUND),
     }
 }

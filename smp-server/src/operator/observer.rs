@@ -9,9 +9,10 @@ use crate::{
     admission::Places,
     config::Durability,
     control::{Status, StoreStatus},
-    metrics::Snapshot,
+    metrics::{Observed, Snapshot},
     node::Node,
     page::PageTls,
+    stopping::Stopping,
 };
 
 /// Reads the state of a relay.
@@ -21,6 +22,7 @@ pub(crate) struct Observer {
     pub(crate) listens_on: Vec<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) page_tls: PageTls,
+    pub(crate) stopping: Stopping,
 }
 
 impl Observer {
@@ -60,10 +62,19 @@ impl Observer {
             memory_bytes: resident_bytes(),
         }
     }
+}
 
-    /// The text for a monitoring system.
-    pub(crate) fn metrics(&self) -> Result<String, fmt::Error> {
+impl Observed for Observer {
+    fn metrics(&self) -> Result<String, fmt::Error> {
         self.node.metrics.text(&snapshot(&self.status()))
+    }
+
+    fn ready(&self) -> Result<(), &'static str> {
+        if self.stopping.has_begun() {
+            return Err("stopping");
+        }
+        // With a full disk it receives.
+        if self.node.store.load().is_out_of_reach { Err("the database cannot be reached") } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `read`: the task that reads the blocks of a client, and has their commands run.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use smp_protocol::{
     error::{BrokerErrorType, ErrorType, ProxyError},
@@ -9,27 +9,27 @@ use smp_protocol::{
 };
 use smp_transport::connection::{BlockReader, ConnectionError, ReceivedBlock};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     request::{Weight, weight},
     state::Session,
     time_slice::TimeSlice,
 };
-use crate::{node::Node, sync::lock};
+use crate::{node::Node, stopping::Stopping, sync::lock};
 
-/// Reads and runs commands until the client closes, has been idle for too long, or `stop` is cancelled.
+/// Reads and runs commands until the client closes, has been idle for too long, or has to go.
 pub(super) async fn read(
     session: &Arc<Session>,
     node: &Arc<Node>,
     reader: &mut BlockReader,
-    stop: &CancellationToken,
+    stopping: &Stopping,
 ) {
     let first_command = session.config.limits.first_command_timeout.map(|timeout| node.now() + timeout);
+    let mut turn = pin!(stopping.turn(&node.surroundings.randomness));
     loop {
         let block = tokio::select! {
             block = next_block(session, node, reader, first_command) => block,
-            () = stop.cancelled() => return,
+            () = &mut turn => return,
         };
         let Ok(block) = block else { return };
         session.note_activity(node.now());

@@ -17,7 +17,7 @@ use super::{
     state::{Agreed, Session},
     writer::{WriteError, Writer},
 };
-use crate::{admission::Guest, commands::Service, node::Node, store::ServiceRole, sync};
+use crate::{admission::Guest, commands::Service, node::Node, stopping::Stopping, store::ServiceRole, sync};
 
 /// The certificate and the versions that are offered to the next connection; can be replaced while the relay runs.
 #[derive(Clone)]
@@ -39,27 +39,27 @@ impl Acceptor {
     }
 }
 
-/// Serves a client until it disconnects or `stop` is cancelled; then what it has asked is still answered.
+/// Serves a client until it disconnects or has to go; then what it has asked is still answered.
 pub(crate) async fn serve(
     node: Arc<Node>,
     acceptor: Acceptor,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     guest: Arc<Guest>,
-    stop: CancellationToken,
+    stopping: Stopping,
 ) {
     // On the heap: afterwards the task keeps no room for it. Tens of thousands of connections do nothing else than wait.
     let talk = Box::pin(async {
         let acceptor = acceptor.current();
         let accepted = tokio::select! {
             accepted = acceptor.accept_with(stream, |service| register(&node, service)) => accepted,
-            () = stop.cancelled() => return None,
+            () = stopping.begun() => return None,
         };
         // Scanners and clients that gave up are no concern of the operator.
         let failed = |_| _ = node.metrics.failed_handshakes.inc();
         accepted.map_err(failed).ok().map(|connection| Talk::begin(&node, connection, guest))
     });
     if let Some(mut talk) = talk.await {
-        talk.finish(&stop).await;
+        talk.finish(&stopping).await;
     }
 }
 
@@ -105,10 +105,10 @@ impl Talk {
     }
 
     /// Serves to the end.
-    async fn finish(&mut self, stop: &CancellationToken) {
+    async fn finish(&mut self, stopping: &Stopping) {
         let Self { session, node, reader, writing, finished } = self;
         let reading = async {
-            read(session, node, reader, stop).await;
+            read(session, node, reader, stopping).await;
             session.in_flight.answered().await;
         };
         tokio::select! {
@@ -169,7 +169,7 @@ mod tests {
         let queue = testing::queue(&node).await;
         let (mut client, relay) = testing::connected().await;
         let mut talk = Talk::begin(&node, relay, testing::guest());
-        let talking = tokio::spawn(async move { talk.finish(&CancellationToken::new()).await });
+        let talking = tokio::spawn(async move { talk.finish(&Stopping::default()).await });
         let parameters = &client.session.parameters;
         let mut block = BlockContent::new();
         for number in [1, 2] {

@@ -252,6 +252,8 @@ pub struct StoreLoad {
     pub is_full: bool,
     /// Bytes that have to be freed until it is not full any more.
     pub to_be_freed: u64,
+    /// Whether the database did not answer when it was asked last.
+    pub is_out_of_reach: bool,
     /// Removals of acknowledged messages that could not be written; if the process dies, these are delivered once more.
     pub unwritten_removals: u64,
 }

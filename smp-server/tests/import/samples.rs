@@ -5,8 +5,12 @@ use std::{fs, process::Command};
 use smp_crypto::base64url;
 use smp_protocol::id::RecipientId;
 use smp_server::{
-    import::ImportError,
-    store::{Day, Maintenance as _, QueueId, QueueStatus, Queues as _, SqliteConfig, SqliteStore},
+    config::DatabaseUrl,
+    import::{ImportError, Options},
+    store::{
+        Day, Maintenance as _, Messages as _, PostgresConfig, PostgresStore, QueueId, QueueStatus,
+        Queues as _, SqliteConfig, SqliteStore,
+    },
 };
 
 use crate::support::{Copy, SAMPLES, expected_messages};
@@ -202,4 +206,33 @@ async fn links_notifiers_services_and_blocks_are_imported() {
     assert!(matches!(copy.import(|_| ()).await, Err(ImportError::Damaged(_))));
     let report = copy.import(|options| options.skip_damaged = true).await.unwrap();
     assert_eq!((report.stored.queues, report.stored.messaging_services), (13, 0));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_relay_is_imported_straight_into_postgresql() {
+    let Some(url) = smp_store_suite::cluster::database().await else { return };
+    let database = DatabaseUrl::new(&url).unwrap();
+    let copy = Copy::of("journal");
+    let into_it = |options: &mut Options| options.database = Some(database.clone());
+    let dry = copy.import(|options| (into_it(options), options.dry_run = true).1).await.unwrap();
+    let report = copy.import(into_it).await.unwrap();
+    assert_eq!(dry.stored, report.stored);
+    assert!(!copy.options().dir.join("data/smp-server.sqlite").exists());
+    // The settings and the note beside the identity say where the queues are.
+    copy.start().await.shutdown().await.unwrap();
+    let store = PostgresStore::open(PostgresConfig::new(&url)).await.unwrap();
+    assert_eq!(store.counts(), report.stored);
+    let (queues, mut messages) = (copy.queues(), 0);
+    for queue in store.queue_page(None, 1_000).await.unwrap() {
+        messages += store.messages(&queue.recipient_id).await.unwrap().len();
+    }
+    assert_eq!(messages, expected_messages(&queues));
+    store.close().await.unwrap();
+
+    // Another relay's queues are not mixed with them.
+    let other = Copy::of("memory");
+    let refused = other.import(into_it).await.unwrap_err();
+    assert!(matches!(refused, ImportError::Move(_)), "{refused}");
+    assert!(!other.options().dir.exists());
 }

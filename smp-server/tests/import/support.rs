@@ -48,6 +48,7 @@ impl Copy {
             from_config: self.old("etc"),
             from_data: self.old("var"),
             dir: self.dir.path().join("new"),
+            database: None,
             skip_damaged: false,
             allow_empty: true,
             dry_run: false,

@@ -42,6 +42,39 @@ async fn who_connects_and_says_nothing_does_not_keep_others() {
 }
 
 #[tokio::test]
+async fn it_is_ready_until_it_stops() {
+    let relay = relay_with(|config| {
+        config.metrics.listen = Some("127.0.0.1:0".parse().unwrap());
+        config.limits.drain_timeout = Duration::from_secs(3_600);
+    })
+    .await;
+    let address = relay.running.metrics_addr().unwrap();
+    for path in ["/livez", "/readyz"] {
+        assert!(get(address, &format!("GET {path}")).await.starts_with("HTTP/1.1 200"), "{path}");
+        assert!(get(address, &format!("POST {path}")).await.starts_with("HTTP/1.1 405"), "{path}");
+    }
+    let client = relay.client().await;
+    let queue = client.queue().await;
+    let unready = async {
+        loop {
+            let answer = get(address, "GET /readyz").await;
+            if !answer.starts_with("HTTP/1.1 200") {
+                break answer;
+            }
+        }
+    };
+    tokio::select! {
+        () = relay.running.drain() => panic!("a client is there"),
+        answer = unready => assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("stopping\n"), "{answer}"),
+    }
+    assert!(get(address, "GET /livez").await.starts_with("HTTP/1.1 200"));
+    // A client that is connected goes on until it is let go; nobody new is accepted.
+    client.relay.send(None, EntityId::from(queue.sender()), send(b"hello")).await.unwrap();
+    assert!(TcpStream::connect(relay.running.local_addrs()[0]).await.is_err());
+    relay.running.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn commands_and_messages_are_counted_and_nothing_is_named() {
     let relay = relay_with(|config| config.metrics.listen = Some("127.0.0.1:0".parse().unwrap())).await;
     let address = relay.running.metrics_addr().unwrap();

@@ -1,8 +1,10 @@
 //! Ends of a relay in the same process, and everything that survives them.
 
+use std::time::Duration;
+
 use smp_server::RunningRelay;
 
-use crate::support::{relay, send};
+use crate::support::{relay, relay_with, send};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_and_messages_survive_every_kind_of_end() {
@@ -29,4 +31,20 @@ async fn queues_and_messages_survive_every_kind_of_end() {
         assert_eq!(body, [round, 2]);
         assert!(alice.ack(&queue, &id).await.is_none());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_let_go_while_it_drains() {
+    let relay = relay_with(|config| config.limits.drain_timeout = Duration::from_secs(1)).await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(relay.client().await);
+    }
+    assert_eq!(relay.running.connections(), clients.len());
+    relay.running.drain().await;
+    // The last ones may just be going.
+    while relay.running.connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+    relay.running.shutdown().await.unwrap();
 }

@@ -157,7 +157,8 @@ const RELAY: &[(&str, &[&str])] = &[
     ("metrics", &["sync"]),
     ("config", &["advice", "sync"]),
     ("admission", &["config", "metrics", "sync"]),
-    ("listener", &["admission", "config", "metrics"]),
+    ("stopping", &[]),
+    ("listener", &["admission", "config", "metrics", "stopping"]),
     ("page", &["admission", "config", "metrics", "sync"]),
     ("control", &["metrics", "page"]),
     ("init", &["config"]),
@@ -186,9 +187,23 @@ const RELAY: &[(&str, &[&str])] = &[
             "sync",
         ],
     ),
-    ("session", &["admission", "broker", "client", "commands", "config", "metrics", "node", "store", "sync"]),
+    (
+        "session",
+        &[
+            "admission",
+            "broker",
+            "client",
+            "commands",
+            "config",
+            "metrics",
+            "node",
+            "stopping",
+            "store",
+            "sync",
+        ],
+    ),
     // Beside it: what no client asks for.
-    ("operator", &["admission", "config", "control", "metrics", "node", "page", "store"]),
+    ("operator", &["admission", "config", "control", "metrics", "node", "page", "stopping", "store"]),
     ("maintenance", &["broker", "clock", "config", "node", "store"]),
     // Above: one relay, put together.
     (
@@ -207,13 +222,14 @@ const RELAY: &[(&str, &[&str])] = &[
             "page",
             "served",
             "session",
+            "stopping",
             "store",
         ],
     ),
     ("reload", &["config", "page", "relay"]),
     ("backup", &["advice", "config", "relay", "served", "store"]),
-    ("import", &["broker", "config", "relay", "served", "store"]),
     ("migrate", &["config", "relay", "served", "store"]),
+    ("import", &["broker", "config", "migrate", "relay", "served", "store"]),
     ("cli", &["backup", "config", "control", "import", "init", "metrics", "migrate", "relay", "reload"]),
 ];
 

@@ -54,6 +54,7 @@ pub struct Postgres {
     strangers: Semaphore,
     connector: Connector,
     disk_bytes: Arc<AtomicU64>,
+    ownership: Arc<Ownership>,
     id: String,
 }
 
@@ -94,7 +95,7 @@ impl PostgresStore {
             connection: Some(connection),
             connector: connector.clone(),
             shared: shared.clone(),
-            ownership,
+            ownership: ownership.clone(),
             keeping,
             tidying: AbortOnDropHandle::new(surroundings.spawner.spawn(tidy.run())),
             removed,
@@ -106,7 +107,7 @@ impl PostgresStore {
         // Each connection may have been lost, and a new one too.
         let attempts = config.readers + 1;
         let strangers = Semaphore::new(config.readers.saturating_sub(1).max(1) as usize);
-        let backend = Postgres { pool, attempts, strangers, connector, disk_bytes, id };
+        let backend = Postgres { pool, attempts, strangers, connector, disk_bytes, ownership, id };
         Ok(Engine::new(shared, backend, writer))
     }
 

@@ -6,6 +6,7 @@
 //! could not renew its lease in time counts it as lost a moment earlier, by its own clock, and stops serving.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use smp_transport::surroundings::{Spawner, Time};
@@ -35,6 +36,8 @@ pub(super) struct Ownership {
     epoch: i64,
     lost: CancellationToken,
     released: CancellationToken,
+    /// Whether the lease could not be renewed when that was tried last.
+    is_out_of_reach: AtomicBool,
 }
 
 impl Ownership {
@@ -57,8 +60,12 @@ impl Ownership {
             }
             sleep(LOOK).await;
         };
-        let ownership =
-            Arc::new(Self { epoch, lost: CancellationToken::new(), released: CancellationToken::new() });
+        let ownership = Arc::new(Self {
+            epoch,
+            lost: CancellationToken::new(),
+            released: CancellationToken::new(),
+            is_out_of_reach: AtomicBool::new(false),
+        });
         let keeper = Keeper {
             ownership: ownership.clone(),
             connector: connector.clone(),
@@ -98,6 +105,11 @@ impl Ownership {
     /// Resolves when it is lost.
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
+    }
+
+    /// Whether the database did not answer when the lease was to be renewed last.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        self.is_lost() || self.is_out_of_reach.load(Ordering::Relaxed)
     }
 
     /// Everything is written: gives the store to whoever wants it.
@@ -148,13 +160,17 @@ impl Keeper {
             }
             let now = self.time.monotonic();
             match timeout_at(self.until, self.renew(&mut connection)).await {
-                Ok(Ok(true)) => self.until = now + self.lease,
+                Ok(Ok(true)) => {
+                    self.until = now + self.lease;
+                    ownership.is_out_of_reach.store(false, Ordering::Relaxed);
+                }
                 Ok(Ok(false)) => {
                     tracing::error!("another process has taken the store over");
                     return ownership.lose();
                 }
                 Ok(Err(error)) => {
                     tracing::warn!("the database cannot be reached: {error}");
+                    ownership.is_out_of_reach.store(true, Ordering::Relaxed);
                     connection = None;
                 }
                 Err(_) => {

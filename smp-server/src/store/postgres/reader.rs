@@ -171,7 +171,11 @@ impl Backend for Postgres {
     }
 
     fn load(&self) -> StoreLoad {
-        StoreLoad { disk_bytes: self.disk_bytes.load(Ordering::Relaxed), ..StoreLoad::default() }
+        StoreLoad {
+            disk_bytes: self.disk_bytes.load(Ordering::Relaxed),
+            is_out_of_reach: self.ownership.is_out_of_reach(),
+            ..StoreLoad::default()
+        }
     }
 
     async fn close(&self) {
