@@ -33,6 +33,8 @@ pub struct Options {
     pub password: Option<String>,
     /// The database of PostgreSQL, if queues and messages are to be in one.
     pub database: Option<DatabaseUrl>,
+    /// Whether files are kept for people, too. They need the same password.
+    pub files: bool,
 }
 
 /// A relay that was set up.
@@ -108,7 +110,7 @@ pub fn create(
     let identity = authority.issue(&certificate_name(&name), KeyAlgorithm::Ed25519, now, rng)?;
     files::create(&config.identity.path, &authority, &identity)?;
     let database = options.database.as_ref().map(DatabaseUrl::expose);
-    let text = template(&options.hosts, options.port, options.password.as_deref(), database);
+    let text = template(&options.hosts, options.port, options.password.as_deref(), database, options.files);
     // It may hold the password.
     durable::write_new(&path, text.as_bytes()).map_err(|error| InitError::Write(path.clone(), error))?;
     Ok(Created {
@@ -139,6 +141,7 @@ mod tests {
             port: 5223,
             password: Some("s3cret".to_owned()),
             database: None,
+            files: false,
         }
     }
 

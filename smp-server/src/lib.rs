@@ -24,6 +24,7 @@
 //! * `metrics` counts, and answers a monitoring system.
 //! * `proxy` forwards commands to other relays.
 //! * [`store`] keeps queues and messages.
+//! * `files` is the relay of files, for clients who ask for that protocol.
 //! * `migrate` copies a store into another database.
 //! * [`import`] takes over a relay of the reference implementation.
 //! * `page` shows people what this relay is, in their browsers.
@@ -69,7 +70,7 @@ mod clock;
 mod commands;
 pub mod config;
 pub mod control;
-// Not part of the interface until a relay listens for it.
+// For tests of other crates: programs start a whole relay.
 #[doc(hidden)]
 pub mod files;
 pub mod import;

@@ -1,5 +1,6 @@
 //! `Relay`: the start and the stop of a relay, put together from its parts.
 
+mod file_relay;
 mod stores;
 
 use std::{
@@ -9,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use smp_protocol::address::RelayAddress;
+use smp_protocol::{
+    address::{RelayAddress, XftpAddress},
+    xftp,
+};
 use smp_transport::{
     connection::{AcceptorSettings, ConnectionError, RelayAcceptor},
     identity::{ChainError, IdentityError, RelayIdentity, files},
@@ -33,6 +37,8 @@ use crate::{
     store::{OpenError, Store, StoreError},
 };
 
+pub(crate) use file_relay::Files;
+use stores::make_dir;
 pub(crate) use stores::{DATABASE, sqlite_config};
 #[cfg(feature = "postgres")]
 pub(crate) use stores::{postgres_config, presence};
@@ -64,6 +70,9 @@ pub enum StartError {
     /// The directory of the store cannot be made.
     #[error("cannot make the directory {0}: {1}; {advice}; see store.path", advice = advice::of_file(.0, .1))]
     Directory(PathBuf, #[source] std::io::Error),
+    /// The directory of the files cannot be used.
+    #[error("cannot keep files in {0}: {1}; {advice}; see files.path", advice = advice::of_file(.0, .1))]
+    Files(PathBuf, #[source] std::io::Error),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -87,6 +96,8 @@ pub struct RunningRelay {
     pub(crate) address: RelayAddress,
     pub(crate) identity: RelayIdentity,
     local_addrs: Vec<SocketAddr>,
+    pub(crate) files: Option<Files>,
+    pub(crate) files_address: Option<XftpAddress>,
     metrics_addr: Option<SocketAddr>,
     page_addr: Option<SocketAddr>,
     pub(crate) page_tls: PageTls,
@@ -127,6 +138,8 @@ impl Relay {
         };
         // Otherwise listening first: a second process on the same port does not touch the store.
         let listeners = bind(&config.server.listen)?;
+        let files_listen = if config.files.enabled { config.files.listen.as_slice() } else { &[] };
+        let files_listeners = bind(files_listen)?;
         let page = bind(config.page.listen.as_slice())?.pop();
         let page_addr = page.as_ref().and_then(|page| page.local_addr().ok());
         let local_addrs: Vec<SocketAddr> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
@@ -153,12 +166,24 @@ impl Relay {
         if let Err(error) = restore_notifications(&node) {
             tracing::warn!("notifications that waited when the relay was stopped are lost: {error}");
         }
+        let files_addrs = files_listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let files = file_relay::open(&node, &identity, files_addrs).await?;
+        let files_address = match &files {
+            Some(files) => Some(files.address(&node.config(), identity.fingerprint(), port)?),
+            None => None,
+        };
         let acceptor = Acceptor::new(acceptor);
         let connections = connections(&node);
         let mut tasks = JoinSet::new();
         let spawner = node.surroundings.spawner.clone();
         for listener in listeners {
-            spawn_listener(listener, &node, &acceptor, &connections, &mut tasks);
+            spawn_listener(listener, &node, &acceptor, files.as_ref(), &connections, &mut tasks);
+        }
+        if let Some(files) = &files {
+            for listener in files_listeners {
+                spawn_files_listener(listener, &node, files, &connections, &mut tasks);
+            }
+            spawner.spawn_in(&mut tasks, file_relay::sweep(files.relay.clone()));
         }
         spawner.spawn_in(&mut tasks, sweep(node.clone()));
         spawner.spawn_in(&mut tasks, watch_time(clock.clone(), store.clone()));
@@ -181,6 +206,7 @@ impl Relay {
             started,
             page_tls: page_tls.clone(),
             stopping: connections.stopping().clone(),
+            files: files.as_ref().map(|files| files.relay.clone()),
         });
         if let Some(path) = &node.config().server.control_socket {
             serve_control(path, observer.clone(), &mut tasks);
@@ -193,6 +219,8 @@ impl Relay {
         Ok(RunningRelay {
             address,
             local_addrs,
+            files,
+            files_address,
             metrics_addr,
             page_addr,
             page_tls,
@@ -217,6 +245,18 @@ impl RunningRelay {
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// The address for files to give to clients, if files are kept.
+    #[must_use]
+    pub fn files_address(&self) -> Option<&XftpAddress> {
+        self.files_address.as_ref()
+    }
+
+    /// The addresses at which it listens for files alone, in the order of `files.listen`.
+    #[must_use]
+    pub fn files_addrs(&self) -> &[SocketAddr] {
+        self.files.as_ref().map_or(&[], |files| &files.local_addrs)
     }
 
     /// Where a monitoring system can ask, if anywhere.
@@ -273,6 +313,7 @@ impl RunningRelay {
         }
         // Without it the time since it was noted last counts as a jump of the clock, which makes nothing older.
         let _ = keep_time(&self.node.clock, self.store.as_ref()).await;
+        self.close_files().await;
         self.store.close().await
     }
 
@@ -296,7 +337,16 @@ impl RunningRelay {
         self.connections.ended().await;
         // It has nothing to say: there is nothing to be done about a failure.
         let _ = self.store.abandon().await;
+        self.close_files().await;
         self.node.proxy.close();
+    }
+
+    async fn close_files(&self) {
+        if let Some(files) = &self.files
+            && let Err(error) = files.relay.close().await
+        {
+            tracing::warn!("{error}");
+        }
     }
 }
 
@@ -324,18 +374,38 @@ fn connections(node: &Node) -> Connections {
     Connections::new(places, node.settings.clone(), node.metrics.clone(), surroundings, node.abort.clone())
 }
 
-/// Serves SMP to the clients of a listener.
+/// Serves SMP to the clients of a listener, and files to those who agree on that by ALPN.
 fn spawn_listener(
     listener: TcpListener,
     node: &Arc<Node>,
     acceptor: &Acceptor,
+    files: Option<&Files>,
     connections: &Connections,
     tasks: &mut JoinSet<()>,
 ) {
     let spawner = node.surroundings.spawner.clone();
     let (node, acceptor, stopping) = (node.clone(), acceptor.clone(), connections.stopping().clone());
-    let serve =
-        move |stream, guest| session::serve(node.clone(), acceptor.clone(), stream, guest, stopping.clone());
+    let files = files.map(|files| files.relay.clone());
+    let serve = move |stream, guest| {
+        session::serve(node.clone(), acceptor.clone(), files.clone(), stream, guest, stopping.clone())
+    };
+    spawner.spawn_in(tasks, listen(listener, connections.clone(), serve));
+}
+
+/// Serves files to the clients of a listener.
+fn spawn_files_listener(
+    listener: TcpListener,
+    node: &Arc<Node>,
+    files: &Files,
+    connections: &Connections,
+    tasks: &mut JoinSet<()>,
+) {
+    let spawner = node.surroundings.spawner.clone();
+    let (node, files, stopping) = (node.clone(), files.clone(), connections.stopping().clone());
+    let serve = move |stream, guest| {
+        let (node, files, stopping) = (node.clone(), files.clone(), stopping.clone());
+        async move { files.serve(&node, stream, guest, &stopping).await }
+    };
     spawner.spawn_in(tasks, listen(listener, connections.clone(), serve));
 }
 
@@ -421,6 +491,7 @@ pub(crate) fn acceptor_settings(config: &Config, surroundings: &Surroundings) ->
         versions: config.server.versions(),
         handshake_timeout: config.limits.handshake_timeout,
         block_timeout: config.limits.block_timeout,
+        others: if config.files.enabled { vec![xftp::ALPN.as_bytes()] } else { Vec::new() },
     }
 }
 
@@ -446,7 +517,8 @@ mod tests {
         let (places, started) = (Places::new(bounds(&node.config())), node.now());
         let page_tls = PageTls::new(None);
         let (listens_on, stopping) = (Vec::new(), Stopping::default());
-        let observer = Observer { node: node.clone(), places, listens_on, started, page_tls, stopping };
+        let observer =
+            Observer { node: node.clone(), places, listens_on, started, page_tls, stopping, files: None };
         let info = BlockingInfo { reason: BlockingReason::Spam, notice: None };
         let id = QueueId::new(queue.sender_id.as_bytes()).unwrap();
         let told = answer(&observer, Question::Queue(id, QueueOrder::Block(info))).await.unwrap();

@@ -43,9 +43,19 @@ impl RunningRelay {
         let page_tls = page::load_tls(&settings.page)?;
         let port = self.local_addrs().first().map_or(0, std::net::SocketAddr::port);
         let address = settings.address(identity.fingerprint(), port)?;
+        let files = self.files.as_ref().map(|files| {
+            let address = files.address(&settings, identity.fingerprint(), port)?;
+            let replacement = files.replacement(&settings, &identity, &self.node.surroundings.time)?;
+            Ok::<_, StartError>((address, replacement))
+        });
+        let files = files.transpose()?;
         warn_of_authority_key(&settings);
         let page_certificate = self.page_tls.replace(page_tls);
         self.page_tls.warn(seconds(&self.node.clock));
+        if let Some((address, replace)) = files {
+            replace();
+            self.files_address = Some(address);
+        }
         let certificate = self.take_over(settings, acceptor, identity, address);
         Ok(Reloaded { certificate, page_certificate, settings: changes })
     }

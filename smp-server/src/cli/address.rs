@@ -16,5 +16,9 @@ pub(super) fn run(place: &Place) -> Result<()> {
         .map_err(StartError::Identity)?;
     let listening = config.server.listen.first().map_or(DEFAULT_PORT, std::net::SocketAddr::port);
     println!("{}", config.address(identity.fingerprint(), listening)?);
+    if config.files.enabled {
+        let own = config.files.listen.first().map(std::net::SocketAddr::port);
+        println!("{}", config.files_address(identity.fingerprint(), own, listening)?);
+    }
     Ok(())
 }

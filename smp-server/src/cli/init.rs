@@ -31,6 +31,9 @@ pub(super) struct Options {
     /// Keep queues and messages in this database of PostgreSQL (postgres://USER@HOST/DATABASE) instead of the directory
     #[arg(long, value_name = "URL", value_parser = DatabaseUrl::new)]
     store: Option<DatabaseUrl>,
+    /// Keep files for people, too (up to 10 GiB, for 48 hours: see [files] in the settings), with the same password
+    #[arg(long)]
+    files: bool,
 }
 
 /// Checks that it can be a part of the address.
@@ -48,6 +51,7 @@ pub(super) fn run(options: Options) -> Result<()> {
         port: options.port,
         password: options.password.or(random),
         database: options.store,
+        files: options.files,
     };
     let local_only = options.hosts.iter().all(is_loopback);
     let created = init::create(&options, surroundings.time.date(), &mut rng)?;

@@ -39,9 +39,18 @@ async fn serve(config: Config, reload: impl Fn(&mut RunningRelay)) -> Result<()>
     // Before anything is started, so that no signal is missed.
     let mut signals = Signals::new().context("cannot receive signals")?;
     let mut relay = Relay::start(config).await?;
-    println!("{}", relay.address().without_password());
+    // At once: whoever has read the first line may read no more.
+    let mut says = relay.address().without_password().to_string();
+    if let Some(address) = relay.files_address() {
+        says = format!("{says}\n{}", address.without_password());
+    }
+    println!("{says}");
     let addresses: Vec<String> = relay.local_addrs().iter().map(SocketAddr::to_string).collect();
     tracing::info!("smp-server {} listens on {}", env!("CARGO_PKG_VERSION"), addresses.join(", "));
+    let addresses: Vec<String> = relay.files_addrs().iter().map(SocketAddr::to_string).collect();
+    if !addresses.is_empty() {
+        tracing::info!("for files alone it listens on {}", addresses.join(", "));
+    }
     tell_service_manager(&[NotifyState::Ready]);
     loop {
         let asked = tokio::select! {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use smp_server::{
     config,
-    control::{Refused, Status, StoreStatus, ask_status},
+    control::{FileStatus, Refused, Status, StoreStatus, ask_status},
 };
 
 use super::{Place, queue};
@@ -51,9 +51,14 @@ fn table(status: &Status) -> String {
         ),
         ("memory", status.memory_bytes.map_or_else(|| "unknown".to_owned(), size)),
     ];
+    rows.extend(status.files.iter().map(|files| ("files", file_line(files))));
     rows.extend(status.page_certificate.iter().map(|page| ("page certificate", page.says.clone())));
     rows.extend(status.refused.iter().map(|refused| ("limit reached", limit_reached(refused))));
     rows.iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()
+}
+
+fn file_line(FileStatus { chunks, bytes, quota_bytes, transfers }: &FileStatus) -> String {
+    format!("{chunks} chunks, {} of {}, {transfers} transfers", size(*bytes), size(*quota_bytes))
 }
 
 fn limit_reached(Refused { setting, what, count, last_seconds_ago }: &Refused) -> String {

@@ -108,7 +108,7 @@ mod tests {
     /// Cut anywhere, a file that `init` wrote is never taken for one with other settings.
     #[test]
     fn an_empty_or_cut_file_is_refused() {
-        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"), None);
+        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"), None, false);
         let with_end_cut = text.trim_end().len() - LAST_LINE.len();
         for length in [0, 1, 80, 200, text.len() / 2, with_end_cut - 1, with_end_cut, text.len() - 2] {
             let error = load_text(&text[..length]).unwrap_err();
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_template_is_the_defaults_with_the_given_values() {
-        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"), None);
+        let text = template(&["relay.example".parse().unwrap()], 5223, Some("secret"), None, false);
         let mut read: Config = toml::from_str(&text).unwrap();
         assert_eq!(read.server.hosts, ["relay.example".parse().unwrap()]);
         assert_eq!(read.queues.create_password.take(), parse_password("secret").ok());

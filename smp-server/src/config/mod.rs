@@ -7,6 +7,7 @@
 mod database;
 mod environment;
 mod error;
+mod files;
 mod in_force;
 mod limits;
 mod load;
@@ -25,7 +26,7 @@ use std::{
 
 use serde::Deserialize;
 use smp_protocol::{
-    address::{DEFAULT_PORT, Host, Password, RelayAddress},
+    address::{DEFAULT_PORT, DEFAULT_XFTP_PORT, Host, Password, RelayAddress, XftpAddress},
     encoding::NonEmpty,
     version::{SmpVersion, VersionRange},
 };
@@ -35,6 +36,7 @@ pub(crate) use self::limits::Rate;
 pub use self::{
     database::{DatabaseUrl, SynchronousCommit},
     error::ConfigError,
+    files::Files,
     limits::Limits,
     load::{CONFIG_FILE, Overrides, default_dir, load, load_into},
     network::Network,
@@ -74,6 +76,8 @@ pub struct Config {
     pub queues: Queues,
     /// Where queues and messages are kept.
     pub store: StoreConfig,
+    /// Files that are kept for people.
+    pub files: Files,
     /// Forwarding of other people's commands to other relays.
     pub proxy: Proxy,
     /// Bounds on what one client, and all of them, can cost.
@@ -359,7 +363,7 @@ impl Config {
 
     /// Makes relative paths start at `dir`.
     pub fn resolve_paths(&mut self, dir: &Path) {
-        let paths = [&mut self.identity.path, &mut self.store.path];
+        let paths = [&mut self.identity.path, &mut self.store.path, &mut self.files.path];
         let page = self.page.tls_certificate.iter_mut().chain(&mut self.page.tls_key);
         for path in paths.into_iter().chain(&mut self.server.control_socket).chain(page) {
             if path.is_relative() {
@@ -379,6 +383,27 @@ impl Config {
         let port = if self.server.port == 0 { listening } else { self.server.port };
         let port = (port != DEFAULT_PORT).then_some(port);
         Ok(RelayAddress { fingerprint, hosts, port, password: self.queues.create_password.clone() })
+    }
+
+    /// The address of the relay of files for clients. It accepts connections on `own`, if it has listeners of its own, and on `listening`,
+    /// with the relay of messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::address`].
+    pub fn files_address(
+        &self,
+        fingerprint: [u8; 32],
+        own: Option<u16>,
+        listening: u16,
+    ) -> Result<XftpAddress, ConfigError> {
+        let shared = self.address(fingerprint, listening)?;
+        let port = match self.files.port {
+            0 => own.unwrap_or(shared.port_or_default()),
+            port => port,
+        };
+        let port = (port != DEFAULT_XFTP_PORT).then_some(port);
+        Ok(XftpAddress(RelayAddress { port, password: self.files.create_password.clone(), ..shared }))
     }
 
     /// Checks what types alone do not.
@@ -440,7 +465,13 @@ impl Config {
         match rules.iter().find(|(broken, _)| *broken) {
             Some((_, sentence)) => Err(ConfigError::Invalid((*sentence).to_owned())),
             None => {
-                [self.proxy.validate(), self.page.validate(), self.limits.validate()].into_iter().collect()
+                let sections = [
+                    self.files.validate(),
+                    self.proxy.validate(),
+                    self.page.validate(),
+                    self.limits.validate(),
+                ];
+                sections.into_iter().collect()
             }
         }
     }

@@ -67,6 +67,25 @@ settings! {
     restart store.readers,
     restart store.reserve_mib,
     restart store.overwrite_deleted,
+    restart files.enabled,
+    restart files.path,
+    restart files.listen,
+    now files.port,
+    now files.quota_mib,
+    now files.quota_mib_network,
+    now files.expire,
+    now files.chunk_sizes_kib,
+    now files.create_password,
+    now files.new_chunks_per_minute,
+    now files.new_chunks_per_minute_network,
+    now files.new_chunks_per_minute_total,
+    now files.max_chunks,
+    now files.max_recipients,
+    now files.max_connections,
+    restart files.max_transfers,
+    now files.max_requests,
+    now files.idle_timeout,
+    now files.transfer_timeout,
     now proxy.enabled,
     now proxy.client_concurrency,
     now proxy.new_relays_per_minute,
@@ -143,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_setting_of_the_file_is_listed() {
-        let text = template(&Config::default().server.hosts, 5223, None, None);
+        let text = template(&Config::default().server.hosts, 5223, None, None, false);
         let mut section = String::new();
         let mut count = 0;
         for line in text.lines() {

@@ -11,7 +11,13 @@ pub(super) const LAST_LINE: &str = "# End of the settings.";
 /// The text of a new `smp-server.toml`: everything that can be set, each at its default and commented out, apart from
 /// what was asked for.
 #[must_use]
-pub fn template(hosts: &[Host], port: u16, password: Option<&str>, database: Option<&str>) -> String {
+pub fn template(
+    hosts: &[Host],
+    port: u16,
+    password: Option<&str>,
+    database: Option<&str>,
+    files: bool,
+) -> String {
     let hosts: Vec<String> = hosts.iter().map(Host::to_string).collect();
     let hosts = toml::Value::from(hosts).to_string();
     let password = match password {
@@ -21,6 +27,10 @@ pub fn template(hosts: &[Host], port: u16, password: Option<&str>, database: Opt
     let (kind, url) = match database {
         Some(url) => ("kind = \"postgres\"".to_owned(), format!("url = {}", toml::Value::from(url))),
         None => ("# kind = \"sqlite\"".to_owned(), "# url = \"off\"".to_owned()),
+    };
+    let (enabled, files_password) = match files {
+        true => ("enabled = true", password.as_str()),
+        false => ("# enabled = false", "# create_password = \"...\""),
     };
     format!(
         r#"# Settings of smp-server. Lines that begin with # show the defaults.
@@ -96,6 +106,44 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # reserve_mib = 48
 # Overwrite deleted messages with zeros at once, for about double the work of a removal. All are encrypted end to end anyway.
 # overwrite_deleted = false
+
+[files]
+# Whether files are kept for people, as XFTP relays do: apps send pictures, voice messages and files through one. It takes disk and bandwidth, so
+# it is for the operator to decide.
+{enabled}
+# Directory of the chunks of files and of their records; with kind = "memory" the records end with the relay, and the chunks with them.
+# path = "files"
+# Files are served at the addresses of [server], where clients say by ALPN (xftp/1) what they want, and at these, at which there is nothing
+# else, for example ["0.0.0.0:443", "[::]:443"].
+# listen = []
+# The port that stands in the address for files, if it is not that of the first entry of listen here, or else in [server].
+# port = 0
+# All chunks together, and what one network (IPv4 /24, IPv6 /48) may upload in the time of expire; 0: no bound for networks. Uploads also
+# leave free what limits.min_free_disk_mib says.
+# quota_mib = 10240
+# quota_mib_network = 2560
+# Chunks are deleted after this time.
+# expire = "48h"
+# Sizes of chunks that are taken; apps use all of these.
+# chunk_sizes_kib = [64, 256, 1024, 4096]
+# Needed to upload. It is a part of the address for files.
+{files_password}
+# Chunks that may be created in a minute from one IPv4 address or IPv6 /64; from one IPv4 /24, IPv6 /56 or IPv6 /48; by all together. Further
+# ones wait, and are refused if they would wait for long. The first one 0: no bound at all. And chunks that there may be.
+# new_chunks_per_minute = 1200
+# new_chunks_per_minute_network = 3000
+# new_chunks_per_minute_total = 6000
+# max_chunks = 1000000
+# Recipients that a chunk may have.
+# max_recipients = 1000
+# Connections for files, a sixteenth of which may come from one address and a quarter from one network; uploads and downloads at the same
+# time (256 KiB each), a quarter of which may be those of one network; and requests of one connection.
+# max_connections = 1000
+# max_transfers = 400
+# max_requests = 16
+# A connection without a request, or a request without a byte for so long, is closed; a transfer that takes longer is broken off.
+# idle_timeout = "60s"
+# transfer_timeout = "10m"
 
 [proxy]
 # Whether clients may send to other relays through this one, which hides their IP addresses from those.
@@ -233,7 +281,7 @@ mod tests {
 
     #[test]
     fn commented_defaults_are_the_defaults() {
-        let text = template(&Config::default().server.hosts, 5223, None, None);
+        let text = template(&Config::default().server.hosts, 5223, None, None, false);
         let live: String = text
             .lines()
             .map(|line| match line.strip_prefix("# ") {

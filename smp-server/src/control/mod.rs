@@ -24,7 +24,7 @@ pub use self::{
     answer::{QueueAnswer, QueueState},
     client::{ControlError, ask_status, order_queue},
     question::{QueueId, QueueOrder},
-    status::{Status, StoreStatus},
+    status::{FileStatus, Status, StoreStatus},
 };
 pub(crate) use self::{
     listen::{Control, serve},

@@ -35,11 +35,27 @@ pub struct Status {
     pub messages: u64,
     /// The store.
     pub store: StoreStatus,
+    /// The files, if they are kept.
+    #[serde(default)]
+    pub files: Option<FileStatus>,
     /// The certificate of the information page, if it is served with one.
     #[serde(default)]
     pub page_certificate: Option<PageCertificate>,
     /// Bytes of RAM that the process takes, if the system tells.
     pub memory_bytes: Option<u64>,
+}
+
+/// How much of files a relay keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStatus {
+    /// Chunks, uploaded or not.
+    pub chunks: u64,
+    /// Bytes of those that were uploaded, or are being uploaded.
+    pub bytes: u64,
+    /// Bytes that there may be (`files.quota_mib`).
+    pub quota_bytes: u64,
+    /// Uploads and downloads that go on.
+    pub transfers: u64,
 }
 
 /// How the store of a relay is.

@@ -8,19 +8,35 @@ use smp_protocol::xftp::command::XftpCommand;
 use smp_protocol::xftp::error::XftpError;
 use smp_protocol::xftp::transmission::XftpCommandTransmission;
 
+use super::records::{ChunkId, Found};
 use super::relay::Inner;
 use crate::auth::{Authorization, Proof, SessionKeys, verify};
+
+/// The chunk that a command is about, if there is one. `FNEW` and `PING` are about none.
+pub(super) async fn find(
+    relay: &Inner,
+    transmission: &XftpCommandTransmission<'_>,
+) -> Result<Option<Found>, XftpError> {
+    let id = transmission.entity_id.as_bytes();
+    let id = match &transmission.command {
+        XftpCommand::Ping | XftpCommand::New(_) => return Ok(None),
+        command if command.tag().is_of_sender() => ChunkId::Sender(id),
+        _ => ChunkId::Recipient(id),
+    };
+    Ok(relay.records.find(id).await?)
+}
 
 /// Checks that a command was authorized with the key of its chunk, or, if it creates one, with the key in it.
 pub(super) fn authorize(
     relay: &Inner,
+    found: Option<&Found>,
     transmission: &XftpCommandTransmission<'_>,
     keys: &mut SessionKeys,
 ) -> Result<(), XftpError> {
     let key = match &transmission.command {
         XftpCommand::Ping => return Ok(()),
         XftpCommand::New(chunk) => Some(chunk.sender_key.0),
-        command => relay.index.key(command.tag(), &transmission.entity_id),
+        _ => found.map(|found| found.key),
     };
     let is_authorized = is_authorized(relay, key.as_ref(), transmission, keys);
     if is_authorized && may_create(relay, &transmission.command) { Ok(()) } else { Err(XftpError::Auth) }
@@ -54,7 +70,7 @@ fn is_authorized(
 
 /// Whether the password is the right one, if there is one and the command creates a chunk. Passwords compare in constant time.
 fn may_create(relay: &Inner, command: &XftpCommand) -> bool {
-    match (command, &relay.settings.password) {
+    match (command, &relay.settings().password) {
         (XftpCommand::New(chunk), Some(password)) => chunk.password.as_ref() == Some(password),
         _ => true,
     }

@@ -1,7 +1,7 @@
 //! `Bodies`: chunks as files, each named by its sender ID.
 //!
-//! Invariant: a file with the name of a chunk is the whole chunk, as its digest says. While it is being written it has another name, and
-//! goes if that ends before it is whole.
+//! Invariant: a file in `chunks` is a whole chunk, as its digest says. While it is being written it is in `incoming`, and goes if that ends
+//! before it is whole. So what a process that died has left is in `incoming`, or is noted in the records.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,23 @@ use smp_protocol::base64url;
 use smp_protocol::id::ChunkSenderId;
 use smp_protocol::xftp::command::ChunkDigest;
 use smp_protocol::xftp::error::XftpError;
-use smp_transport::durable::{self, Access, UNFINISHED};
+use smp_transport::durable::{self, Access};
 use smp_transport::surroundings::Spawner;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::settings::FileSettings;
-
 /// Bytes that a file holds in memory between the network and the disk.
 const BUFFER: usize = 64 * 1024;
 
+/// The directory of whole chunks.
+const CHUNKS: &str = "chunks";
+
+/// The directory of chunks that are being uploaded.
+const INCOMING: &str = "incoming";
+
 pub(super) struct Bodies {
-    directory: PathBuf,
+    chunks: PathBuf,
+    incoming: PathBuf,
     fsync: bool,
     spawner: Spawner,
     /// Uploads so far: of one chunk there may be several at the same time.
@@ -47,21 +52,28 @@ pub(super) struct Download {
 }
 
 impl Bodies {
-    /// Makes the directory, and removes what is in it.
-    pub(super) fn open(settings: &FileSettings, spawner: Spawner) -> io::Result<Self> {
-        let directory = settings.directory.clone();
-        durable::make_dir(&directory)?;
-        for entry in std::fs::read_dir(&directory)? {
-            let path = entry?.path();
-            if is_of_chunk(&path) {
-                durable::remove(&path)?;
-            }
-        }
-        Ok(Self { directory, fsync: settings.fsync, spawner, uploads: AtomicU64::new(0) })
+    /// Makes the directories, and removes what an earlier process has not finished. Without `fsync` an upload that was answered
+    /// survives the end of the process, not that of the machine.
+    pub(super) fn open(directory: &Path, fsync: bool, spawner: Spawner) -> io::Result<Self> {
+        let (chunks, incoming) = (directory.join(CHUNKS), directory.join(INCOMING));
+        durable::make_dir(&chunks)?;
+        durable::make_dir(&incoming)?;
+        clear(&incoming)?;
+        Ok(Self { chunks, incoming, fsync, spawner, uploads: AtomicU64::new(0) })
+    }
+
+    /// Removes all chunks: there are no records of any.
+    pub(super) fn clear(&self) -> io::Result<()> {
+        clear(&self.chunks)
+    }
+
+    /// The directory of whole chunks.
+    pub(super) fn directory(&self) -> &Path {
+        &self.chunks
     }
 
     fn path(&self, sender_id: &ChunkSenderId) -> PathBuf {
-        self.directory.join(base64url::encode_unpadded(sender_id.as_bytes()))
+        self.chunks.join(base64url::encode_unpadded(sender_id.as_bytes()))
     }
 
     /// Begins to write a chunk.
@@ -72,7 +84,8 @@ impl Bodies {
         digest: ChunkDigest,
     ) -> Result<Upload, XftpError> {
         let number = self.uploads.fetch_add(1, Ordering::Relaxed);
-        let path = durable::with_end(&self.path(sender_id), &format!(".{number}{UNFINISHED}"));
+        let id = base64url::encode_unpadded(sender_id.as_bytes());
+        let path = self.incoming.join(format!("{id}.{number}"));
         let created = path.clone();
         let file = self.blocking(move || durable::create_new(&created, Access::Owner)).await?;
         let mut file = File::from_std(file);
@@ -112,10 +125,10 @@ impl Bodies {
         Ok(Download { file, missing: size })
     }
 
-    /// Removes a chunk. One that cannot be removed goes when the relay starts again.
-    pub(super) async fn remove(&self, sender_id: &ChunkSenderId) {
+    /// Removes a chunk, if it is there; says whether it is gone.
+    pub(super) async fn remove(&self, sender_id: &ChunkSenderId) -> bool {
         let path = self.path(sender_id);
-        let _ = self.blocking(move || durable::remove(&path)).await;
+        self.blocking(move || durable::remove(&path)).await.is_ok()
     }
 
     async fn blocking<T: Send + 'static>(
@@ -159,11 +172,22 @@ impl Download {
     }
 }
 
-/// Whether a file is a chunk of ours, whole or not: a name of 16 bytes in base64url, and perhaps something behind a dot.
+/// Removes the files of chunks in a directory, whole or not. Others are of somebody else.
+fn clear(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if is_of_chunk(&path) {
+            durable::remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is that of a chunk: 16 bytes in base64url, and the number of an upload if it is one.
 fn is_of_chunk(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (id, end) = name.split_once('.').unwrap_or((name, UNFINISHED));
-    base64url::decode(id).is_ok_and(|id| id.len() == 16) && format!(".{end}").ends_with(UNFINISHED)
+    let (id, number) = name.split_once('.').unwrap_or((name, "0"));
+    base64url::decode(id).is_ok_and(|id| id.len() == 16) && number.parse::<u64>().is_ok()
 }
 
 /// Nothing of it is told: a path has an ID in it.

@@ -1,28 +1,30 @@
 //! Requests of clients: from a command that was read to its answer, and what of a chunk comes or goes with it.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use smp_crypto::tail_box::SealingBox;
-use smp_crypto::{Nonce, X25519PrivateKey};
+use rand::CryptoRng;
+use smp_protocol::encoding::NonEmpty;
 use smp_protocol::id::{ChunkRecipientId, ChunkSenderId, CorrelationId, EntityId};
-use smp_protocol::key::{RecipientDownloadKey, RelayDownloadKey};
-use smp_protocol::xftp::command::XftpCommand;
+use smp_protocol::key::ChunkRecipientKey;
+use smp_protocol::xftp::command::{NewChunk, XftpCommand, XftpCommandTag};
 use smp_protocol::xftp::error::XftpError;
 use smp_protocol::xftp::response::XftpResponse;
 use smp_protocol::xftp::session::XftpSession;
 use smp_protocol::xftp::transmission::{read_command, response_block};
+use tokio::time::sleep;
 
-use super::authorize::authorize;
-use super::bodies::Download;
+use super::authorize::{authorize, find};
+use super::records::{Change, ChunkRecipient, ChunkRecord, Outcome};
 use super::relay::Inner;
+use super::transfer::{Body, SealedDownload, download, upload};
+use super::visitor::Visitor;
+use crate::admission::{Guest, MAX_WAIT, TooOften};
 use crate::auth::SessionKeys;
+use crate::metrics::Limit;
 use crate::sync::lock;
 
-/// The rest of a request's body, piece by piece.
-pub(super) trait Body {
-    /// The next bytes, none at the end.
-    async fn next(&mut self) -> Result<bytes::Bytes, XftpError>;
-}
+/// Bytes in an ID, as peers in use make them.
+const ID_BYTES: usize = 16;
 
 /// An answer: a block, and perhaps a chunk.
 pub(super) struct Answer {
@@ -30,31 +32,39 @@ pub(super) struct Answer {
     pub(super) chunk: Option<SealedDownload>,
 }
 
-/// A chunk on its way to a recipient.
-pub(super) struct SealedDownload {
-    download: Download,
-    sealing: Option<SealingBox>,
-}
-
 /// A response, and perhaps a chunk.
 type Done = (XftpResponse, Option<SealedDownload>);
 
 /// Runs the command in a block. For an upload the chunk is read from `body`.
 pub(super) async fn run(
-    relay: &Inner,
+    relay: &Arc<Inner>,
     session: &XftpSession,
     keys: &Mutex<SessionKeys>,
+    visitor: &Visitor,
     block: &[u8],
     body: &mut impl Body,
 ) -> Answer {
     let (correlation_id, entity_id, done) = match read_command(block, session) {
         Err(refused) => (refused.correlation_id, refused.entity_id, Err(refused.error)),
         Ok(transmission) => {
-            let authorized = authorize(relay, &transmission, &mut lock(keys));
+            let found = find(relay, &transmission).await;
+            let authorized = found.and_then(|found| {
+                authorize(relay, found.as_ref(), &transmission, &mut lock(keys)).map(|()| found)
+            });
             let (correlation_id, entity_id) = (transmission.correlation_id, transmission.entity_id);
+            let command = transmission.command;
             let done = match authorized {
-                Ok(()) => execute(relay, transmission.command, &entity_id, body).await,
-                Err(error) => Err(error),
+                Ok(found) => {
+                    if command.tag() != XftpCommandTag::Ping {
+                        visitor.note_known();
+                    }
+                    let chunk = found.map(|found| found.chunk);
+                    execute(relay, command, chunk, &entity_id, visitor.guest(), body).await
+                }
+                Err(error) => {
+                    slow_down(relay, visitor.guest()).await;
+                    Err(error)
+                }
             };
             (correlation_id, entity_id, done)
         }
@@ -77,112 +87,149 @@ fn answer(
     }
 }
 
+/// `chunk`: the one that the command is about; there is one, unless it creates one.
 async fn execute(
-    relay: &Inner,
+    relay: &Arc<Inner>,
     command: XftpCommand,
+    chunk: Option<ChunkRecord>,
     entity: &EntityId,
+    guest: &Guest,
     body: &mut impl Body,
 ) -> Result<Done, XftpError> {
-    let sender_id = || ChunkSenderId::from(entity.clone());
-    let recipient_id = || ChunkRecipientId::from(entity.clone());
-    let rng = || relay.surroundings.randomness.rng();
+    let chunk = chunk.ok_or(XftpError::Auth);
     let response = match command {
-        XftpCommand::New(chunk) => {
-            let now = relay.surroundings.time.unix_seconds();
-            let (sender_id, recipients) = relay.index.create(&chunk, now, &mut rng())?;
-            XftpResponse::SenderIds(sender_id, recipients)
-        }
-        XftpCommand::AddRecipients(keys) => {
-            XftpResponse::RecipientIds(relay.index.add_recipients(&sender_id(), &keys, &mut rng())?)
-        }
+        XftpCommand::Ping => XftpResponse::Pong,
+        XftpCommand::New(new) => create(relay, *new, guest).await?,
+        XftpCommand::AddRecipients(keys) => add_recipients(relay, chunk?.sender_id, &keys).await?,
         XftpCommand::Put => {
-            upload(relay, &sender_id(), body).await?;
+            upload(relay, chunk?, guest, body).await?;
             XftpResponse::Ok
         }
         XftpCommand::Delete => {
-            relay.index.delete(&sender_id())?;
-            relay.bodies.remove(&sender_id()).await;
+            delete(relay, chunk?.sender_id).await?;
             XftpResponse::Ok
         }
-        XftpCommand::Get(key) => return download(relay, &recipient_id(), &key).await,
+        XftpCommand::Get(key) => {
+            let (response, chunk) = download(relay, &chunk?, guest, &key).await?;
+            return Ok((response, Some(chunk)));
+        }
         XftpCommand::Acknowledge => {
-            relay.index.acknowledge(&recipient_id())?;
+            let id = ChunkRecipientId::from(entity.clone());
+            done(relay.records.change(Change::Acknowledge(id)).await?)?;
             XftpResponse::Ok
         }
-        XftpCommand::Ping => XftpResponse::Pong,
     };
     Ok((response, None))
 }
 
-/// Reads a chunk, writes it, and counts it once it has its name: `OK` means that it is there.
-async fn upload(relay: &Inner, sender_id: &ChunkSenderId, body: &mut impl Body) -> Result<(), XftpError> {
-    let to_upload = relay.index.begin_upload(sender_id)?;
-    let Some(room) = to_upload.room else { return forget(to_upload.size, body).await };
-    let mut upload = relay.bodies.create(sender_id, to_upload.size, to_upload.digest).await?;
-    loop {
-        let piece = body.next().await?;
-        if piece.is_empty() {
-            break;
-        }
-        upload.write(&piece).await?;
+/// Creates a chunk, if there may be one more.
+async fn create(relay: &Arc<Inner>, new: NewChunk, guest: &Guest) -> Result<XftpResponse, XftpError> {
+    let settings = relay.settings();
+    if !settings.sizes.contains(&new.size) {
+        return Err(XftpError::Size);
     }
-    relay.bodies.finish(upload, sender_id).await?;
-    if let Err(error) = room.take() {
-        // Deleted in the meantime.
-        relay.bodies.remove(sender_id).await;
-        return Err(error);
+    if new.recipient_keys.as_slice().len() > settings.recipients {
+        return Err(XftpError::Quota);
+    }
+    wait_to_create(relay, guest).await?;
+    let (record, recipients, ids) = {
+        let mut rng = relay.surroundings.randomness.rng();
+        let (recipients, ids) = recipients(&new.recipient_keys, &mut rng)?;
+        let record = ChunkRecord {
+            sender_id: new_id(&mut rng),
+            sender_key: new.sender_key.0,
+            size: new.size,
+            digest: new.digest,
+            created: relay.clock.now(),
+            is_uploaded: false,
+        };
+        (record, recipients, ids)
+    };
+    if !relay.space.enter(settings.chunks) {
+        relay.metrics.refusals.note(Limit::Chunks, settings.chunks);
+        return Err(XftpError::Quota);
+    }
+    let sender_id = record.sender_id.clone();
+    let creating = relay.clone();
+    let created = relay.whole(async move {
+        let made = creating.records.change(Change::Create(record, recipients)).await;
+        if made.is_err() {
+            creating.space.leave();
+        }
+        Ok(made?)
+    });
+    created.await?;
+    Ok(XftpResponse::SenderIds(sender_id, ids))
+}
+
+/// Waits for a turn to create a chunk; whoever would wait for long is refused.
+async fn wait_to_create(relay: &Inner, guest: &Guest) -> Result<(), XftpError> {
+    let now = relay.surroundings.time.monotonic();
+    match relay.new_chunks.turn(guest, relay.settings().new_chunks(), now) {
+        Ok(wait) if wait.is_zero() => {}
+        Ok(wait) => sleep(wait).await,
+        Err(TooOften { limit, per_minute }) => {
+            relay.metrics.refusals.note(limit, per_minute.into());
+            return Err(XftpError::Quota);
+        }
     }
     Ok(())
 }
 
-/// Reads a chunk that is there already: clients send it to its end before they look at the answer.
-async fn forget(size: u32, body: &mut impl Body) -> Result<(), XftpError> {
-    let mut missing = u64::from(size);
-    loop {
-        let piece = body.next().await?;
-        if piece.is_empty() {
-            break;
-        }
-        missing = missing.checked_sub(piece.len() as u64).ok_or(XftpError::Size)?;
-    }
-    if missing == 0 { Ok(()) } else { Err(XftpError::Size) }
-}
-
-async fn download(
+async fn add_recipients(
     relay: &Inner,
-    recipient_id: &ChunkRecipientId,
-    key: &RecipientDownloadKey,
-) -> Result<Done, XftpError> {
-    let (sender_id, size) = relay.index.to_download(recipient_id)?;
-    let download = match relay.bodies.read(&sender_id, size).await {
-        Ok(download) => download,
-        // It may have been deleted in between; then the recipient is unknown now.
-        Err(error) => return Err(relay.index.to_download(recipient_id).err().unwrap_or(error)),
-    };
-    let mut rng = relay.surroundings.randomness.rng();
-    let own_key = X25519PrivateKey::generate(&mut rng);
-    let nonce = Nonce::generate(&mut rng);
-    let sealing = SealingBox::new(&own_key.agree(&key.0).box_key(), &nonce);
-    let response = XftpResponse::File(RelayDownloadKey(own_key.public_key()), nonce);
-    Ok((response, Some(SealedDownload { download, sealing: Some(sealing) })))
+    sender_id: ChunkSenderId,
+    keys: &NonEmpty<ChunkRecipientKey>,
+) -> Result<XftpResponse, XftpError> {
+    let (recipients, ids) = recipients(keys, &mut relay.surroundings.randomness.rng())?;
+    let at_most = relay.settings().recipients;
+    done(relay.records.change(Change::AddRecipients(sender_id, recipients, at_most)).await?)?;
+    Ok(XftpResponse::RecipientIds(ids))
 }
 
-impl SealedDownload {
-    /// The next bytes of the sealed chunk, as many as fit in the buffer at most; its tag in the end, and then none.
-    pub(super) async fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<&'b [u8], XftpError> {
-        let Some(sealing) = &mut self.sealing else { return Ok(&[]) };
-        let tag_place = buffer.len().min(smp_crypto::crypto_box::TAG_SIZE);
-        let length = {
-            let piece = self.download.next(buffer).await?;
-            sealing.seal(piece);
-            piece.len()
-        };
-        if length > 0 {
-            return Ok(&buffer[..length]);
-        }
-        if let Some(sealing) = self.sealing.take() {
-            buffer[..tag_place].copy_from_slice(&sealing.finish()[..tag_place]);
-        }
-        Ok(&buffer[..tag_place])
+async fn delete(relay: &Arc<Inner>, sender_id: ChunkSenderId) -> Result<(), XftpError> {
+    let (deleting, now) = (relay.clone(), relay.clock.now());
+    let deleted =
+        relay.whole(async move { Ok(deleting.remove(Change::Delete(sender_id, now)).await?) }).await?;
+    // Deleted in the meantime.
+    if deleted == 0 { Err(XftpError::Auth) } else { Ok(()) }
+}
+
+fn done(outcome: Outcome) -> Result<(), XftpError> {
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::TooMany => Err(XftpError::Quota),
+        // The ID went in the meantime.
+        Outcome::Unknown | Outcome::Again | Outcome::Removed(_) => Err(XftpError::Auth),
     }
+}
+
+/// Lets a client that guesses wait for its answer, as the relay of messages does.
+async fn slow_down(relay: &Inner, guest: &Guest) {
+    let now = relay.surroundings.time.monotonic();
+    let turn = relay.failures.turn(guest, relay.settings().failures(), now);
+    let wait = turn.unwrap_or_else(|TooOften { limit, per_minute }| {
+        relay.metrics.refusals.note(limit, per_minute.into());
+        MAX_WAIT
+    });
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+}
+
+/// A recipient for each key, and their IDs.
+fn recipients(
+    keys: &NonEmpty<ChunkRecipientKey>,
+    rng: &mut impl CryptoRng,
+) -> Result<(Vec<ChunkRecipient>, NonEmpty<ChunkRecipientId>), XftpError> {
+    let recipient = |key: &ChunkRecipientKey| ChunkRecipient { id: new_id(rng), key: key.0 };
+    let recipients: Vec<_> = keys.into_iter().map(recipient).collect();
+    let ids = recipients.iter().map(|recipient| recipient.id.clone()).collect();
+    Ok((recipients, NonEmpty::new(ids).ok_or(XftpError::Internal)?))
+}
+
+fn new_id<T: for<'a> TryFrom<&'a [u8]> + Default>(rng: &mut impl CryptoRng) -> T {
+    let mut bytes = [0; ID_BYTES];
+    rng.fill_bytes(&mut bytes);
+    T::try_from(bytes.as_slice()).unwrap_or_default()
 }

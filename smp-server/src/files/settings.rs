@@ -11,6 +11,9 @@ use smp_protocol::id::SessionId;
 use smp_protocol::xftp::chunk_size::CHUNK_SIZES;
 use smp_transport::identity::RelayIdentity;
 
+use crate::admission::{Bounds, Quota};
+use crate::config::Rate;
+
 /// Settings of a file relay.
 #[derive(Debug, Clone)]
 pub struct FileSettings {
@@ -20,8 +23,12 @@ pub struct FileSettings {
     pub fsync: bool,
     /// Bytes of all chunks together, those that are being uploaded too.
     pub quota: u64,
+    /// Bytes that one network may upload in the time for which chunks are kept. 0: no bound.
+    pub quota_per_network: u64,
+    /// Free bytes that uploads leave on the disk. 0: no bound.
+    pub min_free: u64,
     /// Chunks that may exist, uploaded or not.
-    pub chunks: usize,
+    pub chunks: u64,
     /// Recipients that a chunk may have.
     pub recipients: usize,
     /// Sizes of chunks that are taken, in bytes.
@@ -30,12 +37,20 @@ pub struct FileSettings {
     pub keep: Duration,
     /// Must be known to create a chunk.
     pub password: Option<Password>,
+    /// Connections; a sixteenth of them from one address, a quarter from one network.
+    pub connections: usize,
+    /// Uploads and downloads at the same time; a quarter of them for one network.
+    pub transfers: usize,
     /// Requests of one connection at the same time.
     pub streams: u32,
     /// How long a connection may be without a request, and a request without a byte in either direction.
     pub idle: Duration,
     /// How long a request may take as a whole, with the chunk that comes or goes with it.
     pub transfer: Duration,
+    /// Chunks that may be created in a minute: from one address, from one network, and by all together. 0: no bound.
+    pub new_chunks: [u32; 3],
+    /// Authorizations that may fail in a minute, likewise; the answers to further ones wait.
+    pub failures: [u32; 3],
 }
 
 impl FileSettings {
@@ -46,15 +61,41 @@ impl FileSettings {
             directory,
             fsync: true,
             quota: 1 << 30,
+            quota_per_network: 0,
+            min_free: 0,
             chunks: 100_000,
             recipients: 1_000,
             sizes: CHUNK_SIZES.to_vec(),
             keep: Duration::from_secs(48 * 3600),
             password: None,
-            streams: 100,
+            connections: 1_000,
+            transfers: 400,
+            streams: 16,
             idle: Duration::from_secs(60),
             transfer: Duration::from_secs(600),
+            new_chunks: [0; 3],
+            failures: [0; 3],
         }
+    }
+
+    /// The bytes of a network, and the time in which it has them.
+    pub(super) fn network(&self) -> Quota {
+        Quota { bytes: self.quota_per_network, time: self.keep }
+    }
+
+    pub(super) fn new_chunks(&self) -> Rate {
+        let [per_address, per_network, total] = self.new_chunks;
+        Rate { per_address, per_network, total }
+    }
+
+    pub(super) fn failures(&self) -> Rate {
+        let [per_address, per_network, total] = self.failures;
+        Rate { per_address, per_network, total }
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        let part = |divisor: usize| self.connections.div_ceil(divisor).max(1);
+        Bounds { total: self.connections, per_address: part(16), per_site: part(8), per_network: part(4) }
     }
 }
 

@@ -154,7 +154,8 @@ impl Reader<'_> {
             .parsed("AUTH", "create_password", |text| parse_password(text).map(|_| text.to_owned()))?
             .map(zeroize::Zeroizing::new);
         let first = ports.first().copied().unwrap_or(5223);
-        let mut toml = template(&hosts, first, password.as_ref().map(|password| password.as_str()), database);
+        let mut toml =
+            template(&hosts, first, password.as_ref().map(|password| password.as_str()), database, false);
         let listen = ports.iter().flat_map(|port| [format!("0.0.0.0:{port}"), format!("[::]:{port}")]);
         set(&mut toml, "server", "listen", listen.collect::<Vec<_>>().into());
         if let Some(new_queues) = self.on("AUTH", "new_queues")? {

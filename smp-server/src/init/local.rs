@@ -47,7 +47,8 @@ pub fn settings(dir: &Path) -> Result<Config, ConfigError> {
 
 fn create_at(dir: &Path, port: u16, surroundings: &Surroundings) -> Result<Created, InitError> {
     let hosts = vec![Host::Ipv4(Ipv4Addr::LOCALHOST)];
-    let options = Options { dir: dir.to_path_buf(), hosts, port, password: None, database: None };
+    let options =
+        Options { dir: dir.to_path_buf(), hosts, port, password: None, database: None, files: false };
     create(&options, surroundings.time.date(), &mut surroundings.randomness.rng())
 }
 

@@ -11,7 +11,7 @@ use super::{SECONDS, snapshot::Snapshot};
 type Read = fn(&Snapshot) -> u64;
 
 /// Name, help, unit, and where the number is.
-const GAUGES: [(&str, &str, Option<Unit>, Read); 12] = [
+const GAUGES: [(&str, &str, Option<Unit>, Read); 16] = [
     ("uptime", "Time since the start", Some(SECONDS), |s| s.uptime_seconds),
     ("connections", "Connections", None, |s| s.connections),
     ("connections_max", "Connections that there may be", None, |s| s.max_connections),
@@ -28,6 +28,10 @@ const GAUGES: [(&str, &str, Option<Unit>, Read); 12] = [
     }),
     ("store_disk", "Size of the database and its log", Some(Unit::Bytes), |s| s.disk_bytes),
     ("resident_memory", "Memory of the process", Some(Unit::Bytes), |s| s.memory_bytes),
+    ("file_chunks", "Chunks of files", None, |s| s.file_chunks),
+    ("files", "Size of the chunks of files", Some(Unit::Bytes), |s| s.file_bytes),
+    ("files_quota", "Size that they may have", Some(Unit::Bytes), |s| s.file_quota_bytes),
+    ("file_transfers", "Uploads and downloads that go on", None, |s| s.file_transfers),
 ];
 
 pub(super) struct Gauges(Vec<(Gauge, Read)>);

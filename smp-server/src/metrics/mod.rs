@@ -2,6 +2,7 @@
 //! names of commands, errors, outcomes and settings only, never anything that belongs to a client or a queue.
 
 mod commands;
+mod files;
 mod forwarding;
 mod gauges;
 mod refusals;
@@ -18,7 +19,7 @@ use prometheus_client::{
 use smp_transport::surroundings::Time;
 
 pub use self::refusals::Refused;
-use self::{commands::Commands, forwarding::Forwarding, gauges::Gauges};
+use self::{commands::Commands, files::FileCounters, forwarding::Forwarding, gauges::Gauges};
 pub(crate) use self::{
     commands::Timer,
     refusals::{Limit, Refusals},
@@ -34,6 +35,7 @@ pub(crate) struct Metrics {
     gauges: Gauges,
     pub(crate) commands: Commands,
     pub(crate) forwarding: Forwarding,
+    pub(crate) files: FileCounters,
     pub(crate) refusals: Refusals,
     /// Connections that got a place.
     pub(crate) accepted: Counter,
@@ -59,6 +61,7 @@ impl Metrics {
         let gauges = Gauges::new(&mut registry);
         let commands = Commands::new(&mut registry);
         let forwarding = Forwarding::new(&mut registry);
+        let files = FileCounters::new(&mut registry);
         let refusals = Refusals::new(&mut registry, time);
         let mut counter = |name: &str, help: &str| {
             let counter = Counter::default();
@@ -81,6 +84,7 @@ impl Metrics {
             gauges,
             commands,
             forwarding,
+            files,
             refusals,
         }
     }

@@ -58,6 +58,26 @@ pub(crate) enum Limit {
     FailuresPerNetwork,
     /// Commands of all together with a wrong authorization.
     FailuresTotal,
+    /// Connections for files in total.
+    FileConnections,
+    /// Connections for files from one address or network.
+    FileConnectionsPerNetwork,
+    /// Chunks created from one address.
+    NewChunksPerAddress,
+    /// Chunks created from one network.
+    NewChunksPerNetwork,
+    /// Chunks created by all together.
+    NewChunksTotal,
+    /// Chunks in total.
+    Chunks,
+    /// Bytes of files in total.
+    Files,
+    /// Bytes of files from one network.
+    FilesPerNetwork,
+    /// Free space on the disk of the files.
+    FilesDisk,
+    /// Uploads and downloads at the same time.
+    Transfers,
 }
 
 /// How an operator is told of a limit.
@@ -87,7 +107,11 @@ const GUESSING: &str = "somebody guesses, or many clients ask for queues that ar
 
 const SHARED_ADDRESS: &str = "raise it if many clients share an address (Docker's forwarder, a carrier's NAT), or let the program that forwards them say from whom they come (server.proxy_protocol)";
 
-const LIMITS: [Description; 18] = [
+const UPLOADS: &str = "uploads of files refused";
+
+const NEW_CHUNKS: &str = "new chunks of files refused";
+
+const LIMITS: [Description; 28] = [
     Description {
         limit: Limit::Connections,
         setting: "limits.max_connections",
@@ -213,6 +237,76 @@ const LIMITS: [Description; 18] = [
         what: FAILURES,
         why: REACHED,
         advice: GUESSING,
+    },
+    Description {
+        limit: Limit::FileConnections,
+        setting: "files.max_connections",
+        what: CONNECTIONS,
+        why: REACHED,
+        advice: "raise it if this is no attack and there is memory",
+    },
+    Description {
+        limit: Limit::FileConnectionsPerNetwork,
+        setting: "files.max_connections",
+        what: CONNECTIONS,
+        why: "is the part of one address or network, and is reached",
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewChunksPerAddress,
+        setting: "files.new_chunks_per_minute",
+        what: NEW_CHUNKS,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewChunksPerNetwork,
+        setting: "files.new_chunks_per_minute_network",
+        what: NEW_CHUNKS,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::NewChunksTotal,
+        setting: "files.new_chunks_per_minute_total",
+        what: NEW_CHUNKS,
+        why: REACHED,
+        advice: "raise it if this is no attack, or set files.create_password",
+    },
+    Description {
+        limit: Limit::Chunks,
+        setting: "files.max_chunks",
+        what: NEW_CHUNKS,
+        why: REACHED,
+        advice: "raise it, or keep chunks for a shorter time (files.expire)",
+    },
+    Description {
+        limit: Limit::Files,
+        setting: "files.quota_mib",
+        what: UPLOADS,
+        why: REACHED,
+        advice: "raise it if there is enough disk, or keep chunks for a shorter time (files.expire)",
+    },
+    Description {
+        limit: Limit::FilesPerNetwork,
+        setting: "files.quota_mib_network",
+        what: UPLOADS,
+        why: REACHED,
+        advice: SHARED_ADDRESS,
+    },
+    Description {
+        limit: Limit::FilesDisk,
+        setting: "limits.min_free_disk_mib",
+        what: UPLOADS,
+        why: REACHED,
+        advice: "free some space on the disk of files.path, or lower files.quota_mib",
+    },
+    Description {
+        limit: Limit::Transfers,
+        setting: "files.max_transfers",
+        what: "uploads and downloads of files refused",
+        why: REACHED,
+        advice: "raise it if there is memory for more (about 256 KiB for each)",
     },
 ];
 

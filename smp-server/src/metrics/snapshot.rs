@@ -16,4 +16,8 @@ pub(crate) struct Snapshot {
     pub(crate) disk_bytes: u64,
     /// 0 if the system does not tell.
     pub(crate) memory_bytes: u64,
+    pub(crate) file_chunks: u64,
+    pub(crate) file_bytes: u64,
+    pub(crate) file_quota_bytes: u64,
+    pub(crate) file_transfers: u64,
 }

@@ -8,7 +8,8 @@ use super::memory::resident_bytes;
 use crate::{
     admission::Places,
     config::Durability,
-    control::{Status, StoreStatus},
+    control::{FileStatus, Status, StoreStatus},
+    files::FileRelay,
     metrics::{Observed, Snapshot},
     node::Node,
     page::PageTls,
@@ -23,6 +24,7 @@ pub(crate) struct Observer {
     pub(crate) started: Instant,
     pub(crate) page_tls: PageTls,
     pub(crate) stopping: Stopping,
+    pub(crate) files: Option<FileRelay>,
 }
 
 impl Observer {
@@ -58,6 +60,7 @@ impl Observer {
                 to_be_freed_bytes: load.to_be_freed,
                 unwritten_removals: load.unwritten_removals,
             },
+            files: self.files.as_ref().map(file_status),
             page_certificate: self.page_tls.certificate(node.clock.date().unix_timestamp()),
             memory_bytes: resident_bytes(),
         }
@@ -78,6 +81,16 @@ impl Observed for Observer {
     }
 }
 
+fn file_status(files: &FileRelay) -> FileStatus {
+    let used = files.used();
+    FileStatus {
+        chunks: used.chunks,
+        bytes: used.bytes,
+        quota_bytes: files.quota(),
+        transfers: files.transfers() as u64,
+    }
+}
+
 fn snapshot(status: &Status) -> Snapshot {
     Snapshot {
         uptime_seconds: status.uptime_seconds,
@@ -92,5 +105,9 @@ fn snapshot(status: &Status) -> Snapshot {
         waiting_bytes: status.store.waiting_bytes,
         disk_bytes: status.store.disk_bytes,
         memory_bytes: status.memory_bytes.unwrap_or(0),
+        file_chunks: status.files.as_ref().map_or(0, |files| files.chunks),
+        file_bytes: status.files.as_ref().map_or(0, |files| files.bytes),
+        file_quota_bytes: status.files.as_ref().map_or(0, |files| files.quota_bytes),
+        file_transfers: status.files.as_ref().map_or(0, |files| files.transfers),
     }
 }

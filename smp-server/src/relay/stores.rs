@@ -106,7 +106,7 @@ fn write_note(config: &Config, noted: Option<&str>, id: &str) {
     }
 }
 
-fn make_dir(path: &Path) -> Result<(), StartError> {
+pub(super) fn make_dir(path: &Path) -> Result<(), StartError> {
     durable::make_dir(path).map_err(|error| StartError::Directory(path.to_path_buf(), error))
 }
 

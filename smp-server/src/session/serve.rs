@@ -8,7 +8,10 @@ use smp_protocol::{
     handshake::{self, relay::VerifiedService},
     id::{ID_BYTES, ServiceId},
 };
-use smp_transport::connection::{BlockReader, Connection, RelayAcceptor, RelaySide};
+use smp_transport::{
+    connection::{Accepted, BlockReader, Connection, RelayAcceptor, RelaySide},
+    tls::TlsSession,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -17,7 +20,10 @@ use super::{
     state::{Agreed, Session},
     writer::{WriteError, Writer},
 };
-use crate::{admission::Guest, commands::Service, node::Node, stopping::Stopping, store::ServiceRole, sync};
+use crate::{
+    admission::Guest, commands::Service, files::FileRelay, node::Node, stopping::Stopping,
+    store::ServiceRole, sync,
+};
 
 /// The certificate and the versions that are offered to the next connection; can be replaced while the relay runs.
 #[derive(Clone)]
@@ -39,28 +45,46 @@ impl Acceptor {
     }
 }
 
-/// Serves a client until it disconnects or has to go; then what it has asked is still answered.
+/// Serves a client until it disconnects or has to go; then what it has asked is still answered. Those who have agreed on it by ALPN are
+/// served by the relay of files, if there is one.
 pub(crate) async fn serve(
     node: Arc<Node>,
     acceptor: Acceptor,
+    files: Option<FileRelay>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     guest: Arc<Guest>,
     stopping: Stopping,
 ) {
     // On the heap: afterwards the task keeps no room for it. Tens of thousands of connections do nothing else than wait.
-    let talk = Box::pin(async {
+    let accepted = Box::pin(async {
         let acceptor = acceptor.current();
         let accepted = tokio::select! {
-            accepted = acceptor.accept_with(stream, |service| register(&node, service)) => accepted,
+            accepted = acceptor.accept_any(stream, |service| register(&node, service)) => accepted,
             () = stopping.begun() => return None,
         };
         // Scanners and clients that gave up are no concern of the operator.
         let failed = |_| _ = node.metrics.failed_handshakes.inc();
-        accepted.map_err(failed).ok().map(|connection| Talk::begin(&node, connection, guest))
+        Some(match accepted.map_err(failed).ok()? {
+            Accepted::Smp(connection) => Client::OfMessages(Talk::begin(&node, *connection, guest)),
+            Accepted::Other(tls) => Client::OfFiles(tls, guest),
+        })
     });
-    if let Some(mut talk) = talk.await {
-        talk.finish(&stopping).await;
+    match accepted.await {
+        None => {}
+        Some(Client::OfMessages(mut talk)) => talk.finish(&stopping).await,
+        // On the heap for the same reason.
+        Some(Client::OfFiles(tls, guest)) => {
+            if let Some(files) = files {
+                Box::pin(files.serve_guest(*tls, guest, &stopping)).await;
+            }
+        }
     }
+}
+
+/// A client, by what it wants.
+enum Client {
+    OfMessages(Talk),
+    OfFiles(Box<TlsSession>, Arc<Guest>),
 }
 
 /// The ID of a service. Its certificates are known by the fingerprint of the identity. Anybody can make some: a new service is

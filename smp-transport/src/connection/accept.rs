@@ -21,7 +21,7 @@ use super::{
 };
 use crate::identity::RelayIdentity;
 use crate::surroundings::Surroundings;
-use crate::tls::{ByteStream, TlsError, TlsServer, TlsSession};
+use crate::tls::{ALPN, ALPN_WEB, ByteStream, TlsError, TlsServer, TlsSession};
 
 /// Offered versions and time limits of a relay.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct AcceptorSettings {
     pub handshake_timeout: Duration,
     /// How long a block that has begun may take to arrive.
     pub block_timeout: Duration,
+    /// Names of protocols besides SMP on which clients may agree by ALPN, for [`RelayAcceptor::accept_any`].
+    pub others: Vec<&'static [u8]>,
 }
 
 impl Default for AcceptorSettings {
@@ -44,8 +46,18 @@ impl Default for AcceptorSettings {
             versions: SmpVersion::SUPPORTED,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             block_timeout: BLOCK_TIMEOUT,
+            others: Vec::new(),
         }
     }
+}
+
+/// A connection, by the protocol on which its client has agreed.
+#[derive(Debug)]
+pub enum Accepted {
+    /// SMP, after its handshake.
+    Smp(Box<Connection<RelaySide>>),
+    /// One of [`AcceptorSettings::others`], after that of TLS.
+    Other(Box<TlsSession>),
 }
 
 /// Makes connections of accepted streams. Cheap to clone. Listeners and limits are the caller's.
@@ -68,7 +80,9 @@ impl RelayAcceptor {
     pub fn new(identity: &RelayIdentity, settings: AcceptorSettings) -> Result<Self, ConnectionError> {
         let no_chain = ConnectionError::Tls(TlsError::Certificate(crate::identity::ChainError::Length(0)));
         let chain = to_chain(identity.chain())?.ok_or(no_chain)?;
-        let tls = TlsServer::new(identity, settings.surroundings.time.clone())?;
+        let protocols: Vec<&[u8]> =
+            [ALPN, ALPN_WEB].into_iter().chain(settings.others.iter().copied()).collect();
+        let tls = TlsServer::speaking(&protocols, identity, settings.surroundings.time.clone())?;
         Ok(Self(Arc::new(Inner { tls, identity: identity.clone(), chain, settings })))
     }
 
@@ -93,23 +107,51 @@ impl RelayAcceptor {
     where
         R: Future<Output = Result<ServiceId, TransportError>>,
     {
+        self.in_time(async { self.0.handshake(self.0.tls.accept(stream).await?, register).await }).await
+    }
+
+    /// As [`Self::accept_with`], also for clients of other protocols.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]; the stream is closed then.
+    pub async fn accept_any<R>(
+        &self,
+        stream: impl ByteStream,
+        register: impl FnOnce(VerifiedService) -> R,
+    ) -> Result<Accepted, ConnectionError>
+    where
+        R: Future<Output = Result<ServiceId, TransportError>>,
+    {
+        self.in_time(async {
+            let tls = self.0.tls.accept(stream).await?;
+            if tls.alpn().is_some_and(|agreed| self.0.settings.others.contains(&agreed)) {
+                return Ok(Accepted::Other(Box::new(tls)));
+            }
+            Ok(Accepted::Smp(Box::new(self.0.handshake(tls, register).await?)))
+        })
+        .await
+    }
+
+    async fn in_time<T>(
+        &self,
+        handshakes: impl Future<Output = Result<T, ConnectionError>>,
+    ) -> Result<T, ConnectionError> {
         let limit = self.0.settings.handshake_timeout;
         // on the heap: afterwards the task should not keep room for handshakes
-        let handshakes = Box::pin(self.0.handshakes(stream, register));
+        let handshakes = Box::pin(handshakes);
         timeout(limit, handshakes).await.map_err(|_| ConnectionError::HandshakeTimeout(limit))?
     }
 }
 
 impl Inner {
-    async fn handshakes<R>(
+    async fn handshake<R>(
         &self,
-        stream: impl ByteStream,
+        tls: TlsSession,
         register: impl FnOnce(VerifiedService) -> R,
     ) -> Result<Connection<RelaySide>, ConnectionError>
     where
         R: Future<Output = Result<ServiceId, TransportError>>,
     {
-        let tls = self.tls.accept(stream).await?;
         let alpn = tls.alpn().map(<[u8]>::to_vec);
         let client_chain = to_chain(tls.peer_chain())?;
         let TlsSession { stream, session_id, .. } = tls;

@@ -26,7 +26,7 @@ use smp_protocol::handshake::relay::VerifiedService;
 use smp_protocol::id::{ServiceId, SessionId};
 use smp_protocol::session::AgreedSession;
 
-pub use accept::{AcceptorSettings, RelayAcceptor};
+pub use accept::{Accepted, AcceptorSettings, RelayAcceptor};
 pub use buffer::ReceivedBlock;
 pub use connect::{ConnectorSettings, RelayConnector, ServiceIdentity};
 pub use error::ConnectionError;

@@ -166,7 +166,7 @@ const RELAY: &[(&str, &[&str])] = &[
     // From the store up to the session.
     ("store", &["advice", "clock", "sync"]),
     ("auth", &["store"]),
-    ("files", &["auth", "sync"]),
+    ("files", &["admission", "auth", "clock", "config", "metrics", "stopping", "store", "sync"]),
     ("client", &["admission", "metrics", "store", "sync"]),
     ("broker", &["client", "store", "sync"]),
     ("proxy", &["config", "sync"]),
@@ -195,6 +195,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "client",
             "commands",
             "config",
+            "files",
             "metrics",
             "node",
             "stopping",
@@ -203,7 +204,10 @@ const RELAY: &[(&str, &[&str])] = &[
         ],
     ),
     // Beside it: what no client asks for.
-    ("operator", &["admission", "config", "control", "metrics", "node", "page", "stopping", "store"]),
+    (
+        "operator",
+        &["admission", "config", "control", "files", "metrics", "node", "page", "stopping", "store"],
+    ),
     ("maintenance", &["broker", "clock", "config", "node", "store"]),
     // Above: one relay, put together.
     (
@@ -214,6 +218,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "control",
+            "files",
             "listener",
             "maintenance",
             "metrics",
@@ -224,6 +229,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "session",
             "stopping",
             "store",
+            "sync",
         ],
     ),
     ("reload", &["config", "page", "relay"]),

@@ -16,7 +16,8 @@ async fn other_methods_are_no_requests_and_more_streams_than_allowed_wait() {
     }
 }
 
-/// A client opens requests and takes them back, again and again, before and after the relay has seen them: others go on.
+/// A client opens requests and takes them back, again and again, before and after the relay has seen them: others go on, and
+/// it is cut off.
 #[tokio::test]
 async fn rapid_resets_keep_nobody_else_from_being_served() {
     let dir = tempfile::tempdir().unwrap();
@@ -41,7 +42,7 @@ async fn rapid_resets_keep_nobody_else_from_being_served() {
         assert_eq!(good.get(&recipient_ids[0], &chunk.recipients[0]).await.as_ref(), Ok(&chunk.content));
         assert_eq!(good.ask(XftpCommand::Delete, &sender_id, &chunk.sender).await, XftpResponse::Ok);
     }
-    flood.abort();
+    flood.await.unwrap();
 }
 
 /// A client that does not read takes no more of a chunk than its window, and keeps nobody else from reading.

@@ -120,11 +120,7 @@ async fn an_upload_that_is_abandoned_leaves_nothing() {
     let mut client = client(&relay).await;
     let chunk = Chunk::new(1);
     let (sender_id, _) = client.create(&chunk).await;
-    let block = client.block(&XftpCommand::Put, &sender_id, Some(&chunk.sender));
-    let request = Request::builder().method(Method::POST).uri("https://localhost/").body(()).unwrap();
-    let (response, mut body) = client.http.send_request(request, false).unwrap();
-    body.send_data(block.into(), false).unwrap();
-    body.send_data(Bytes::copy_from_slice(&chunk.content[..20_000]), false).unwrap();
+    let (response, body) = client.begin_put(&sender_id, &chunk, &chunk.content[..20_000]).await;
     until(|| !chunk_files(dir.path()).is_empty()).await;
     assert_eq!(relay.used_bytes(), u64::from(SIZE), "room is taken while it goes on");
     drop((response, body, client));
@@ -237,8 +233,8 @@ async fn old_chunks_go_and_so_do_files_of_an_earlier_run() {
     assert_eq!(client.put(&sender_id, &other, &[&other.content]).await, XftpResponse::Ok);
     let left = chunk_files(dir.path()).remove(0);
     let files = dir.path().join("files");
-    std::fs::write(files.join(format!("{left}.3.new")), b"half").unwrap();
-    std::fs::write(files.join("README"), b"of somebody else").unwrap();
+    std::fs::write(files.join("incoming").join(format!("{left}.3")), b"half").unwrap();
+    std::fs::write(files.join("chunks/README"), b"of somebody else").unwrap();
     start(settings(dir.path()));
     assert_eq!(chunk_files(dir.path()), ["README"]);
 }

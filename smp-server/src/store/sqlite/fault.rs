@@ -41,7 +41,7 @@ pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
 
 impl OpenError {
     /// The database engine has failed.
-    pub(super) fn of_database(path: &std::path::Path, error: &sqlx::Error) -> Self {
+    pub(crate) fn of_database(path: &std::path::Path, error: &sqlx::Error) -> Self {
         // SQLite says only that it cannot open or write: not whose the files are.
         let denied = ["", "-wal", "-shm", ".lock"].iter().find_map(|end| {
             let path = smp_transport::durable::with_end(path, end);
