@@ -80,7 +80,7 @@ impl TestRelay {
 
     /// The chunks that it has.
     pub(crate) fn chunks(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.dir.path().join("files")).unwrap();
+        let entries = std::fs::read_dir(self.dir.path().join("files/chunks")).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.filter(|path| path.extension().is_none()).collect()
     }

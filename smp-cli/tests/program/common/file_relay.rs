@@ -46,7 +46,7 @@ impl TestFileRelay {
 
     /// How many chunks it has.
     pub(crate) fn chunks(&self) -> usize {
-        let entries = std::fs::read_dir(&self.chunks).unwrap();
+        let entries = std::fs::read_dir(self.chunks.join("chunks")).unwrap();
         entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_none()).count()
     }
 }
