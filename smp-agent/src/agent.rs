@@ -7,6 +7,7 @@ mod user;
 
 pub use builder::AgentBuilder;
 pub use handle::ConnectionHandle;
+pub use many::KeyedMessage;
 pub use user::{UserHandle, UserSummary};
 
 use crate::config::AgentConfig;

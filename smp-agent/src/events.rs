@@ -17,7 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
 /// Events that are read from the database at once.
-const READ_AHEAD: u32 = 32;
+const READ_AHEAD: u32 = 128;
 
 /// The events of an agent, in the order in which they happened: a [`Stream`] that ends when the agent was shut down or dropped. After an
 /// error ([`AgentError::Storage`]: the database cannot be read now) it goes on.
@@ -81,6 +81,25 @@ impl Events {
     pub async fn next(&mut self) -> Result<Option<Delivery>, AgentError> {
         StreamExt::next(self).await.transpose()
     }
+
+    /// The next events: as soon as there is one, all that are there and in memory, at most `limit`. None after the agent was shut down.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    /// As [`next`](Self::next).
+    pub async fn next_many(&mut self, limit: usize) -> Result<Vec<Delivery>, AgentError> {
+        let mut deliveries: Vec<Delivery> = self.next().await?.into_iter().collect();
+        if let Some(reader) = self.reader.as_mut().filter(|_| !deliveries.is_empty()) {
+            while deliveries.len() < limit
+                && let Some(delivery) = reader.take_from_memory()
+            {
+                deliveries.push(delivery);
+            }
+        }
+        Ok(deliveries)
+    }
 }
 
 impl Stream for Events {
@@ -115,6 +134,15 @@ impl Reader {
         Some(Delivery { event, engine: self.engine.clone(), sequence: Some(sequence), is_done })
     }
 
+    /// An event that is stored, if the database need not be asked for it.
+    fn take_from_memory(&mut self) -> Option<Delivery> {
+        if self.ahead.is_empty() {
+            let events = self.engine.steps.events.take(self.sequence)?;
+            self.read(events);
+        }
+        self.take_ahead()
+    }
+
     async fn next(&mut self) -> Result<Option<Delivery>, AgentError> {
         loop {
             if self.ahead.is_empty() {
@@ -147,7 +175,7 @@ impl Reader {
     }
 
     async fn read_ahead(&mut self) -> Result<(), AgentError> {
-        self.ahead = match self.engine.steps.events.take(self.sequence) {
+        let ahead = match self.engine.steps.events.take(self.sequence) {
             Some(events) => events,
             None => {
                 let (store, sequence) = (self.engine.steps.store.clone(), self.sequence);
@@ -159,10 +187,15 @@ impl Reader {
                 }
             }
         };
-        if let Some(last) = self.ahead.back() {
+        self.read(ahead);
+        Ok(())
+    }
+
+    fn read(&mut self, events: VecDeque<StoredEvent>) {
+        if let Some(last) = events.back() {
             self.sequence = last.sequence;
         }
-        Ok(())
+        self.ahead = events;
     }
 }
 
@@ -178,6 +211,34 @@ impl Delivery {
     pub async fn done(&self) -> Result<(), AgentError> {
         let durable = self.done_soon().await?;
         durable.wait().await.inspect_err(|_| self.is_done.store(false, Ordering::Relaxed))
+    }
+
+    /// The application is done with these events, in their order: as [`done`](Self::done) for each, in as few turns of the disk as possible.
+    ///
+    /// # Errors
+    /// As [`done`](Self::done), of the first one that failed: it can be called again with the same ones.
+    ///
+    /// # Cancel safety
+    /// As [`done`](Self::done).
+    pub async fn done_with(deliveries: &[Self]) -> Result<(), AgentError> {
+        let mut failure = None;
+        let mut begun = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            match delivery.done_soon().await {
+                Ok(durable) => begun.push((delivery, durable)),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        for (delivery, durable) in begun {
+            if let Err(error) = durable.wait().await {
+                delivery.is_done.store(false, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
+        }
+        failure.map_or(Ok(()), Err)
     }
 
     /// As [`done`](Self::done), without waiting for the disk: for an application that takes many events, and waits for the last one

@@ -144,7 +144,7 @@ mod summary;
 mod trace;
 
 pub use addresses::{ContactLink, LinkKind, LinkPreview};
-pub use agent::{Agent, AgentBuilder, ConnectionHandle, UserHandle, UserSummary};
+pub use agent::{Agent, AgentBuilder, ConnectionHandle, KeyedMessage, UserHandle, UserSummary};
 pub use archive::{ArchiveError, ArchivedFile, RestoredArchive, restore_archive, restore_archive_with};
 pub use at_rest::{
     application_key, change_database_key, change_secrets, decrypt_data_dir, encrypt_data_dir, is_encrypted,

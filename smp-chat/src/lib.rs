@@ -22,8 +22,8 @@ mod visible;
 pub mod words;
 
 pub use book::{
-    Book, BookError, Contact, Happened, Happening, Introduction, KeptItem, ListedContact, MAX_UNREAD,
-    NewLine, Overview, Received, Status,
+    Arrival, Book, BookError, Contact, Happened, Happening, Introduction, KeptItem, ListedContact,
+    MAX_UNREAD, NewLine, News, Overview, Person, Received, Status,
 };
 pub use conversation::Conversation;
 pub use names::{MAX_NAME, is_addressable, printable};

@@ -11,11 +11,13 @@ mod copy;
 mod file;
 mod key;
 mod options;
+mod rows;
 
 pub use copy::copy;
 pub use file::{Content, content};
 pub use key::{DatabaseKey, KEY_SIZE};
 pub use options::{Options, file};
+pub use rows::{Query, Row, Rows};
 // Its symbols are those of the library; without it nothing would be linked.
 use libsqlite3_sys as _;
 

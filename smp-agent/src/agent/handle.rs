@@ -8,7 +8,8 @@ use crate::network::requests::{self, check_info};
 use crate::network::{Engine, remove};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
-use crate::steps::{Commit, Request, or_fail};
+use crate::steps::{Commit, KeyOf, Request, or_fail};
+use crate::store::SendKey;
 use crate::summary::{ConnectionStatus, ConnectionSummary};
 use smp_crypto::hash::sha256;
 use smp_protocol::address::RelayAddress;
@@ -117,12 +118,26 @@ impl ConnectionHandle {
     /// # Cancel safety
     /// When it is dropped the message is sent or not. Calling it again with the same key is always right.
     pub async fn send_once(&self, key: &[u8], body: &[u8]) -> Result<SendHandle, AgentError> {
+        let (handle, commit) = self.send_once_soon(sha256(key), body, KeyOf::Anything).await?;
+        if let Some(commit) = commit {
+            commit.durable().await?;
+        }
+        Ok(handle)
+    }
+
+    /// The same, but what is returned may not be durable yet.
+    pub(super) async fn send_once_soon(
+        &self,
+        key: SendKey,
+        body: &[u8],
+        known: KeyOf,
+    ) -> Result<(SendHandle, Option<Commit>), AgentError> {
         let engine = self.engine();
         let send = |connection: &mut Connection, request: &mut Request| {
             self.send_by(connection, request, body, None)
         };
-        let (message, outcome) = engine.steps.send_once(self.id, sha256(key), send).await?;
-        Ok(SendHandle::new(self.id, message, outcome, engine.end()))
+        let ((message, outcome), commit) = engine.steps.send_once(self.id, key, known, send).await?;
+        Ok((SendHandle::new(self.id, message, outcome, engine.end()), commit))
     }
 
     fn send_by(

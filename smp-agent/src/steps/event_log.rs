@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// Events in memory; an application that is further behind reads the older ones from the database.
-const EVENTS_IN_MEMORY: usize = 256;
+const EVENTS_IN_MEMORY: usize = 1024;
+/// Bytes of their bodies, above which older ones go, too.
+const BODIES_IN_MEMORY: usize = 1 << 20;
 
 /// The events after a place in their sequence.
 #[derive(Clone)]
@@ -23,11 +25,25 @@ struct State {
     /// All later ones are in memory.
     after: i64,
     events: VecDeque<StoredEvent>,
+    /// Bytes of their bodies.
+    bodies: usize,
+}
+
+impl State {
+    fn add(&mut self, event: StoredEvent) {
+        self.bodies += event.event.body().len();
+        self.events.push_back(event);
+        while self.events.len() > EVENTS_IN_MEMORY || self.bodies > BODIES_IN_MEMORY {
+            let Some(dropped) = self.events.pop_front() else { break };
+            self.bodies -= dropped.event.body().len();
+            self.after = dropped.sequence;
+        }
+    }
 }
 
 impl EventLog {
     pub(super) fn new(last: i64, keyed: Keyed) -> Self {
-        let state = Arc::new(Mutex::new(State { after: last, events: VecDeque::new() }));
+        let state = Arc::new(Mutex::new(State { after: last, events: VecDeque::new(), bodies: 0 }));
         Self { state, changed: watch::Sender::new(()), sends: Sends::default(), keyed }
     }
 
@@ -43,12 +59,7 @@ impl EventLog {
         self.keyed.settle(&events);
         self.sends.settle(&events);
         let mut state = self.lock();
-        state.events.extend(events);
-        while state.events.len() > EVENTS_IN_MEMORY {
-            if let Some(dropped) = state.events.pop_front() {
-                state.after = dropped.sequence;
-            }
-        }
+        events.into_iter().for_each(|event| state.add(event));
         drop(state);
         self.changed.send_replace(());
     }
@@ -65,6 +76,7 @@ impl EventLog {
             return None;
         }
         let mut events = std::mem::take(&mut state.events);
+        state.bodies = 0;
         if let Some(last) = events.back() {
             state.after = last.sequence;
         }

@@ -19,6 +19,7 @@ mod tests;
 mod writer;
 
 pub(crate) use event_log::EventLog;
+pub(crate) use send_once::KeyOf;
 
 use crate::connection::{Connection, Deferred, Effects, StateError};
 use crate::error::{AgentError, ConnectionError, SendError, StorageError};
@@ -29,7 +30,7 @@ use slot::{Present, Slot};
 use smp_sqlite::DatabaseKey;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use writer::{Item, Queue, Writer};
@@ -52,6 +53,7 @@ pub(crate) struct Steps {
     last_connection: AtomicI64,
     last_outgoing: AtomicI64,
     last_shared_body: AtomicI64,
+    keyed_calls: AtomicU64,
     day: Arc<AtomicI64>,
     day_began_at: AtomicI64,
     #[cfg(test)]
@@ -134,6 +136,7 @@ impl Steps {
             last_connection: AtomicI64::new(last.connection),
             last_outgoing: AtomicI64::new(last.outgoing),
             last_shared_body: AtomicI64::new(last.shared_body),
+            keyed_calls: AtomicU64::new(0),
             day,
             day_began_at: AtomicI64::new(last.day_began_at),
             #[cfg(test)]

@@ -403,6 +403,25 @@ async fn receipt_with_another_hash_is_told_once_and_the_right_one_may_follow() {
 }
 
 #[tokio::test]
+async fn receipts_of_one_group_are_each_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, _events) = open(dir.path()).await;
+    let (engine, connection) = connected(&agent).await;
+    let sent = |number| SentMessage { number, message: MessageId::new(number), hash: [1; 32] };
+    let sending =
+        change(&engine.steps, connection, |_, request| request.effects.sent.extend([1, 2, 3].map(sent)));
+    let receipts =
+        [(1, 1), (2, 9), (3, 1), (4, 1)].map(|(number, hash)| Receipt { number, hash: vec![hash; 32] });
+    let receiving = change(&engine.steps, connection, |_, request| request.effects.receipts.extend(receipts));
+    // In one group with what they are for.
+    let (_, last) = tokio::join!(sending, receiving);
+    last.durable().await.unwrap();
+    let told = [(1, true), (2, false), (3, true)];
+    let told = told.map(|(id, matches)| Event::Receipt { connection, id: MessageId::new(id), matches });
+    assert_eq!(events(&engine.steps).await, told);
+}
+
+#[tokio::test]
 async fn queue_that_is_made_elsewhere_has_other_keys() {
     let dir = tempfile::tempdir().unwrap();
     let (agent, _events) = open(dir.path()).await;

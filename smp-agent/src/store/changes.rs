@@ -75,7 +75,6 @@ impl Changes {
             || skips
             || self.give_up.is_some()
             || self.joins.is_some()
-            || self.send_key.is_some()
             || !self.shared.is_empty()
             || !self.deferred.is_empty()
             || !self.released.is_empty()

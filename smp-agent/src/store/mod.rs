@@ -12,7 +12,6 @@ mod fault;
 mod joins;
 mod many;
 mod read;
-mod rows;
 mod schema;
 mod send_keys;
 mod shared_bodies;

@@ -1,13 +1,13 @@
 //! Keys by which the application names what it sends, so that a second attempt is known as one.
 
 use super::changes::SendKey;
-use super::columns::{column, damaged};
+use super::columns::{column, damaged, read};
 use super::{Fault, Store, StoredEvent};
 use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use crate::send_handle::SendOutcome;
-use sqlx::SqliteConnection;
+use smp_sqlite::Rows;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS send_keys (
     outcome       TEXT,                         -- in JSON, once it is known: null, or the error
     PRIMARY KEY (connection_id, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS send_keys_unsettled ON send_keys (connection_id, message_id) WHERE outcome IS NULL;
 ";
 
 /// Messages that were sent with keys, whose outcome is not known yet.
@@ -41,11 +42,10 @@ impl Keyed {
         self.lock().insert((connection, message));
     }
 
-    /// Whether an event tells the outcome of one of them.
-    pub(super) fn settles(&self, event: &Event) -> bool {
-        let messages = self.lock();
-        let settled = if messages.is_empty() { None } else { settled(event) };
-        settled.is_some_and(|(message, _)| messages.contains(&message))
+    /// The one of them whose outcome an event tells.
+    pub(super) fn settled(&self, event: &Event) -> Option<Settled> {
+        let settled = settled(event)?;
+        self.lock().contains(&settled.0).then_some(settled)
     }
 
     /// These events are durable.
@@ -81,6 +81,23 @@ impl Store {
         Ok(Some((MessageId::new(column(&row, "message_id")?), outcome.transpose().map_err(Fault)?)))
     }
 
+    /// Those of some keys of connections under which a message was sent.
+    pub(crate) async fn known_keys(
+        &self,
+        keys: impl Iterator<Item = (ConnectionId, SendKey)>,
+    ) -> Result<HashSet<(ConnectionId, SendKey)>, Fault> {
+        let mut rows = Rows::default();
+        keys.for_each(|(connection, key)| rows.row().number(connection.number()).hex(key.as_slice()).end());
+        let sql = "SELECT connection_id, key FROM send_keys WHERE (connection_id, key) IN
+            (SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?))";
+        let known = rows.bind_numbers(sqlx::query(sql)).fetch_all(&self.readers).await?;
+        let known = known.iter().map(|row| {
+            let key = read(row, "key", |bytes| bytes.try_into().ok())?;
+            Ok((ConnectionId::new(column(row, "connection_id")?), key))
+        });
+        known.collect()
+    }
+
     /// Messages with keys whose outcome is not known.
     pub(crate) async fn sent_with_keys(&self) -> Result<Vec<(ConnectionId, MessageId)>, Fault> {
         let sql = "SELECT connection_id, message_id FROM send_keys WHERE outcome IS NULL";
@@ -93,8 +110,11 @@ impl Store {
     }
 }
 
+/// A message, and its outcome.
+pub(crate) type Settled = ((ConnectionId, MessageId), SendOutcome);
+
 /// The message whose outcome an event tells.
-pub(crate) fn settled(event: &Event) -> Option<((ConnectionId, MessageId), SendOutcome)> {
+pub(crate) fn settled(event: &Event) -> Option<Settled> {
     match event {
         Event::Sent { connection, id } => Some(((*connection, *id), SendOutcome::Sent)),
         Event::SendFailed { connection, id, error } => {
@@ -104,28 +124,12 @@ pub(crate) fn settled(event: &Event) -> Option<((ConnectionId, MessageId), SendO
     }
 }
 
-/// Keeps a key.
-pub(super) async fn insert(
-    db: &mut SqliteConnection,
-    connection: ConnectionId,
-    (key, message): &(SendKey, MessageId),
-    day: i64,
-) -> Result<(), Fault> {
-    let sql = "INSERT INTO send_keys (connection_id, key, message_id, sent_on) VALUES (?, ?, ?, ?)";
-    let query = sqlx::query(sql).bind(connection.number()).bind(key.as_slice());
-    query.bind(message.number()).bind(day).execute(db).await?;
-    Ok(())
-}
-
-/// Keeps the outcome of a message that has a key.
-pub(super) async fn settle(db: &mut SqliteConnection, event: &Event) -> Result<(), Fault> {
-    let Some(((connection, message), outcome)) = settled(event) else { return Ok(()) };
+/// An outcome as the table has it, quoted: null, or the error.
+pub(super) fn written(outcome: &SendOutcome) -> Result<String, Fault> {
     let error = match outcome {
         SendOutcome::Sent => None,
         SendOutcome::Failed(error) => Some(error),
     };
-    let json = serde_json::to_string(&error).map_err(|_| damaged("outcome"))?;
-    let sql = "UPDATE send_keys SET outcome = ? WHERE connection_id = ? AND message_id = ?";
-    sqlx::query(sql).bind(json).bind(connection.number()).bind(message.number()).execute(db).await?;
-    Ok(())
+    let json = serde_json::to_string(&error).and_then(|json| serde_json::to_string(&json));
+    Ok(json.map_err(|_| damaged("outcome"))?)
 }

@@ -4,11 +4,10 @@
 
 use super::Fault;
 use super::changes::{Changes, Lasting, QueueRow, RequestRow, Upkeep};
-use super::columns::damaged;
+use super::columns::{column, damaged};
 use super::deferred;
 use super::joins;
 use super::read::{HASH_LENGTH, StoredEvent};
-use super::rows::{Query, Rows};
 use super::send_keys::{self, Keyed};
 use super::shared_bodies;
 use crate::connection::Receipt;
@@ -16,10 +15,12 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::id::{ConnectionId, MessageId};
 use smp_ratchet::SkippedChange;
+use smp_sqlite::{Query, Rows};
 use sqlx::SqliteConnection;
-use std::collections::BTreeMap;
+use sqlx::sqlite::SqliteRow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Everything but events. See `rows.rs` for how the rows are given.
+/// Everything but events. See `Rows` for how the rows are given.
 macro_rules! write_rows {
     () => {
         "INSERT INTO connections (id, state, busy, joined, unfinished, made_on, user_id)
@@ -44,21 +45,37 @@ macro_rules! write_rows {
             SELECT value ->> 0, value ->> 1, value ->> 2, substr(?, value ->> 3, value ->> 4), value ->> 5, 0 FROM json_each(?);
         INSERT INTO received_messages (connection_id, number, hash, received_on)
             SELECT value ->> 0, value ->> 1, substr(?, value ->> 2, value ->> 3), value ->> 4 FROM json_each(?) WHERE true
-            ON CONFLICT DO NOTHING;"
+            ON CONFLICT DO NOTHING;
+        INSERT INTO send_keys (connection_id, key, message_id, sent_on)
+            SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3 FROM json_each(?);"
     };
 }
 
-/// The events that are new, and those that the application is done with.
+/// Takes the receipts that have the right hash: what they are for is forgotten, and returned.
+macro_rules! take_receipts {
+    () => {
+        "DELETE FROM sent_messages WHERE (connection_id, number, hash) IN
+            (SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?)) RETURNING connection_id, number, message_id"
+    };
+}
+
+/// The events that are new, the outcomes of messages with keys, and the events that the application is done with.
 macro_rules! write_events {
     () => {
         "INSERT INTO events (sequence, connection_id, message_id, content, body)
             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 5, substr(?, value ->> 3, value ->> 4) FROM json_each(?);
+        UPDATE send_keys SET outcome = value ->> 2 FROM json_each(?)
+            WHERE connection_id = value ->> 0 AND message_id = value ->> 1 AND outcome IS NULL;
         DELETE FROM events WHERE sequence IN (SELECT value FROM json_each(?));"
     };
 }
 
 /// A transaction that needs no answers.
 const WHOLE: &str = concat!("BEGIN IMMEDIATE;", write_rows!(), write_events!(), "COMMIT");
+/// The end of one after which nothing is removed.
+const LAST: &str = concat!(write_events!(), "COMMIT");
+/// The beginning of one that needs some.
+const BEGINNING: &str = concat!("BEGIN IMMEDIATE;", write_rows!(), take_receipts!());
 
 /// A transaction that writes.
 #[derive(Default)]
@@ -90,8 +107,7 @@ impl Writing<'_> {
     }
 
     fn needs_answers(&self) -> bool {
-        let settles = |step: &&Changes| step.events.iter().any(|event| self.keyed.settles(event));
-        !self.upkeep.is_empty() || self.steps.iter().any(|step| step.needs_answers() || settles(step))
+        !self.upkeep.is_empty() || self.steps.iter().any(|step| step.needs_answers())
     }
 
     async fn write(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
@@ -102,8 +118,10 @@ impl Writing<'_> {
     }
 
     async fn write_in_parts(&self, db: &mut SqliteConnection) -> Result<Vec<StoredEvent>, Fault> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await?;
-        self.bind_rows(sqlx::query(write_rows!())).execute(&mut *db).await?;
+        let mut receipts = TakenReceipts::of(&self.steps);
+        let rows = self.bind_rows(sqlx::query(BEGINNING));
+        let rows = std::mem::take(&mut receipts.rows).bind_numbers(rows);
+        receipts.take(rows.fetch_all(&mut *db).await?)?;
         for step in &self.steps {
             if step.forget_skipped {
                 let sql = "DELETE FROM skipped_keys WHERE connection_id = ?";
@@ -122,7 +140,7 @@ impl Writing<'_> {
                 }
             }
             for receipt in &step.receipts {
-                events.extend(take_receipt(db, step.connection, receipt).await?);
+                events.extend(receipts.event(db, step.connection, receipt).await?);
             }
             deferred::write(db, step).await?;
             for (row, body) in &step.shared {
@@ -131,18 +149,17 @@ impl Writing<'_> {
             if let Some(invitation) = &step.joins {
                 joins::insert(db, step.user, invitation, step.connection).await?;
             }
-            if let Some(key) = &step.send_key {
-                send_keys::insert(db, step.connection, key, self.day).await?;
-            }
             if let Some((error, last)) = &step.give_up {
                 events.extend(give_up_outgoing(db, step.connection, *last, error).await?);
             }
         }
-        for event in events.iter().filter(|event| self.keyed.settles(event)) {
-            send_keys::settle(db, event).await?;
-        }
         let events = self.numbered(events);
-        self.bind_events(sqlx::query(write_events!()), &events)?.execute(&mut *db).await?;
+        let is_last = self.upkeep.is_empty() && self.steps.iter().all(|step| !step.remove);
+        let sql = if is_last { LAST } else { write_events!() };
+        self.bind_events(sqlx::query(sql), &events)?.execute(&mut *db).await?;
+        if is_last {
+            return Ok(events);
+        }
         for step in self.steps.iter().filter(|step| step.remove) {
             let sql = "DELETE FROM connections WHERE id = ?";
             sqlx::query(sql).bind(step.connection.number()).execute(&mut *db).await?;
@@ -163,7 +180,7 @@ impl Writing<'_> {
     fn bind_rows<'q>(&self, query: Query<'q>) -> Query<'q> {
         let query = self.bind_queues(self.bind_connections(query));
         let (mut outgoing, mut gone) = (Rows::default(), Rows::default());
-        let (mut sent, mut received) = (Rows::default(), Rows::default());
+        let (mut sent, mut received, mut keys) = (Rows::default(), Rows::default(), Rows::default());
         for step in &self.steps {
             let id = step.connection.number();
             for (row, message, content) in &step.outgoing {
@@ -183,8 +200,12 @@ impl Writing<'_> {
             if let Some((number, hash)) = &step.received {
                 received.row().number(id).number(*number).bytes(&hash[..HASH_LENGTH]).number(self.day).end();
             }
+            if let Some((key, message)) = &step.send_key {
+                let row = keys.row().number(id).hex(key.as_slice());
+                row.number(message.number()).number(self.day).end();
+            }
         }
-        received.bind(sent.bind(gone.bind_numbers(outgoing.bind(query))))
+        keys.bind_numbers(received.bind(sent.bind(gone.bind_numbers(outgoing.bind(query)))))
     }
 
     /// The states, of each connection the last one only.
@@ -233,16 +254,20 @@ impl Writing<'_> {
     }
 
     fn bind_events<'q>(&self, query: Query<'q>, stored: &[StoredEvent]) -> Result<Query<'q>, Fault> {
-        let (mut events, mut done) = (Rows::default(), Rows::default());
+        let (mut events, mut outcomes, mut done) = (Rows::default(), Rows::default(), Rows::default());
         for StoredEvent { sequence, event } in stored {
             let content = serde_json::to_string(event).and_then(|content| serde_json::to_string(&content));
             let row = events.row().number(*sequence).number(event.connection().map(ConnectionId::number));
             let row = row.number(event.received_message().map(MessageId::number)).bytes(event.body());
             row.json_text(&content.map_err(|_| damaged("content"))?).end();
+            if let Some(((connection, message), outcome)) = self.keyed.settled(event) {
+                let row = outcomes.row().number(connection.number()).number(message.number());
+                row.json_text(&send_keys::written(&outcome)?).end();
+            }
         }
         let of_steps = self.steps.iter().flat_map(|step| &step.done);
         of_steps.chain(&self.done).for_each(|sequence| done.number(*sequence));
-        Ok(done.bind_numbers(events.bind(query)))
+        Ok(done.bind_numbers(outcomes.bind_numbers(events.bind(query))))
     }
 }
 
@@ -296,6 +321,58 @@ async fn change_skipped_keys(
     }
 }
 
+/// The receipts of a transaction.
+#[derive(Default)]
+struct TakenReceipts {
+    /// Those that are taken together: of each message the only one.
+    rows: Rows,
+    together: HashSet<(i64, i64)>,
+    /// The messages that those with the right hash were for.
+    messages: HashMap<(i64, i64), MessageId>,
+}
+
+impl TakenReceipts {
+    fn of(steps: &[&Changes]) -> Self {
+        let mut receipts = Self::default();
+        let all = || {
+            steps.iter().flat_map(|step| {
+                step.receipts.iter().map(|receipt| ((step.connection.number(), receipt.number), receipt))
+            })
+        };
+        let mut counts: HashMap<(i64, i64), usize> = HashMap::new();
+        all().for_each(|(message, _)| *counts.entry(message).or_default() += 1);
+        for (message, receipt) in all().filter(|(message, _)| counts.get(message) == Some(&1)) {
+            receipts.rows.row().number(message.0).number(message.1).hex(receipt.hash.as_slice()).end();
+            receipts.together.insert(message);
+        }
+        receipts
+    }
+
+    /// Those that were taken together.
+    fn take(&mut self, rows: Vec<SqliteRow>) -> Result<(), Fault> {
+        for row in rows {
+            let message = MessageId::new(column(&row, "message_id")?);
+            self.messages.insert((column(&row, "connection_id")?, column(&row, "number")?), message);
+        }
+        Ok(())
+    }
+
+    /// The event of a receipt.
+    async fn event(
+        &mut self,
+        db: &mut SqliteConnection,
+        connection: ConnectionId,
+        receipt: &Receipt,
+    ) -> Result<Option<Event>, Fault> {
+        let message = (connection.number(), receipt.number);
+        match self.messages.remove(&message) {
+            Some(id) => Ok(Some(Event::Receipt { connection, id, matches: true })),
+            None if self.together.contains(&message) => take_wrong_receipt(db, connection, receipt).await,
+            None => take_receipt(db, connection, receipt).await,
+        }
+    }
+}
+
 /// Makes an event of a receipt. After one with the right hash the message is forgotten; of those with another hash only
 /// the first is told, and the right one may follow.
 async fn take_receipt(
@@ -303,18 +380,34 @@ async fn take_receipt(
     connection: ConnectionId,
     receipt: &Receipt,
 ) -> Result<Option<Event>, Fault> {
-    let right =
+    let sql =
         "DELETE FROM sent_messages WHERE connection_id = ? AND number = ? AND hash = ? RETURNING message_id";
-    let wrong = "UPDATE sent_messages SET mismatch_told = 1
-        WHERE connection_id = ? AND number = ? AND hash <> ? AND mismatch_told = 0 RETURNING message_id";
-    for (sql, matches) in [(right, true), (wrong, false)] {
-        let query = sqlx::query_scalar(sql).bind(connection.number()).bind(receipt.number);
-        let message: Option<i64> = query.bind(receipt.hash.as_slice()).fetch_optional(&mut *db).await?;
-        if let Some(message) = message {
-            return Ok(Some(Event::Receipt { connection, id: MessageId::new(message), matches }));
-        }
+    match taken(db, sql, connection, receipt).await? {
+        Some(id) => Ok(Some(Event::Receipt { connection, id, matches: true })),
+        None => take_wrong_receipt(db, connection, receipt).await,
     }
-    Ok(None)
+}
+
+async fn take_wrong_receipt(
+    db: &mut SqliteConnection,
+    connection: ConnectionId,
+    receipt: &Receipt,
+) -> Result<Option<Event>, Fault> {
+    let sql = "UPDATE sent_messages SET mismatch_told = 1
+        WHERE connection_id = ? AND number = ? AND hash <> ? AND mismatch_told = 0 RETURNING message_id";
+    let id = taken(db, sql, connection, receipt).await?;
+    Ok(id.map(|id| Event::Receipt { connection, id, matches: false }))
+}
+
+async fn taken(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    connection: ConnectionId,
+    receipt: &Receipt,
+) -> Result<Option<MessageId>, Fault> {
+    let query = sqlx::query_scalar(sql).bind(connection.number()).bind(receipt.number);
+    let message: Option<i64> = query.bind(receipt.hash.as_slice()).fetch_optional(db).await?;
+    Ok(message.map(MessageId::new))
 }
 
 /// Removes all bodies of a connection that failed, and tells which messages were among them.

@@ -1,9 +1,12 @@
 //! Contacts of the book: each a connection of the agent under a name that the user can type.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smp_protocol::chat::{ChatVersion, ChatVersionRange, Profile};
+use smp_sqlite::Rows;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
@@ -76,6 +79,15 @@ impl Contact {
     }
 }
 
+/// A contact with the profile that it last sent.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The contact.
+    pub contact: Contact,
+    /// The profile, if there was one.
+    pub profile: Option<Profile>,
+}
+
 /// Outcome of a profile.
 #[derive(Debug)]
 pub struct Introduction {
@@ -85,6 +97,13 @@ pub struct Introduction {
     pub renamed: Option<String>,
     /// Whether the contact's wish for disappearing messages is another one than before.
     pub has_other_disappearing: bool,
+}
+
+impl FromRow<'_, SqliteRow> for Person {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let profile: Option<&str> = row.try_get("profile")?;
+        Ok(Self { contact: Contact::from_row(row)?, profile: profile.and_then(profile_of) })
+    }
 }
 
 /// JSON that was kept.
@@ -210,6 +229,28 @@ impl Book {
             .bind(connection)
             .fetch_optional(&self.pool)
             .await?)
+    }
+
+    /// The contacts of these connections, by connection.
+    pub async fn by_connections(
+        &self,
+        connections: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Contact>, BookError> {
+        let query = "SELECT * FROM contacts WHERE connection IN (SELECT value FROM json_each(?))";
+        let contacts: Vec<Contact> =
+            sqlx::query_as(query).bind(numbers(connections)).fetch_all(&self.pool).await?;
+        Ok(contacts.into_iter().map(|contact| (contact.connection, contact)).collect())
+    }
+
+    /// The contacts of these numbers with their profiles, by number.
+    pub async fn people(
+        &self,
+        contacts: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Person>, BookError> {
+        let query = "SELECT c.*, p.profile FROM contacts c LEFT JOIN profiles p ON p.contact = c.id
+                     WHERE c.id IN (SELECT value FROM json_each(?))";
+        let people: Vec<Person> = sqlx::query_as(query).bind(numbers(contacts)).fetch_all(&self.pool).await?;
+        Ok(people.into_iter().map(|person| (person.contact.id, person)).collect())
     }
 
     /// The contact of this number.
@@ -461,6 +502,13 @@ impl Book {
 /// JSON to be kept: of keys that are strings, so there is nothing that could not be written.
 fn written(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+/// For `json_each`.
+fn numbers(numbers: impl Iterator<Item = i64>) -> Option<String> {
+    let mut rows = Rows::default();
+    numbers.for_each(|number| rows.number(number));
+    rows.json()
 }
 
 /// Notes the versions, if they are others than before.

@@ -3,14 +3,16 @@
 //! A happening is written in the transaction that has its effect, so a program that was down misses none. While the feed is on, texts that
 //! come go there, and to no screen.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smp_protocol::chat::Profile;
+use smp_sqlite::{Query, Rows};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
+use sqlx::{FromRow, Row as _};
 use tokio::sync::watch;
 
-use super::contacts::Contact;
+use super::contacts::{Contact, Person};
 use super::items::KeptItem;
 use super::{Book, BookError};
 use crate::conversation::Order;
@@ -103,7 +105,7 @@ pub struct Happened {
     /// Its kind.
     pub what: Happening,
     /// The contact, as it is now.
-    pub contact: Contact,
+    pub person: Person,
     /// The item that it is about, as it is now.
     pub item: Option<KeptItem>,
     /// The event that said it.
@@ -180,22 +182,27 @@ impl Book {
             .bind(limit)
             .fetch_all(&self.pool)
             .await?;
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let people = self.people(entries.iter().map(|entry| entry.contact)).await?;
+        let mut items = Rows::default();
+        entries.iter().filter_map(|entry| entry.item).for_each(|item| items.number(item));
+        let items = sqlx::query_as("SELECT * FROM items WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(items.json());
+        let items: Vec<KeptItem> = items.fetch_all(&self.pool).await?;
+        let items: HashMap<i64, KeptItem> = items.into_iter().map(|kept| (kept.number, kept)).collect();
         let mut happenings = Vec::with_capacity(entries.len());
-        for entry in entries {
+        for Entry { id: number, contact, what, item, order, before } in entries {
             // Removed meanwhile, and so is the entry.
-            let Some(contact) = self.by_number(entry.contact).await? else { continue };
-            let item = match entry.item {
-                Some(item) => {
-                    let item = sqlx::query_as("SELECT * FROM items WHERE id = ?").bind(item);
-                    item.fetch_optional(&self.pool).await?
-                }
-                None => None,
+            let Some(person) = people.get(&contact).cloned() else { continue };
+            let after = match what {
+                Happening::Profile => self.profile_after(&person.contact, number).await?,
+                _ => None,
             };
-            let Entry { id: number, what, order, before, .. } = entry;
-            let after =
-                if what == Happening::Profile { self.profile_after(&contact, number).await? } else { None };
             let [before, after] = [before, after].map(|profile| profile.as_deref().and_then(profile_of));
-            happenings.push(Happened { number, what, contact, item, order, before, after });
+            let item = item.and_then(|item| items.get(&item).cloned());
+            happenings.push(Happened { number, what, person, item, order, before, after });
         }
         Ok(happenings)
     }
@@ -227,21 +234,41 @@ impl Book {
     }
 }
 
-/// Keeps what a line says of an item.
-pub(super) async fn insert(
-    step: &mut SqliteConnection,
-    contact: &Contact,
-    kind: Kind,
+/// A happening of an item that is kept.
+pub(super) struct NewRow {
+    contact: i64,
+    what: Happening,
     order: Order,
     item: i64,
-) -> Result<(), BookError> {
-    sqlx::query("INSERT INTO feed (contact, kind, item, number, part) VALUES (?, ?, ?, ?, ?)")
-        .bind(contact.id)
-        .bind(Happening::of(kind).word())
-        .bind(item)
-        .bind(order.number)
-        .bind(order.part)
-        .execute(step)
-        .await?;
-    Ok(())
+}
+
+impl NewRow {
+    /// What a line says of an item.
+    pub(super) fn of(contact: &Contact, kind: Kind, order: Order, item: i64) -> Self {
+        Self { contact: contact.id, what: Happening::of(kind), order, item }
+    }
+}
+
+/// Keeps happenings of items.
+macro_rules! insert_happened {
+    () => {
+        "INSERT INTO feed (contact, kind, item, number, part)
+            SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)"
+    };
+}
+pub(super) use insert_happened;
+
+/// Binds them to [`insert_happened`].
+pub(super) fn bind<'q>(query: Query<'q>, happened: &[NewRow]) -> Query<'q> {
+    let mut rows = Rows::default();
+    for NewRow { contact, what, order, item } in happened {
+        rows.row()
+            .number(*contact)
+            .word(what.word())
+            .number(*item)
+            .number(order.number)
+            .number(order.part)
+            .end();
+    }
+    rows.bind_numbers(query)
 }

@@ -1,10 +1,11 @@
 //! Items of the book: what was said, and what was done with it.
 
 use smp_protocol::chat::{ChatEvent, SharedMessageId};
+use smp_sqlite::Rows;
 use sqlx::SqliteConnection;
 
 use super::contacts::Contact;
-use super::state::{Row, number, save};
+use super::state::{ItemRows, Row, number, save, save_items};
 use super::{Book, BookError};
 use crate::compose::Outgoing;
 use crate::conversation::{Delivery, Item, Refusal, Side};
@@ -32,9 +33,28 @@ impl sqlx::FromRow<'_, sqlx::sqlite::SqliteRow> for KeptItem {
 impl Book {
     /// Writes down a message of ours before the agent gets it. Returns its number.
     pub async fn write(&self, contact: &Contact, outgoing: &Outgoing, at: i64) -> Result<i64, BookError> {
-        let item = Item::of_ours(outgoing.id.clone(), outgoing.container.clone(), at);
-        let mut connection = self.pool.acquire().await?;
-        save(&mut connection, contact.id, None, &item).await
+        let kept = self.write_all([(contact.id, outgoing)].into_iter(), at).await?;
+        kept.first().map(|kept| kept.number).ok_or(BookError::Removed)
+    }
+
+    /// Writes down messages of ours, each with the number of its contact, before the agent gets them: all or none. Returns their items, in
+    /// their order.
+    pub async fn write_all<'o>(
+        &self,
+        messages: impl Iterator<Item = (i64, &'o Outgoing)>,
+        at: i64,
+    ) -> Result<Vec<KeptItem>, BookError> {
+        let mut step = self.pool.begin().await?;
+        let last = last_number(&mut step).await?;
+        let (mut rows, mut all) = (ItemRows::default(), Vec::new());
+        for (number, (contact_id, outgoing)) in (last + 1..).zip(messages) {
+            let item = Item::of_ours(outgoing.id.clone(), outgoing.container.clone(), at);
+            rows.add(Some(number), contact_id, &item)?;
+            all.push(KeptItem { number, contact_id, item });
+        }
+        rows.bind(sqlx::query(save_items!())).execute(&mut *step).await?;
+        step.commit().await?;
+        Ok(all)
     }
 
     /// Whether a message of ours with this ID was written down.
@@ -78,12 +98,18 @@ impl Book {
 
     /// Notes that the agent has a message of ours, under this number of its own.
     pub async fn handed_over(&self, item: i64, agent_number: i64) -> Result<(), BookError> {
-        sqlx::query("UPDATE items SET number = ?, part = 0, delivery = max(delivery, ?) WHERE id = ?")
-            .bind(agent_number)
-            .bind(number(Delivery::Queued))
-            .bind(item)
-            .execute(&self.pool)
-            .await?;
+        self.all_handed_over(&[(item, agent_number)]).await
+    }
+
+    /// Notes that the agent has messages of ours, each under a number of its own.
+    pub async fn all_handed_over(&self, messages: &[(i64, i64)]) -> Result<(), BookError> {
+        let mut rows = Rows::default();
+        messages.iter().for_each(|(item, number)| rows.row().number(*item).number(*number).end());
+        let query =
+            "UPDATE items SET number = value ->> 1, part = 0, delivery = max(delivery, ?) FROM json_each(?) r
+                     WHERE items.id = r.value ->> 0";
+        let query = sqlx::query(query).bind(number(Delivery::Queued));
+        rows.bind_numbers(query).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -93,36 +119,6 @@ impl Book {
             .bind(item)
             .execute(&self.pool)
             .await?;
-        Ok(())
-    }
-
-    /// Notes how far a message of ours has come, by the agent's number, at this Unix time in milliseconds. Less than is known changes nothing.
-    pub async fn delivered(
-        &self,
-        contact: &Contact,
-        agent_number: i64,
-        delivery: Delivery,
-        now: i64,
-    ) -> Result<(), BookError> {
-        if !self.keeps_history && delivery >= Delivery::Failed {
-            sqlx::query("DELETE FROM items WHERE contact = ? AND ours = 1 AND number = ?")
-                .bind(contact.id)
-                .bind(agent_number)
-                .execute(&self.pool)
-                .await?;
-            return Ok(());
-        }
-        let sent = (delivery >= Delivery::Sent).then_some(now);
-        sqlx::query(
-            "UPDATE items SET delivery = max(delivery, ?1), expires = coalesce(expires, ?2 + ttl * 1000)
-             WHERE contact = ?3 AND ours = 1 AND number = ?4",
-        )
-        .bind(number(delivery))
-        .bind(sent)
-        .bind(contact.id)
-        .bind(agent_number)
-        .execute(&self.pool)
-        .await?;
         Ok(())
     }
 
@@ -248,6 +244,18 @@ impl Book {
         Ok(step.commit().await?)
     }
 
+    /// Those of our messages that are known by these numbers of the agent, each with that of its contact.
+    pub async fn own_items(
+        &self,
+        messages: impl Iterator<Item = (i64, i64)>,
+    ) -> Result<Vec<KeptItem>, BookError> {
+        let mut rows = Rows::default();
+        messages.for_each(|(contact, number)| rows.row().number(contact).number(number).end());
+        let query = "SELECT items.* FROM json_each(?) r CROSS JOIN items ON items.contact = r.value ->> 0 AND items.ours = 1
+                     AND items.number = r.value ->> 1 WHERE items.visible = 1";
+        Ok(sqlx::query_as(query).bind(rows.json()).fetch_all(&self.pool).await?)
+    }
+
     /// Forgets an item here. The contact is not told.
     pub async fn forget(&self, item: &KeptItem) -> Result<(), BookError> {
         sqlx::query("DELETE FROM items WHERE id = ?").bind(item.number).execute(&self.pool).await?;
@@ -290,6 +298,12 @@ impl Book {
         let query = "SELECT * FROM items WHERE ours = 1 AND number IS NULL ORDER BY id";
         Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
     }
+}
+
+/// The last number that an item was given.
+pub(super) async fn last_number(step: &mut SqliteConnection) -> Result<i64, BookError> {
+    let last = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'items'";
+    Ok(sqlx::query_scalar(last).fetch_one(step).await?)
 }
 
 async fn by_number(

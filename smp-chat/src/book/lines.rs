@@ -1,5 +1,6 @@
 //! Lines that were not shown yet.
 
+use smp_sqlite::{Query, Rows};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, FromRow, Row as _, SqliteConnection};
 
@@ -68,7 +69,7 @@ pub(super) struct Origin {
 
 impl Origin {
     /// Different for each line of an agent's message: the last one of an event has the event's place.
-    fn part(self) -> i64 {
+    pub(super) fn part(self) -> i64 {
         match i64::try_from(self.behind) {
             Ok(0) => self.order.part,
             behind => {
@@ -120,36 +121,40 @@ impl Book {
     }
 }
 
-/// Records a line, which may be one that no screen shows, and returns whether that is new: one that was recorded before changes nothing. The agent repeats no message that came
-/// before this one: the places of lines that were shown are not needed any more.
-pub(super) async fn insert(
-    step: &mut SqliteConnection,
-    contact: &Contact,
-    origin: Origin,
-    at: i64,
-    line: &Line,
-    item: Option<i64>,
-    is_shown: bool,
-) -> Result<bool, BookError> {
-    sqlx::query("DELETE FROM texts WHERE contact = ? AND agent_id < ? AND text IS NULL")
-        .bind(contact.id)
-        .bind(origin.order.number)
-        .execute(&mut *step)
-        .await?;
-    let recorded = sqlx::query(
-        "INSERT INTO texts (contact, agent_id, part, at, kind, text, item) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(contact.id)
-    .bind(origin.order.number)
-    .bind(origin.part())
-    .bind(at)
-    .bind(line.kind.name())
-    .bind((!is_shown).then_some(&line.text))
-    .bind(item)
-    .execute(step)
-    .await?;
-    Ok(recorded.rows_affected() > 0)
+/// A line that is recorded.
+pub(super) struct NewRow {
+    pub(super) contact: i64,
+    pub(super) origin: Origin,
+    /// Unix time in milliseconds at which the relay received it.
+    pub(super) at: i64,
+    pub(super) line: Line,
+    pub(super) item: i64,
+    /// It goes to programs, and to no screen.
+    pub(super) is_fed: bool,
+}
+
+/// Records lines. The agent repeats no message that came before those that arrive: the places of lines that were shown are not needed
+/// any more.
+macro_rules! insert_lines {
+    () => {
+        "DELETE FROM texts WHERE id IN (SELECT t.id FROM json_each(?) r CROSS JOIN texts t ON t.contact = r.value ->> 0
+            AND t.agent_id < r.value ->> 1 WHERE t.text IS NULL);
+        INSERT INTO texts (contact, agent_id, part, at, kind, item, text) SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3,
+            value ->> 4, value ->> 5, CAST(substr(?, value ->> 6, value ->> 7) AS TEXT) FROM json_each(?)"
+    };
+}
+pub(super) use insert_lines;
+
+/// Binds to [`insert_lines`] the numbers of the first messages that arrive, by their contacts, and the lines.
+pub(super) fn bind<'q>(query: Query<'q>, first_numbers: &[(i64, i64)], lines: &[NewRow]) -> Query<'q> {
+    let (mut before, mut new) = (Rows::default(), Rows::default());
+    first_numbers.iter().for_each(|(contact, first)| before.row().number(*contact).number(*first).end());
+    for line in lines {
+        let row = new.row().number(line.contact).number(line.origin.order.number).number(line.origin.part());
+        let row = row.number(line.at).word(line.line.kind.name()).number(line.item);
+        row.bytes_or_null((!line.is_fed).then_some(line.line.text.as_bytes())).end();
+    }
+    new.bind(before.bind_numbers(query))
 }
 
 /// Takes back the words of an item that was deleted before they were shown.

@@ -4,6 +4,7 @@
 //! agent's own number before it is acknowledged: a repeated one changes nothing, and a line is shown once.
 //! Texts that were deleted, or have disappeared, are overwritten.
 
+mod arrivals;
 mod contacts;
 mod error;
 mod feed;
@@ -13,7 +14,6 @@ mod listing;
 mod overview;
 mod own;
 mod read;
-mod received;
 mod schema;
 mod state;
 mod status;
@@ -26,14 +26,14 @@ use smp_transport::durable;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Connection as _, SqlitePool};
 
-pub use self::contacts::{Contact, Introduction};
+pub use self::arrivals::{Arrival, News, Received};
+pub use self::contacts::{Contact, Introduction, Person};
 pub use self::error::BookError;
 pub use self::feed::{Happened, Happening};
 pub use self::items::KeptItem;
 pub use self::lines::NewLine;
 pub use self::listing::ListedContact;
 pub use self::overview::{MAX_UNREAD, Overview};
-pub use self::received::Received;
 pub use self::status::Status;
 
 /// Pages of the log, of 4096 bytes, after which they are moved into the file.

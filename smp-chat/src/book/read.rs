@@ -38,14 +38,10 @@ async fn mark(db: &mut SqliteConnection, contact: &Contact, item: i64) -> Result
 }
 
 /// An item that was begun before others were read can be seen now: the mark goes back before it.
-pub(super) async fn appeared(
-    step: &mut SqliteConnection,
-    contact: &Contact,
-    item: i64,
-) -> Result<(), BookError> {
+pub(super) async fn appeared(step: &mut SqliteConnection, contact: i64, item: i64) -> Result<(), BookError> {
     sqlx::query("UPDATE contacts SET read_to = ?1 - 1 WHERE id = ?2 AND read_to >= ?1")
         .bind(item)
-        .bind(contact.id)
+        .bind(contact)
         .execute(step)
         .await?;
     Ok(())

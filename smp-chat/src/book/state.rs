@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use smp_protocol::chat::{ChatEvent, Reaction, SharedMessageId};
+use smp_sqlite::{Query, Rows};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
@@ -145,43 +146,61 @@ fn delivery(number: i64) -> Delivery {
     }
 }
 
-/// Writes an item: over its row, or as a new one, whose number is returned.
+/// Rows of items that are written together: each over the one that has its number, or as a new one.
+#[derive(Default)]
+pub(super) struct ItemRows(Rows);
+
+/// Writes them.
+macro_rules! save_items {
+    () => {
+        "INSERT INTO items (id, contact, ours, shared_id, number, part, at, delivery, visible, typing, ttl, state)
+            SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+                value ->> 8, value ->> 9, value ->> 10, CAST(substr(?, value ->> 11, value ->> 12) AS TEXT) FROM json_each(?) WHERE true
+            ON CONFLICT (id) DO UPDATE SET shared_id = excluded.shared_id, number = excluded.number, part = excluded.part, at = excluded.at,
+                delivery = excluded.delivery, visible = excluded.visible, typing = excluded.typing, ttl = excluded.ttl, state = excluded.state"
+    };
+}
+pub(super) use save_items;
+
+impl ItemRows {
+    /// Adds one: under this number, or without one as a new one.
+    pub(super) fn add(&mut self, id: Option<i64>, contact: i64, item: &Item) -> Result<(), BookError> {
+        let state = State {
+            event: item.event.clone().map(written),
+            content: item.content_order.map(place),
+            completed: item.completed.map(place),
+            deleted: item.is_deleted,
+            cancelled: item.is_cancelled,
+            announced: item.is_announced,
+            reactions: item.reactions.iter().map(Given::of).collect(),
+            file_parts: item.file_parts.clone(),
+        };
+        let row = self.0.row().number(id).number(contact).flag(item.side == Side::Ours);
+        let row = row.hex(item.shared_id.as_ref().map(SharedMessageId::as_bytes));
+        let row =
+            row.number(item.origin.map(|order| order.number)).number(item.origin.map(|order| order.part));
+        let row = row.number(item.at).number(number(item.delivery)).flag(item.is_visible());
+        let row = row.flag(item.side == Side::Theirs && item.is_live() && !item.is_announced);
+        let state = serde_json::to_vec(&state).map_err(BookError::Item)?;
+        row.number(item.ttl.map(i64::from)).bytes(&state).end();
+        Ok(())
+    }
+
+    /// Binds them to [`save_items`].
+    pub(super) fn bind(self, query: Query<'_>) -> Query<'_> {
+        self.0.bind(query)
+    }
+}
+
+/// Writes an item: over its row, or as a new one.
 pub(super) async fn save(
     step: &mut SqliteConnection,
     contact: i64,
     row: Option<i64>,
     item: &Item,
-) -> Result<i64, BookError> {
-    let state = State {
-        event: item.event.clone().map(written),
-        content: item.content_order.map(place),
-        completed: item.completed.map(place),
-        deleted: item.is_deleted,
-        cancelled: item.is_cancelled,
-        announced: item.is_announced,
-        reactions: item.reactions.iter().map(Given::of).collect(),
-        file_parts: item.file_parts.clone(),
-    };
-    let id = sqlx::query_scalar(
-        "INSERT INTO items (id, contact, ours, shared_id, number, part, at, delivery, visible, typing, ttl, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET shared_id = excluded.shared_id, number = excluded.number, part = excluded.part, at = excluded.at,
-             delivery = excluded.delivery, visible = excluded.visible, typing = excluded.typing, ttl = excluded.ttl, state = excluded.state
-         RETURNING id",
-    )
-    .bind(row)
-    .bind(contact)
-    .bind(item.side == Side::Ours)
-    .bind(item.shared_id.as_ref().map(SharedMessageId::as_bytes))
-    .bind(item.origin.map(|order| order.number))
-    .bind(item.origin.map(|order| order.part))
-    .bind(item.at)
-    .bind(number(item.delivery))
-    .bind(item.is_visible())
-    .bind(item.side == Side::Theirs && item.is_live() && !item.is_announced)
-    .bind(item.ttl)
-    .bind(serde_json::to_string(&state).map_err(BookError::Item)?)
-    .fetch_one(step)
-    .await?;
-    Ok(id)
+) -> Result<(), BookError> {
+    let mut rows = ItemRows::default();
+    rows.add(row, contact, item)?;
+    rows.bind(sqlx::query(save_items!())).execute(step).await?;
+    Ok(())
 }

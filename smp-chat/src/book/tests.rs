@@ -6,7 +6,7 @@ use crate::compose::{Outgoing, messages};
 use crate::conversation::{Delivery, Refusal};
 use crate::profile::{ContactPreferences, Disappearing};
 
-async fn book_with(keeps_history: bool) -> (tempfile::TempDir, Book) {
+pub(super) async fn book_with(keeps_history: bool) -> (tempfile::TempDir, Book) {
     let folder = tempfile::tempdir().unwrap();
     let book = Book::open(&folder.path().join("chat.db"), None, keeps_history).await.unwrap();
     (folder, book)
@@ -612,6 +612,11 @@ async fn nothing_that_a_key_asks_for_is_linear_in_the_messages() {
         of.push(steps(&book, async || book.history_after(&bob, middle, 3, 0).await.unwrap().len()).await.0);
         of.push(steps(&book, async || book.not_handed_over().await.unwrap().len()).await.0);
         of.push(steps(&book, async || book.expire(0).await.unwrap()).await.0);
+        let number = i64::from(messages) + 1;
+        of.push(steps(&book, async || take(&book, &bob, number, &new(1, "new")).await).await.0);
+        of.push(
+            steps(&book, async || book.delivered(&bob, 23, Delivery::Received, 0).await.unwrap()).await.0,
+        );
         of.push(steps(&book, async || book.read(&bob, i64::from(messages), 0).await.unwrap()).await.0);
         measured.push(of);
     }

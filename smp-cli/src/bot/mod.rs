@@ -120,7 +120,7 @@ impl Bot<'_> {
         let Some(last) = page.last().map(|happened| happened.number) else { return Ok(None) };
         let mut conversations: HashMap<i64, Vec<&Happened>> = HashMap::new();
         for happened in page.iter().filter(|happened| happened.what == Happening::Message) {
-            conversations.entry(happened.contact.id).or_default().push(happened);
+            conversations.entry(happened.person.contact.id).or_default().push(happened);
         }
         let mut answering = stream::iter(conversations.into_values())
             .map(|messages| self.answer_all(messages))
@@ -136,7 +136,7 @@ impl Bot<'_> {
     async fn answer_all(&self, messages: Vec<&Happened>) -> anyhow::Result<()> {
         for message in messages {
             if let Some(kept) = message.item.as_ref().filter(|kept| !kept.item.is_deleted) {
-                self.answer(&message.contact, kept).await?;
+                self.answer(&message.person.contact, kept).await?;
             }
         }
         Ok(())

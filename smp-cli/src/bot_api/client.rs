@@ -9,7 +9,7 @@ use smp_bot::{Command, Response, answer, event, read_request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -18,19 +18,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::events;
+use super::execute::Sending;
+use super::server::MAX_FRAME;
 use crate::session::Notice;
 
 /// Commands that wait for those before them; then nothing more is read from the client.
-const MAX_COMMANDS: usize = 64;
+const MAX_COMMANDS: usize = 256;
 /// Frames that wait to be written; then nothing more is done for the client.
-const MAX_WAITING: usize = 64;
+const MAX_WAITING: usize = 256;
+/// Bytes of commands that wait, and are being done; then nothing more is read, either.
+const MAX_COMMAND_BYTES: usize = 4 * MAX_FRAME;
 /// Events that are read from the feed at once.
-const PAGE: u32 = 32;
+const PAGE: u32 = 64;
+/// Notices that are told in one event.
+const NOTICES: usize = 64;
 /// How long a client that says nothing is taken to prepare itself for events still: some drop those that come before they have their first
 /// answers.
 const SETTLING: Duration = Duration::from_secs(1);
 /// How long a client may take to read one frame; after that it is cut off.
 const STALLED: Duration = Duration::from_secs(60);
+
+/// A frame of the client, and the room that it takes until it is answered.
+struct Incoming {
+    text: String,
+    _room: OwnedSemaphorePermit,
+}
 
 /// A frame on its way to the client.
 struct Outgoing {
@@ -77,7 +89,7 @@ pub(super) async fn run<S>(
     let (commands, waiting) = mpsc::channel(MAX_COMMANDS);
     // Each of them ends when the client is gone.
     tokio::select! {
-        () = read(stream, commands, &client) => {}
+        () = listen(stream, commands, &client) => {}
         () = client.write(sink, outgoing, stop) => {}
         () = client.work(waiting) => {}
         () = client.tell(begin) => {}
@@ -85,16 +97,20 @@ pub(super) async fn run<S>(
     desk.takers().leave(number);
 }
 
-/// Reads commands until the client is gone.
-async fn read(
+/// Takes frames until the client is gone.
+async fn listen(
     mut stream: impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
-    commands: Sender<String>,
+    commands: Sender<Incoming>,
     client: &Client,
 ) {
+    let room = Arc::new(Semaphore::new(MAX_COMMAND_BYTES));
     while let Some(message) = stream.next().await {
         match message {
             Ok(Message::Text(text)) => {
-                if commands.send(text.as_str().to_owned()).await.is_err() {
+                let bytes = u32::try_from(text.len().min(MAX_COMMAND_BYTES)).unwrap_or(u32::MAX);
+                let Ok(room) = room.clone().acquire_many_owned(bytes).await else { return };
+                let incoming = Incoming { text: text.as_str().to_owned(), _room: room };
+                if commands.send(incoming).await.is_err() {
                     return;
                 }
             }
@@ -105,6 +121,18 @@ async fn read(
             // The library answers them by itself.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Ok(Message::Close(_)) | Err(_) => return,
+        }
+    }
+}
+
+/// The command of a frame, with its correlation ID; or the frame that refuses it.
+fn read(frame: &str) -> Result<(String, Command), String> {
+    let request = read_request(frame).map_err(|error| answer(None, &Response::error(error)))?;
+    match Command::parse(&request.command) {
+        Ok(command) => Ok((request.correlation, command)),
+        Err(error) => {
+            let error = Response::error(smp_bot::types::ChatError::command(error.to_string()));
+            Err(answer(Some(&request.correlation), &error))
         }
     }
 }
@@ -122,11 +150,16 @@ impl Client {
         mut outgoing: Receiver<Outgoing>,
         stop: CancellationToken,
     ) {
-        while let Some(Some(frame)) = stop.run_until_cancelled(outgoing.recv()).await {
-            let Outgoing { text, event } = frame;
-            let writing = tokio::time::timeout(STALLED, sink.send(Message::text(text)));
-            let Ok(Ok(())) = writing.await else { return };
-            if let Some(event) = event {
+        let mut frames = Vec::new();
+        while let Some(1..) = stop.run_until_cancelled(outgoing.recv_many(&mut frames, MAX_WAITING)).await {
+            let mut told = None;
+            for Outgoing { text, event } in frames.drain(..) {
+                let writing = tokio::time::timeout(STALLED, sink.feed(Message::text(text)));
+                let Ok(Ok(())) = writing.await else { return };
+                told = event.or(told);
+            }
+            let Ok(Ok(())) = tokio::time::timeout(STALLED, sink.flush()).await else { return };
+            if let Some(event) = told {
                 self.desk.takers().written(self.number, event);
             }
         }
@@ -134,35 +167,60 @@ impl Client {
         let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(Message::Close(Some(end)))).await;
     }
 
-    /// Does commands, one after the other.
-    async fn work(&self, mut commands: Receiver<String>) {
-        let mut is_first = true;
-        while let Some(frame) = commands.recv().await {
-            self.begins(if is_first { Beginning::Asked } else { Beginning::Settled });
-            let answer = self.answer(&frame).await;
-            self.send(answer, None).await;
-            if std::mem::take(&mut is_first) {
-                self.begins(Beginning::Quiet);
-            }
+    /// Does commands, one after the other; messages that are to be sent one after the other go together.
+    async fn work(&self, mut commands: Receiver<Incoming>) {
+        if let Some(first) = commands.recv().await {
+            self.begins(Beginning::Asked);
+            self.answer_all(std::slice::from_ref(&first)).await;
+            self.begins(Beginning::Quiet);
+        }
+        let mut frames = Vec::new();
+        while commands.recv_many(&mut frames, MAX_COMMANDS).await > 0 {
+            self.begins(Beginning::Settled);
+            self.answer_all(&frames).await;
+            frames.clear();
         }
     }
 
-    async fn answer(&self, frame: &str) -> String {
-        let request = match read_request(frame) {
-            Ok(request) => request,
-            Err(error) => return answer(None, &Response::error(error)),
-        };
-        let response = match Command::parse(&request.command) {
-            Ok(Command::Acknowledges { on }) => self.acknowledges(on),
-            Ok(Command::Acknowledge { number }) => {
+    async fn answer_all(&self, frames: &[Incoming]) {
+        let mut sendings = Vec::new();
+        for Incoming { text, .. } in frames {
+            match read(text) {
+                Ok((correlation, Command::Send { chat, live, ttl, messages })) => {
+                    sendings.push((correlation, Sending { chat, live, ttl, messages }));
+                }
+                Ok((correlation, command)) => {
+                    self.send_all(std::mem::take(&mut sendings)).await;
+                    let response = self.run(command).await;
+                    self.send(answer(Some(&correlation), &response), None).await;
+                }
+                Err(refusal) => {
+                    self.send_all(std::mem::take(&mut sendings)).await;
+                    self.send(refusal, None).await;
+                }
+            }
+        }
+        self.send_all(sendings).await;
+    }
+
+    async fn send_all(&self, sendings: Vec<(String, Sending)>) {
+        let (correlations, sendings): (Vec<String>, Vec<Sending>) = sendings.into_iter().unzip();
+        let responses = self.desk.send_all(sendings).await;
+        for (correlation, response) in correlations.iter().zip(responses) {
+            self.send(answer(Some(correlation), &response), None).await;
+        }
+    }
+
+    async fn run(&self, command: Command) -> Response {
+        match command {
+            Command::Acknowledges { on } => self.acknowledges(on),
+            Command::Acknowledge { number } => {
                 let event = i64::try_from(number).unwrap_or(i64::MAX);
                 self.desk.takers().acknowledged(self.number, event);
                 Response::CmdOk { user: None }
             }
-            Ok(command) => self.desk.run(command).await,
-            Err(error) => Response::error(smp_bot::types::ChatError::command(error.to_string())),
-        };
-        answer(Some(&request.correlation), &response)
+            command => self.desk.run(command).await,
+        }
     }
 
     fn begins(&self, with: Beginning) {
@@ -221,7 +279,13 @@ impl Client {
             tokio::select! {
                 grown = grows.changed() => if grown.is_err() { return },
                 notice = notices.recv() => match notice {
-                    Ok(notice) => self.tell_passing(&notice).await,
+                    Ok(notice) => {
+                        let mut together = vec![notice];
+                        while together.len() < NOTICES && let Ok(next) = notices.try_recv() {
+                            together.push(next);
+                        }
+                        self.tell_passing(&together).await;
+                    }
                     // It can be asked for.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
@@ -250,9 +314,9 @@ impl Client {
         Ok(last)
     }
 
-    /// Something that is kept nowhere, as it can be asked for.
-    async fn tell_passing(&self, notice: &Notice) {
-        match events::passing(&self.desk, notice).await {
+    /// What is kept nowhere, as it can be asked for.
+    async fn tell_passing(&self, notices: &[Notice]) {
+        match events::passing(&self.desk, notices).await {
             Ok(Some(response)) => self.send(event(None, &response), None).await,
             Ok(None) => {}
             Err(error) => tracing::warn!("{error:#}"),

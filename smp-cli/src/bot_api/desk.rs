@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smp_bot::types::{self, ChatError, ChatInfo, ErrorType, ItemInChat, StoreError, User, View};
 use smp_bot::{Address, ChatRef};
-use smp_chat::{Contact, KeptItem, Status};
+use smp_chat::{Contact, KeptItem, Person, Status};
 use smp_protocol::chat::Profile;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +54,7 @@ impl Desk {
     }
 
     pub(super) fn user(&self) -> Box<User> {
-        Box::new(User::of(&self.identity.profile(), self.identity.settings().receipts))
+        Box::new(User::of(&self.identity.shown_profile(), self.identity.settings().receipts))
     }
 
     /// Fails if another user is named than the one that is there.
@@ -75,8 +75,13 @@ impl Desk {
         see: impl FnOnce(View<'_>) -> T,
     ) -> anyhow::Result<T> {
         let profile = self.identity.book().profile(contact).await?;
-        let own = self.identity.profile();
-        Ok(see(View { contact, profile: profile.as_ref(), own: &own }))
+        Ok(self.view_of(&Person { contact: contact.clone(), profile }, see))
+    }
+
+    /// The same of somebody whose profile is known.
+    pub(super) fn view_of<T>(&self, person: &Person, see: impl FnOnce(View<'_>) -> T) -> T {
+        let own = self.identity.shown_profile();
+        see(View { contact: &person.contact, profile: person.profile.as_ref(), own: &own })
     }
 
     pub(super) async fn contact(&self, contact: &Contact) -> anyhow::Result<Box<types::Contact>> {
@@ -121,8 +126,13 @@ impl Desk {
         contact: &Contact,
         kept: &KeptItem,
     ) -> anyhow::Result<ItemInChat> {
-        let chat_info =
-            self.view(contact, |view| ChatInfo::Direct { contact: Box::new(view.contact()) }).await?;
+        let profile = self.identity.book().profile(contact).await?;
+        self.item_with(&Person { contact: contact.clone(), profile }, kept).await
+    }
+
+    /// The same, with somebody whose profile is known.
+    pub(super) async fn item_with(&self, person: &Person, kept: &KeptItem) -> anyhow::Result<ItemInChat> {
+        let chat_info = self.view_of(person, |view| ChatInfo::Direct { contact: Box::new(view.contact()) });
         Ok(ItemInChat { chat_info, chat_item: self.item(kept).await? })
     }
 

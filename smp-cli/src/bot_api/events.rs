@@ -1,10 +1,11 @@
 //! Events: what happened, as clients are told.
 
-use smp_agent::MessageId;
+use std::collections::BTreeSet;
+
 use smp_bot::Response;
 use smp_bot::types::{Deletion, reaction_of};
 use smp_chat::conversation::Side;
-use smp_chat::{Contact, Happened, Happening, KeptItem};
+use smp_chat::{Happened, Happening, KeptItem};
 
 use super::desk::Desk;
 use crate::session::Notice;
@@ -12,17 +13,18 @@ use crate::text::unix_millis;
 
 /// The events of something that is kept. None if there is nothing to say any more.
 pub(super) async fn kept(desk: &Desk, happened: &Happened) -> anyhow::Result<Vec<Response>> {
-    let contact = &happened.contact;
+    let person = &happened.person;
+    let contact = || desk.view_of(person, |view| Box::new(view.contact()));
     let user = desk.user();
     let event = match (happened.what, &happened.item) {
         (Happening::Message, Some(kept)) if !kept.item.is_deleted => {
-            Response::NewChatItems { user, chat_items: vec![desk.item_in_chat(contact, kept).await?] }
+            Response::NewChatItems { user, chat_items: vec![desk.item_with(person, kept).await?] }
         }
         (Happening::Edited, Some(kept)) if !kept.item.is_deleted => {
-            Response::ChatItemUpdated { user, chat_item: Box::new(desk.item_in_chat(contact, kept).await?) }
+            Response::ChatItemUpdated { user, chat_item: Box::new(desk.item_with(person, kept).await?) }
         }
         (Happening::Deleted, Some(kept)) if kept.item.is_deleted => {
-            let deleted_chat_item = desk.item_in_chat(contact, kept).await?;
+            let deleted_chat_item = desk.item_with(person, kept).await?;
             let chat_item_deletions = vec![Deletion { deleted_chat_item, to_chat_item: None }];
             Response::ChatItemsDeleted { user, chat_item_deletions, by_user: false, timed: false }
         }
@@ -31,28 +33,24 @@ pub(super) async fn kept(desk: &Desk, happened: &Happened) -> anyhow::Result<Vec
             None => return Ok(Vec::new()),
         },
         (Happening::Requested, _) => {
-            let contact_request = desk.view(contact, |view| Box::new(view.request())).await?;
+            let contact_request = desk.view_of(person, |view| Box::new(view.request()));
             Response::ReceivedContactRequest { user, contact_request }
         }
-        (Happening::Accepted, _) => {
-            Response::AcceptingContactRequest { user, contact: desk.contact(contact).await? }
-        }
-        (Happening::Joined, _) => Response::ContactConnecting { user, contact: desk.contact(contact).await? },
+        (Happening::Accepted, _) => Response::AcceptingContactRequest { user, contact: contact() },
+        (Happening::Joined, _) => Response::ContactConnecting { user, contact: contact() },
         (Happening::Connected, _) => {
-            let seen = desk.contact(contact).await?;
+            let seen = contact();
             return Ok(vec![
                 Response::ContactSndReady { user: user.clone(), contact: seen.clone() },
                 Response::ContactConnected { user, contact: seen },
             ]);
         }
         (Happening::Profile, _) => {
-            let from_contact = desk.contact_with(contact, happened.before.as_ref()).await?;
-            let to_contact = desk.contact_with(contact, happened.after.as_ref()).await?;
+            let from_contact = desk.contact_with(&person.contact, happened.before.as_ref()).await?;
+            let to_contact = desk.contact_with(&person.contact, happened.after.as_ref()).await?;
             Response::ContactUpdated { user, from_contact, to_contact }
         }
-        (Happening::Ended, _) => {
-            Response::ContactDeletedByContact { user, contact: desk.contact(contact).await? }
-        }
+        (Happening::Ended, _) => Response::ContactDeletedByContact { user, contact: contact() },
         _ => return Ok(Vec::new()),
     };
     Ok(vec![event])
@@ -66,7 +64,7 @@ async fn reaction(desk: &Desk, happened: &Happened, kept: &KeptItem) -> anyhow::
         .iter()
         .find(|given| given.by == Side::Theirs && Some(given.order) == happened.order);
     let Some(given) = given else { return Ok(None) };
-    let chat = desk.item_in_chat(&happened.contact, kept).await?;
+    let chat = desk.item_with(&happened.person, kept).await?;
     let reaction = reaction_of(chat.chat_info, chat.chat_item, Side::Theirs, &given.reaction, unix_millis());
     Ok(Some(Response::ChatItemReaction {
         user: desk.user(),
@@ -75,22 +73,32 @@ async fn reaction(desk: &Desk, happened: &Happened, kept: &KeptItem) -> anyhow::
     }))
 }
 
-/// The event of something that is kept nowhere.
-pub(super) async fn passing(desk: &Desk, notice: &Notice) -> anyhow::Result<Option<Response>> {
+/// The event of what is kept nowhere: how far messages of ours have come.
+pub(super) async fn passing(desk: &Desk, notices: &[Notice]) -> anyhow::Result<Option<Response>> {
+    let messages: BTreeSet<(i64, i64)> = notices.iter().filter_map(message_of_ours).collect();
+    if messages.is_empty() {
+        return Ok(None);
+    }
+    let book = desk.identity().book();
+    // Edits and reactions have no item of their own.
+    let items = book.own_items(messages.into_iter()).await?;
+    let people = book.people(items.iter().map(|kept| kept.contact_id)).await?;
+    let mut chat_items = Vec::with_capacity(items.len());
+    for kept in &items {
+        if let Some(person) = people.get(&kept.contact_id) {
+            chat_items.push(desk.item_with(person, kept).await?);
+        }
+    }
+    let user = desk.user();
+    Ok((!chat_items.is_empty()).then_some(Response::ChatItemsStatusesUpdated { user, chat_items }))
+}
+
+/// The numbers of the contact, and of the message, that a notice is about.
+fn message_of_ours(notice: &Notice) -> Option<(i64, i64)> {
     match notice {
         Notice::Sent(contact, message)
         | Notice::Received(contact, message)
-        | Notice::SendFailed(contact, message, _) => status(desk, contact, *message).await,
-        _ => Ok(None),
+        | Notice::SendFailed(contact, message, _) => Some((contact.id, message.number())),
+        _ => None,
     }
-}
-
-/// How far a message of ours has come.
-async fn status(desk: &Desk, contact: &Contact, message: MessageId) -> anyhow::Result<Option<Response>> {
-    let book = desk.identity().book();
-    // Edits and reactions have no item of their own.
-    let Some(number) = book.own_number(contact, message.number()).await? else { return Ok(None) };
-    let kept = book.item(contact, number).await?;
-    let chat_items = vec![desk.item_in_chat(contact, &kept).await?];
-    Ok(Some(Response::ChatItemsStatusesUpdated { user: desk.user(), chat_items }))
 }

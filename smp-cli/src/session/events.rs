@@ -1,10 +1,8 @@
-//! Events of the agent, applied: the book is brought up to date, and notices say what they mean.
+//! Events of the agent that are applied by themselves: the book is brought up to date, and notices say what they mean.
 //!
 //! Applying an event again changes nothing: it comes again if the program ended before it was acknowledged.
 
-use smp_agent::{AgentError, ConnectionId, ConnectionStatus, Event, MessageId, StorageError, SyncState};
-use smp_chat::conversation::Delivery;
-use smp_chat::profile::Disappearing;
+use smp_agent::{AgentError, ConnectionId, ConnectionStatus, Event, StorageError, SyncState};
 use smp_chat::{Contact, Happening, Introduction, Status};
 use smp_protocol::chat::{ChatEvent, ChatMessage, MessageContainer, decode_messages};
 
@@ -16,8 +14,8 @@ use crate::text::unix_millis;
 const GREETING: i64 = 0;
 
 impl Identity {
-    /// The notices of an event, once the book says them.
-    pub(super) async fn apply(&self, event: &Event) -> anyhow::Result<Vec<Notice>> {
+    /// The notices of an event that stands for itself, once the book says them.
+    pub(super) async fn apply_alone(&self, event: &Event) -> anyhow::Result<Vec<Notice>> {
         let notice = match event {
             Event::RelayUp { relay } => Notice::RelayUp(relay.clone()),
             Event::RelayDown { relay, error } => Notice::RelayDown(relay.clone(), error.to_string()),
@@ -53,23 +51,6 @@ impl Identity {
                 self.book().happened(&contact, Happening::Connected).await?;
                 self.welcome(&contact).await?;
                 Notice::Connected(contact)
-            }
-            Event::Message { id, body, times, integrity, .. } => {
-                let gap = Notice::gap(&contact, *integrity);
-                let notices = self.record(&contact, *id, times.relay.saturating_mul(1000), body).await?;
-                return Ok(gap.into_iter().chain(notices).collect());
-            }
-            Event::Sent { id, .. } => {
-                self.delivered(&contact, *id, Delivery::Sent).await?;
-                Notice::Sent(contact, *id)
-            }
-            Event::Receipt { id, .. } => {
-                self.delivered(&contact, *id, Delivery::Received).await?;
-                Notice::Received(contact, *id)
-            }
-            Event::SendFailed { id, error, .. } => {
-                self.delivered(&contact, *id, Delivery::Failed).await?;
-                Notice::SendFailed(contact, *id, error.to_string())
             }
             Event::QuotaExceeded { .. } => Notice::Waiting(contact),
             Event::QueueRefused { .. } => Notice::Refused(contact),
@@ -136,7 +117,7 @@ impl Identity {
 
     /// The contact of a connection; one that a crash kept out of the book is entered now. None if the connection was deleted
     /// after the event.
-    async fn contact_of(&self, id: ConnectionId) -> anyhow::Result<Option<Contact>> {
+    pub(super) async fn contact_of(&self, id: ConnectionId) -> anyhow::Result<Option<Contact>> {
         if let Some(contact) = self.book().by_connection(id.number()).await? {
             return Ok(Some(contact));
         }
@@ -161,50 +142,8 @@ impl Identity {
         Ok(Introduction { contact: contact.clone(), renamed: None, has_other_disappearing: false })
     }
 
-    /// Enters what a message says; one part that cannot be read does not cost the others. The notice about texts is the last one.
-    pub(super) async fn record(
-        &self,
-        contact: &Contact,
-        id: MessageId,
-        at: i64,
-        body: &[u8],
-    ) -> anyhow::Result<Vec<Notice>> {
-        let mut unreadable = None;
-        let mut messages = Vec::new();
-        for (part, message) in (0..).zip(decode_messages(body)) {
-            match message {
-                Ok(message) => messages.push((part, message)),
-                Err(error) => {
-                    unreadable.get_or_insert_with(|| Notice::Unreadable(contact.clone(), error.to_string()));
-                }
-            }
-        }
-        let received = self.book().receive(contact, id.number(), at, messages).await?;
-        for answer in received.answers {
-            self.answer(contact, answer).await?;
-        }
-        let introduced = match received.profile {
-            Some(profile) => {
-                let after = Disappearing::of_profile(Some(&profile));
-                let introduction = self.book().change_profile(contact, &profile).await?;
-                Notice::introduced(introduction, Some(after))
-            }
-            None => Vec::new(),
-        };
-        let ended = match received.has_ended {
-            true => {
-                self.book().set_status(contact, Status::Ended).await?;
-                self.book().happened(contact, Happening::Ended).await?;
-                Some(Notice::Ended(contact.clone(), "they deleted this contact".to_owned()))
-            }
-            false => None,
-        };
-        let lines = received.has_lines.then_some(Notice::Text);
-        Ok(unreadable.into_iter().chain(introduced).chain(ended).chain(lines).collect())
-    }
-
     /// Answers a message by itself. A contact that cannot be answered now is not: the event must not come again for ever.
-    async fn answer(&self, contact: &Contact, answer: ChatEvent) -> anyhow::Result<()> {
+    pub(super) async fn answer(&self, contact: &Contact, answer: ChatEvent) -> anyhow::Result<()> {
         match self.send_event(contact, answer).await {
             Ok(_)
             | Err(

@@ -1,7 +1,7 @@
 //! An identity: its agent, its book of contacts and conversations, and its settings; what every command does with contacts.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use anyhow::{Context as _, anyhow};
 use smp_agent::{
@@ -11,8 +11,9 @@ use smp_agent::{
 use smp_chat::profile::ours;
 use smp_chat::{Book, Contact, KeptItem, Status};
 use smp_protocol::chat::Profile;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
+use super::handing_over::HandingOver;
 use crate::book_key;
 use crate::data_dir::{DataDir, Settings};
 use crate::files::{Files, Missing, advised};
@@ -27,10 +28,9 @@ pub(crate) struct Identity {
     book: Book,
     settings: Settings,
     /// As contacts see it.
-    pub(super) profile: RwLock<Profile>,
+    pub(super) profile: RwLock<Arc<Profile>>,
     dir: DataDir,
-    /// Held from before a message is handed to the agent until the book has its number: what the agent says of it comes behind.
-    pub(super) handing_over: Mutex<()>,
+    pub(super) handing_over: Arc<HandingOver>,
     /// Told when something here has changed the book, besides events of the agent.
     changed: Notify,
 }
@@ -58,8 +58,8 @@ impl Identity {
             book_key::seal(&dir.book_file(), key).await?;
         }
         let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
-        let profile = RwLock::new(ours(&settings.name, book.own_profile().await.map_err(advised)?));
-        let handing_over = Mutex::new(());
+        let profile = RwLock::new(Arc::new(ours(&settings.name, book.own_profile().await.map_err(advised)?)));
+        let handing_over = HandingOver::new(agent.clone(), book.clone());
         let identity =
             Self { agent, book, settings, profile, dir: dir.clone(), handing_over, changed: Notify::new() };
         identity.enter_unknown_connections().await?;

@@ -1,7 +1,9 @@
 //! A session: an open identity together with what happens to it, in the process that holds it or in one that follows.
 
+mod arrivals;
 mod events;
 mod glance;
+mod handing_over;
 mod identity;
 mod notice;
 mod outgoing;
@@ -11,15 +13,14 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use smp_agent::{Delivery, Events};
+use smp_agent::{Delivery, Event, Events};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::glance::Glance;
 pub(crate) use self::identity::Identity;
 pub(crate) use self::notice::Notice;
-pub(crate) use self::outgoing::SendOptions;
+pub(crate) use self::outgoing::{LeftContent, SendOptions};
 use crate::data_dir::DataDir;
 use crate::files::Missing;
 use crate::full_disk;
@@ -27,6 +28,9 @@ use crate::passphrase::Passphrase;
 
 /// Notices that wait for a command which follows them and is slow; older ones are dropped.
 const FOLLOWED_NOTICES: usize = 1024;
+
+/// Events that are applied together.
+const TOGETHER: usize = 256;
 
 /// An open identity, with what happens to it.
 pub(crate) struct Session {
@@ -44,8 +48,12 @@ enum Source {
 
 struct EventSource {
     events: Events,
-    /// The event that is being applied: kept here so that [`Session::next`] may be dropped at any time.
-    current: Option<Delivery>,
+    /// Events that are not done: kept here so that [`Session::next`] may be dropped at any time.
+    current: Vec<Delivery>,
+    /// How many of them were applied, and the notices of these.
+    applied: (usize, Vec<Notice>),
+    /// Whether space is short: then one event is applied after the other.
+    is_tight: bool,
     /// Notices of the events that were applied, not told yet.
     notices: VecDeque<Notice>,
     /// Whether it was told that there is no space to apply it.
@@ -106,8 +114,15 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let (identity, events) = Identity::open(dir, how, passphrase).await?;
         let told = broadcast::Sender::new(FOLLOWED_NOTICES);
-        let source =
-            EventSource { events, current: None, notices: VecDeque::new(), told_full_disk: false, told };
+        let source = EventSource {
+            events,
+            current: Vec::new(),
+            applied: (0, Vec::new()),
+            is_tight: false,
+            notices: VecDeque::new(),
+            told_full_disk: false,
+            told,
+        };
         Ok(Self { identity: Arc::new(identity), source: Source::Events(Box::new(source)) })
     }
 
@@ -156,20 +171,42 @@ impl EventSource {
                 let _ = self.told.send(notice.clone());
                 return Ok(notice);
             }
-            if self.current.is_none() {
-                self.current = self.events.next().await?;
-            }
-            let delivery = self.current.as_ref().context("The agent has stopped; start the program again")?;
-            match take(identity, delivery).await {
-                Ok(notices) => {
-                    self.current = None;
-                    self.told_full_disk = false;
-                    self.notices = notices.into();
+            if self.current.is_empty() {
+                self.current = self.events.next_many(TOGETHER).await?;
+                if self.current.is_empty() {
+                    anyhow::bail!("The agent has stopped; start the program again");
                 }
-                Err(error) if full_disk::is_cause(&error) => self.wait_for_space(identity, &error).await,
+            }
+            match self.take(identity).await {
+                Ok(()) => {
+                    self.told_full_disk = false;
+                    self.is_tight = self.is_tight && identity.agent().no_space().is_some();
+                }
+                Err(error) if full_disk::is_cause(&error) => {
+                    self.is_tight = true;
+                    self.wait_for_space(identity, &error).await;
+                }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Brings the book up to date with events, as many as go together, and gives them back to the agent.
+    async fn take(&mut self, identity: &Identity) -> anyhow::Result<()> {
+        if self.applied.0 == 0 {
+            let limit = if self.is_tight { 1 } else { TOGETHER };
+            let events: Vec<&Event> =
+                self.current.iter().take(limit).map(|delivery| &delivery.event).collect();
+            self.applied = identity.apply(&events).await?;
+        }
+        let (done, _) = self.current.split_at(self.applied.0.min(self.current.len()));
+        // Only now: what the book does not have yet comes again after a crash. And before the next ones are applied: the book knows those again
+        // that came last.
+        Delivery::done_with(done).await?;
+        let (count, notices) = std::mem::take(&mut self.applied);
+        self.current.drain(..count.min(self.current.len()));
+        self.notices = notices.into();
+        Ok(())
     }
 
     /// The event stays with the agent, or with its relay, until this can store it.
@@ -186,14 +223,6 @@ impl EventSource {
             self.notices.push_back(Notice::StorageFailed(reason));
         }
     }
-}
-
-/// Brings the book up to date with an event, and gives it back to the agent.
-async fn take(identity: &Identity, delivery: &Delivery) -> anyhow::Result<Vec<Notice>> {
-    let notices = identity.apply(&delivery.event).await?;
-    // Only now: what the book does not have yet comes again after a crash.
-    delivery.done().await?;
-    Ok(notices)
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use smp_agent::{AgentError, MessageId, StorageError};
 use smp_chat::compose::{self, Outgoing, TextError};
-use smp_chat::conversation::{Delivery, Item, Refusal};
+use smp_chat::conversation::{Item, Refusal};
 use smp_chat::profile::{Disappearing, disappear_after, profile_for};
-use smp_chat::{BookError, Contact, KeptItem};
+use smp_chat::{BookError, Contact, KeptItem, Person};
 use smp_protocol::chat::{ChatEvent, MessageContent, SharedMessageId};
 
+use super::handing_over::{HandedOver, Left, NotHandedOver};
 use super::identity::{Identity, about, connection};
 use crate::files::advised;
-use crate::text::unix_millis;
 
 impl Identity {
     /// Hands a text to the agent, which keeps it until the contact's relay has it. A long one becomes several messages, the first of
@@ -28,7 +28,7 @@ impl Identity {
         let messages = compose::messages(text, quote, ttl, contact.reads_compressed(), &mut rand::rng())?;
         let mut numbers = Vec::new();
         for message in messages {
-            numbers.push(self.hand_over(contact, &message).await?.1);
+            numbers.push(self.hand_over(contact, message).await?.message);
         }
         Ok(numbers)
     }
@@ -41,16 +41,9 @@ impl Identity {
         content: MessageContent,
         options: SendOptions<'_>,
     ) -> anyhow::Result<i64> {
-        if let Some(error) = self.agent().no_space() {
-            return Err(AgentError::from(error).into());
-        }
-        let ttl = match options.ttl {
-            Some(ttl) => Some(ttl),
-            None => disappear_after(contact.disappearing, self.book().profile(contact).await?.as_ref()),
-        };
-        let quote = options.answered.map(|kept| kept.item.quote()).transpose()?;
-        let message = compose::message(id, content, quote, ttl, options.live, contact.reads_compressed())?;
-        Ok(self.hand_over(contact, &message).await?.0)
+        let people = self.book().people([contact.id].into_iter()).await?;
+        let person = people.get(&contact.id).ok_or(BookError::Removed)?;
+        Ok(self.leave_content(person, id, content, options)?.outcome().await?.kept.number)
     }
 
     /// Answers a message by a text, under this ID: the same answer again is not sent twice. A text that does not fit into one message goes in
@@ -99,38 +92,28 @@ impl Identity {
         }
     }
 
-    /// A message is written down before the agent gets it, so that none is sent that is not in the history.
-    async fn hand_over(&self, contact: &Contact, message: &Outgoing) -> anyhow::Result<(i64, MessageId)> {
-        let _in_order = self.handing_over.lock().await;
-        let item = match self.book().write(contact, message, unix_millis()).await {
-            Err(error) if error.is_no_space() && self.agent().met_full_disk().await => {
-                self.book().write(contact, message, unix_millis()).await?
-            }
-            written => written?,
-        };
-        let handed_over = self.hand_over_item(contact, item, message).await;
-        self.note_change();
-        match handed_over {
-            Ok(number) => Ok((item, number)),
-            Err(HandOver::Book(error)) => Err(error.into()),
-            Err(HandOver::Agent(error)) => {
-                self.book().withdraw(item).await?;
-                Err(about(contact, error))
-            }
+    /// Leaves a content for the contact, as [`send_content`](Self::send_content) does. Those that were left before it go first.
+    pub(crate) fn leave_content(
+        &self,
+        person: &Person,
+        id: SharedMessageId,
+        content: MessageContent,
+        options: SendOptions<'_>,
+    ) -> anyhow::Result<LeftContent<'_>> {
+        if let Some(error) = self.agent().no_space() {
+            return Err(AgentError::from(error).into());
         }
+        let Person { contact, profile, .. } = person;
+        let ttl = options.ttl.or_else(|| disappear_after(contact.disappearing, profile.as_ref()));
+        let quote = options.answered.map(|kept| kept.item.quote()).transpose()?;
+        let message = compose::message(id, content, quote, ttl, options.live, contact.reads_compressed())?;
+        let left = self.handing_over.leave(contact, message);
+        Ok(LeftContent { identity: self, contact: contact.clone(), left })
     }
 
-    /// Hands over what was written down. The key of a message is its ID: the agent takes it once, whatever died in between.
-    async fn hand_over_item(
-        &self,
-        contact: &Contact,
-        item: i64,
-        message: &Outgoing,
-    ) -> Result<MessageId, HandOver> {
-        let handle = self.agent().connection(connection(contact));
-        let sent = handle.send_once(message.id.as_bytes(), &message.body).await?;
-        self.book().handed_over(item, sent.id().number()).await?;
-        Ok(sent.id())
+    async fn hand_over(&self, contact: &Contact, message: Outgoing) -> anyhow::Result<HandedOver> {
+        let left = self.handing_over.leave(contact, message);
+        LeftContent { identity: self, contact: contact.clone(), left }.outcome().await
     }
 
     /// Hands over the messages that were written down when the program ended.
@@ -144,10 +127,13 @@ impl Identity {
             let contact = contacts.iter().find(|contact| contact.id == kept.contact_id);
             let message = compose::again(&kept.item);
             let (Some(contact), Some(message)) = (contact, message) else { continue };
-            let taken = self.hand_over_item(contact, kept.number, &message).await;
+            let handle = self.agent().connection(connection(contact));
+            let taken = match handle.send_once(message.id.as_bytes(), &message.body).await {
+                Ok(sent) => Ok(self.book().handed_over(kept.number, sent.id().number()).await?),
+                Err(error) => Err(error),
+            };
             // Other failures pass: at the next start it is tried again.
-            if let Err(HandOver::Agent(AgentError::NotNow { .. } | AgentError::UnknownConnection(_))) = taken
-            {
+            if let Err(AgentError::NotNow { .. } | AgentError::UnknownConnection(_)) = taken {
                 // Nobody was told that it is kept.
                 self.book().withdraw(kept.number).await?;
             }
@@ -189,17 +175,6 @@ impl Identity {
         Ok(sent)
     }
 
-    /// Notes how far a message of ours has come.
-    pub(super) async fn delivered(
-        &self,
-        contact: &Contact,
-        id: MessageId,
-        delivery: Delivery,
-    ) -> anyhow::Result<()> {
-        let _in_order = self.handing_over.lock().await;
-        Ok(self.book().delivered(contact, id.number(), delivery, unix_millis()).await?)
-    }
-
     /// Tells the contact that we delete them. None if they cannot be told.
     pub(crate) async fn send_goodbye(&self, contact: &Contact) -> anyhow::Result<Option<MessageId>> {
         match self.send_event(contact, ChatEvent::DirectDelete).await {
@@ -232,11 +207,21 @@ pub(crate) struct SendOptions<'a> {
     pub(crate) live: bool,
 }
 
-/// Why a message was not handed over.
-#[derive(Debug, thiserror::Error)]
-enum HandOver {
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-    #[error(transparent)]
-    Book(#[from] BookError),
+/// A content on its way to the agent. It goes on if this is dropped.
+pub(crate) struct LeftContent<'a> {
+    identity: &'a Identity,
+    contact: Contact,
+    left: Left,
+}
+
+impl LeftContent<'_> {
+    /// Waits until it is handed over.
+    pub(crate) async fn outcome(self) -> anyhow::Result<HandedOver> {
+        let outcome = self.left.outcome().await;
+        self.identity.note_change();
+        outcome.map_err(|error| match error {
+            NotHandedOver::Book(error) => error.into(),
+            NotHandedOver::Agent(error) => about(&self.contact, error),
+        })
+    }
 }

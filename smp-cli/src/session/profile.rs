@@ -1,6 +1,6 @@
 //! Our profile: as contacts get it, and changed.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use smp_agent::{AgentError, ConnectionId};
 use smp_chat::profile::{
@@ -24,6 +24,11 @@ pub(crate) struct ProfileChange {
 impl Identity {
     /// Our profile, as contacts see it.
     pub(crate) fn profile(&self) -> Profile {
+        (*self.shown_profile()).clone()
+    }
+
+    /// The same, shared.
+    pub(crate) fn shown_profile(&self) -> Arc<Profile> {
         self.profile.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -54,7 +59,7 @@ impl Identity {
         if from.display_name != to.display_name {
             self.dir().set_name(&to.display_name)?;
         }
-        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = to.clone();
+        *self.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(to.clone());
         self.show_profile().await?;
         let contacts = self.book().contacts().await?;
         let connected = contacts.iter().filter(|contact| contact.status == Status::Connected);

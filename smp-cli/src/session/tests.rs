@@ -30,6 +30,23 @@ async fn open(folder: &tempfile::TempDir) -> Session {
     Session::open(&dir, Missing::Refuse, &mut Passphrase::new(None)).await.unwrap()
 }
 
+/// Applies an event.
+async fn apply(session: &Session, event: &Event) -> anyhow::Result<Vec<Notice>> {
+    Ok(session.apply(&[event]).await?.1)
+}
+
+/// A message of the contact.
+fn message(contact: &Contact, number: i64, body: Vec<u8>) -> Event {
+    Event::Message {
+        connection: connection(contact),
+        id: MessageId::new(number),
+        body,
+        times: smp_agent::MessageTimes { relay: 1, received: 1 },
+        integrity: Integrity::Ok,
+        origin: smp_agent::MessageOrigin { number, hash: [0; 32] },
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_a_kill_kept_out_of_the_book_can_be_listed_and_removed() {
     let (folder, session, _bob) = session().await;
@@ -89,7 +106,7 @@ async fn a_part_that_cannot_be_read_does_not_cost_the_others() {
     };
     let deleted = String::from_utf8(ChatMessage::new(None, ChatEvent::DirectDelete).encode()).unwrap();
     let body = format!("[{},7,8,{deleted},{}]", text("before"), text("behind"));
-    let notices = session.record(&bob, MessageId::new(1), 1000, body.as_bytes()).await.unwrap();
+    let notices = apply(&session, &message(&bob, 1, body.into())).await.unwrap();
     assert!(
         matches!(notices.as_slice(), [Notice::Unreadable(..), Notice::Ended(..), Notice::Text]),
         "{notices:?}"
@@ -104,12 +121,12 @@ async fn somebody_who_cannot_be_let_in_does_not_stop_the_others() {
     let (_folder, session, bob) = session().await;
     // The agent has no such connection; it answers alike for one that has failed already.
     let event = Event::Confirmation { connection: connection(&bob), info: session.own_info() };
-    let notices = session.apply(&event).await.unwrap();
+    let notices = apply(&session, &event).await.unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Ended(..)]), "{notices:?}");
     assert_eq!(session.contact("bob").await.unwrap().status, Status::Ended);
     session.agent().shutdown().await;
     // This passes: the event comes again at the next start.
-    assert!(session.apply(&event).await.is_err());
+    assert!(apply(&session, &event).await.is_err());
     session.close().await;
 }
 
@@ -117,9 +134,9 @@ async fn somebody_who_cannot_be_let_in_does_not_stop_the_others() {
 async fn a_new_name_of_a_connected_contact_is_only_told() {
     let (_folder, session, bob) = session().await;
     let body = session.own_info();
-    let notices = session.record(&bob, MessageId::new(1), 1000, &body).await.unwrap();
+    let notices = apply(&session, &message(&bob, 1, body.clone())).await.unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Renamed(_, name)] if name == "alice"), "{notices:?}");
-    let notices = session.record(&bob, MessageId::new(2), 1000, &body).await.unwrap();
+    let notices = apply(&session, &message(&bob, 2, body)).await.unwrap();
     assert!(notices.is_empty(), "{notices:?}");
     session.contact("bob").await.unwrap();
     session.close().await;
@@ -128,15 +145,11 @@ async fn a_new_name_of_a_connected_contact_is_only_told() {
 #[tokio::test]
 async fn a_gap_is_told_whatever_comes_behind_it() {
     let (_folder, session, bob) = session().await;
-    let event = Event::Message {
-        connection: connection(&bob),
-        id: MessageId::new(1),
-        body: session.own_info(),
-        times: smp_agent::MessageTimes { relay: 1, received: 1 },
-        integrity: Integrity::BadHash,
-        origin: smp_agent::MessageOrigin { number: 1, hash: [0; 32] },
-    };
-    let notices = session.apply(&event).await.unwrap();
+    let mut event = message(&bob, 1, session.own_info());
+    if let Event::Message { integrity, .. } = &mut event {
+        *integrity = Integrity::BadHash;
+    }
+    let notices = apply(&session, &event).await.unwrap();
     assert!(matches!(notices.as_slice(), [Notice::Gap(..), Notice::Renamed(..)]), "{notices:?}");
     session.close().await;
 }
@@ -148,7 +161,7 @@ async fn new_keys_are_not_verified() {
     // The agent has no such connection, so no code that could be the same.
     let event = Event::RatchetSync { connection: connection(&bob), state: SyncState::Ok };
     for is_other in [true, false] {
-        let notices = session.apply(&event).await.unwrap();
+        let notices = apply(&session, &event).await.unwrap();
         assert!(
             matches!(notices.as_slice(), [Notice::Encryption(_, SyncState::Ok, other)] if *other == is_other)
         );

@@ -1,8 +1,8 @@
 //! Bodies that wait to be sent: their order, how they are given up, and how a message ends.
 
 use super::*;
-use crate::SendOutcome;
 use crate::network::expire;
+use crate::{KeyedMessage, SendOutcome};
 
 #[tokio::test]
 async fn messages_that_wait_can_be_given_up_and_are_bounded() {
@@ -231,4 +231,74 @@ async fn keys_are_forgotten_after_their_time() {
     // One that waits is not.
     assert_eq!(connection.send_once(b"two", b"x").await.unwrap().id(), MessageId::new(2));
     assert_eq!(connection.send_once(b"one", b"x").await.unwrap().id(), MessageId::new(3));
+}
+
+#[tokio::test]
+async fn messages_that_are_sent_together_are_each_sent_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, events_) = open(dir.path()).await;
+    let (_, first) = connected(&agent).await;
+    let (_, second) = connected(&agent).await;
+    agent.connection(first).send_once(b"known", b"x").await.unwrap();
+    let gone = ConnectionId::new(99);
+    let messages = [
+        (first, "known"),
+        (first, "a"),
+        (second, "a"),
+        (gone, "a"),
+        (first, "a"),
+        (second, "b"),
+        (first, "b"),
+    ];
+    let keyed =
+        messages.map(|(connection, key)| KeyedMessage { connection, key: key.as_bytes(), body: b"x" });
+    let expected = [Some(1), Some(2), Some(1), None, Some(2), Some(2), Some(3)];
+    for _ in 0..2 {
+        let sent = agent.send_each_once(&keyed).await;
+        let numbers = sent.iter().map(|sent| sent.as_ref().ok().map(|sent| sent.id().number()));
+        assert_eq!(numbers.collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(waiting_in_file(dir.path()).await, 5);
+    agent.shutdown().await;
+    drop((agent, events_));
+
+    // Nothing of it is in memory.
+    let (agent, _events) = open(dir.path()).await;
+    let (again, beside) = tokio::join!(agent.send_each_once(&keyed), agent.send_each_once(&keyed));
+    for sent in [again, beside] {
+        let numbers = sent.iter().map(|sent| sent.as_ref().ok().map(|sent| sent.id().number()));
+        assert_eq!(numbers.collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(waiting_in_file(dir.path()).await, 5);
+    // A key that two give to a message at the same time is given once.
+    let new = [KeyedMessage { connection: first, key: b"new", body: b"x" }];
+    let handle = agent.connection(first);
+    let (one, two) = tokio::join!(handle.send_once(b"new", b"x"), agent.send_each_once(&new));
+    assert_eq!(one.unwrap().id(), two[0].as_ref().unwrap().id());
+}
+
+#[tokio::test]
+async fn events_are_taken_together_and_done_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let (agent, mut stream) = open(dir.path()).await;
+    let (engine, id) = connected(&agent).await;
+    for _ in 0..5 {
+        agent.connection(id).send(b"x").await.unwrap();
+    }
+    for _ in 0..5 {
+        deliver(&engine, id).await;
+    }
+    let first = stream.next_many(2).await.unwrap();
+    let rest = stream.next_many(100).await.unwrap();
+    let sent = |number| Event::Sent { connection: id, id: MessageId::new(number) };
+    let told = first.iter().chain(&rest).map(|delivery| delivery.event.clone());
+    assert_eq!(told.collect::<Vec<_>>(), [1, 2, 3, 4, 5].map(sent));
+    crate::Delivery::done_with(&rest).await.unwrap();
+    crate::Delivery::done_with(&rest).await.unwrap();
+    assert_eq!(events(&engine.steps).await, [1, 2].map(sent));
+    crate::Delivery::done_with(&first).await.unwrap();
+    assert_eq!(events(&engine.steps).await, []);
+    agent.shutdown().await;
+    // Something may have been told of the relay before.
+    while !stream.next_many(10).await.unwrap().is_empty() {}
 }

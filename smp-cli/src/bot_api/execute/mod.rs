@@ -18,6 +18,8 @@ use super::desk::{Desk, Failure};
 /// Why nobody can be met under another profile.
 const NO_INCOGNITO: &str = "there are no incognito profiles here: everybody sees the user's own";
 
+pub(super) use self::send::Sending;
+
 type Outcome = Result<Response, Failure>;
 
 impl Desk {
@@ -46,7 +48,10 @@ impl Desk {
             Command::Connect { user, link } => self.connect(user, &link).await,
             Command::Accept(request) => self.accept(&request).await,
             Command::Reject(request) => self.reject(&request).await,
-            Command::Send { chat, live, ttl, messages } => self.send(&chat, live, ttl, messages).await,
+            Command::Send { chat, live, ttl, messages } => {
+                let mut sent = self.send_all(vec![Sending { chat, live, ttl, messages }]).await;
+                sent.pop().ok_or_else(|| anyhow::anyhow!("nothing was sent").into())
+            }
             Command::Update { chat, item, live, content } => self.update(&chat, item, live, content).await,
             Command::DeleteItems { chat, items, mode } => self.delete_items(&chat, &items, mode).await,
             Command::React { chat, item, on, reaction } => self.react(&chat, item, on, &reaction).await,

@@ -7,28 +7,37 @@ use sqlx::Sqlite;
 use sqlx::sqlite::SqliteArguments;
 use std::fmt::Write as _;
 
-pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+/// A statement to which rows are bound.
+pub type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
 /// Rows of one statement.
-#[derive(Default)]
-pub(super) struct Rows {
+#[derive(Debug, Default)]
+pub struct Rows {
     json: String,
     blob: Vec<u8>,
 }
 
-/// A row that is being added.
-pub(super) struct Row<'r>(&'r mut Rows);
+/// A row that is being added, value by value.
+#[derive(Debug)]
+pub struct Row<'r>(&'r mut Rows);
 
 impl Rows {
     /// Adds a row. Its values are those that are added to it, in this order: bytes are two, where they begin and how many they are.
-    pub(super) fn row(&mut self) -> Row<'_> {
+    #[must_use = "a row has an end"]
+    pub fn row(&mut self) -> Row<'_> {
         self.separate();
         self.json.push('[');
         Row(self)
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.json.is_empty()
+    }
+
     /// Adds a row of one number, which is `value` itself.
-    pub(super) fn number(&mut self, number: i64) {
+    pub fn number(&mut self, number: i64) {
         self.separate();
         self.write(number);
     }
@@ -42,24 +51,27 @@ impl Rows {
         let _ = write!(self.json, "{value}");
     }
 
-    /// Binds them to a statement that takes bytes.
-    pub(super) fn bind<'q>(self, query: Query<'q>) -> Query<'q> {
-        let blob = (!self.blob.is_empty()).then_some(self.blob);
-        bind_json(self.json, query.bind(blob))
+    /// Binds them to a statement that takes bytes: first the blob, then the array.
+    pub fn bind<'q>(mut self, query: Query<'q>) -> Query<'q> {
+        let blob = (!self.blob.is_empty()).then(|| std::mem::take(&mut self.blob));
+        let query = query.bind(blob);
+        self.bind_numbers(query)
     }
 
     /// Binds them to a statement that takes none.
-    pub(super) fn bind_numbers<'q>(self, query: Query<'q>) -> Query<'q> {
-        bind_json(self.json, query)
+    pub fn bind_numbers<'q>(self, query: Query<'q>) -> Query<'q> {
+        query.bind(self.json())
     }
-}
 
-/// Of NULL there are no rows.
-fn bind_json(mut json: String, query: Query<'_>) -> Query<'_> {
-    if !json.is_empty() {
-        json.push(']');
+    /// The array, of rows without bytes. None of no rows: of NULL there are none.
+    #[must_use]
+    pub fn json(mut self) -> Option<String> {
+        if self.json.is_empty() {
+            return None;
+        }
+        self.json.push(']');
+        Some(self.json)
     }
-    query.bind((!json.is_empty()).then_some(json))
 }
 
 impl Row<'_> {
@@ -70,7 +82,9 @@ impl Row<'_> {
         self
     }
 
-    pub(super) fn number(self, number: impl Into<Option<i64>>) -> Self {
+    /// A number; None is NULL.
+    #[must_use]
+    pub fn number(self, number: impl Into<Option<i64>>) -> Self {
         let row = self.separated();
         match number.into() {
             Some(number) => row.0.write(number),
@@ -79,12 +93,15 @@ impl Row<'_> {
         row
     }
 
-    pub(super) fn flag(self, flag: bool) -> Self {
+    /// 0 or 1.
+    #[must_use]
+    pub fn flag(self, flag: bool) -> Self {
         self.number(i64::from(flag))
     }
 
     /// Bytes, for `substr`, which counts from 1 and makes NULL of what is cut out of nothing.
-    pub(super) fn bytes(self, bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn bytes(self, bytes: &[u8]) -> Self {
         if self.0.blob.is_empty() {
             self.0.blob.push(0);
         }
@@ -96,7 +113,8 @@ impl Row<'_> {
     }
 
     /// A few bytes, for `unhex`; None is NULL.
-    pub(super) fn hex<'b>(self, bytes: impl Into<Option<&'b [u8]>>) -> Self {
+    #[must_use]
+    pub fn hex<'b>(self, bytes: impl Into<Option<&'b [u8]>>) -> Self {
         let row = self.separated();
         match bytes.into() {
             Some(bytes) => {
@@ -109,14 +127,33 @@ impl Row<'_> {
         row
     }
 
+    /// The same; None is NULL.
+    #[must_use]
+    pub fn bytes_or_null(self, bytes: Option<&[u8]>) -> Self {
+        match bytes {
+            Some(bytes) => self.bytes(bytes),
+            None => self.number(None).number(None),
+        }
+    }
+
+    /// A word in which nothing has to be quoted.
+    #[must_use]
+    pub fn word(self, word: &'static str) -> Self {
+        let row = self.separated();
+        row.0.write(format_args!("\"{word}\""));
+        row
+    }
+
     /// A text in JSON, quoted.
-    pub(super) fn json_text(self, quoted: &str) -> Self {
+    #[must_use]
+    pub fn json_text(self, quoted: &str) -> Self {
         let row = self.separated();
         row.0.json.push_str(quoted);
         row
     }
 
-    pub(super) fn end(self) {
+    /// Ends the row.
+    pub fn end(self) {
         self.0.json.push(']');
     }
 }
@@ -130,8 +167,9 @@ mod tests {
         let mut rows = Rows::default();
         rows.row().number(-1).number(None).bytes(b"ab").hex(&[0x0a, 0xff][..]).hex(None).end();
         rows.row().flag(true).bytes(b"").bytes(b"c").json_text("\"t\"").end();
-        assert_eq!(rows.json, "[[-1,null,2,2,\"0aff\",null],[1,4,0,4,1,\"t\"]");
-        assert_eq!(rows.blob, b"\0abc");
+        rows.row().bytes_or_null(None).bytes_or_null(Some(b"d")).word("w").end();
+        assert_eq!(rows.json, "[[-1,null,2,2,\"0aff\",null],[1,4,0,4,1,\"t\"],[null,null,5,1,\"w\"]");
+        assert_eq!(rows.blob, b"\0abcd");
         let mut numbers = Rows::default();
         numbers.number(i64::MIN);
         numbers.number(7);
