@@ -12,16 +12,16 @@ use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
 use crate::bots::{Bot, Daemon};
 use crate::common::{Person, TestRelay};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// A certificate of its own in `NAME.crt`, and its key in `NAME.key`.
-struct Certificate {
-    files: [PathBuf; 2],
+pub(crate) struct Certificate {
+    pub(crate) files: [PathBuf; 2],
     der: CertificateDer<'static>,
 }
 
 impl Certificate {
-    fn write(folder: &Path, name: &str) -> Self {
+    pub(crate) fn write(folder: &Path, name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let files = ["crt", "key"].map(|end| folder.join(format!("{name}.{end}")));
         std::fs::write(&files[0], made.cert.pem()).unwrap();
@@ -29,7 +29,7 @@ impl Certificate {
         Self { files, der: made.cert.der().clone() }
     }
 
-    fn args(&self) -> [&str; 4] {
+    pub(crate) fn args(&self) -> [&str; 4] {
         let [certificate, key] = self.files.each_ref().map(|file| file.to_str().unwrap());
         ["--bot-tls-certificate", certificate, "--bot-tls-key", key]
     }

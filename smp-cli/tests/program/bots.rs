@@ -58,6 +58,10 @@ impl Daemon {
     }
 
     pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    pub(crate) fn end(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

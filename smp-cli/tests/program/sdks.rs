@@ -1,5 +1,5 @@
-//! Echo bots on the public SDKs, as their registries have them, with a person at the other end of a relay; and again after the daemon and
-//! the bot were killed.
+//! Bots on the public SDKs, as their registries have them, with a person at the other end of a relay: one that echoes, also after the daemon and
+//! the bot were killed, one that tells how a job has ended, and a bridge to a webhook.
 //!
 //! They are installed into `target/bots`. Where a tool or the network is missing, a test says so and passes, unless `SMP_TEST_BOTS=required`; those of
 //! crates.io are compiled with it only.
@@ -9,9 +9,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bot_command::serve;
+use crate::bot_tls::{Certificate, TOKEN};
 use crate::bots::Daemon;
 use crate::common::{Listener, Person, TestRelay};
 
@@ -39,6 +40,11 @@ fn install(steps: &mut [Command]) -> Result<(), String> {
     Ok(())
 }
 
+/// Sets the daemon that a bot is for.
+fn at<'a>(daemon: &Daemon, bot: &'a mut Command) -> &'a mut Command {
+    bot.env("BOT_URL", format!("ws://localhost:{}", daemon.port())).env("BOT_PORT", daemon.port())
+}
+
 /// The bot, once it has said its address.
 struct Bot {
     child: Child,
@@ -46,8 +52,8 @@ struct Bot {
 }
 
 impl Bot {
-    fn start(command: &mut Command, port: &str) -> Self {
-        let mut child = command.env("BOT_PORT", port).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(command: &mut Command, daemon: &Daemon) -> Self {
+        let mut child = at(daemon, command).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut lines = lines.map(Result::unwrap);
         let said = lines.find_map(|line| line.strip_prefix("address ").map(str::to_owned));
@@ -64,59 +70,113 @@ impl Drop for Bot {
     }
 }
 
-/// Waits for a message that ends like this.
-fn see(listener: &mut Listener, end: &str) {
-    while !listener.until("message")["text"].as_str().unwrap().ends_with(end) {}
+/// The user of the daemon, and a contact who sees what the bots write.
+struct Scene {
+    folder: tempfile::TempDir,
+    _relay: TestRelay,
+    owner: Person,
+    daemon: Daemon,
+    alice: Person,
+    listener: Listener,
 }
 
-/// Alice talks with the bot, then both the bot and the daemon are killed, and she goes on.
-fn echoes(sdk: &str, ready: Result<(), String>, bot: impl Fn() -> Command) {
-    echoes_and(sdk, ready, bot, |_, _, _| {});
-}
+/// The name of the contact.
+const ALICE: &str = "Alice A";
 
-/// The same, and then something more with the port of the daemon, alice, and what she sees.
-fn echoes_and(
-    sdk: &str,
-    ready: Result<(), String>,
-    bot: impl Fn() -> Command,
-    more: impl FnOnce(&str, &Person, &mut Listener),
-) {
-    if let Err(reason) = ready {
-        assert!(std::env::var_os(WANTED).is_none(), "{sdk}: {reason}");
-        eprintln!("{sdk} cannot be installed here, and is not tried: {reason}");
-        return;
+impl Scene {
+    /// Alice talks with the bot, then both the bot and the daemon are killed, and she goes on. None if the SDK is not there.
+    fn echoes(sdk: &str, ready: Result<(), String>, name: &str, bot: impl Fn() -> Command) -> Option<Self> {
+        if let Err(reason) = ready {
+            assert!(std::env::var_os(WANTED).is_none(), "{sdk}: {reason}");
+            eprintln!("{sdk} cannot be installed here, and is not tried: {reason}");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let relay = TestRelay::start(&folder.path().join("relay"));
+        let owner = Person::create(name, folder.path().join("bot"), &relay);
+        let alice = Person::create(ALICE, folder.path().join("alice"), &relay);
+        let daemon = Daemon::start(&owner, &[]);
+        let running = Bot::start(&mut bot(), &daemon);
+        alice.ok(&["join", "--timeout", "120", &running.address]);
+        let listener = alice.listen();
+        let mut scene = Self { folder, _relay: relay, owner, daemon, alice, listener };
+        scene.send("one");
+        scene.see("echo one");
+        // The bot is away, and what comes waits for it.
+        drop(running);
+        scene.alice.ok(&["send", "--timeout", "60", "--receipt", "Echo Bot", "two"]);
+        scene.daemon.end();
+        scene.send("three");
+        scene.daemon = Daemon::start(&scene.owner, &[]);
+        let running = Bot::start(&mut bot(), &scene.daemon);
+        scene.see("echo two");
+        scene.see("echo three");
+        drop(running);
+        Some(scene)
     }
-    let folder = tempfile::tempdir().unwrap();
-    let relay = TestRelay::start(&folder.path().join("relay"));
-    let owner = Person::create("Echo Bot", folder.path().join("bot"), &relay);
-    let alice = Person::create("alice", folder.path().join("alice"), &relay);
-    let daemon = Daemon::start(&owner, &[]);
-    let running = Bot::start(&mut bot(), daemon.port());
-    alice.ok(&["join", "--timeout", "120", &running.address]);
-    let mut listener = alice.listen();
-    let answered = |listener: &mut Listener, text: &str| see(listener, &format!("echo {text}"));
-    alice.ok(&["send", "--timeout", "60", "Echo Bot", "one"]);
-    answered(&mut listener, "one");
-    // The bot is away, and what comes waits for it.
-    drop(running);
-    alice.ok(&["send", "--timeout", "60", "--receipt", "Echo Bot", "two"]);
-    daemon.kill();
-    alice.ok(&["send", "--timeout", "60", "Echo Bot", "three"]);
-    let daemon = Daemon::start(&owner, &[]);
-    let running = Bot::start(&mut bot(), daemon.port());
-    answered(&mut listener, "two");
-    answered(&mut listener, "three");
-    drop(running);
-    more(daemon.port(), &alice, &mut listener);
+
+    fn send(&self, text: &str) {
+        self.alice.ok(&["send", "--timeout", "60", "Echo Bot", text]);
+    }
+
+    /// Waits until alice has a message that ends like this.
+    fn see(&mut self, end: &str) {
+        while !self.listener.until("message")["text"].as_str().unwrap().ends_with(end) {}
+    }
+
+    /// A job says how it has ended.
+    fn notified_by(&mut self, notify: &mut Command) {
+        assert!(
+            at(&self.daemon, notify).args([ALICE, "the tests", "have failed"]).status().unwrap().success()
+        );
+        self.see("the tests have failed");
+    }
+
+    /// The same over TLS, with a token, at a daemon of its own.
+    fn notified_over_tls_by(&mut self, notify: &mut Command) {
+        let certificate = Certificate::write(self.folder.path(), "tls");
+        let token = self.folder.path().join("token");
+        std::fs::write(&token, TOKEN).unwrap();
+        self.daemon.end();
+        let args = [&certificate.args()[..], &["--bot-token-file", token.to_str().unwrap()]].concat();
+        self.daemon = Daemon::start(&self.owner, &args);
+        let trusted = &certificate.files[0];
+        at(&self.daemon, notify)
+            .env("BOT_URL", format!("wss://bot:{TOKEN}@localhost:{}", self.daemon.port()));
+        notify.env("NODE_EXTRA_CA_CERTS", trusted).env("SSL_CERT_FILE", trusted);
+        assert!(notify.args([ALICE, "the tests", "have failed"]).status().unwrap().success());
+        self.see("the tests have failed");
+    }
+
+    /// A bridge of the conversation to a webhook.
+    fn bridged_by(&mut self, bridge: &mut Command) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        bridge.envs([("CONTACT", ALICE), ("WEBHOOK_URL", &url), ("LISTEN_PORT", "0")]);
+        let bridge = Bot::start(bridge, &self.daemon);
+        self.send("over the bridge");
+        let (_, posted) = serve(&server, "200 OK", "{}");
+        let posted: Value = serde_json::from_str(&posted).unwrap();
+        assert_eq!(posted, json!({ "text": "over the bridge", "username": ALICE }));
+        for (body, status) in [("nonsense", "400"), (r#"{"text":"and back","username":"matrix"}"#, "200")] {
+            let mut stream = TcpStream::connect(&bridge.address).unwrap();
+            let length = body.len();
+            write!(stream, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer).unwrap();
+            assert!(answer.contains(status), "{body}: {answer}");
+        }
+        self.see("matrix: and back");
+    }
 }
 
 #[test]
 fn of_npm() {
-    let place = installed().join("npm");
+    let place = installed().join("typescript");
     let copy = || -> std::io::Result<()> {
         std::fs::create_dir_all(&place)?;
-        for file in ["package.json", "echo.mjs", "bridge.mjs"] {
-            std::fs::copy(sources().join("npm").join(file), place.join(file))?;
+        for file in ["package.json", "tsconfig.json", "echo.ts", "notify.ts", "bridge.ts"] {
+            std::fs::copy(sources().join("typescript").join(file), place.join(file))?;
         }
         Ok(())
     };
@@ -129,31 +189,22 @@ fn of_npm() {
         "--prefer-offline",
         "--fetch-retries=1",
         "--fetch-timeout=20000",
-    ])
-    .current_dir(&place);
-    let ready = copy().map_err(|error| error.to_string()).and_then(|()| install(&mut [npm]));
+    ]);
+    let mut build = Command::new("npm");
+    build.args(["run", "--silent", "build"]);
+    for step in [&mut npm, &mut build] {
+        step.current_dir(&place);
+    }
+    let ready = copy().map_err(|error| error.to_string()).and_then(|()| install(&mut [npm, build]));
     let node = |script: &str| {
         let mut node = Command::new("node");
         node.arg(script).current_dir(&place);
         node
     };
-    // A bridge of one conversation to a webhook.
-    let bridge = |port: &str, alice: &Person, listener: &mut Listener| {
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", server.local_addr().unwrap());
-        let mut bridge = node("bridge.mjs");
-        bridge.envs([("CONTACT", "alice"), ("WEBHOOK_URL", &url), ("LISTEN_PORT", "0")]);
-        let bridge = Bot::start(&mut bridge, port);
-        alice.ok(&["send", "--timeout", "60", "Echo Bot", "over the bridge"]);
-        let (_, posted) = serve(&server, "200 OK", "{}");
-        assert_eq!(serde_json::from_str::<Value>(&posted).unwrap()["text"], "over the bridge");
-        let mut stream = TcpStream::connect(&bridge.address).unwrap();
-        let body = r#"{"text":"and back","username":"matrix"}"#;
-        let length = body.len();
-        write!(stream, "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
-        see(listener, "matrix: and back");
-    };
-    echoes_and("simplex-chat of npm", ready, || node("echo.mjs"), bridge);
+    let echo = || node("built/echo.js");
+    let Some(mut scene) = Scene::echoes("simplex-chat of npm", ready, "Echo Bot", echo) else { return };
+    scene.bridged_by(&mut node("built/bridge.js"));
+    scene.notified_over_tls_by(&mut node("built/notify.js"));
 }
 
 #[test]
@@ -170,14 +221,10 @@ fn of_pypi() {
         python.arg(sources().join("python").join(script));
         python
     };
-    // A job says how it has ended.
-    let notify = |port: &str, _: &Person, listener: &mut Listener| {
-        let mut notify = python("notify.py");
-        notify.args(["alice", "the tests have failed"]).env("BOT_PORT", port);
-        assert!(notify.status().unwrap().success());
-        see(listener, "the tests have failed");
-    };
-    echoes_and("simplex-chat-py of PyPI", ready, || python("echo.py"), notify);
+    let echo = || python("echo.py");
+    let Some(mut scene) = Scene::echoes("simplex-chat-py of PyPI", ready, "Echo Bot", echo) else { return };
+    scene.bridged_by(&mut python("bridge.py"));
+    scene.notified_over_tls_by(&mut python("notify.py"));
 }
 
 /// Both at once: they share most of what is compiled.
@@ -195,14 +242,24 @@ fn compile() -> Result<(), String> {
     COMPILED.get_or_init(compile).clone()
 }
 
+/// A bot of crates.io.
+fn compiled(name: &str) -> Command {
+    Command::new(installed().join("rust/debug").join(name))
+}
+
 #[test]
 fn simploxide_of_crates_io() {
-    echoes("simploxide-client", compile(), || Command::new(installed().join("rust/debug/echo-simploxide")));
+    // It names the user as it likes.
+    let echo = || compiled("echo-simploxide");
+    let Some(mut scene) = Scene::echoes("simploxide-client", compile(), "me", echo) else { return };
+    scene.bridged_by(&mut compiled("bridge"));
 }
 
 #[test]
 fn simplex_chat_of_crates_io() {
-    echoes("simplex-chat of crates.io", compile(), || {
-        Command::new(installed().join("rust/debug/echo-simplex-chat"))
-    });
+    let echo = || compiled("echo-simplex-chat");
+    let Some(mut scene) = Scene::echoes("simplex-chat of crates.io", compile(), "Echo Bot", echo) else {
+        return;
+    };
+    scene.notified_by(&mut compiled("notify"));
 }

@@ -5,7 +5,8 @@ import os
 
 from simplex_chat import SimplexBot
 
-bot = SimplexBot(port=int(os.environ["BOT_PORT"]))
+bot = SimplexBot()
+bot.client.uri = os.environ.get("BOT_URL", "ws://localhost:5225")
 
 
 @bot.on_message

@@ -11,7 +11,8 @@ from simplex_chat.client import SimplexClient
 
 
 async def main(contact, text):
-    client = SimplexClient("localhost", int(os.environ.get("BOT_PORT", "5225")))
+    client = SimplexClient()
+    client.uri = os.environ.get("BOT_URL", "ws://localhost:5225")
     await client.connect()
     answer = await client.send_message(contact, text)
     await client.disconnect()

@@ -7,8 +7,8 @@ use simplex_chat::ChatClient;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let uri = format!("ws://127.0.0.1:{}", std::env::var("BOT_PORT")?);
-    let mut chat = ChatClient::start(&uri).await?;
+    let url = std::env::var("BOT_URL").unwrap_or_else(|_| "ws://localhost:5225".to_owned());
+    let mut chat = ChatClient::start(&url).await?;
     chat.api_get_active_user().await?;
     chat.api_chats().await?;
     let address = match chat.api_get_user_address().await? {

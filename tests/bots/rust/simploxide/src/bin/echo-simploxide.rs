@@ -8,7 +8,7 @@ use simploxide_client::ws::{self, ClientResult};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let port = std::env::var("BOT_PORT")?.parse()?;
+    let port = std::env::var("BOT_PORT").as_deref().unwrap_or("5225").parse()?;
     let builder = ws::BotBuilder::new("Echo Bot", port).auto_accept_with("Hello");
     let (bot, events) = builder.connect().await?;
     println!("address {}", bot.address().await?);
