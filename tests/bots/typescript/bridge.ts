@@ -1,5 +1,5 @@
 // A bridge between one conversation and a webhook as Matrix bridges have them ({"text", "username"}), on the SDK `simplex-chat` of npm.
-// What CONTACT writes is posted to WEBHOOK_URL; what is posted to 127.0.0.1:LISTEN_PORT is sent to CONTACT.
+// Messages of CONTACT are posted to WEBHOOK_URL; those that are posted to 127.0.0.1:LISTEN_PORT are sent to CONTACT.
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { ChatClient } from "simplex-chat"
