@@ -12,7 +12,7 @@ use crate::compare::{compare, table};
 use crate::driver::{AuthKind, Target};
 use crate::limit;
 use crate::outcome::Outcome;
-use crate::relay::{Mode, Program, ServeOptions, Spawned, serve};
+use crate::relay::{Mode, Program, ServeOptions, Settings, Spawned, serve};
 use crate::scenario::{OpenOptions, Scenario, Subject, open_and_tell};
 
 /// Puts load on SMP relays and measures what they do with it.
@@ -156,14 +156,15 @@ async fn execute(common: &Common, command: Command) -> Result<()> {
 
 impl Common {
     async fn measure(&self, scenario: &Scenario, relay: &str, program: &str) -> Result<Outcome> {
-        let mut subject = self.subject(relay, program).await?;
+        let settings = scenario.settings();
+        let mut subject = self.subject(relay, program, settings).await?;
         if let Some(destination) = scenario.destination() {
-            subject.other = Some(Box::new(self.subject(destination, program).await?));
+            subject.other = Some(Box::new(self.subject(destination, program, settings).await?));
         }
         scenario.run(&mut subject).await
     }
 
-    async fn subject(&self, relay: &str, program: &str) -> Result<Subject> {
+    async fn subject(&self, relay: &str, program: &str, settings: Settings) -> Result<Subject> {
         if relay.starts_with("smp://") {
             let address: RelayAddress = match relay.parse() {
                 Ok(address) => address,
@@ -175,7 +176,7 @@ impl Common {
             return Ok(Subject { target, spawned: None, other: None });
         }
         let mode: Mode = relay.parse().map_err(anyhow::Error::msg)?;
-        let spawned = Spawned::start(Program::named(program)?, mode, self.relay_cpus.clone())?;
+        let spawned = Spawned::start(Program::named(program)?, mode, self.relay_cpus.clone(), settings)?;
         let mut target = self.target(mode.name().to_owned(), spawned.address.clone()).await?;
         target.pid = Some(spawned.pid());
         target.clean_up = false;

@@ -111,11 +111,11 @@ impl CryptographyCost {
     }
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn tls(each: Duration) -> Result<(Duration, Duration)> {
+pub(super) fn tls(each: Duration) -> Result<(Duration, Duration)> {
     let key = || match UnboundKey::new(&CHACHA20_POLY1305, &[3; 32]) {
         Ok(key) => Ok(LessSafeKey::new(key)),
         Err(_) => bail!("no ChaCha20-Poly1305"),
@@ -174,7 +174,7 @@ fn verifying(each: Duration, key: &Ed25519PrivateKey, length: usize) -> Result<D
 }
 
 /// How long `operation` takes if it is done on all cores at once: the mean of the best batch of each core.
-fn best<T: Clone + Send>(
+pub(super) fn best<T: Clone + Send>(
     duration: Duration,
     state: T,
     operation: impl Fn(&mut T) + Clone + Send,

@@ -2,6 +2,7 @@
 
 mod cryptography;
 mod echo;
+mod files;
 mod fsync;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::outcome::Outcome;
 
 pub use cryptography::CryptographyCost;
 pub use echo::{EchoOptions, serve_echo};
+pub use files::FileCost;
 
 /// Options of `limit`.
 #[derive(Debug, Clone, Args)]

@@ -6,4 +6,4 @@ mod spawn;
 
 pub use mode::Mode;
 pub use serve::{ServeOptions, serve};
-pub use spawn::{Program, Spawned};
+pub use spawn::{Program, Settings, Spawned};

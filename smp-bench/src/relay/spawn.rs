@@ -45,12 +45,16 @@ impl Program {
     }
 }
 
+/// Environment variables that are settings of a relay.
+pub type Settings = &'static [(&'static str, &'static str)];
+
 /// A relay in a process of its own. It is killed and its files are removed when this is dropped.
 #[derive(Debug)]
 pub struct Spawned {
     program: Program,
     mode: Mode,
     cpus: Option<String>,
+    settings: Settings,
     listen: SocketAddr,
     /// Where it is reached.
     pub address: RelayAddress,
@@ -62,16 +66,18 @@ pub struct Spawned {
 }
 
 impl Spawned {
-    /// Starts a relay on a free loopback port. `cpus`: which cores it may use, as `taskset` has them.
+    /// Starts a relay on a free loopback port, with these settings besides those of the mode. `cpus`: which cores it may use, as `taskset`
+    /// has them.
     ///
     /// # Errors
     /// If it cannot be set up or started.
-    pub fn start(program: Program, mode: Mode, cpus: Option<String>) -> Result<Self> {
+    pub fn start(program: Program, mode: Mode, cpus: Option<String>, settings: Settings) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("smp-bench").tempdir()?;
         let relay = dir.path().join("relay");
         let created = local::standalone(&relay, &Surroundings::machine())?;
         let listen = *local::settings(&relay)?.server.listen.first().context("no listener is set up")?;
         let mut child = command(&program, mode, cpus.as_deref(), &relay, listen)?
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {program:?}"))?;
@@ -84,7 +90,17 @@ impl Spawned {
             // it has said why on standard error
             bail!("the relay did not start: {}", child.wait()?);
         }
-        Ok(Self { program, mode, cpus, listen, address: created.address, child, _output: output, dir })
+        Ok(Self {
+            program,
+            mode,
+            cpus,
+            settings,
+            listen,
+            address: created.address,
+            child,
+            _output: output,
+            dir,
+        })
     }
 
     /// Its process ID.
@@ -123,6 +139,7 @@ impl Spawned {
     pub fn restart(&mut self) -> Result<()> {
         let dir = self.dir.path().join("relay");
         self.child = command(&self.program, self.mode, self.cpus.as_deref(), &dir, self.listen)?
+            .envs(self.settings.iter().copied())
             .stdout(Stdio::null())
             .spawn()?;
         Ok(())

@@ -5,6 +5,7 @@ mod agent_open;
 mod bot;
 mod contacts;
 mod create;
+mod files;
 mod identity;
 mod idle;
 mod latency;
@@ -58,6 +59,8 @@ pub enum Scenario {
     Bot(bot::Options),
     /// The list of `smp contacts`, with many of them, beside that of `sqlite3`
     Contacts(contacts::Options),
+    /// A file to the relay and back, against this machine's cryptography; messages beside many transfers, and their memory
+    Files(files::Options),
     /// `smp tui` in a terminal, with many contacts and messages: its start, and how soon a key is answered
     Tui(tui::Options),
 }
@@ -92,6 +95,15 @@ impl Scenario {
         }
     }
 
+    /// Settings, as environment variables, that a relay needs which is started for it.
+    #[must_use]
+    pub fn settings(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Files(_) => files::SETTINGS,
+            _ => &[],
+        }
+    }
+
     /// Measures.
     ///
     /// # Errors
@@ -111,6 +123,7 @@ impl Scenario {
             Self::AgentOpen(options) => agent_open::run(options, subject).await,
             Self::Bot(options) => bot::run(options, subject).await,
             Self::Contacts(options) => contacts::run(options, subject).await,
+            Self::Files(options) => files::run(options, subject).await,
             Self::Tui(options) => tui::run(options, subject).await,
         }
     }
