@@ -21,6 +21,25 @@ fn ended(mut terminal: Terminal) -> i32 {
     status.code().unwrap()
 }
 
+/// The screen as a picture: each cell has two dots, one above the other, in the colours of the cell; all else is white.
+fn photograph(terminal: &Terminal) -> image::GrayImage {
+    const DOT: u32 = 4;
+    let cells = terminal.cells();
+    let (rows, columns) = cells.size();
+    image::GrayImage::from_fn(u32::from(columns.get()) * DOT, 2 * u32::from(rows.get()) * DOT, |x, y| {
+        let (x, y) = (x / DOT, y / DOT);
+        let cell = cells.cell(u16::try_from(y / 2).unwrap(), u16::try_from(x).unwrap()).unwrap();
+        let is_front = match cell.contents() {
+            "█" => true,
+            "▀" => y % 2 == 0,
+            "▄" => y % 2 == 1,
+            _ => false,
+        };
+        let colour = if is_front { cell.fgcolor() } else { cell.bgcolor() };
+        image::Luma([if format!("{colour:?}") == "Idx(16)" { 0 } else { 255 }])
+    })
+}
+
 #[test]
 fn two_people_talk() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,6 +215,16 @@ fn contacts_are_made_verified_renamed_and_removed() {
     his.press("y").unwrap();
     his.until_shown("There is nobody yet").unwrap();
     hers.until_shown("✗ bob").unwrap();
+    // Somebody scans the code of an invitation off her screen.
+    hers.press("icarol\r").unwrap();
+    // The line at the bottom is drawn last.
+    hers.until(|screen| screen.contains("it works once") && !screen.contains("being made")).unwrap();
+    let picture = folder.path().join("screen.png");
+    photograph(&hers).save(&picture).unwrap();
+    let carol = Person::create("carol", folder.path().join("carol"), &relay);
+    assert_eq!(carol.ok(&["join", &picture.display().to_string()]), "alice\n");
+    hers.press("\u{1b}").unwrap();
+    hers.until_shown("  carol").unwrap();
     for mut terminal in [hers, his] {
         terminal.press("q").unwrap();
         assert_eq!(ended(terminal), 0);
