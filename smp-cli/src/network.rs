@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use smp_agent::{MessageRouting, NetworkSettings, OnionHosts, SocksSettings};
+use smp_agent::{MessageRouting, NetworkSettings, OnionHosts, RoutingFallback, SocksSettings};
 use smp_transport::dial::Isolation;
 
 /// The ways that are chosen; others are as the settings say, or by default.
@@ -22,6 +22,10 @@ pub(crate) struct NetworkChoice {
     #[arg(long, global = true, value_name = "WHEN")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) via: Option<Via>,
+    /// When messages go directly that should go through another relay of yours, and none of them passes them on.
+    #[arg(long, global = true, value_name = "WHEN")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) via_fallback: Option<ViaFallback>,
 }
 
 /// The onion hosts of relays.
@@ -50,6 +54,18 @@ pub(crate) enum Via {
     Always,
 }
 
+/// When messages go directly that cannot go through another relay of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ViaFallback {
+    /// Never: they wait.
+    Never,
+    /// If the proxy hides your address from the contact's relay.
+    Protected,
+    /// Always: the contact's relay then sees your address.
+    Always,
+}
+
 impl NetworkChoice {
     /// Whether nothing is chosen.
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,6 +78,7 @@ impl NetworkChoice {
             proxy: self.proxy.or(other.proxy),
             onion: self.onion.or(other.onion),
             via: self.via.or(other.via),
+            via_fallback: self.via_fallback.or(other.via_fallback),
         }
     }
 
@@ -82,6 +99,11 @@ impl NetworkChoice {
             Some(Via::Unprotected) => MessageRouting::Unprotected,
             Some(Via::Unknown) => MessageRouting::Unknown,
             Some(Via::Always) => MessageRouting::Always,
+        };
+        settings.fallback = match self.via_fallback {
+            None | Some(ViaFallback::Never) => RoutingFallback::Wait,
+            Some(ViaFallback::Protected) => RoutingFallback::IfProtected,
+            Some(ViaFallback::Always) => RoutingFallback::Direct,
         };
         if settings.onion != OnionHosts::AsListed && settings.socks.is_none() {
             bail!(
@@ -151,8 +173,11 @@ mod tests {
 
     #[test]
     fn options_replace_settings_one_by_one() {
-        let choice =
-            |proxy: Option<&str>, via| NetworkChoice { proxy: proxy.map(str::to_owned), onion: None, via };
+        let choice = |proxy: Option<&str>, via| NetworkChoice {
+            proxy: proxy.map(str::to_owned),
+            via,
+            ..NetworkChoice::default()
+        };
         let settings = choice(Some("socks5://a:1"), Some(Via::Always));
         let run = choice(None, Some(Via::Never)).or(settings.clone());
         assert_eq!(run, choice(Some("socks5://a:1"), Some(Via::Never)));
@@ -160,5 +185,19 @@ mod tests {
         let onion = NetworkChoice { onion: Some(Onion::Required), ..NetworkChoice::default() };
         assert!(onion.settings().is_err());
         assert!(onion.or(choice(Some("socks5://a:1"), None)).settings().is_ok());
+    }
+
+    #[test]
+    fn messages_wait_for_a_relay_of_ours_unless_they_may_go_directly() {
+        let chosen = |via_fallback| NetworkChoice { via_fallback, ..NetworkChoice::default() };
+        let never = chosen(Some(ViaFallback::Never));
+        for (choice, fallback) in [
+            (chosen(None), RoutingFallback::Wait),
+            (chosen(Some(ViaFallback::Protected)), RoutingFallback::IfProtected),
+            (chosen(Some(ViaFallback::Always)), RoutingFallback::Direct),
+            (never.or(chosen(Some(ViaFallback::Always))), RoutingFallback::Wait),
+        ] {
+            assert_eq!(choice.settings().unwrap().fallback, fallback, "{choice:?}");
+        }
     }
 }
