@@ -5,7 +5,7 @@ use std::num::NonZero;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, Profile, SharedMessageId};
+use smp_protocol::chat::{ChatEvent, ChatMessage, ContactRequest, MessageContent, Profile, SharedMessageId};
 
 use crate::kept;
 
@@ -276,10 +276,15 @@ pub fn profile_for(
     profile
 }
 
-/// `x.contact`, as the owner of a contact address gets it with our request to connect.
+/// `x.contact`, as the owner of a contact address gets it with our request to connect, and with a message.
 #[must_use]
-pub fn contact_request(profile: &Profile, rng: &mut impl CryptoRng) -> Vec<u8> {
+pub fn contact_request(
+    profile: &Profile,
+    message: Option<(SharedMessageId, MessageContent)>,
+    rng: &mut impl CryptoRng,
+) -> Vec<u8> {
     let mut request = ContactRequest::new(profile.clone());
+    request.message = message;
     request.request_id = Some(SharedMessageId::generate(rng));
     ChatMessage::new(None, ChatEvent::Contact(request)).encode()
 }
@@ -311,7 +316,7 @@ mod tests {
         }
         assert_eq!(profile.other["preferences"]["commands"], json!([]));
         assert_eq!(profile_of(&json_of(profile)).as_ref(), Some(profile));
-        let requests = decode_messages(&contact_request(&ours("alice", None), &mut rand::rng()));
+        let requests = decode_messages(&contact_request(&ours("alice", None), None, &mut rand::rng()));
         let Ok(ChatMessage { event: ChatEvent::Contact(request), .. }) = &requests[0] else {
             panic!("{requests:?}")
         };

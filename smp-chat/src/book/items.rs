@@ -8,7 +8,7 @@ use super::contacts::Contact;
 use super::state::{ItemRows, Row, number, save, save_items};
 use super::{Book, BookError};
 use crate::compose::Outgoing;
-use crate::conversation::{Delivery, Item, Refusal, Side};
+use crate::conversation::{Delivery, Item, Order, Refusal, Side};
 
 /// An item of a conversation, with the number by which people name it.
 #[derive(Debug, Clone)]
@@ -55,6 +55,26 @@ impl Book {
         rows.bind(sqlx::query(save_items!())).execute(&mut *step).await?;
         step.commit().await?;
         Ok(all)
+    }
+
+    /// Writes down a message of ours that goes with our request to connect: the agent has no message of its own for it. Once more, it changes
+    /// nothing.
+    pub async fn write_greeting(
+        &self,
+        contact: &Contact,
+        outgoing: &Outgoing,
+        at: i64,
+    ) -> Result<(), BookError> {
+        if self.has_own(contact, &outgoing.id).await? {
+            return Ok(());
+        }
+        let mut item = Item::of_ours(outgoing.id.clone(), outgoing.container.clone(), at);
+        // Those of the agent begin with 1.
+        item.origin = Some(Order { number: 0, part: 0 });
+        item.delivery = Delivery::Sent;
+        let mut step = self.pool.begin().await?;
+        save(&mut step, contact.id, None, &item).await?;
+        Ok(step.commit().await?)
     }
 
     /// Whether a message of ours with this ID was written down.

@@ -93,6 +93,9 @@ pub(crate) struct JoinArgs {
     pub(crate) link: String,
     #[command(flatten)]
     pub(crate) contact: NewContact,
+    /// A text for the owner of a contact address, who sees it with your request and before they answer it.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) greeting: Option<String>,
     /// How long to wait for the other person, who may be away; `smp listen` completes the connection later.
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub(crate) timeout: Duration,

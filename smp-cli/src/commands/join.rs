@@ -15,7 +15,11 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::scan;
 use crate::session::{Identity, Notice, Session};
+use crate::text::unix_millis;
+use smp_chat::compose::{self, Outgoing};
 use smp_chat::{Book, Contact, Status};
+use smp_crypto::hash::sha256;
+use smp_protocol::chat::{MessageContent, SharedMessageId};
 
 /// Takes the invitation from where it is.
 pub(crate) fn resolve(mut args: JoinArgs) -> anyhow::Result<JoinArgs> {
@@ -42,7 +46,8 @@ pub(super) async fn run(args: &JoinArgs, session: &mut Session, output: &Output)
     if let Some(name) = &args.contact.name {
         session.book().refuse_known_name(name).await?;
     }
-    let contact = begin(&args.link, args.contact.name.as_deref(), session).await?;
+    let greeting = args.greeting.as_deref().map(|text| greeting(&args.link, text)).transpose()?;
+    let contact = begin(&args.link, args.contact.name.as_deref(), greeting.as_ref(), session).await?;
     if contact.status == Status::Connected {
         return Ok(connected(&contact, output));
     }
@@ -83,8 +88,13 @@ fn connected(contact: &Contact, output: &Output) -> Exit {
 
 /// Begins to connect by a link, and enters the contact that comes of it. After a kill the connection may be there, and the contact
 /// without the name.
-pub(crate) async fn begin(link: &str, name: Option<&str>, identity: &Identity) -> anyhow::Result<Contact> {
-    let (own_info, request) = (identity.own_info(), identity.contact_request());
+pub(crate) async fn begin(
+    link: &str,
+    name: Option<&str>,
+    greeting: Option<&Outgoing>,
+    identity: &Identity,
+) -> anyhow::Result<Contact> {
+    let (own_info, request) = (identity.own_info(), identity.contact_request(greeting));
     let connection = identity.agent().ask(link, &own_info, &request).await?;
     let contact = match (identity.book().by_connection(connection.number()).await?, name) {
         (None, name) => identity.book().add(connection.number(), name, Status::Joining, None).await?,
@@ -94,8 +104,31 @@ pub(crate) async fn begin(link: &str, name: Option<&str>, identity: &Identity) -
     if let Some(invitation) = invitation_id(link) {
         identity.book().set_invitation(&contact, &invitation).await?;
     }
+    if let Some(greeting) = greeting {
+        identity.book().write_greeting(&contact, greeting, unix_millis()).await?;
+    }
     Ok(contact)
 }
+
+/// The message that goes with a request, under the same ID if it is made once more.
+fn greeting(link: &str, text: &str) -> anyhow::Result<Outgoing> {
+    if invitation_id(link).is_some() {
+        bail!(
+            "A greeting goes with a request to a contact address, and this is an invitation: join without --greeting, and `smp send` the text."
+        );
+    }
+    if text.trim().is_empty() || text.chars().count() > MAX_GREETING {
+        bail!("A greeting has 1 to {MAX_GREETING} characters; send the rest when you are connected.");
+    }
+    let id = sha256(format!("{} {text}", link.trim()).as_bytes());
+    let id = SharedMessageId::from_bytes(id[..ID_LENGTH].to_vec());
+    Ok(compose::message(id, MessageContent::text(text), None, None, false, false)?)
+}
+
+/// Longest greeting in characters: a picture is in the same request.
+const MAX_GREETING: usize = 500;
+/// Bytes of the ID of a message, as applications have it.
+const ID_LENGTH: usize = 12;
 
 async fn renamed(mut contact: Contact, name: &str, book: &Book) -> anyhow::Result<Contact> {
     book.rename(&contact, name).await?;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use smp_agent::{AgentError, ConnectionId};
+use smp_chat::compose::Outgoing;
 use smp_chat::profile::{
     ContactPreferences, contact_request, ours, own_profile, profile_for, shown_with_link,
 };
@@ -37,9 +38,10 @@ impl Identity {
         own_profile(&self.profile())
     }
 
-    /// Our request to connect, for the owner of a contact address.
-    pub(crate) fn contact_request(&self) -> Vec<u8> {
-        contact_request(&self.profile(), &mut rand::rng())
+    /// Our request to connect, for the owner of a contact address, with a message.
+    pub(crate) fn contact_request(&self, greeting: Option<&Outgoing>) -> Vec<u8> {
+        let message = greeting.map(|greeting| (greeting.id.clone(), greeting.container.content.clone()));
+        contact_request(&self.profile(), message, &mut rand::rng())
     }
 
     /// The content of our short link.

@@ -166,7 +166,8 @@ async fn run(request: Request, session: &mut Session) -> anyhow::Result<Input> {
             (Task::Change(change::react(args)), Some(String::new()))
         }
         Request::Join(link) => {
-            let args = JoinArgs { link, contact: NewContact { name: None }, timeout: JOINING };
+            let args =
+                JoinArgs { link, contact: NewContact { name: None }, greeting: None, timeout: JOINING };
             // A dash is no link, and nothing can be read from the input of a screen.
             let args = if args.link == "-" { args } else { join::resolve(args)? };
             (Task::Join(args), None)

@@ -188,3 +188,32 @@ fn a_message_that_came_with_a_request_is_shown_and_kept() {
     let history = objects(&alice.ok(&["--json", "history", "dave"]));
     assert_eq!((history.len(), &history[0]["text"]), (1, &"we met in Berlin".into()));
 }
+
+#[test]
+fn a_greeting_goes_with_the_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestRelay::start(&folder.path().join("relay"));
+    let owner = Person::create("owner", folder.path().join("owner"), &relay);
+    let address = owner.invite_with(&["address", "create"]);
+    let bob = Person::create("bob", folder.path().join("bob"), &relay);
+    let (code, sentence) = bob.refused(&["join", "--greeting", &"x".repeat(501), &address]);
+    assert!(code == 1 && sentence.contains("1 to 500"), "{sentence}");
+    let (code, sentence) = bob.refused(&["join", "--greeting", "hi", &owner.invite("x")]);
+    assert!(code == 1 && sentence.contains("this is an invitation"), "{sentence}");
+    bob.run(&["join", "--timeout", "1", "--greeting", "we met at the fair", &address]);
+    let mut listener = owner.listen();
+    assert_eq!(listener.until("message")["text"], "we met at the fair");
+    owner.ok(&["accept", "bob"]);
+    let mut his = bob.listen();
+    his.until("connected");
+    owner.ok(&["send", "bob", "I remember"]);
+    his.until("message");
+    drop((listener, his));
+    for (person, contact) in [(&owner, "bob"), (&bob, "owner")] {
+        let history = person.ok(&["--json", "history", contact]);
+        let texts = history
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["text"].clone());
+        assert_eq!(texts.collect::<Vec<_>>(), ["we met at the fair", "I remember"]);
+    }
+}

@@ -90,7 +90,7 @@ impl Desk {
         if join::refuse_groups(link).is_err() {
             return Err(ErrorType::UnsupportedConnReq.into());
         }
-        let contact = join::begin(link, None, self.identity()).await?;
+        let contact = join::begin(link, None, None, self.identity()).await?;
         let connection = self.view(&contact, |view| view.pending(None)).await?;
         let user = self.user();
         Ok(match join::invitation_id(link) {
