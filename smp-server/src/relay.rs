@@ -37,7 +37,7 @@ use crate::{
     store::{OpenError, Store, StoreError},
 };
 
-pub(crate) use file_relay::Files;
+pub(crate) use file_relay::{Files, RECORDS};
 use stores::make_dir;
 pub(crate) use stores::{DATABASE, sqlite_config};
 #[cfg(feature = "postgres")]

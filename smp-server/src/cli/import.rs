@@ -6,16 +6,16 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use smp_server::{
     config::DatabaseUrl,
-    import::{self, Report},
+    import::{self, FilesReport, Report},
 };
 use smp_transport::surroundings::Surroundings;
 
 #[derive(Args)]
 pub(super) struct Options {
-    /// Configuration directory of the old relay, usually /etc/opt/simplex
+    /// Configuration directory of the old relay, usually /etc/opt/simplex, or /etc/opt/simplex-xftp for one of files
     #[arg(long, value_name = "DIRECTORY")]
     from_config: PathBuf,
-    /// Data directory of the old relay, usually /var/opt/simplex
+    /// Data directory of the old relay, usually /var/opt/simplex, or /var/opt/simplex-xftp
     #[arg(long, value_name = "DIRECTORY")]
     from_data: PathBuf,
     /// Directory of the new relay [default: /var/lib/smp-server for root, else ~/.local/share/smp-server]
@@ -46,9 +46,43 @@ pub(super) fn run(options: Options) -> Result<()> {
         dry_run: options.dry_run,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
-    let report = runtime.block_on(import::import(&options, Surroundings::machine().time.date()))?;
-    say(&options, &report);
+    let now = Surroundings::machine().time.date();
+    if import::is_of_files(&options.from_config) {
+        let report = runtime.block_on(import::import_files(&options, now))?;
+        say_of_files(&options, &report);
+    } else {
+        say(&options, &runtime.block_on(import::import(&options, now))?);
+    }
     Ok(())
+}
+
+fn say_of_files(options: &import::Options, report: &FilesReport) {
+    let done = if options.dry_run { "can be imported; nothing was written" } else { "is imported" };
+    println!("The relay of files {done}. Its address, as before:\n\n    {}\n", report.address);
+    println!("Chunks:    {}, {:.1} MiB", report.chunks, report.bytes as f64 / 1_048_576.0);
+    println!("Read:      {} records", report.records);
+    for (count, what) in [
+        (report.ignored_records, "records about chunks that are gone or blocked, ignored"),
+        (report.damaged.count(), "damaged places, left out"),
+    ] {
+        if count > 0 {
+            println!("           {count} {what}");
+        }
+    }
+    report.damaged.first().iter().for_each(|damage| println!("  {damage}"));
+    if !report.notes.is_empty() {
+        println!("\nCheck this:");
+        report.notes.iter().for_each(|note| println!("  {note}"));
+    }
+    if !options.dry_run {
+        println!("\nStart it with: smp-server start --dir {}", options.dir.display());
+        println!(
+            "Stop the old relay before, and never start it again: each would have files that the other has not."
+        );
+        if report.has_authority_key {
+            println!("Move {} off this machine.", options.dir.join("identity/ca.key").display());
+        }
+    }
 }
 
 fn say(options: &import::Options, report: &Report) {

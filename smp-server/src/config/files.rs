@@ -41,6 +41,8 @@ pub struct Files {
     pub expire: Duration,
     /// Sizes of chunks that are taken, in KiB.
     pub chunk_sizes_kib: Vec<u32>,
+    /// Whether new files can be uploaded at all; those that there are can be downloaded.
+    pub new_files: bool,
     /// If set, only clients that know it can upload.
     #[serde(deserialize_with = "text::password")]
     pub create_password: Option<Password>,
@@ -80,6 +82,7 @@ impl Default for Files {
             quota_mib_network: 2_560,
             expire: Duration::from_secs(48 * 3_600),
             chunk_sizes_kib: vec![64, 256, 1_024, 4_096],
+            new_files: true,
             create_password: None,
             new_chunks_per_minute: 1_200,
             new_chunks_per_minute_network: 3_000,

@@ -75,6 +75,7 @@ settings! {
     now files.quota_mib_network,
     now files.expire,
     now files.chunk_sizes_kib,
+    now files.new_files,
     now files.create_password,
     now files.new_chunks_per_minute,
     now files.new_chunks_per_minute_network,

@@ -126,6 +126,8 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # expire = "48h"
 # Sizes of chunks that are taken; apps use all of these.
 # chunk_sizes_kib = [64, 256, 1024, 4096]
+# false: nobody can upload; what there is can be downloaded.
+# new_files = true
 # Needed to upload. It is a part of the address for files.
 {files_password}
 # Chunks that may be created in a minute from one IPv4 address or IPv6 /64; from one IPv4 /24, IPv6 /56 or IPv6 /48; by all together. Further

@@ -70,8 +70,9 @@ fn is_authorized(
 
 /// Whether the password is the right one, if there is one and the command creates a chunk. Passwords compare in constant time.
 fn may_create(relay: &Inner, command: &XftpCommand) -> bool {
-    match (command, &relay.settings().password) {
-        (XftpCommand::New(chunk), Some(password)) => chunk.password.as_ref() == Some(password),
-        _ => true,
-    }
+    let XftpCommand::New(chunk) = command else { return true };
+    let settings = relay.settings();
+    let is_known =
+        settings.password.as_ref().is_none_or(|password| chunk.password.as_ref() == Some(password));
+    settings.new_files && is_known
 }

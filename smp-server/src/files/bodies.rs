@@ -26,7 +26,7 @@ const CHUNKS: &str = "chunks";
 /// The directory of chunks that are being uploaded.
 const INCOMING: &str = "incoming";
 
-pub(super) struct Bodies {
+pub(crate) struct Bodies {
     chunks: PathBuf,
     incoming: PathBuf,
     fsync: bool,
@@ -36,7 +36,7 @@ pub(super) struct Bodies {
 }
 
 /// A chunk that is being written.
-pub(super) struct Upload {
+pub(crate) struct Upload {
     file: File,
     path: PathBuf,
     is_finished: bool,
@@ -54,7 +54,7 @@ pub(super) struct Download {
 impl Bodies {
     /// Makes the directories, and removes what an earlier process has not finished. Without `fsync` an upload that was answered
     /// survives the end of the process, not that of the machine.
-    pub(super) fn open(directory: &Path, fsync: bool, spawner: Spawner) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, fsync: bool, spawner: Spawner) -> io::Result<Self> {
         let (chunks, incoming) = (directory.join(CHUNKS), directory.join(INCOMING));
         durable::make_dir(&chunks)?;
         durable::make_dir(&incoming)?;
@@ -68,7 +68,7 @@ impl Bodies {
     }
 
     /// The directory of whole chunks.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.chunks
     }
 
@@ -77,7 +77,7 @@ impl Bodies {
     }
 
     /// Begins to write a chunk.
-    pub(super) async fn create(
+    pub(crate) async fn create(
         &self,
         sender_id: &ChunkSenderId,
         size: u32,
@@ -95,7 +95,7 @@ impl Bodies {
     }
 
     /// Gives a chunk its name, if it is whole and the right one. One that is there already has the same content.
-    pub(super) async fn finish(
+    pub(crate) async fn finish(
         &self,
         mut upload: Upload,
         sender_id: &ChunkSenderId,
@@ -144,7 +144,7 @@ impl Bodies {
 
 impl Upload {
     /// Writes the next bytes.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), XftpError> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), XftpError> {
         let length = u32::try_from(bytes.len()).map_err(|_| XftpError::Size)?;
         self.missing = self.missing.checked_sub(length).ok_or(XftpError::Size)?;
         self.hash.update(bytes);

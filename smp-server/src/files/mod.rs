@@ -27,7 +27,11 @@ mod visitor;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use records::{MemoryRecords, Records, SqliteRecords};
+pub(crate) use bodies::Bodies;
+pub(crate) use records::{
+    Change, ChunkId, ChunkRecipient, ChunkRecord, MemoryRecords, Outcome, Records, RecordsError,
+    SqliteRecords,
+};
 pub use relay::FileRelay;
 pub(crate) use relay::Shared;
 pub use settings::{FileConnection, FileIdentity, FileSettings};

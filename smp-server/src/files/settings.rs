@@ -35,6 +35,8 @@ pub struct FileSettings {
     pub sizes: Vec<u32>,
     /// How long a chunk is kept after it was created.
     pub keep: Duration,
+    /// Whether chunks can be created at all.
+    pub new_files: bool,
     /// Must be known to create a chunk.
     pub password: Option<Password>,
     /// Connections; a sixteenth of them from one address, a quarter from one network.
@@ -67,6 +69,7 @@ impl FileSettings {
             recipients: 1_000,
             sizes: CHUNK_SIZES.to_vec(),
             keep: Duration::from_secs(48 * 3600),
+            new_files: true,
             password: None,
             connections: 1_000,
             transfers: 400,

@@ -10,10 +10,13 @@
 //! | `messages/` (messages in journals) | `journal`, `queue_state` |
 //! | `smp-server-ntfs.log` | `notification_log` |
 //!
+//! A file relay has other files, which `file_relay` reads.
+//!
 //! Files are read as streams; memory does not depend on their size. Everything is written to a directory beside the new
 //! one, which gets its name when all is done: an import that fails leaves nothing behind, and never touches the old relay.
 
 mod fields;
+mod file_relay;
 mod files;
 mod ini;
 mod journal;
@@ -37,6 +40,7 @@ use std::{
 use smp_transport::{durable, identity};
 use time::OffsetDateTime;
 
+pub use self::file_relay::{FilesReport, is_of_files};
 pub use self::report::{Damage, Damaged, ImportError, ReadCounts, Report};
 use self::settings::{MessageStore, Settings};
 use crate::{
@@ -85,6 +89,23 @@ pub struct Options {
 ///
 /// [`ImportError`]; then there is nothing new, and the old relay is as it was.
 pub async fn import(options: &Options, now: OffsetDateTime) -> Result<Report, ImportError> {
+    in_new_directory(options, async |dir| import_into(dir, options, now).await).await
+}
+
+/// Imports a file relay that is not running. Needs a tokio runtime.
+///
+/// # Errors
+///
+/// [`ImportError`]; then there is nothing new, and the old relay is as it was.
+pub async fn import_files(options: &Options, now: OffsetDateTime) -> Result<FilesReport, ImportError> {
+    in_new_directory(options, async |dir| file_relay::import_into(dir, options, now).await).await
+}
+
+/// Does it all beside the new directory, which gets its name at the end.
+async fn in_new_directory<T>(
+    options: &Options,
+    work: impl AsyncFnOnce(&Path) -> Result<T, ImportError>,
+) -> Result<T, ImportError> {
     if !is_free(&options.dir).map_err(|error| ImportError::Write(options.dir.clone(), error))? {
         return Err(ImportError::Exists(options.dir.clone()));
     }
@@ -92,7 +113,7 @@ pub async fn import(options: &Options, now: OffsetDateTime) -> Result<Report, Im
     if unfinished.symlink_metadata().is_ok() {
         return Err(ImportError::Unfinished(unfinished));
     }
-    let result = import_into(&unfinished, options, now).await;
+    let result = work(&unfinished).await;
     if result.is_err() || options.dry_run {
         // If it cannot be removed the next import says so.
         let _ = fs::remove_dir_all(&unfinished);

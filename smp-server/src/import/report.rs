@@ -163,6 +163,12 @@ pub enum ImportError {
          see docs/migration.md"
     )]
     Database(PathBuf),
+    /// The records of the old file relay are in a PostgreSQL database.
+    #[error(
+        "{0} says `store_files = database`; export the database with the old server's own command to a store log first, see \
+         docs/migration.md"
+    )]
+    FileDatabase(PathBuf),
     /// The certificates or keys cannot be used.
     #[error("cannot use the identity of the old relay: {0}")]
     Identity(#[from] IdentityError),
@@ -175,6 +181,9 @@ pub enum ImportError {
     /// The new store cannot be written.
     #[error("cannot write the new store: {0}; nothing was imported")]
     Store(#[from] StoreError),
+    /// The records of files cannot be written.
+    #[error("{0}; nothing was imported")]
+    Records(String),
     /// The database for it cannot be used.
     #[cfg(feature = "postgres")]
     #[error("{0}; the old relay and the new directory are as they were")]

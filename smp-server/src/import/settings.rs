@@ -102,26 +102,26 @@ fn is_lost(entry: &Entry) -> bool {
 }
 
 /// The value is not repeated: it may be a password.
-fn note(entry: &Entry) -> String {
+pub(super) fn note(entry: &Entry) -> String {
     format!("line {}: [{}] {} was not carried over", entry.line, entry.section, entry.name)
 }
 
-fn setting(path: &Path, line: u64, message: String) -> ImportError {
+pub(super) fn setting(path: &Path, line: u64, message: String) -> ImportError {
     ImportError::Setting { file: path.to_path_buf(), line, message }
 }
 
-struct Reader<'a> {
-    path: &'a Path,
-    ini: &'a Ini,
+pub(super) struct Reader<'a> {
+    pub(super) path: &'a Path,
+    pub(super) ini: &'a Ini,
 }
 
 impl Reader<'_> {
-    fn text(&self, section: &str, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, section: &str, name: &str) -> Option<&str> {
         self.ini.get(section, name).map(|entry| entry.value.as_str())
     }
 
     /// The value of a setting, if it is there.
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         section: &str,
         name: &str,
@@ -132,7 +132,7 @@ impl Reader<'_> {
         value.map(Some).map_err(|error| setting(self.path, entry.line, format!("{name}: {error}")))
     }
 
-    fn on(&self, section: &str, name: &str) -> Result<Option<bool>, ImportError> {
+    pub(super) fn on(&self, section: &str, name: &str) -> Result<Option<bool>, ImportError> {
         self.parsed(section, name, |text| match text {
             "on" => Ok(true),
             "off" => Ok(false),
@@ -140,7 +140,7 @@ impl Reader<'_> {
         })
     }
 
-    fn number(&self, section: &str, name: &str) -> Result<Option<u32>, ImportError> {
+    pub(super) fn number(&self, section: &str, name: &str) -> Result<Option<u32>, ImportError> {
         self.parsed(section, name, |text| text.parse().map_err(|_| "not a number".to_owned()))
     }
 
@@ -216,14 +216,14 @@ impl Reader<'_> {
     }
 }
 
-fn hosts(text: &str) -> Result<Vec<Host>, String> {
+pub(super) fn hosts(text: &str) -> Result<Vec<Host>, String> {
     let host = |text: &str| {
         text.trim().parse().map_err(|_| format!("\"{text}\" is neither a host name nor an IP address"))
     };
     text.split(',').map(host).collect()
 }
 
-fn ports(text: &str) -> Result<Vec<u16>, String> {
+pub(super) fn ports(text: &str) -> Result<Vec<u16>, String> {
     let port = |text: &str| text.trim().parse().map_err(|_| format!("\"{text}\" is not a port"));
     text.split(',').map(port).collect()
 }
@@ -253,7 +253,7 @@ fn own_domains(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Replaces the line of a setting, commented out or not, in a text made by [`template`].
-fn set(toml: &mut String, section: &str, name: &str, value: toml::Value) {
+pub(super) fn set(toml: &mut String, section: &str, name: &str, value: toml::Value) {
     let header = format!("[{section}]");
     let mut is_inside = false;
     let mut lines: Vec<String> = Vec::new();

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Name of the database in the directory of the files.
-const RECORDS: &str = "records.sqlite";
+pub(crate) const RECORDS: &str = "records.sqlite";
 
 /// How long after the start the first sweep waits, and each one after the one before.
 const FIRST_SWEEP: Duration = Duration::from_secs(10);
@@ -148,6 +148,7 @@ fn settings(config: &Config) -> FileSettings {
         recipients: files.max_recipients,
         sizes: files.chunk_sizes_kib.iter().map(|kib| kib << 10).collect(),
         keep: files.expire,
+        new_files: files.new_files,
         password: files.create_password.clone(),
         connections: files.max_connections,
         transfers: files.max_transfers,

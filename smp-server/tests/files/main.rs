@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "these tests use a part of it")]
 #[path = "../../src/files/tests/client.rs"]
 mod client;
+mod imported;
 mod killed;
 mod limits;
 mod whole;

@@ -235,7 +235,7 @@ const RELAY: &[(&str, &[&str])] = &[
     ("reload", &["config", "page", "relay"]),
     ("backup", &["advice", "config", "relay", "served", "store"]),
     ("migrate", &["config", "relay", "served", "store"]),
-    ("import", &["broker", "config", "migrate", "relay", "served", "store"]),
+    ("import", &["broker", "config", "files", "migrate", "relay", "served", "store"]),
     ("cli", &["backup", "config", "control", "import", "init", "metrics", "migrate", "relay", "reload"]),
 ];
 
