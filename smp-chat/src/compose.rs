@@ -2,8 +2,8 @@
 
 use rand::CryptoRng;
 use smp_protocol::chat::{
-    ChatEvent, ChatMessage, MAX_MESSAGE_LENGTH, MAX_MESSAGE_LENGTH_PQ, MessageContainer, MessageContent,
-    Quote, SharedMessageId, compress,
+    ChatEvent, ChatMessage, FileOffer, MAX_MESSAGE_LENGTH, MAX_MESSAGE_LENGTH_PQ, MessageContainer,
+    MessageContent, Quote, SharedMessageId, compress,
 };
 use thiserror::Error;
 
@@ -106,6 +106,24 @@ pub fn message(
     container.live = live;
     let event = ChatEvent::MessageNew(container.clone());
     let body = fitted(ChatMessage::new(Some(id.clone()), event).encode(), reads_compressed);
+    Ok(Outgoing { id, container, body: body.ok_or(TextError::ContentTooLong)? })
+}
+
+/// A message that offers a file, with a text beside it that may be empty. The description of the file follows in events of its own.
+///
+/// # Errors
+/// [`TextError::ContentTooLong`].
+pub fn file(
+    id: SharedMessageId,
+    text: &str,
+    offer: &FileOffer,
+    ttl: Option<u32>,
+) -> Result<Outgoing, TextError> {
+    let mut container = MessageContainer::new(MessageContent::file(text));
+    container.offer(offer);
+    container.ttl = ttl;
+    let event = ChatEvent::MessageNew(container.clone());
+    let body = fitted(ChatMessage::new(Some(id.clone()), event).encode(), true);
     Ok(Outgoing { id, container, body: body.ok_or(TextError::ContentTooLong)? })
 }
 

@@ -61,11 +61,12 @@ impl Feature {
         }
     }
 
-    /// Our own word: nobody shall call, speak or send files into the void.
+    /// Our own word: nobody shall call into the void. Voice messages are files here.
     fn ours(self) -> Allow {
         match self {
-            Self::Reactions | Self::TimedMessages => Allow::Yes,
-            Self::Calls | Self::Files | Self::FullDelete | Self::Voice => Allow::No,
+            Self::Files => Allow::Always,
+            Self::Reactions | Self::TimedMessages | Self::Voice => Allow::Yes,
+            Self::Calls | Self::FullDelete => Allow::No,
         }
     }
 
@@ -165,7 +166,7 @@ fn preferences() -> Value {
 }
 
 /// Features that nobody has here, whatever a profile says of them.
-const ABSENT: [&str; 4] = ["calls", "files", "voice", "sessions"];
+const ABSENT: [&str; 2] = ["calls", "sessions"];
 
 /// Our profile under this name: as it was given, or with nothing but the name. It allows nothing that we cannot do.
 #[must_use]
@@ -308,10 +309,11 @@ mod tests {
             panic!("{messages:?}")
         };
         assert_eq!((profile.display_name.as_str(), profile.full_name.as_str()), ("alice", ""));
-        for what in ["calls", "files", "voice", "fullDelete", "sessions"] {
+        for what in ["calls", "fullDelete", "sessions"] {
             assert_eq!(profile.other["preferences"][what]["allow"], "no", "{what}");
         }
-        for what in ["reactions", "timedMessages"] {
+        assert_eq!(profile.other["preferences"]["files"]["allow"], "always");
+        for what in ["reactions", "timedMessages", "voice"] {
             assert_eq!(profile.other["preferences"][what]["allow"], "yes", "{what}");
         }
         assert_eq!(profile.other["preferences"]["commands"], json!([]));
@@ -329,7 +331,7 @@ mod tests {
     fn a_given_profile_keeps_what_it_says_and_promises_nothing() {
         let mut given = Profile::new("other");
         given.full_name = "Alice".into();
-        let preferences = json!({ "reactions": { "allow": "no" }, "voice": { "allow": "yes" }, "commands": [{ "type": "command" }] });
+        let preferences = json!({ "reactions": { "allow": "no" }, "calls": { "allow": "yes" }, "commands": [{ "type": "command" }] });
         given.other =
             Map::from_iter([("preferences".into(), preferences), ("peerType".into(), "bot".into())]);
         let profile = ours("alice", Some(given));
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(profile.other["peerType"], "bot");
         let preferences = &profile.other["preferences"];
         assert_eq!(
-            (&preferences["reactions"]["allow"], &preferences["voice"]["allow"]),
+            (&preferences["reactions"]["allow"], &preferences["calls"]["allow"]),
             (&json!("no"), &json!("no"))
         );
         assert_eq!(preferences["commands"][0]["type"], "command");

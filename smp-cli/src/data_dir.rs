@@ -102,7 +102,8 @@ impl DataDir {
         let unfinished = [self.settings_file(), self.running_file(), self.book_file()]
             .map(|file| with_end(&file, UNFINISHED));
         let logs = ["-wal", "-shm"].map(|end| with_end(&self.book_file(), end));
-        let kept = [self.agent_dir(), self.book_file(), self.running_file(), self.socket_file()];
+        let kept =
+            [self.agent_dir(), self.book_file(), self.files_dir(), self.running_file(), self.socket_file()];
         let is_ours = |path: PathBuf| unfinished.iter().chain(&logs).chain(&kept).any(|own| *own == path);
         self.refuse_files(|path| !is_ours(path))?;
         durable::make_dir(&self.path)
@@ -260,6 +261,11 @@ impl DataDir {
     /// The agent's database.
     pub(crate) fn agent_file(&self) -> PathBuf {
         self.agent_dir().join("agent.sqlite3")
+    }
+
+    /// Where files are that are being sent.
+    pub(crate) fn files_dir(&self) -> PathBuf {
+        self.path.join("files")
     }
 
     /// Where the process that holds the directory says so.

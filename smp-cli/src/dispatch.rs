@@ -6,13 +6,14 @@ use anyhow::bail;
 use serde_json::json;
 use smp_agent::AgentError;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::args::{BotArgs, BotCommandArgs, ChatArgs, Cli, Command, ContactsArgs, ListenArgs};
 use crate::bot;
 use crate::commands::export::Export;
 use crate::commands::{
-    Task, change, chat, contacts, file, import, init, join, listen, papers, passphrase, relay, run_task,
-    send, verify, welcome,
+    Task, change, chat, contacts, file, import, init, join, listen, papers, passphrase, receive, relay,
+    run_task, send, verify, welcome,
 };
 use crate::daemon;
 use crate::data_dir::DataDir;
@@ -22,7 +23,7 @@ use crate::files::Missing;
 use crate::output::Output;
 use crate::passphrase::Passphrase;
 use crate::qr::Picture;
-use crate::session::Session;
+use crate::session::{Session, send_begun_files};
 use crate::shared::{Answer, Holder, Running, Server, ask};
 use crate::terminal::Terminal;
 use crate::tui;
@@ -84,6 +85,7 @@ impl Work {
             Self::Task(Task::Refuse(_)) => "smp refuse",
             Self::Task(Task::Join(_)) => "smp join",
             Self::Task(Task::Send(_)) => "smp send",
+            Self::Task(Task::Receive(_)) => "smp receive",
             Self::Task(Task::Verify(_)) => "smp verify",
             Self::Task(Task::Remove(_)) => "smp remove",
             Self::Task(Task::Rename(_)) => "smp rename",
@@ -150,6 +152,7 @@ async fn start(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Refuse(args) => Work::Task(Task::Refuse(args)),
         Command::Join(args) => Work::Task(Task::Join(join::resolve(args)?)),
         Command::Send(args) => Work::Task(Task::Send(send::resolve(args)?)),
+        Command::Receive(args) => Work::Task(Task::Receive(receive::resolve(args)?)),
         Command::Verify(args) => Work::Task(Task::Verify(verify::resolve(args)?)),
         Command::Remove(args) => Work::Task(Task::Remove(args)),
         Command::Rename(args) => Work::Task(Task::Rename(args)),
@@ -263,6 +266,10 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
         },
         None => None,
     };
+    // Files that an earlier process has begun to send.
+    let sending = session.follow().filter(|_| work.is_long());
+    let sending =
+        sending.map(|follow| AbortOnDropHandle::new(tokio::spawn(send_begun_files(follow.identity()))));
     let result = match work {
         Work::Task(task) => run_task(task, &mut session, output).await,
         Work::Listen(args) => listen::run(&args, &mut session, output).await,
@@ -276,6 +283,7 @@ async fn hold(dir: &DataDir, work: Work, mut session: Session, output: &Output) 
         server.stop(&mut holder).await;
     }
     drop(holder);
+    drop(sending);
     session.close().await;
     result
 }

@@ -1,14 +1,14 @@
 //! Deleting a file that was sent, by the sender's description.
 
-use futures_util::StreamExt as _;
 use futures_util::stream;
-use smp_protocol::xftp::description::{DescriptionError, FileDescription, FileParty};
+use futures_util::{FutureExt as _, StreamExt as _};
+use smp_protocol::xftp::description::{ChunkReplica, DescriptionError, FileDescription, FileParty};
 use smp_protocol::xftp::error::XftpError;
 
 use crate::error::{FileError, FileRelayError};
 use crate::meter::{Meter, Progress};
 use crate::relays::FileRelays;
-use crate::retry::retried;
+use crate::retry::Attempts;
 
 /// Commands at the same time.
 const PARALLEL: usize = 8;
@@ -27,25 +27,41 @@ pub async fn delete(
     }
     let meter = Meter::new(description.size(), progress);
     let meter = &meter;
-    let replicas = description.chunks.as_slice().iter().flat_map(|chunk| {
-        let size = u64::from(chunk.size);
-        chunk.replicas.iter().enumerate().map(move |(index, replica)| (size, index, replica))
-    });
-    let deletions = replicas.map(|(size, index, replica)| async move {
-        let deleted = retried(async || {
-            relays.with(&replica.relay, async |client| client.delete(&replica.id, &replica.key).await).await
-        });
-        match deleted.await {
-            Ok(()) | Err(FileRelayError::Refused(XftpError::Auth)) => {
-                meter.add(if index == 0 { size } else { 0 });
-                Ok(())
-            }
-            Err(error) => {
-                Err(FileError::Relay { relay: replica.relay.without_password().to_string(), error })
-            }
+    let mut deletions = Vec::new();
+    for chunk in description.chunks.as_slice() {
+        for (index, replica) in chunk.replicas.iter().enumerate() {
+            let size = if index == 0 { chunk.size } else { 0 };
+            deletions.push(delete_replica(replica, relays, u64::from(size), meter).boxed());
         }
-    });
+    }
     let outcomes: Vec<Result<(), FileError>> =
         stream::iter(deletions).buffer_unordered(PARALLEL).collect().await;
     outcomes.into_iter().collect()
+}
+
+async fn delete_replica(
+    replica: &ChunkReplica,
+    relays: &FileRelays,
+    size: u64,
+    meter: &Meter<'_>,
+) -> Result<(), FileError> {
+    let mut attempts = Attempts::default();
+    loop {
+        match try_to_delete(replica, relays).await {
+            Ok(()) | Err(FileRelayError::Refused(XftpError::Auth)) => {
+                meter.add(size);
+                return Ok(());
+            }
+            Err(error) if attempts.again(&error).await => {}
+            Err(error) => {
+                return Err(FileError::Relay { relay: replica.relay.without_password().to_string(), error });
+            }
+        }
+    }
+}
+
+async fn try_to_delete(replica: &ChunkReplica, relays: &FileRelays) -> Result<(), FileRelayError> {
+    let client = relays.client(&replica.relay).await?;
+    let deleted = client.delete(&replica.id, &replica.key).await;
+    relays.checked(&replica.relay, &client, deleted).await
 }

@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use smp_crypto::hash::Sha256Stream;
 use smp_protocol::xftp::description::{
-    DescriptionError, FileChunk, FileDescription, FileParty, MAX_DESCRIPTION_BYTES,
+    ChunkReplica, DescriptionError, FileChunk, FileDescription, FileParty, MAX_DESCRIPTION_BYTES,
 };
 use smp_transport::durable::{self, Access, UNFINISHED, with_end};
 use smp_transport::surroundings::Spawner;
@@ -22,7 +22,7 @@ use crate::error::{FileError, FileRelayError};
 use crate::meter::{Meter, Progress};
 use crate::name;
 use crate::relays::FileRelays;
-use crate::retry::retried;
+use crate::retry::Attempts;
 
 /// Chunks that come at the same time.
 const PARALLEL: usize = 4;
@@ -130,13 +130,13 @@ impl Download {
             blocking(spawner, &part, move || open(&path, size, &known).map_err(FileError::local(&path)))
                 .await?;
         let meter = Meter::new(size, progress);
-        let wanted: Vec<&(u64, FileChunk)> =
-            chunks.iter().zip(&missing).filter(|(_, missing)| **missing).map(|(chunk, _)| chunk).collect();
-        let wanted_bytes: u64 = wanted.iter().map(|(_, chunk)| u64::from(chunk.size)).sum();
-        meter.add(size - wanted_bytes);
+        let (mut fetching, mut wanted) = (Vec::new(), 0);
         let (part_path, meter) = (&part, &meter);
-        let fetching =
-            wanted.into_iter().map(|(start, chunk)| fetch_chunk(relays, part_path, *start, chunk, meter));
+        for ((start, chunk), _) in chunks.iter().zip(&missing).filter(|(_, missing)| **missing) {
+            wanted += u64::from(chunk.size);
+            fetching.push(fetch_chunk(relays, part_path, *start, chunk, meter).boxed());
+        }
+        meter.add(size - wanted);
         stream::iter(fetching).buffer_unordered(PARALLEL).try_collect::<Vec<()>>().await?;
         Ok(part)
     }
@@ -194,36 +194,43 @@ async fn fetch_chunk(
 ) -> Result<(), FileError> {
     let mut failure = FileError::NoRelays;
     for replica in &chunk.replicas {
-        let got = retried(async || {
-            relays
-                .with(&replica.relay, async |client| {
-                    let to_get = ChunkToGet {
-                        id: &replica.id,
-                        key: &replica.key,
-                        size: chunk.size,
-                        digest: &chunk.digest,
-                    };
-                    let mut file = tokio::fs::OpenOptions::new().write(true).open(part).await?;
-                    file.seek(SeekFrom::Start(start)).await?;
-                    let mut attempt = meter.attempt();
-                    client.download(to_get, &mut file, &mut |bytes| attempt.add(bytes)).await?;
-                    attempt.finish();
-                    Ok::<(), FileRelayError>(())
-                })
-                .await
-        });
-        match got.await {
-            Ok(()) => return Ok(()),
-            Err(FileRelayError::Local(error)) => {
+        let mut attempts = Attempts::default();
+        let error = loop {
+            match fetch_replica(relays, part, start, chunk, replica, meter).await {
+                Ok(()) => return Ok(()),
+                Err(error) if attempts.again(&error).await => {}
+                Err(error) => break error,
+            }
+        };
+        failure = match error {
+            FileRelayError::Local(error) => {
                 let error = io::Error::new(error.kind(), error.to_string());
                 return Err(FileError::Local { path: part.to_owned(), error });
             }
-            Err(error) => {
-                failure = FileError::Relay { relay: replica.relay.without_password().to_string(), error };
-            }
-        }
+            error => FileError::Relay { relay: replica.relay.without_password().to_string(), error },
+        };
     }
     Err(failure)
+}
+
+async fn fetch_replica(
+    relays: &FileRelays,
+    part: &Path,
+    start: u64,
+    chunk: &FileChunk,
+    replica: &ChunkReplica,
+    meter: &Meter<'_>,
+) -> Result<(), FileRelayError> {
+    let client = relays.client(&replica.relay).await?;
+    let mut file = tokio::fs::OpenOptions::new().write(true).open(part).await?;
+    file.seek(SeekFrom::Start(start)).await?;
+    let to_get = ChunkToGet { id: &replica.id, key: &replica.key, size: chunk.size, digest: &chunk.digest };
+    let mut attempt = meter.attempt();
+    let got = client.download(to_get, &mut file, &mut |bytes| attempt.add(bytes)).await;
+    if got.is_ok() {
+        attempt.finish();
+    }
+    relays.checked(&replica.relay, &client, got).await
 }
 
 /// Decrypts into a file that has not its name yet, and returns the name that the sender gave it.

@@ -40,3 +40,18 @@ pub use error::{FileError, FileRelayError};
 pub use meter::Progress;
 pub use relays::{FileNetwork, FileRelays};
 pub use upload::{Sent, Upload};
+
+/// Transfers can be tasks of a runtime with several threads.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_send(_: impl Send) {}
+
+    #[expect(dead_code, reason = "that it compiles is the test")]
+    fn transfers_are_tasks(upload: &Upload, given_up: Upload, download: Download, relays: &FileRelays) {
+        is_send(upload.run(relays, &[], &|_, _| {}));
+        is_send(given_up.cancel(relays));
+        is_send(download.run(relays, download::Target::File(std::path::Path::new("")), &|_, _| {}));
+    }
+}

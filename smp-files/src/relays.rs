@@ -76,19 +76,18 @@ impl FileRelays {
         Ok(place.insert(client).clone())
     }
 
-    /// Uses the connection to a relay, and forgets it if it turns out to be broken.
-    pub(crate) async fn with<T>(
+    /// Forgets a connection that turned out to be broken, and passes the outcome on.
+    pub(crate) async fn checked<T>(
         &self,
         relay: &XftpAddress,
-        work: impl AsyncFnOnce(&FileRelayClient) -> Result<T, FileRelayError>,
+        client: &FileRelayClient,
+        done: Result<T, FileRelayError>,
     ) -> Result<T, FileRelayError> {
-        let client = self.client(relay).await?;
-        let done = work(&client).await;
         if done.as_ref().is_err_and(FileRelayError::ends_connection) {
             let place = self.place(relay);
             let mut place = place.lock().await;
             // Another one may have made a new one since.
-            if place.as_ref().is_some_and(|known| known.is_same(&client)) {
+            if place.as_ref().is_some_and(|known| known.is_same(client)) {
                 *place = None;
             }
         }

@@ -9,18 +9,18 @@ pub(crate) const ATTEMPTS: u32 = 4;
 /// The pause before the second attempt; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Does something until it is done, fails for good, or was tried often enough.
-pub(crate) async fn retried<T>(
-    attempt: impl AsyncFn() -> Result<T, FileRelayError>,
-) -> Result<T, FileRelayError> {
-    let mut number = 1;
-    loop {
-        match attempt().await {
-            Err(error) if error.is_temporary() && number < ATTEMPTS => {
-                tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(number - 1)).await;
-                number += 1;
-            }
-            done => return done,
+/// Attempts of one command.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(u32);
+
+impl Attempts {
+    /// Whether to try once more after this failure; it waits before it says so.
+    pub(crate) async fn again(&mut self, error: &FileRelayError) -> bool {
+        self.0 += 1;
+        let is_allowed = error.is_temporary() && self.0 < ATTEMPTS;
+        if is_allowed {
+            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.0 - 1)).await;
         }
+        is_allowed
     }
 }

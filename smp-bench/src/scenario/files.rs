@@ -109,7 +109,7 @@ async fn one_file(
     let (own_before, before) = (process::peak_bytes(std::process::id()), relay_peak());
 
     let begun = Instant::now();
-    let to_send = ToSend { path: &path, name: "file", recipients: 1 };
+    let to_send = ToSend { path: &path, name: "file", recipients: 1, data: b"", seal: None };
     let progress = Progress::new("encrypting", 1);
     let upload = Upload::begin(to_send, &dir.path().join("upload"), &surroundings).await?;
     let encrypted = begun.elapsed();

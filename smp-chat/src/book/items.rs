@@ -1,6 +1,7 @@
 //! Items of the book: what was said, and what was done with it.
 
 use smp_protocol::chat::{ChatEvent, SharedMessageId};
+use smp_protocol::xftp::description::FileDescription;
 use smp_sqlite::Rows;
 use sqlx::SqliteConnection;
 
@@ -79,13 +80,33 @@ impl Book {
 
     /// Whether a message of ours with this ID was written down.
     pub async fn has_own(&self, contact: &Contact, id: &SharedMessageId) -> Result<bool, BookError> {
+        Ok(self.own_by_id(contact, id).await?.is_some())
+    }
+
+    /// The number of the message of ours with this ID, if it was written down.
+    pub async fn own_by_id(&self, contact: &Contact, id: &SharedMessageId) -> Result<Option<i64>, BookError> {
         let known: Option<i64> =
             sqlx::query_scalar("SELECT id FROM items WHERE contact = ? AND ours = 1 AND shared_id = ?")
                 .bind(contact.id)
                 .bind(id.as_bytes())
                 .fetch_optional(&self.pool)
                 .await?;
-        Ok(known.is_some())
+        Ok(known)
+    }
+
+    /// Keeps the description by which the file of a message of ours can be deleted.
+    pub async fn set_sent_file(
+        &self,
+        contact: &Contact,
+        number: i64,
+        description: &FileDescription,
+    ) -> Result<(), BookError> {
+        let mut step = self.pool.begin().await?;
+        if let Some(mut row) = by_number(&mut step, contact, number).await? {
+            row.item.set_sent_file(description);
+            save(&mut step, contact.id, Some(row.id), &row.item).await?;
+        }
+        Ok(step.commit().await?)
     }
 
     /// The number of the item that a quote is of, in the conversation with the contact.

@@ -10,8 +10,8 @@ use crate::words::{self, Line};
 /// The most reactions that are kept of one item. An application has some dozen emoji to choose from.
 pub const MAX_REACTIONS: usize = 64;
 
-/// The most parts of a file's description that are kept. An application makes one of some kilobytes.
-pub const MAX_FILE_PARTS: usize = 16;
+/// The most parts of a file's description that are kept: 5 GiB need 19 of those that we make.
+pub const MAX_FILE_PARTS: usize = 32;
 
 /// How far a message of ours has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ pub struct Item {
     pub ttl: Option<u32>,
     /// Reactions, also those that were taken back.
     pub reactions: Vec<GivenReaction>,
-    /// Parts of the description of its file, by their numbers, as they came: a later version may fetch it.
+    /// Parts of the description of its file, by their numbers, as they came; of a message of ours that of its sender, under 0.
     pub file_parts: BTreeMap<u64, String>,
     /// How far it has come, if it is ours.
     pub delivery: Delivery,

@@ -4,11 +4,13 @@
 //! in any order, and more than once: the items are the same in the end. An event about a message that has not come yet waits as
 //! an item without content.
 
+mod file;
 mod item;
 mod order;
 mod own;
 mod receive;
 
+pub use self::file::ReceivedFile;
 pub use self::item::{Delivery, GivenReaction, Item, MAX_FILE_PARTS, MAX_REACTIONS};
 pub use self::order::{Order, Side};
 pub use self::own::Refusal;

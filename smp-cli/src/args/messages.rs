@@ -1,5 +1,6 @@
 //! Arguments of the commands that send, receive, show and change messages.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,8 +14,11 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) contact: KnownContact,
     /// The text; several words are joined by spaces, `-` reads standard input.
-    #[arg(value_name = "TEXT", required_unless_present = "lines")]
+    #[arg(value_name = "TEXT", required_unless_present_any = ["lines", "file"])]
     pub(crate) text: Vec<String>,
+    /// Send this file, with the text beside it if there is one. Its copy on file relays is encrypted, and goes after some hours (48 usually).
+    #[arg(long, value_name = "FILE", conflicts_with = "lines")]
+    pub(crate) file: Option<PathBuf>,
     /// Send each line of standard input as a text of its own, in order; `--json` answers each with the number of its line.
     #[arg(long, conflicts_with = "text")]
     pub(crate) lines: bool,
@@ -73,6 +77,16 @@ pub(crate) struct KnownMessage {
     /// The number of the message, as `smp history` and `smp listen` show it.
     #[arg(value_name = "NUMBER", value_parser = number)]
     pub(crate) number: i64,
+}
+
+/// `smp receive`
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArgs {
+    #[command(flatten)]
+    pub(crate) message: KnownMessage,
+    /// Where to put it: a directory, or the path of a new file; the present directory if left out.
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    pub(crate) to: PathBuf,
 }
 
 /// `smp reply`

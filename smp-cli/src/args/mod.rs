@@ -24,8 +24,8 @@ pub(crate) use self::demo::{DemoArgs, DemoRelayArgs};
 pub(crate) use self::files::{FileArgs, FileDeleteArgs, FileReceiveArgs, FileSendArgs};
 pub(crate) use self::identity::{ExportArgs, ImportArgs, InitArgs, PassphraseArgs};
 pub(crate) use self::messages::{
-    ChatArgs, DeleteArgs, EditArgs, HistoryArgs, KnownMessage, ListenArgs, ReactArgs, ReplyArgs, SearchArgs,
-    SendArgs,
+    ChatArgs, DeleteArgs, EditArgs, HistoryArgs, KnownMessage, ListenArgs, ReactArgs, ReceiveArgs, ReplyArgs,
+    SearchArgs, SendArgs,
 };
 pub(crate) use self::relays::RelayArgs;
 pub(crate) use self::values::{KnownContact, LONGEST_WAIT, NewContact, Switch};
@@ -85,8 +85,10 @@ pub(crate) enum Command {
     Join(JoinArgs),
     /// List contacts.
     Contacts(ContactsArgs),
-    /// Send a message.
+    /// Send a message, or a file.
     Send(SendArgs),
+    /// Receive the file of a message. Interrupted, it goes on where it was when it is run again.
+    Receive(ReceiveArgs),
     /// Receive messages until interrupted.
     Listen(ListenArgs),
     /// Stay in the background: receive, and serve the other commands, until interrupted.

@@ -9,6 +9,8 @@ use smp_agent::MessageId;
 use smp_chat::Contact;
 use smp_chat::conversation::Side;
 use smp_chat::profile::Feature;
+use smp_files::delete;
+use smp_protocol::xftp::description::FileDescription;
 use tokio::time::Instant;
 
 use super::notices::{QUEUED, next_before};
@@ -16,6 +18,7 @@ use super::send::text;
 use crate::args::{DeleteArgs, EditArgs, KnownMessage, ReactArgs};
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::reach::Reach;
 use crate::session::{Notice, Session};
 
 /// How long the contact's relay may take to take the change; later it goes out by itself.
@@ -77,7 +80,14 @@ pub(super) async fn run(change: &Change, session: &mut Session, output: &Output)
     let number = change.number;
     let sent = match &change.what {
         What::Edit(text) => session.change(&contact, number, |item| item.edit(text)).await?,
-        What::Delete { here: false } => session.change(&contact, number, |item| item.take_back()).await?,
+        What::Delete { here: false } => {
+            let file = session.item(&contact, number).await?.item.sent_file();
+            let sent = session.change(&contact, number, |item| item.take_back()).await?;
+            if let Some(file) = file {
+                delete_file(&file, session, output).await?;
+            }
+            sent
+        }
         What::Delete { here: true } => return forget(&contact, number, session, output).await,
         What::React { emoji, undo } => {
             let profile = session.book().profile(&contact).await?;
@@ -95,6 +105,16 @@ pub(super) async fn run(change: &Change, session: &mut Session, output: &Output)
         output.note("queued", fields, QUEUED);
         Ok(Exit::NOT_YET)
     }
+}
+
+/// Deletes a file on its relays. If that fails it goes when it is old.
+async fn delete_file(file: &FileDescription, session: &Session, output: &Output) -> anyhow::Result<()> {
+    let relays = Reach::of(session.dir(), &[])?.relays();
+    if let Err(error) = delete::delete(file, &relays, &|_, _| {}).await {
+        let sentence = format!("The file stays on its relays until it is old: {error}.");
+        output.note("file_not_deleted", json!({ "reason": error.to_string() }), &sentence);
+    }
+    Ok(())
 }
 
 async fn forget(contact: &Contact, number: i64, session: &Session, output: &Output) -> anyhow::Result<Exit> {

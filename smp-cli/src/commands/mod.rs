@@ -1,6 +1,7 @@
 //! Commands, one file each: they work with an open session and say what comes of it to an output.
 
 mod address;
+mod bar;
 pub(crate) mod change;
 pub(crate) mod chat;
 pub(crate) mod contacts;
@@ -18,6 +19,7 @@ mod mute;
 pub(crate) mod notices;
 pub(crate) mod papers;
 pub(crate) mod passphrase;
+pub(crate) mod receive;
 pub(crate) mod relay;
 mod remove;
 mod rename;
@@ -35,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use self::change::Change;
 pub(crate) use self::init::check_name;
 pub(crate) use self::notices::explain;
+use self::receive::FileToReceive;
 use self::send::TextToSend;
 pub(crate) use self::stop::Stop;
 pub(crate) use self::tidy::Tidy;
@@ -59,6 +62,7 @@ pub(crate) enum Task {
     Refuse(RequestArgs),
     Join(JoinArgs),
     Send(TextToSend),
+    Receive(FileToReceive),
     Verify(VerifyArgs),
     Remove(RemoveArgs),
     Rename(RenameArgs),
@@ -82,6 +86,7 @@ pub(crate) async fn run_task(task: Task, session: &mut Session, output: &Output)
         Task::Refuse(args) => requests::refuse(&args, session, output).await,
         Task::Join(args) => join::run(&args, session, output).await,
         Task::Send(message) => send::run(&message, session, output).await,
+        Task::Receive(file) => receive::run(&file, session, output).await,
         Task::Verify(args) => verify::run(&args, session, output).await,
         Task::Remove(args) => remove::run(&args, session, output).await,
         Task::Rename(args) => rename::run(&args, session, output).await,

@@ -9,6 +9,7 @@ use crate::data_dir::DataDir;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::passphrase::Passphrase;
+use crate::session::has_begun_files;
 
 pub(crate) async fn run(
     args: PassphraseArgs,
@@ -17,6 +18,11 @@ pub(crate) async fn run(
     output: &Output,
 ) -> anyhow::Result<Exit> {
     dir.settings()?;
+    if !matches!(args, PassphraseArgs::Change { .. }) && has_begun_files(&dir.files_dir()) {
+        anyhow::bail!(
+            "A file is still being sent, under the encryption that is there; let `smp listen` finish it first"
+        );
+    }
     let agent = dir.agent_dir();
     let (event, sentence) = match args {
         PassphraseArgs::Set => {

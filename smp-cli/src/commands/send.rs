@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use smp_agent::MessageId;
 use tokio::time::Instant;
 
+use super::bar::Bar;
 use super::notices::{QUEUED, next_before};
 use crate::args::{ReplyArgs, SendArgs};
 use crate::exit::Exit;
@@ -35,6 +37,8 @@ pub(crate) struct TextToSend {
     lines: bool,
     timeout: Duration,
     receipt: bool,
+    /// A file, with the first text beside it.
+    file: Option<PathBuf>,
     /// The number of the item that the first text answers.
     answered: Option<i64>,
 }
@@ -42,7 +46,12 @@ pub(crate) struct TextToSend {
 /// Takes the texts from where they are.
 pub(crate) fn resolve(args: SendArgs) -> anyhow::Result<TextToSend> {
     Ok(TextToSend {
-        texts: if args.lines { lines()? } else { vec![text(&args.text)?] },
+        texts: match (args.lines, &args.file, args.text.as_slice()) {
+            (true, ..) => lines()?,
+            (false, Some(_), []) => vec![String::new()],
+            (false, _, words) => vec![text(words)?],
+        },
+        file: args.file.map(std::path::absolute).transpose()?,
         contact: args.contact.name,
         lines: args.lines,
         timeout: args.timeout,
@@ -59,6 +68,7 @@ pub(crate) fn reply(args: ReplyArgs) -> anyhow::Result<TextToSend> {
         lines: false,
         timeout: args.timeout,
         receipt: false,
+        file: None,
         answered: Some(args.message.number),
     })
 }
@@ -85,6 +95,13 @@ pub(super) async fn run(
         told: 0,
         end: None,
     };
+    if let Some(file) = &message.file {
+        let text = message.texts.first().map(String::as_str).unwrap_or_default();
+        if !sending.send_file(file, text, session, output).await? {
+            return Ok(Exit::NOT_YET);
+        }
+        return sending.wait(session, output).await;
+    }
     for text in &message.texts {
         sending.hand_over(text, session, output).await?;
         if sending.end == Some(End::Failed) {
@@ -146,6 +163,39 @@ impl Sending<'_> {
         self.texts.push(Progress { unsent: numbers.len(), unreceived: numbers.len(), is_told: false });
         self.of.extend(numbers.into_iter().map(|number| (number, index)));
         Ok(())
+    }
+
+    /// Uploads a file, and tells the contact; false if that was not possible yet. It is kept then.
+    async fn send_file(
+        &mut self,
+        file: &Path,
+        text: &str,
+        session: &Session,
+        output: &Output,
+    ) -> anyhow::Result<bool> {
+        let begun = session.begin_file(self.contact, file, text).await?;
+        let bar = Bar::new("Sending", session.shows_texts() && !output.is_json());
+        let sent = session.send_begun(&begun, &|done, total| bar.update(done, total)).await;
+        drop(bar);
+        let numbers = match sent {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                let sentence = format!(
+                    "Not sent yet, and kept: it goes out by itself while `smp listen`, `chat`, `tui` or `daemon` runs. {error:#}."
+                );
+                output.note(
+                    "queued",
+                    json!({ "contact": self.contact.name, "reason": format!("{error:#}") }),
+                    &sentence,
+                );
+                return Ok(false);
+            }
+        };
+        self.deadline = Instant::now() + self.message.timeout;
+        self.unsent += numbers.len();
+        self.texts.push(Progress { unsent: numbers.len(), unreceived: numbers.len(), is_told: false });
+        self.of.extend(numbers.into_iter().map(|number| (number, 0)));
+        Ok(true)
     }
 
     async fn wait(mut self, session: &mut Session, output: &Output) -> anyhow::Result<Exit> {

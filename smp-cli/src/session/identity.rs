@@ -1,6 +1,7 @@
 //! An identity: its agent, its book of contacts and conversations, and its settings; what every command does with contacts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use anyhow::{Context as _, anyhow};
@@ -31,6 +32,8 @@ pub(crate) struct Identity {
     pub(super) profile: RwLock<Arc<Profile>>,
     dir: DataDir,
     pub(super) handing_over: Arc<HandingOver>,
+    /// Files that somebody in this process is sending, by their directories.
+    pub(super) uploads: std::sync::Mutex<HashSet<PathBuf>>,
     /// Told when something here has changed the book, besides events of the agent.
     changed: Notify,
 }
@@ -60,8 +63,16 @@ impl Identity {
         let book = Book::open(&dir.book_file(), key, settings.history).await.map_err(advised)?;
         let profile = RwLock::new(Arc::new(ours(&settings.name, book.own_profile().await.map_err(advised)?)));
         let handing_over = HandingOver::new(agent.clone(), book.clone());
-        let identity =
-            Self { agent, book, settings, profile, dir: dir.clone(), handing_over, changed: Notify::new() };
+        let identity = Self {
+            agent,
+            book,
+            settings,
+            profile,
+            dir: dir.clone(),
+            handing_over,
+            uploads: std::sync::Mutex::default(),
+            changed: Notify::new(),
+        };
         identity.enter_unknown_connections().await?;
         identity.expire().await?;
         identity.hand_over_rest().await?;

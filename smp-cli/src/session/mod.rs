@@ -8,6 +8,7 @@ mod identity;
 mod notice;
 mod outgoing;
 mod profile;
+mod uploads;
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -21,6 +22,7 @@ pub(crate) use self::glance::Glance;
 pub(crate) use self::identity::Identity;
 pub(crate) use self::notice::Notice;
 pub(crate) use self::outgoing::{LeftContent, SendOptions};
+pub(crate) use self::uploads::{has_begun_files, send_begun_files};
 use crate::data_dir::DataDir;
 use crate::files::Missing;
 use crate::full_disk;

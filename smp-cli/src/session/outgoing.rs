@@ -111,7 +111,7 @@ impl Identity {
         Ok(LeftContent { identity: self, contact: contact.clone(), left })
     }
 
-    async fn hand_over(&self, contact: &Contact, message: Outgoing) -> anyhow::Result<HandedOver> {
+    pub(super) async fn hand_over(&self, contact: &Contact, message: Outgoing) -> anyhow::Result<HandedOver> {
         let left = self.handing_over.leave(contact, message);
         LeftContent { identity: self, contact: contact.clone(), left }.outcome().await
     }

@@ -16,6 +16,7 @@ mod bot_words;
 mod bots;
 mod care;
 mod chat;
+mod chat_files;
 mod conversation;
 mod daemon;
 mod doctor;

@@ -46,9 +46,9 @@ pub(super) async fn connect(
 ) -> Result<FileRelayClient, FileRelayError> {
     let mut failure = FileRelayError::from(ClientError::OnionOnly);
     let mut addresses = dialler.max_addresses;
-    let mut hosts = address.0.hosts.iter().filter(|host| dialler.reaches(host)).peekable();
-    while let Some(host) = hosts.next() {
-        let is_last = hosts.peek().is_none();
+    let hosts: Vec<&Host> = address.0.hosts.iter().filter(|host| dialler.reaches(host)).collect();
+    for (number, host) in (1..).zip(&hosts) {
+        let is_last = number == hosts.len();
         let connecting = connect_to(host, address, dialler, &mut addresses, is_last, surroundings);
         match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(client)) => return Ok(client),

@@ -4,8 +4,10 @@ use std::io::{self, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use smp_crypto::PrivateAuthKey;
 use smp_protocol::address::XftpAddress;
 use smp_protocol::encoding::NonEmpty;
+use smp_protocol::id::{ChunkRecipientId, ChunkSenderId};
 use smp_protocol::key::{ChunkRecipientKey, ChunkSenderKey};
 use smp_protocol::xftp::command::NewChunk;
 use smp_protocol::xftp::error::XftpError;
@@ -15,7 +17,7 @@ use super::journal::{Created, Head, Journal, Party, Step};
 use crate::error::{FileError, FileRelayError};
 use crate::meter::Meter;
 use crate::relays::FileRelays;
-use crate::retry::retried;
+use crate::retry::Attempts;
 
 /// Chunks that were created longer ago are uploaded anew, so that all of a file are there for most of the 48 hours that relays keep
 /// them.
@@ -139,10 +141,14 @@ impl Work<'_> {
             recipient_keys,
             password: relay.0.password.clone(),
         };
-        let created = retried(async || {
-            relays.with(relay, async |client| client.create(chunk.clone(), &key).await).await
-        });
-        let (sender, recipients) = created.await?;
+        let mut attempts = Attempts::default();
+        let (sender, recipients) = loop {
+            match try_to_create(relay, relays, chunk.clone(), &key).await {
+                Ok(created) => break created,
+                Err(error) if attempts.again(&error).await => {}
+                Err(error) => return Err(error),
+            }
+        };
         let at = relays.surroundings().time.unix_seconds();
         Ok(Created { relay: relay.without_password(), sender, recipients, at })
     }
@@ -156,23 +162,35 @@ impl Work<'_> {
         relays: &FileRelays,
         meter: &Meter<'_>,
     ) -> Result<(), FileRelayError> {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.try_to_put(number, start, created, relays, meter).await {
+                Err(error) if attempts.again(&error).await => {}
+                put => return put,
+            }
+        }
+    }
+
+    async fn try_to_put(
+        &self,
+        number: u32,
+        start: u64,
+        created: &Created,
+        relays: &FileRelays,
+        meter: &Meter<'_>,
+    ) -> Result<(), FileRelayError> {
         let (size, _) = self.chunk(number);
         let key = self.head.chunk_key(number, Party::Sender);
-        retried(async || {
-            relays
-                .with(&created.relay, async |client| {
-                    let mut content = tokio::fs::File::open(self.encrypted).await?;
-                    content.seek(SeekFrom::Start(start)).await?;
-                    let mut attempt = meter.attempt();
-                    client
-                        .upload(&created.sender, &key, &mut content, size, &mut |bytes| attempt.add(bytes))
-                        .await?;
-                    attempt.finish();
-                    Ok(())
-                })
-                .await
-        })
-        .await
+        let client = relays.client(&created.relay).await?;
+        let mut content = tokio::fs::File::open(self.encrypted).await?;
+        content.seek(SeekFrom::Start(start)).await?;
+        let mut attempt = meter.attempt();
+        let put =
+            client.upload(&created.sender, &key, &mut content, size, &mut |bytes| attempt.add(bytes)).await;
+        if put.is_ok() {
+            attempt.finish();
+        }
+        relays.checked(&created.relay, &client, put).await
     }
 
     /// Passes errors of this machine on as such.
@@ -206,6 +224,17 @@ impl Work<'_> {
     fn chunk(&self, number: u32) -> (u32, [u8; 32]) {
         self.head.chunks.get(number as usize).copied().unwrap_or_default()
     }
+}
+
+async fn try_to_create(
+    relay: &XftpAddress,
+    relays: &FileRelays,
+    chunk: NewChunk,
+    key: &PrivateAuthKey,
+) -> Result<(ChunkSenderId, NonEmpty<ChunkRecipientId>), FileRelayError> {
+    let client = relays.client(relay).await?;
+    let created = client.create(chunk, key).await;
+    relays.checked(relay, &client, created).await
 }
 
 /// Where an attempt failed.

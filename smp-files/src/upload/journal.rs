@@ -11,18 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smp_crypto::hash::sha256;
 use smp_crypto::hkdf::hkdf_sha512;
-use smp_crypto::{Ed25519PrivateKey, Nonce, PrivateAuthKey, SecretBoxKey};
+use smp_crypto::{BoxKey, Ed25519PrivateKey, Nonce, PrivateAuthKey, SecretBoxKey};
 use smp_protocol::address::XftpAddress;
-use smp_protocol::encoding::{Decode, DecodeError, Encode, LargeString, NonEmpty, Reader, to_bytes};
+use smp_protocol::encoding::{
+    Decode, DecodeError, Encode, LargeString, NonEmpty, Reader, from_bytes, to_bytes,
+};
 use smp_protocol::id::{ChunkRecipientId, ChunkSenderId};
 use smp_protocol::xftp::chunk_size::MAX_FILE_SIZE;
 use smp_protocol::xftp::command::ChunkDigest;
 use smp_protocol::xftp::description::Redirect;
 use smp_transport::durable::{self, Access};
+use smp_transport::surroundings::Randomness;
 use zeroize::Zeroizing;
 
 /// The beginning of a journal: its kind and version.
 const MAGIC: &[u8] = b"smp upload 1\n";
+/// The beginning of one whose lines are sealed.
+const SEALED_MAGIC: &[u8] = b"smp upload 1 sealed\n";
 /// Bytes of a line's hash that stand behind it.
 const CHECK_BYTES: usize = 8;
 /// The most bytes of a line: the IDs of 255 recipients, or the digests of 5 GiB in chunks of 64 KiB.
@@ -44,6 +49,31 @@ pub(super) struct Head {
     pub(super) chunks: Vec<(u32, ChunkDigest)>,
     /// Set if the file is the description of another one.
     pub(super) redirect: Option<Redirect>,
+    /// Words of the application, which it gets back.
+    pub(super) data: LargeString<'static>,
+}
+
+/// The key of a journal whose lines are sealed, and where their nonces come from.
+#[derive(Debug, Clone)]
+pub(super) struct Seal {
+    key: BoxKey,
+    randomness: Randomness,
+}
+
+impl Seal {
+    pub(super) fn new(key: &SecretBoxKey, randomness: &Randomness) -> Self {
+        Self { key: key.box_key(), randomness: randomness.clone() }
+    }
+
+    fn seal(&self, content: &[u8]) -> Vec<u8> {
+        let nonce = Nonce::generate(&mut self.randomness.rng());
+        [&nonce.as_bytes()[..], &self.key.seal(&nonce, content)].concat()
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, boxed) = sealed.split_first_chunk()?;
+        self.key.open(&Nonce::from_bytes(*nonce), boxed).ok()
+    }
 }
 
 /// Sides that have keys of a chunk.
@@ -108,6 +138,7 @@ impl Encode for Head {
             out.extend_from_slice(&size.to_be_bytes());
             out.extend_from_slice(digest);
         }
+        self.data.encode(out);
     }
 }
 
@@ -125,7 +156,8 @@ impl Decode<'_> for Head {
             0 => None,
             _ => Some(Redirect { size: u64::from_be_bytes(input.array()?), digest: input.array()? }),
         };
-        let head = Head { seed, key, nonce, digest, recipients, chunks, redirect };
+        let data = input.read::<LargeString<'_>>()?.into_owned();
+        let head = Head { seed, key, nonce, digest, recipients, chunks, redirect, data };
         let is_sound = recipients > 0 && !head.chunks.is_empty() && head.size() <= MAX_FILE_SIZE;
         if is_sound { Ok(head) } else { Err(DecodeError::Invalid("journal")) }
     }
@@ -171,60 +203,74 @@ impl Decode<'_> for Step {
 
 /// The steps of an upload, which are added one by one.
 #[derive(Debug, Clone)]
-pub(super) struct Journal(Arc<Mutex<File>>);
+pub(super) struct Journal {
+    file: Arc<Mutex<File>>,
+    seal: Option<Seal>,
+}
 
 impl Journal {
-    fn on(file: File) -> Self {
-        Self(Arc::new(Mutex::new(file)))
+    fn on(file: File, seal: Option<Seal>) -> Self {
+        Self { file: Arc::new(Mutex::new(file)), seal }
     }
 
-    /// Begins a journal: from here on the upload exists.
-    pub(super) fn create(path: &Path, head: &Head) -> io::Result<Self> {
-        let content = Zeroizing::new([MAGIC, &line(&Zeroizing::new(to_bytes(head)))[..]].concat());
-        durable::replace(path, &content, Access::Owner)?;
-        Ok(Self::on(OpenOptions::new().append(true).open(path)?))
+    /// Begins a journal, with sealed lines if there is a key: from here on the upload exists.
+    pub(super) fn create(path: &Path, head: &Head, seal: Option<Seal>) -> io::Result<Self> {
+        let magic = if seal.is_some() { SEALED_MAGIC } else { MAGIC };
+        let head = line(&Zeroizing::new(to_bytes(head)), seal.as_ref());
+        durable::replace(path, &Zeroizing::new([magic, &head[..]].concat()), Access::Owner)?;
+        Ok(Self::on(OpenOptions::new().append(true).open(path)?, seal))
     }
 
-    /// Opens a journal; `None` if it is none of this version. A line that was not written to its end is removed.
-    pub(super) fn open(path: &Path) -> io::Result<Option<(Self, Head, Vec<Step>)>> {
+    /// Opens a journal; `None` if it is none of this version, or sealed with another key. A line that was not written to its end is removed.
+    pub(super) fn open(path: &Path, seal: Option<Seal>) -> io::Result<Option<(Self, Head, Vec<Step>)>> {
         let mut content = Zeroizing::new(Vec::new());
         File::open(path)?.read_to_end(&mut content)?;
-        let Some(lines) = content.strip_prefix(MAGIC) else { return Ok(None) };
+        let (lines, seal) = match (content.strip_prefix(SEALED_MAGIC), content.strip_prefix(MAGIC)) {
+            (Some(lines), _) if seal.is_some() => (lines, seal),
+            // Of a time before the key.
+            (None, Some(lines)) => (lines, None),
+            _ => return Ok(None),
+        };
         let mut input = Reader::new(lines);
-        let head =
-            next_line(&mut input).and_then(|line| smp_protocol::encoding::from_bytes::<Head>(line).ok());
+        let head = next_line(&mut input, seal.as_ref()).and_then(|line| from_bytes::<Head>(&line).ok());
         let Some(head) = head else { return Ok(None) };
         let (mut steps, mut left) = (Vec::new(), input.remaining().len());
-        while let Some(line) = next_line(&mut input) {
+        while let Some(line) = next_line(&mut input, seal.as_ref()) {
             // A line that is whole is one of ours.
-            let Ok(step) = smp_protocol::encoding::from_bytes(line) else { return Ok(None) };
+            let Ok(step) = from_bytes(&line) else { return Ok(None) };
             steps.push(step);
             left = input.remaining().len();
         }
         let file = OpenOptions::new().append(true).open(path)?;
         file.set_len((content.len() - left) as u64)?;
-        Ok(Some((Self::on(file), head, steps)))
+        Ok(Some((Self::on(file, seal), head, steps)))
     }
 
     /// Adds a step, and returns when it is on the disk.
     pub(super) fn add(&self, step: &Step) -> io::Result<()> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line(&to_bytes(step)))?;
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&line(&to_bytes(step), self.seal.as_ref()))?;
         file.sync_data()
     }
 }
 
 /// A line: its length, its content, and the beginning of a hash by which one that was cut is known.
-fn line(content: &[u8]) -> Zeroizing<Vec<u8>> {
+fn line(content: &[u8], seal: Option<&Seal>) -> Zeroizing<Vec<u8>> {
+    let sealed = seal.map(|seal| seal.seal(content));
+    let content = sealed.as_deref().unwrap_or(content);
     let length = u32::try_from(content.len()).unwrap_or(u32::MAX).to_be_bytes();
     Zeroizing::new([&length, content, &sha256(content)[..CHECK_BYTES]].concat())
 }
 
-fn next_line<'a>(input: &mut Reader<'a>) -> Option<&'a [u8]> {
+fn next_line(input: &mut Reader<'_>, seal: Option<&Seal>) -> Option<Zeroizing<Vec<u8>>> {
     let length: u32 = input.read().ok()?;
     let content = input.take(usize::try_from(length).ok().filter(|length| *length <= MAX_LINE)?).ok()?;
     let check = input.take(CHECK_BYTES).ok()?;
-    (check == &sha256(content)[..CHECK_BYTES]).then_some(content)
+    let content = (check == &sha256(content)[..CHECK_BYTES]).then_some(content)?;
+    Some(Zeroizing::new(match seal {
+        Some(seal) => seal.open(content)?,
+        None => content.to_vec(),
+    }))
 }
 
 impl std::fmt::Debug for Head {
@@ -246,6 +292,7 @@ mod tests {
             recipients: 2,
             chunks: vec![(65_536, [5; 32]), (65_536, [6; 32])],
             redirect: Some(Redirect { size: 7, digest: [8; 64] }),
+            data: LargeString::new(b"for whom".to_vec()).unwrap(),
         }
     }
 
@@ -261,43 +308,59 @@ mod tests {
         vec![Step::Created(0, created.clone()), Step::Uploaded(0), Step::Created(1, created)]
     }
 
+    /// Plain ones, and sealed ones.
+    fn seals() -> [Option<Seal>; 2] {
+        [None, Some(Seal::new(&SecretBoxKey::from_bytes([9; 32]), &Randomness::machine()))]
+    }
+
     #[test]
     fn a_journal_that_is_cut_anywhere_has_its_whole_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        let journal = Journal::create(&path, &head()).unwrap();
-        let mut ends = vec![std::fs::metadata(&path).unwrap().len()];
-        for step in steps() {
-            journal.add(&step).unwrap();
-            ends.push(std::fs::metadata(&path).unwrap().len());
-        }
-        let whole = std::fs::read(&path).unwrap();
-        for length in 0..=whole.len() {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            let read = Journal::open(&path).unwrap();
-            let Some(count) = ends.iter().filter(|end| **end <= length as u64).count().checked_sub(1) else {
-                assert!(read.is_none(), "{length}");
-                continue;
-            };
-            let (journal, read_head, read_steps) = read.unwrap();
-            assert_eq!((read_head, &read_steps[..]), (head(), &steps()[..count]), "{length}");
-            // It goes on behind the last whole line.
-            journal.add(&Step::Uploaded(1)).unwrap();
-            assert_eq!(Journal::open(&path).unwrap().unwrap().2.len(), count + 1);
+        for seal in seals() {
+            let journal = Journal::create(&path, &head(), seal.clone()).unwrap();
+            let mut ends = vec![std::fs::metadata(&path).unwrap().len()];
+            for step in steps() {
+                journal.add(&step).unwrap();
+                ends.push(std::fs::metadata(&path).unwrap().len());
+            }
+            let whole = std::fs::read(&path).unwrap();
+            for length in 0..=whole.len() {
+                std::fs::write(&path, &whole[..length]).unwrap();
+                let read = Journal::open(&path, seal.clone()).unwrap();
+                let whole_lines = ends.iter().filter(|end| **end <= length as u64).count();
+                let Some(count) = whole_lines.checked_sub(1) else {
+                    assert!(read.is_none(), "{length}");
+                    continue;
+                };
+                let (journal, read_head, read_steps) = read.unwrap();
+                assert_eq!((read_head, &read_steps[..]), (head(), &steps()[..count]), "{length}");
+                // It goes on behind the last whole line.
+                journal.add(&Step::Uploaded(1)).unwrap();
+                assert_eq!(Journal::open(&path, seal.clone()).unwrap().unwrap().2.len(), count + 1);
+            }
         }
     }
 
     #[test]
-    fn a_changed_line_ends_the_journal() {
+    fn a_changed_line_ends_the_journal_and_a_sealed_one_has_nothing_in_the_clear() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        Journal::create(&path, &head()).unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        for place in 0..whole.len() {
-            let mut changed = whole.clone();
-            changed[place] ^= 1;
-            std::fs::write(&path, &changed).unwrap();
-            assert!(Journal::open(&path).unwrap().is_none(), "{place}");
+        for seal in seals() {
+            Journal::create(&path, &head(), seal.clone()).unwrap();
+            let whole = std::fs::read(&path).unwrap();
+            let is_plain = whole.windows(8).any(|bytes| bytes == b"for whom" || bytes == [2; 8]);
+            assert_eq!(is_plain, seal.is_none());
+            for place in 0..whole.len() {
+                let mut changed = whole.clone();
+                changed[place] ^= 1;
+                std::fs::write(&path, &changed).unwrap();
+                assert!(Journal::open(&path, seal.clone()).unwrap().is_none(), "{place}");
+            }
+            std::fs::write(&path, &whole).unwrap();
+            let other = Seal::new(&SecretBoxKey::from_bytes([8; 32]), &Randomness::machine());
+            assert_eq!(Journal::open(&path, Some(other)).unwrap().is_none(), seal.is_some());
+            assert_eq!(Journal::open(&path, None).unwrap().is_none(), seal.is_some());
         }
     }
 

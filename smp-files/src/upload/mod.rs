@@ -11,11 +11,11 @@ use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use rand::Rng as _;
 use smp_crypto::{Nonce, SecretBoxKey};
 use smp_protocol::address::XftpAddress;
-use smp_protocol::encoding::ShortText;
+use smp_protocol::encoding::{LargeString, ShortText};
 use smp_protocol::id::EntityId;
 use smp_protocol::xftp::chunk_size::single_chunk_size;
 use smp_protocol::xftp::description::{
@@ -27,7 +27,7 @@ use smp_transport::surroundings::Surroundings;
 use zeroize::Zeroizing;
 
 use self::chunk::ChunkState;
-use self::journal::{Head, Journal, Party};
+use self::journal::{Head, Journal, Party, Seal};
 use crate::delete::delete;
 use crate::encrypted::encrypt;
 use crate::error::FileError;
@@ -52,6 +52,10 @@ pub struct ToSend<'a> {
     pub name: &'a str,
     /// Descriptions that are wanted, 1 to [`MAX_RECIPIENTS`]. Relays see this number rounded up to a power of two.
     pub recipients: usize,
+    /// Words of the application, which [`Upload::data`] gives back; at most 65,535 bytes.
+    pub data: &'a [u8],
+    /// The key under which the journal is sealed, if it is.
+    pub seal: Option<&'a SecretBoxKey>,
 }
 
 /// A file that is being sent.
@@ -90,8 +94,10 @@ impl Upload {
             return Err(FileError::Local { path: file.path.to_owned(), error });
         }
         let layout = FileLayout::new(&header(file.name), metadata.len())?;
-        let content = Content { content, length: metadata.len(), layout, redirect: None };
-        Self::encrypted(content, file.path, file.recipients, directory, surroundings).await
+        let data = LargeString::new(file.data.to_vec())?;
+        let content = Content { content, length: metadata.len(), layout, redirect: None, data };
+        let seal = file.seal.map(|key| Seal::new(key, &surroundings.randomness));
+        Self::encrypted(content, seal, file.path, file.recipients, directory, surroundings).await
     }
 
     /// The same of a description that is too long for a link. The file is one chunk, if it can be.
@@ -116,12 +122,14 @@ impl Upload {
             length: text.len() as u64,
             layout,
             redirect,
+            data: LargeString::default(),
         };
-        Self::encrypted(content, directory, 1, directory, surroundings).await
+        Self::encrypted(content, None, directory, 1, directory, surroundings).await
     }
 
     async fn encrypted(
         content: Content<impl io::Read + Send + 'static>,
+        seal: Option<Seal>,
         source: &Path,
         recipients: usize,
         directory: &Path,
@@ -137,21 +145,26 @@ impl Upload {
         let (source, to) = (source.to_owned(), directory.to_owned());
         // At most 128.
         let recipients = recipients.next_power_of_two() as u8;
-        let work = move || write(content, &source, (seed, key, nonce), recipients, to);
+        let work = move || write(content, &source, (seed, key, nonce), recipients, to, seal);
         let written = surroundings.spawner.spawn_blocking(work).await;
         written.map_err(|error| FileError::local(directory)(io::Error::other(error)))?
     }
 
-    /// Opens an upload that was begun; `None` if none was. Chunks that relays may have forgotten by now are uploaded again.
+    /// Opens an upload that was begun, under this key if its journal is sealed; `None` if none was. Chunks that relays may have forgotten by now are uploaded again.
     ///
     /// # Errors
     /// [`FileError::Local`], and [`FileError::Journal`] if there is something else.
-    pub fn open(directory: &Path, surroundings: &Surroundings) -> Result<Option<Self>, FileError> {
+    pub fn open(
+        directory: &Path,
+        seal: Option<&SecretBoxKey>,
+        surroundings: &Surroundings,
+    ) -> Result<Option<Self>, FileError> {
         let path = journal_file(directory);
-        let (journal, head, steps) = match Journal::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(FileError::local(&path))?.ok_or_else(|| FileError::Journal(path))?,
-        };
+        let (journal, head, steps) =
+            match Journal::open(&path, seal.map(|key| Seal::new(key, &surroundings.randomness))) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                opened => opened.map_err(FileError::local(&path))?.ok_or_else(|| FileError::Journal(path))?,
+            };
         let mut states = vec![ChunkState::New; head.chunks.len()];
         steps.into_iter().for_each(|step| chunk::take(step, &mut states));
         let now = surroundings.time.unix_seconds();
@@ -188,7 +201,8 @@ impl Upload {
         for (number, (size, _)) in (0_u32..).zip(&self.head.chunks) {
             // Relays in turn, from any of them on; the others stand by.
             let turn = first.wrapping_add(number as usize) % to.len();
-            uploads.push(work.upload(number, start, relays, [&to[turn..], &to[..turn]].concat(), meter));
+            uploads
+                .push(work.upload(number, start, relays, [&to[turn..], &to[..turn]].concat(), meter).boxed());
             start += u64::from(*size);
         }
         stream::iter(uploads).buffer_unordered(PARALLEL).try_collect::<Vec<()>>().await?;
@@ -278,6 +292,12 @@ impl Upload {
         usize::from(self.head.recipients)
     }
 
+    /// Words of the application, as they were given at the beginning.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.head.data.as_bytes()
+    }
+
     /// Bytes of the encrypted file.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -291,6 +311,7 @@ struct Content<R> {
     length: u64,
     layout: FileLayout,
     redirect: Option<Redirect>,
+    data: LargeString<'static>,
 }
 
 /// Encrypts, and begins the journal when the encrypted file is whole.
@@ -300,6 +321,7 @@ fn write(
     (seed, key, nonce): (Zeroizing<[u8; 32]>, SecretBoxKey, Nonce),
     recipients: u8,
     directory: PathBuf,
+    seal: Option<Seal>,
 ) -> Result<Upload, FileError> {
     let path = encrypted_file(&directory);
     durable::make_dir(&directory).map_err(FileError::local(&directory))?;
@@ -316,10 +338,18 @@ fn write(
     written.map_err(FileError::local(&path))?;
     let chunks = layout.chunks.iter().copied().zip(digests.chunks).collect::<Vec<_>>();
     let states = Mutex::new(vec![ChunkState::New; chunks.len()]);
-    let head =
-        Head { seed, key, nonce, digest: digests.file, recipients, chunks, redirect: content.redirect };
+    let head = Head {
+        seed,
+        key,
+        nonce,
+        digest: digests.file,
+        recipients,
+        chunks,
+        redirect: content.redirect,
+        data: content.data,
+    };
     let path = journal_file(&directory);
-    let journal = Journal::create(&path, &head).map_err(FileError::local(path))?;
+    let journal = Journal::create(&path, &head, seal).map_err(FileError::local(path))?;
     Ok(Upload { directory, head, journal, states })
 }
 

@@ -43,7 +43,7 @@ async fn until<T>(
 }
 
 async fn go_on(path: &Path, bytes: u64, to: &[XftpAddress]) -> Option<Result<Sent, FileError>> {
-    let upload = Upload::open(&upload_dir(path), &Surroundings::machine()).unwrap().unwrap();
+    let upload = Upload::open(&upload_dir(path), None, &Surroundings::machine()).unwrap().unwrap();
     until(bytes, async |progress| upload.run(&relays(), to, progress).await).await
 }
 
@@ -73,7 +73,7 @@ async fn an_upload_goes_on_wherever_it_was_interrupted() {
     assert_eq!(std::fs::read(received).unwrap(), content(LENGTH));
     // Once more: nothing is sent.
     let moved = AtomicU64::new(0);
-    let upload = Upload::open(&upload_dir(&path), &Surroundings::machine()).unwrap().unwrap();
+    let upload = Upload::open(&upload_dir(&path), None, &Surroundings::machine()).unwrap().unwrap();
     assert!(upload.is_complete());
     relay.end();
     let again = upload.run(&relays(), to, &|done, _| moved.store(done, Ordering::Relaxed)).await.unwrap();
@@ -101,7 +101,8 @@ async fn a_download_goes_on_wherever_it_was_interrupted() {
             None => relay.break_connections(),
         }
         // A kill leaves any bytes in the part.
-        let part = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+        let mut paths = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let part = paths.find(|path| path.extension().is_some_and(|end| end == "part")).unwrap();
         let mut bytes = std::fs::read(&part).unwrap();
         bytes[step as usize * 1_000] ^= 1;
         std::fs::write(&part, bytes).unwrap();
@@ -137,7 +138,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     assert!(until(half, async |progress| upload.run(&relays(), to, progress).await).await.is_none());
     upload.cancel(&relays()).await.unwrap();
     assert_eq!((relay.chunks().len(), std::fs::read_dir(dir.path()).unwrap().count()), (0, 1));
-    assert!(Upload::open(&upload_dir(&path), &Surroundings::machine()).unwrap().is_none());
+    assert!(Upload::open(&upload_dir(&path), None, &Surroundings::machine()).unwrap().is_none());
 }
 
 #[tokio::test]
@@ -147,7 +148,7 @@ async fn an_upload_without_its_journal_was_never_begun() {
     drop(upload);
     let journal = upload_dir(&path).join("journal");
     std::fs::write(&journal, b"something else").unwrap();
-    let open = || Upload::open(&upload_dir(&path), &Surroundings::machine());
+    let open = || Upload::open(&upload_dir(&path), None, &Surroundings::machine());
     assert!(matches!(open(), Err(FileError::Journal(_))));
     std::fs::remove_file(journal).unwrap();
     assert!(open().unwrap().is_none());

@@ -105,7 +105,7 @@ pub(crate) fn file(content: &[u8]) -> (TempDir, PathBuf) {
 
 /// Begins an upload of a file, in a directory beside it.
 pub(crate) async fn begin(path: &Path, recipients: usize) -> Upload {
-    let to_send = smp_files::upload::ToSend { path, name: "a.bin", recipients };
+    let to_send = smp_files::upload::ToSend { path, name: "a.bin", recipients, data: b"", seal: None };
     Upload::begin(to_send, &upload_dir(path), &Surroundings::machine()).await.unwrap()
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{ChatError, MessageContent, SharedMessageId};
+use super::{ChatError, FileOffer, MessageContent, SharedMessageId};
 
 /// The parameters of `x.msg.new`.
 ///
@@ -56,17 +56,6 @@ pub struct MessageReference {
     pub other: Map<String, Value>,
 }
 
-/// A file that is offered along with a message. We show that it exists; receiving it needs another protocol.
-///
-/// Source: section 9.4 (`protocol-spec/9-chat.md`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileOffer {
-    /// The name that the sender gave. Never use it as a path.
-    pub name: String,
-    /// Size in bytes.
-    pub size: u64,
-}
-
 impl MessageContainer {
     /// A message with only this content.
     #[must_use]
@@ -83,9 +72,12 @@ impl MessageContainer {
     /// The file that comes with the message.
     #[must_use]
     pub fn file(&self) -> Option<FileOffer> {
-        let file = self.other.get("file")?;
-        let name = file.get("fileName")?.as_str()?.to_owned();
-        Some(FileOffer { name, size: file.get("fileSize")?.as_u64()? })
+        FileOffer::from_json(self.other.get("file")?)
+    }
+
+    /// Offers a file with the message.
+    pub fn offer(&mut self, file: &FileOffer) {
+        self.other.insert("file".into(), file.to_json());
     }
 
     pub(super) fn to_params(&self) -> Map<String, Value> {

@@ -83,6 +83,12 @@ impl MessageContent {
         Self { kind: ContentKind::Text, text: Some(text.into()), other: Map::new() }
     }
 
+    /// Content of kind `file`, with a text beside it that may be empty.
+    #[must_use]
+    pub fn file(text: impl Into<String>) -> Self {
+        Self { kind: ContentKind::File, text: Some(text.into()), other: Map::new() }
+    }
+
     /// One text for a display that can show nothing else: `[image] a walk`, `[voice message 0:07]`.
     #[must_use]
     pub fn display_text(&self) -> String {

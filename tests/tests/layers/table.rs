@@ -83,7 +83,10 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("trouble", &["text"]),
     ("full_disk", &[]),
     ("files", &["book_key", "data_dir"]),
-    ("session", &["book_key", "data_dir", "files", "full_disk", "passphrase", "relays", "text", "trouble"]),
+    (
+        "session",
+        &["book_key", "data_dir", "files", "full_disk", "passphrase", "reach", "relays", "text", "trouble"],
+    ),
     // Commands, and the process that runs one.
     (
         "commands",

@@ -6,7 +6,7 @@ use anyhow::bail;
 use serde_json::json;
 use smp_files::{FileRelays, Upload, delete};
 
-use super::bar::Bar;
+use super::super::bar::Bar;
 use super::{LINK_SENDER, LINK_UPLOAD, SENDER, UPLOAD, read_description, shown};
 use crate::args::FileDeleteArgs;
 use crate::data_dir::DataDir;
@@ -41,7 +41,7 @@ async fn directory(sent: &Path, relays: &FileRelays, output: &Output) -> anyhow:
         }
     }
     for name in [LINK_UPLOAD, UPLOAD] {
-        if let Some(upload) = Upload::open(&sent.join(name), relays.surroundings())? {
+        if let Some(upload) = Upload::open(&sent.join(name), None, relays.surroundings())? {
             explained(upload.cancel(relays).await, AGAIN)?;
             is_any = true;
         }
@@ -54,7 +54,7 @@ async fn directory(sent: &Path, relays: &FileRelays, output: &Output) -> anyhow:
 
 async fn description(path: &Path, relays: &FileRelays, output: &Output) -> anyhow::Result<()> {
     let description = read_description(path)?;
-    let bar = Bar::new("Deleting", output);
+    let bar = Bar::new("Deleting", !output.is_json());
     let deleted = delete::delete(&description, relays, &|done, total| bar.update(done, total)).await;
     drop(bar);
     explained(deleted, AGAIN)

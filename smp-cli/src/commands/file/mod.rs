@@ -1,6 +1,5 @@
 //! `smp file`: files to and from file relays, without a contact. No identity is needed.
 
-mod bar;
 mod delete;
 mod receive;
 mod send;
@@ -10,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use smp_protocol::xftp::description::{FileDescription, MAX_DESCRIPTION_BYTES};
 
+pub(super) use self::receive::target;
 use crate::args::FileArgs;
 use crate::data_dir::DataDir;
 use crate::exit::Exit;

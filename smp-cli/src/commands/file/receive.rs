@@ -8,7 +8,7 @@ use smp_files::download::Target;
 use smp_files::{Download, link};
 use smp_protocol::xftp::description::FileDescription;
 
-use super::bar::Bar;
+use super::super::bar::Bar;
 use super::{read_description, shown};
 use crate::args::FileReceiveArgs;
 use crate::data_dir::DataDir;
@@ -21,19 +21,9 @@ const AGAIN: &str = "run the same command again: it goes on where it was";
 pub(super) async fn run(args: &FileReceiveArgs, dir: &DataDir, output: &Output) -> anyhow::Result<Exit> {
     let description = described(args.from.trim())?;
     let reach = Reach::of(dir, &[])?;
-    let (directory, target) = match &args.to {
-        to if to.is_dir() => (to.as_path(), Target::Directory(to)),
-        to if to.exists() => bail!("{} exists already; choose another --to", to.display()),
-        to => (
-            to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-            Target::File(to),
-        ),
-    };
-    if !directory.is_dir() {
-        bail!("There is no directory {}; make it, or choose another --to", directory.display());
-    }
+    let (directory, target) = target(&args.to)?;
     let download = Download::new(description, directory)?;
-    let bar = Bar::new("Receiving", output);
+    let bar = Bar::new("Receiving", !output.is_json());
     let received = download.run(&reach.relays(), target, &|done, total| bar.update(done, total)).await;
     drop(bar);
     let path = explained(received, AGAIN)?;
@@ -41,6 +31,22 @@ pub(super) async fn run(args: &FileReceiveArgs, dir: &DataDir, output: &Output) 
     let fields = json!({ "file": shown(&path), "size": size });
     output.result("file_received", fields, &format!("{} ({size} bytes)", path.display()));
     Ok(Exit::DONE)
+}
+
+/// Where a file is put by a path, and the directory of its part.
+pub(in crate::commands) fn target(to: &Path) -> anyhow::Result<(&Path, Target<'_>)> {
+    let (directory, target) = match to {
+        to if to.is_dir() => (to, Target::Directory(to)),
+        to if to.exists() => bail!("{} exists already; choose another --to", to.display()),
+        to => {
+            let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (parent.unwrap_or(Path::new(".")), Target::File(to))
+        }
+    };
+    if !directory.is_dir() {
+        bail!("There is no directory {}; make it, or choose another --to", directory.display());
+    }
+    Ok((directory, target))
 }
 
 /// The description in a link or a file.

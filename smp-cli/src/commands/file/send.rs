@@ -12,7 +12,7 @@ use smp_protocol::address::XftpAddress;
 use smp_protocol::xftp::description::FileDescription;
 use smp_transport::durable::{self, Access};
 
-use super::bar::Bar;
+use super::super::bar::Bar;
 use super::{LINK_SENDER, LINK_UPLOAD, SENDER, UPLOAD, recipient_file, shown};
 use crate::args::FileSendArgs;
 use crate::data_dir::DataDir;
@@ -66,7 +66,7 @@ impl Sending<'_> {
     async fn run(&self, output: &Output) -> anyhow::Result<()> {
         let upload = self.upload().await?;
         let was_complete = upload.is_complete();
-        let bar = Bar::new("Sending", output);
+        let bar = Bar::new("Sending", !output.is_json());
         let sent = upload.run(&self.relays, self.to, &|done, total| bar.update(done, total)).await;
         drop(bar);
         let sent = explained(sent, AGAIN)?;
@@ -86,14 +86,20 @@ impl Sending<'_> {
     async fn upload(&self) -> anyhow::Result<Upload> {
         let directory = self.out.join(UPLOAD);
         let surroundings = self.relays.surroundings();
-        if let Some(begun) = Upload::open(&directory, surroundings)? {
+        if let Some(begun) = Upload::open(&directory, None, surroundings)? {
             let wanted = self.args.recipients.next_power_of_two();
             if is_newer(&directory.join("encrypted"), &self.args.file) && begun.recipients() == wanted {
                 return Ok(begun);
             }
             explained(begun.cancel(&self.relays).await, AGAIN)?;
         }
-        let file = ToSend { path: &self.args.file, name: self.name, recipients: self.args.recipients };
+        let file = ToSend {
+            path: &self.args.file,
+            name: self.name,
+            recipients: self.args.recipients,
+            data: &[],
+            seal: None,
+        };
         Ok(Upload::begin(file, &directory, surroundings).await?)
     }
 
@@ -109,7 +115,7 @@ impl Sending<'_> {
         let directory = self.out.join(LINK_UPLOAD);
         let surroundings = self.relays.surroundings();
         // One that was begun before leads to the same description only if that was complete then.
-        let begun = if was_complete { Upload::open(&directory, surroundings)? } else { None };
+        let begun = if was_complete { Upload::open(&directory, None, surroundings)? } else { None };
         let upload = match begun {
             Some(upload) => upload,
             None => Upload::of_description(description, &directory, surroundings).await?,

@@ -2,14 +2,12 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::Output;
-
 /// A bar on a terminal; nothing elsewhere.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(super) fn new(verb: &'static str, output: &Output) -> Self {
-        let bar = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    pub(super) fn new(verb: &'static str, is_watched: bool) -> Self {
+        let bar = if is_watched { ProgressBar::new(0) } else { ProgressBar::hidden() };
         // The template is one of ours: without it the bar has another look.
         if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {eta}") {
             bar.set_style(style);
