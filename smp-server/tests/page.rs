@@ -175,6 +175,21 @@ async fn passwords_stay_secret() {
 }
 
 #[tokio::test]
+async fn files_have_an_address_of_their_own_if_there_are_any() {
+    let (with, _dir) = relay(|config| {
+        config.files.enabled = true;
+        config.files.create_password = parse_password("s3cret").ok();
+    })
+    .await;
+    let (_, body) = ask(with.page_addr().unwrap(), "GET", "/").await;
+    let address = with.files_address().unwrap().without_password().to_string();
+    assert!(body.contains(&address) && body.contains("2 days") && !body.contains("s3cret"), "{body}");
+    let (without, _dir) = relay(|_| {}).await;
+    let (_, body) = ask(without.page_addr().unwrap(), "GET", "/").await;
+    assert!(!body.contains("xftp://") && !body.contains("Files"));
+}
+
+#[tokio::test]
 async fn other_requests_are_refused() {
     let (relay, _dir) = relay(|_| ()).await;
     let address = relay.page_addr().unwrap();

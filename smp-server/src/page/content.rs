@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use smp_protocol::{address::RelayAddress, body::MAX_BODY};
+use smp_protocol::{
+    address::{RelayAddress, XftpAddress},
+    body::MAX_BODY,
+};
 
 use super::{
     facts::{Section, Value},
     qr,
 };
-use crate::config::{Config, Durability, Page};
+use crate::config::{Config, Durability, Files, Page};
 
 /// Everything that the page shows.
 pub(super) struct Content {
@@ -22,7 +25,7 @@ pub(super) struct Content {
 }
 
 /// Says what these settings mean for people.
-pub(super) fn of(config: &Config, address: &RelayAddress) -> Content {
+pub(super) fn of(config: &Config, address: &RelayAddress, files_address: Option<&XftpAddress>) -> Content {
     let host = address.hosts.first().to_string();
     let address = address.without_password().to_string();
     Content {
@@ -30,10 +33,15 @@ pub(super) fn of(config: &Config, address: &RelayAddress) -> Content {
         qr: qr::svg(&address, "QR code of the relay's address"),
         address,
         about: about(config),
-        sections: [limits(config), operator(&config.page), software(config)]
-            .into_iter()
-            .filter(|section| !section.rows.is_empty())
-            .collect(),
+        sections: [
+            limits(config),
+            files(&config.files, files_address),
+            operator(&config.page),
+            software(config),
+        ]
+        .into_iter()
+        .filter(|section| !section.rows.is_empty())
+        .collect(),
     }
 }
 
@@ -75,6 +83,25 @@ fn limits(config: &Config) -> Section {
             ("Largest message", Value::text(&format!("{MAX_BODY} bytes"))),
             ("Messages survive a restart", Value::text(survives)),
             ("Forwards to other relays", Value::text(forwarding)),
+        ],
+    )
+}
+
+/// Nothing if the relay keeps none.
+fn files(files: &Files, address: Option<&XftpAddress>) -> Section {
+    let new_files = match (files.new_files, files.create_password.is_some()) {
+        (false, _) => "closed",
+        (true, true) => "with the password",
+        (true, false) => "open to everybody",
+    };
+    let address = address.map(|address| address.without_password().to_string());
+    let if_kept = |text: &str| address.as_ref().and_then(|_| Value::text(text));
+    Section::new(
+        "Files",
+        [
+            ("Address for the XFTP servers in the app", address.as_deref().and_then(Value::text)),
+            ("New files", if_kept(new_files)),
+            ("Files are deleted after", if_kept(&in_words(files.expire))),
         ],
     )
 }

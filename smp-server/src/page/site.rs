@@ -1,5 +1,6 @@
 //! `Site`: the page that goes with the settings in force.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use super::{content, html};
@@ -49,7 +50,9 @@ impl Site {
             return Some(page.clone());
         }
         let address = config.address(self.fingerprint, self.port).ok()?;
-        let page: Arc<str> = html::page(&content::of(&config, &address)).into();
+        let own = config.files.listen.first().map(SocketAddr::port).filter(|port| *port != 0);
+        let files = config.files.enabled.then(|| config.files_address(self.fingerprint, own, self.port).ok());
+        let page: Arc<str> = html::page(&content::of(&config, &address, files.flatten().as_ref())).into();
         *kept = Some((config, page.clone()));
         Some(page)
     }
