@@ -18,6 +18,7 @@
 //! * `auth` verifies the key that has authorized a command, in a time that tells nothing.
 //! * `commands` has the rules. A command returns its answer, what the answer waits for, and what follows it.
 //! * `broker` knows subscriptions, notifications and services; in memory only, clients subscribe again after a restart.
+//! * `cluster` knows the other processes of this relay, and passes commands on to the one that has the queue.
 //! * `node` holds what all of these share; `relay` puts it together.
 //! * `maintenance` removes what is old; `operator` carries out what `smp-server status` and `block` ask by way of [`control`].
 //! * [`backup`] copies a relay, also while it runs.
@@ -67,6 +68,7 @@ pub mod backup;
 mod broker;
 mod client;
 mod clock;
+mod cluster;
 mod commands;
 pub mod config;
 pub mod control;

@@ -11,6 +11,7 @@ use crate::{
     auth::NobodysKeys,
     broker::{Hub, Notifications},
     clock::Clock,
+    cluster::Cluster,
     config::{Config, Durability, InForce},
     load::Load,
     metrics::{Limit, Metrics},
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     pub(crate) durability: Durability,
     /// Subscriptions.
     pub(crate) hub: Hub,
+    /// The other processes of this relay, if there can be any.
+    pub(crate) cluster: Option<Cluster>,
     /// Sessions with other relays.
     pub(crate) proxy: Arc<Proxy>,
     /// Verified against when there is no queue.
@@ -85,6 +88,7 @@ impl Node {
             forwarded_failures: Rates::new(FAILURES),
             load: Load::new(surroundings.time.clone()),
             abort: CancellationToken::new(),
+            cluster: None,
             proxy: Proxy::new(config.proxy.clone(), surroundings.clone()),
             durability: config.store.effective_durability(),
             settings: Arc::new(InForce::new(config)),
@@ -92,6 +96,12 @@ impl Node {
             clock,
             surroundings,
         }
+    }
+
+    /// With other processes of the same relay.
+    pub(crate) fn in_cluster(mut self, cluster: Option<Cluster>) -> Self {
+        self.cluster = cluster;
+        self
     }
 
     /// The settings that are in force.

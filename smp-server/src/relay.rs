@@ -1,6 +1,7 @@
 //! `Relay`: the start and the stop of a relay, put together from its parts.
 
 mod file_relay;
+mod processes;
 mod stores;
 
 use std::{
@@ -25,8 +26,9 @@ use crate::{
     admission::{Bounds, Places},
     advice,
     clock::Clock,
+    cluster::{Reply, Request},
     config::{Config, ConfigError, StoreKind},
-    control::{self, Control, Question, QueueAnswer},
+    control::{self, Control, Question, QueueAnswer, QueueId, QueueOrder},
     listener::{BindError, Connections, bind, listen},
     maintenance::{keep_notifications, keep_time, restore_notifications, restore_time, sweep, watch_time},
     metrics::{self, Refused},
@@ -79,6 +81,9 @@ pub enum StartError {
     /// The address for the monitoring system cannot be listened on.
     #[error("cannot listen on {0} for metrics: {1}; see metrics.listen")]
     Metrics(SocketAddr, #[source] std::io::Error),
+    /// The address for other processes cannot be listened on.
+    #[error("cannot listen on {0} for other processes of this relay: {1}; see cluster.listen")]
+    Cluster(SocketAddr, #[source] std::io::Error),
     /// The certificate of the information page cannot be used.
     #[error(transparent)]
     Page(#[from] PageTlsError),
@@ -100,6 +105,7 @@ pub struct RunningRelay {
     pub(crate) files_address: Option<XftpAddress>,
     metrics_addr: Option<SocketAddr>,
     page_addr: Option<SocketAddr>,
+    cluster_addr: Option<SocketAddr>,
     pub(crate) page_tls: PageTls,
     store: Arc<dyn Store>,
     pub(crate) node: Arc<Node>,
@@ -132,8 +138,10 @@ impl Relay {
         let page_tls = PageTls::new(page::load_tls(&config.page)?);
         page_tls.warn(seconds(&clock));
         // A standby that waits for the database must not look as if it served.
+        let private = processes::bind(&config.cluster).await?;
+        let shared_at = private.as_ref().map(|(_, address)| address.as_str());
         let store = match config.store.kind {
-            StoreKind::Postgres => Some(stores::open(&config, &surroundings).await?),
+            StoreKind::Postgres => Some(stores::open(&config, shared_at, &surroundings).await?),
             StoreKind::Sqlite | StoreKind::Memory => None,
         };
         // Otherwise listening first: a second process on the same port does not touch the store.
@@ -153,12 +161,14 @@ impl Relay {
         };
         let store = match store {
             Some(store) => store,
-            None => stores::open(&config, &surroundings).await?,
+            None => stores::open(&config, None, &surroundings).await?,
         };
         if let Err(error) = restore_time(&clock, store.as_ref()).await {
             tracing::warn!("cannot note the time: {error}");
         }
-        let node = Arc::new(Node::new(config, store.clone(), clock.clone(), surroundings));
+        let cluster = processes::cluster(&store, &identity, &surroundings)?;
+        let node = Node::new(config, store.clone(), clock.clone(), surroundings).in_cluster(cluster);
+        let node = Arc::new(node);
         if let Some(listener) = local_addrs.first() {
             let hosts = address.hosts.iter().cloned().collect();
             node.proxy.set_own(identity.fingerprint(), *listener, hosts);
@@ -184,6 +194,10 @@ impl Relay {
                 spawn_files_listener(listener, &node, files, &connections, &mut tasks);
             }
             spawner.spawn_in(&mut tasks, file_relay::sweep(files.relay.clone()));
+        }
+        let cluster_addr = private.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        if let Some((listener, _)) = private {
+            processes::start(listener, &node, &identity, &mut tasks)?;
         }
         spawner.spawn_in(&mut tasks, sweep(node.clone()));
         spawner.spawn_in(&mut tasks, watch_time(clock.clone(), store.clone()));
@@ -223,6 +237,7 @@ impl Relay {
             files_address,
             metrics_addr,
             page_addr,
+            cluster_addr,
             page_tls,
             store,
             node,
@@ -275,6 +290,18 @@ impl RunningRelay {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.places.used()
+    }
+
+    /// Where other processes of the same relay reach this one, if there can be any.
+    #[must_use]
+    pub fn cluster_addr(&self) -> Option<SocketAddr> {
+        self.cluster_addr
+    }
+
+    /// Other processes of the same relay that were alive a moment ago (`[cluster]`).
+    #[must_use]
+    pub fn other_processes(&self) -> usize {
+        self.store.neighbours().len()
     }
 
     /// Limits because of which clients were refused since the start.
@@ -452,7 +479,7 @@ async fn answer(observer: &Observer, question: Question) -> serde_json::Result<S
             let node = observer.node.clone();
             // Done whole, however long anybody waits for it.
             let spawner = node.surroundings.spawner.clone();
-            let done = spawner.spawn(async move { carry_out(&node, &id, &order).await });
+            let done = spawner.spawn(async move { carry_out_anywhere(&node, &id, &order).await });
             serde_json::to_string(&match timeout(ORDER_TIMEOUT, done).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => QueueAnswer::Failed(error.to_string()),
@@ -460,6 +487,27 @@ async fn answer(observer: &Observer, question: Question) -> serde_json::Result<S
             })
         }
     }
+}
+
+/// Carries an order out in the process that has the queue.
+async fn carry_out_anywhere(node: &Node, id: &QueueId, order: &QueueOrder) -> QueueAnswer {
+    let process = match carry_out(node, id, order).await {
+        Ok(answer) => return answer,
+        Err(process) => process,
+    };
+    let link = node.cluster.as_ref().and_then(|cluster| cluster.link(process));
+    let line = Question::Queue(id.clone(), order.clone()).to_string();
+    let said = match link {
+        Some(link) => link.ask(&Request::Order(line)).await.ok(),
+        None => None,
+    };
+    match said {
+        Some(Reply::Said(answer)) => serde_json::from_str(&answer).ok(),
+        _ => None,
+    }
+    .unwrap_or_else(|| {
+        QueueAnswer::Failed(format!("process {process} of this relay has the queue, and does not answer"))
+    })
 }
 
 /// The key is enough to pretend to be this relay.
@@ -501,7 +549,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        control::{QueueId, QueueOrder},
         stopping::Stopping,
         store::{self, QueueStatus},
         testing,

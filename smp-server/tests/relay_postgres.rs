@@ -33,3 +33,6 @@ mod subscriptions;
 mod support;
 
 const STORE: smp_server::config::StoreKind = smp_server::config::StoreKind::Postgres;
+
+/// Processes of each relay.
+const PROCESSES: usize = 1;

@@ -34,3 +34,6 @@ mod subscriptions;
 mod support;
 
 const STORE: smp_server::config::StoreKind = smp_server::config::StoreKind::Sqlite;
+
+/// Processes of each relay.
+const PROCESSES: usize = 1;

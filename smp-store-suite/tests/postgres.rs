@@ -13,6 +13,8 @@ mod cut_off;
 mod kills;
 #[path = "postgres_server/ownership.rs"]
 mod ownership;
+#[path = "postgres_server/sharing.rs"]
+mod sharing;
 
 use std::sync::Arc;
 use std::time::Duration;

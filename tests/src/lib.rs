@@ -7,6 +7,7 @@
     reason = "tests are programs of their own, with the time and chance of this machine"
 )]
 
+pub mod balancer;
 pub mod conformance;
 pub mod kills;
 pub mod relay_process;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use smp_protocol::address::RelayAddress;
@@ -24,6 +25,12 @@ const DIR_VARIABLE: &str = "SMP_TEST_RELAY_DIR";
 /// Tells the child which database of PostgreSQL has its queues, if one has.
 const DATABASE_VARIABLE: &str = "SMP_TEST_RELAY_DATABASE";
 
+/// Tells the child that it is one of several processes of the relay: its number, and the port that it listens on.
+const PROCESS_VARIABLE: &str = "SMP_TEST_RELAY_PROCESS";
+
+/// How long a process that shares the store has its queues when it is dead, at most.
+const LEASE: Duration = Duration::from_secs(2);
+
 /// Printed by the child once it listens.
 const READY: &str = "the relay listens";
 
@@ -31,6 +38,8 @@ const READY: &str = "the relay listens";
 pub struct RelayProcess {
     dir: PathBuf,
     database: Option<String>,
+    /// Number and port of a process that shares the store.
+    process: Option<(usize, u16)>,
     address: RelayAddress,
     child: Option<Child>,
     /// Held open: the test program writes to it after a minute, and would end if nobody could read.
@@ -52,10 +61,41 @@ impl RelayProcess {
     /// As there.
     pub async fn create_in(dir: &Path, database: Option<String>) -> anyhow::Result<Self> {
         let created = local::standalone(dir, &Surroundings::machine())?;
-        let mut relay =
-            Self { dir: dir.to_owned(), database, address: created.address, child: None, output: None };
+        let mut relay = Self {
+            dir: dir.to_owned(),
+            database,
+            process: None,
+            address: created.address,
+            child: None,
+            output: None,
+        };
         relay.start().await?;
         Ok(relay)
+    }
+
+    /// Sets up and starts so many processes of one relay, which share a database of PostgreSQL.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_several(dir: &Path, database: &str, count: usize) -> anyhow::Result<Vec<Self>> {
+        let created = local::standalone(dir, &Surroundings::machine())?;
+        let mut processes = Vec::new();
+        for number in 0..count {
+            let free = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+            let port = free.local_addr()?.port();
+            drop(free);
+            let mut process = Self {
+                dir: dir.to_owned(),
+                database: Some(database.to_owned()),
+                process: Some((number, port)),
+                address: RelayAddress { port: Some(port), ..created.address.clone() },
+                child: None,
+                output: None,
+            };
+            process.start().await?;
+            processes.push(process);
+        }
+        Ok(processes)
     }
 
     /// The address for clients.
@@ -72,6 +112,7 @@ impl RelayProcess {
             .args([CHILD_TEST, "--exact", "--nocapture"])
             .env(DIR_VARIABLE, &self.dir)
             .envs(self.database.iter().map(|database| (DATABASE_VARIABLE, database)))
+            .envs(self.process.map(|(number, port)| (PROCESS_VARIABLE, format!("{number}:{port}"))))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -113,10 +154,32 @@ pub async fn serve_if_child() -> anyhow::Result<()> {
         settings.store.kind = StoreKind::Postgres;
         settings.store.url = Some(DatabaseUrl::new(&database).map_err(anyhow::Error::msg)?);
     }
-    let relay = Relay::start(settings).await?;
+    if let Ok(process) = std::env::var(PROCESS_VARIABLE) {
+        let (number, port) = process.split_once(':').context("a number and a port")?;
+        settings.store.path = Path::new(&dir).join(format!("data-{number}"));
+        settings.store.lease = LEASE;
+        settings.server.listen = vec![format!("127.0.0.1:{port}").parse()?];
+        settings.server.control_socket = None;
+        settings.cluster.listen = Some("127.0.0.1:0".parse()?);
+    }
+    let mut relay = Relay::start(settings.clone()).await?;
     println!("{READY}");
     let mut byte = [0_u8];
-    while tokio::io::stdin().read(&mut byte).await.is_ok_and(|length| length > 0) {}
+    let mut input = tokio::io::stdin();
+    loop {
+        tokio::select! {
+            read = input.read(&mut byte) => {
+                if !read.is_ok_and(|length| length > 0) {
+                    break;
+                }
+            }
+            // As a service manager does.
+            () = relay.died() => {
+                relay.kill().await;
+                relay = Relay::start(settings.clone()).await?;
+            }
+        }
+    }
     relay.shutdown().await?;
     Ok(())
 }

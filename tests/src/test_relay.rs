@@ -57,6 +57,20 @@ impl TestRelay {
         Ok(Self { running: Relay::start(config.clone()).await?, config, dir })
     }
 
+    /// Starts another process of the relay, whose settings have it share its store.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn another(&self) -> Result<RunningRelay> {
+        let mut config = self.config.clone();
+        config.store.path = self.dir.path().join("data-of-another");
+        let another = Relay::start(config).await?;
+        while self.running.other_processes() == 0 || another.other_processes() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        Ok(another)
+    }
+
     /// The relay as the conformance suite's target.
     #[must_use]
     pub fn target(&self) -> Target {

@@ -6,6 +6,7 @@
 )]
 
 use smp_server::config::{Config, DatabaseUrl, StoreKind};
+use smp_tests::balancer::Balancer;
 use smp_tests::conformance::{self, Options, Target};
 use smp_tests::test_relay::TestRelay;
 
@@ -34,11 +35,39 @@ async fn with_the_store_in_postgresql() {
     let Some(url) = smp_store_suite::cluster::database().await else { return };
     let in_database = |config: &mut Config| config.store.url = Some(DatabaseUrl::new(&url).unwrap());
     let relay = TestRelay::start_with(StoreKind::Postgres, None, in_database).await.unwrap();
+    conforms(relay, in_versions_asked_for(), "PostgreSQL").await;
+}
+
+/// Each connection to one of two processes by chance, in the same versions.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_two_processes_that_share_a_database() {
+    let Some(url) = smp_store_suite::cluster::database().await else { return };
+    let shared = |config: &mut Config| {
+        config.store.url = Some(DatabaseUrl::new(&url).unwrap());
+        config.cluster.listen = Some("127.0.0.1:0".parse().unwrap());
+    };
+    let relay = TestRelay::start_with(StoreKind::Postgres, None, shared).await.unwrap();
+    let another = relay.another().await.unwrap();
+    let processes = [&relay.running, &another].map(|process| process.local_addrs()[0]);
+    let balancer = Balancer::start(processes.to_vec()).await.unwrap();
+    let target = Target::new(balancer.address(relay.running.address()));
+    let report = conformance::run(&target, &in_versions_asked_for()).await.unwrap();
+    println!("PostgreSQL, two processes: {}", report.summary());
+    assert!(report.is_success(), "{}", report.failures());
+    assert!(!report.outcomes.is_empty());
+    another.shutdown().await.unwrap();
+    relay.running.shutdown().await.unwrap();
+}
+
+/// The newest version only, unless all are asked for.
+#[cfg(unix)]
+fn in_versions_asked_for() -> Options {
     let mut options = Options::default();
     if std::env::var_os("SMP_TEST_CONFORMANCE").is_none_or(|asked| asked != "all") {
         options.versions = *options.versions.end()..=*options.versions.end();
     }
-    conforms(relay, options, "PostgreSQL").await;
+    options
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@
     reason = "tests are programs of their own, with the time and chance of this machine"
 )]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +20,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use rand::RngExt as _;
 use smp_agent::{Agent, AgentConfig, ConnectionId, Event, Events};
+use smp_protocol::address::RelayAddress;
 use smp_store_suite::cluster::Cluster;
+use smp_tests::balancer::Balancer;
 use smp_tests::kills;
 use smp_tests::relay_process::{RelayProcess, serve_if_child};
 use tokio::sync::{Semaphore, mpsc};
@@ -48,7 +51,8 @@ async fn relay_process() -> anyhow::Result<()> {
 async fn what_got_ok_is_delivered_once_and_in_order() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let relay = RelayProcess::create(&folder.path().join("relay")).await?;
-    kill_under_load(folder.path(), relay, None).await
+    let address = relay.address().clone();
+    kill_under_load(folder.path(), vec![relay], &address, None).await
 }
 
 /// The database is killed too, every fourth time.
@@ -59,17 +63,34 @@ async fn what_got_ok_in_postgresql_is_delivered_once_and_in_order() -> anyhow::R
     let database = cluster.database().await;
     let folder = tempfile::tempdir()?;
     let relay = RelayProcess::create_in(&folder.path().join("relay"), Some(database)).await?;
-    kill_under_load(folder.path(), relay, Some(cluster)).await
+    let address = relay.address().clone();
+    kill_under_load(folder.path(), vec![relay], &address, Some(cluster)).await
+}
+
+/// Three processes share a database, and each connection goes to one of them by chance. Any of them is killed, or the database.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_got_ok_in_one_of_three_processes_is_delivered_once_and_in_order() -> anyhow::Result<()> {
+    let Some(cluster) = Cluster::start(&[]) else { return Ok(()) };
+    let database = cluster.database().await;
+    let folder = tempfile::tempdir()?;
+    let processes = RelayProcess::create_several(&folder.path().join("relay"), &database, 3).await?;
+    let port = |process: &RelayProcess| process.address().port.unwrap_or_default();
+    let targets = processes.iter().map(|process| SocketAddr::from(([127, 0, 0, 1], port(process)))).collect();
+    let balancer = Balancer::start(targets).await?;
+    let address = balancer.address(processes[0].address());
+    kill_under_load(folder.path(), processes, &address, Some(cluster)).await
 }
 
 async fn kill_under_load(
     folder: &Path,
-    mut relay: RelayProcess,
+    mut processes: Vec<RelayProcess>,
+    address: &RelayAddress,
     mut cluster: Option<Cluster>,
 ) -> anyhow::Result<()> {
     let (kills, mut rng) = (kills::count(KILLS)?, kills::rng()?);
-    let alice = open(folder.join("alice"), &relay).await?;
-    let bob = open(folder.join("bob"), &relay).await?;
+    let alice = open(folder.join("alice"), address).await?;
+    let bob = open(folder.join("bob"), address).await?;
     let (mut alice, mut bob) = connect(alice, bob).await?;
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -83,8 +104,9 @@ async fn kill_under_load(
                 cluster.run();
             }),
             _ => {
-                relay.kill().await?;
-                relay.start().await?;
+                let process = rng.random_range(0..processes.len());
+                processes[process].kill().await?;
+                processes[process].start().await?;
             }
         }
     }
@@ -119,7 +141,10 @@ async fn kill_under_load(
     ensure!(ok == total, "{ok} of {total} got OK");
     alice.agent.shutdown().await;
     bob.agent.shutdown().await;
-    relay.kill().await
+    for process in &mut processes {
+        process.kill().await?;
+    }
+    Ok(())
 }
 
 /// Waits until all has been handed over that the senders had begun with; returns how much it is, by side and lane.
@@ -147,8 +172,8 @@ struct Side {
     ok: Arc<AtomicU64>,
 }
 
-async fn open(dir: std::path::PathBuf, relay: &RelayProcess) -> anyhow::Result<Side> {
-    let mut config = AgentConfig::new(dir, vec![relay.address().clone()]);
+async fn open(dir: std::path::PathBuf, address: &RelayAddress) -> anyhow::Result<Side> {
+    let mut config = AgentConfig::new(dir, vec![address.clone()]);
     config.timeouts.retry_first = Duration::from_millis(20);
     config.timeouts.retry_longest = Duration::from_millis(200);
     let (agent, events) = Agent::open(config).await?;

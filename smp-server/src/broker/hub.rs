@@ -12,8 +12,10 @@ use smp_protocol::{
     message::BrokerMessage,
 };
 use smp_transport::surroundings::Spawner;
+use tokio::sync::mpsc;
 
 use super::{
+    abroad::{Abroad, Border},
     notifications::{Notification, Notifications},
     services::{ClientEnded, Displaced, Services},
     subscriptions::{Subscribed, Subscriptions},
@@ -32,6 +34,7 @@ pub(crate) struct Hub {
     pub(crate) notifications: Notifications,
     messaging_services: Services,
     notifier_services: Services,
+    border: Border,
     spawner: Spawner,
 }
 
@@ -42,8 +45,14 @@ impl Hub {
             notifications,
             messaging_services: Services::new(),
             notifier_services: Services::new(),
+            border: Border::default(),
             spawner,
         }
+    }
+
+    /// From now on there can be other processes: this is the way to them.
+    pub(crate) fn open_border(&self, to: mpsc::Sender<Abroad>) {
+        self.border.open(to);
     }
 
     /// The clients that are services of this role.
@@ -58,7 +67,8 @@ impl Hub {
     pub(crate) fn queue_deleted(&self, queue: &QueueRecord, deleting: Option<&Client>) {
         let id = &queue.recipient_id;
         let subscriber = self.subscriptions.remove(id);
-        let service = self.left_service(queue.recipient_service.as_ref(), ServiceRole::Messaging, id.into());
+        let service = queue.recipient_service.as_ref();
+        let service = self.left_service(service, ServiceRole::Messaging, id.into(), &id.into(), true);
         tell(&id.into(), &BrokerMessage::Deleted, [subscriber, service], deleting);
         if let Some(notifier) = &queue.notifier {
             self.notifier_deleted(notifier, deleting);
@@ -79,8 +89,12 @@ impl Hub {
     pub(crate) fn notifier_deleted(&self, notifier: &Notifier, deleting: Option<&Client>) {
         let id = &notifier.id;
         let subscriber = self.notifications.remove(id);
+        if subscriber.is_none() {
+            self.border.send(|| Abroad::NotifierDeleted { notifier: id.clone() });
+        }
         let hash = IdsHash::of(id.as_bytes());
-        let service = self.left_service(notifier.service.as_ref(), ServiceRole::Notifier, hash);
+        let service = notifier.service.as_ref();
+        let service = self.left_service(service, ServiceRole::Notifier, hash, &id.into(), true);
         tell(&id.into(), &BrokerMessage::Deleted, [subscriber, service], deleting);
     }
 
@@ -98,7 +112,7 @@ impl Hub {
             return Err(ClientEnded);
         };
         let left = previous.filter(|previous| Some(*previous) != service);
-        let left = self.left_service(left, ServiceRole::Messaging, id.into());
+        let left = self.left_service(left, ServiceRole::Messaging, id.into(), &id.into(), false);
         let displaced = displaced.filter(|displaced| !is_of_service(displaced, service));
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(client));
         match service {
@@ -113,18 +127,17 @@ impl Hub {
     /// Subscribes a client to notifications, as [`Hub::subscribe`] does to messages.
     pub(crate) fn subscribe_notifications(
         &self,
-        notifier: &Notifier,
+        id: &NotifierId,
         previous: Option<&ServiceId>,
         service: Option<&ServiceId>,
         client: &Arc<Client>,
     ) -> Result<(), ClientEnded> {
-        let id = &notifier.id;
         let hash = IdsHash::of(id.as_bytes());
         let Subscribed::Now(displaced) = self.notifications.subscribe(id, client) else {
             return Err(ClientEnded);
         };
         let left = previous.filter(|previous| Some(*previous) != service);
-        let left = self.left_service(left, ServiceRole::Notifier, hash);
+        let left = self.left_service(left, ServiceRole::Notifier, hash, &id.into(), false);
         let displaced = displaced.filter(|displaced| !is_of_service(displaced, service));
         tell(&id.into(), &BrokerMessage::End, [displaced, left], Some(client));
         match service {
@@ -138,16 +151,17 @@ impl Hub {
     /// Takes [`Hub::subscribe_notifications`] back for a notifier that does not exist any more.
     pub(crate) fn leave_notifications(
         &self,
-        notifier: &Notifier,
+        id: &NotifierId,
         previous: Option<&ServiceId>,
         service: Option<&ServiceId>,
         client: &Client,
     ) {
-        self.notifications.unsubscribe(&notifier.id, client);
-        client.leave_notifications(&notifier.id);
+        self.notifications.unsubscribe(id, client);
+        client.leave_notifications(id);
         // If it was the service's before, that was undone when it was deleted.
         if previous != service {
-            self.left_service(service, ServiceRole::Notifier, IdsHash::of(notifier.id.as_bytes()));
+            let hash = IdsHash::of(id.as_bytes());
+            self.left_service(service, ServiceRole::Notifier, hash, &id.into(), true);
         }
     }
 
@@ -160,8 +174,12 @@ impl Hub {
         queue: IdsHash,
         is_new: bool,
     ) -> Result<(), ClientEnded> {
+        let serves = !self.border.is_open() || self.services(role).serves(service, client);
         let displaced = self.services(role).add(service, client, queue, is_new)?;
         self.service_displaced(service, displaced);
+        if !serves {
+            self.border.send(|| Abroad::Serves { role, service: service.clone() });
+        }
         Ok(())
     }
 
@@ -173,8 +191,12 @@ impl Hub {
         client: &Arc<Client>,
         queues: ServiceQueues,
     ) -> Result<(), ClientEnded> {
+        let serves = !self.border.is_open() || self.services(role).serves(service, client);
         let displaced = self.services(role).subscribe_all(service, client, queues)?;
         self.service_displaced(service, displaced);
+        if !serves {
+            self.border.send(|| Abroad::Serves { role, service: service.clone() });
+        }
         Ok(())
     }
 
@@ -183,8 +205,72 @@ impl Hub {
         service: Option<&ServiceId>,
         role: ServiceRole,
         queue: IdsHash,
+        entity: &EntityId,
+        deleted: bool,
     ) -> Option<Arc<Client>> {
-        self.services(role).leave(service?, queue)
+        let service = service?;
+        let client = self.services(role).leave(service, queue);
+        if client.is_none() {
+            self.border.send(|| {
+                let (service, entity) = (service.clone(), entity.clone());
+                Abroad::LeftService { role, service, queue, entity, deleted }
+            });
+        }
+        client
+    }
+
+    /// Another process has the queue from now on, where a client subscribes to it: the client here gets `END`. One that is a service is told by
+    /// the hub of that process, or displaced as a service.
+    pub(crate) fn queue_given_away(&self, queue: &RecipientId) {
+        if let Some(client) = self.subscriptions.remove(queue)
+            && client.service().is_none()
+        {
+            client.event(queue, BrokerMessage::End);
+        }
+    }
+
+    /// Tells or sends clients here what comes from another process. Returns whether one of them takes it.
+    pub(crate) fn take_from_abroad(&self, abroad: &Abroad) -> bool {
+        match abroad {
+            Abroad::Notify { notifier, service, notification } => {
+                let serving = service.as_ref().and_then(|service| self.notifier_services.client(service));
+                if serving.is_none() && !self.notifications.has_subscriber(notifier) {
+                    return false;
+                }
+                self.notifications.push(notifier, notification.clone(), serving.as_ref());
+            }
+            Abroad::Serves { role, service } => {
+                self.service_displaced(service, self.services(*role).displace(service));
+            }
+            Abroad::LeftService { role, service, queue, entity, deleted } => {
+                let message = if *deleted { BrokerMessage::Deleted } else { BrokerMessage::End };
+                let client = self.services(*role).leave(service, *queue);
+                tell(entity, &message, [client, None], None);
+            }
+            Abroad::NotifierDeleted { notifier } => {
+                let subscriber = self.notifications.remove(notifier);
+                tell(&notifier.into(), &BrokerMessage::Deleted, [subscriber, None], None);
+            }
+        }
+        true
+    }
+
+    /// Takes what waits for notifiers, for another process. If a client there has subscribed to them, the one here gets `END`.
+    pub(crate) fn claim_notifications(
+        &self,
+        notifiers: &[NotifierId],
+        subscribed: bool,
+    ) -> Vec<(NotifierId, Notification)> {
+        let mut claimed = Vec::new();
+        for notifier in notifiers {
+            let taken = self.notifications.claim(notifier);
+            claimed.extend(taken.into_iter().map(|notification| (notifier.clone(), notification)));
+            if subscribed {
+                let subscriber = self.notifications.remove(notifier);
+                tell(&notifier.into(), &BrokerMessage::End, [subscriber, None], None);
+            }
+        }
+        claimed
     }
 
     /// Sends `ENDS` to a client that another one has displaced, and ends its subscriptions.
@@ -275,6 +361,11 @@ impl Hub {
                 let told = self.subscriptions.gone(queue, &ticket) && !by_itself;
                 told.then(|| Transmission::event(queue, BrokerMessage::Deleted))
             }
+            Err(StoreError::Elsewhere(_)) => {
+                // Somebody has subscribed in another process meanwhile. A service is told by that one.
+                let told = self.subscriptions.gone(queue, &ticket) && client.service().is_none();
+                told.then(|| Transmission::event(queue, BrokerMessage::End))
+            }
             Err(_) => {
                 self.subscriptions.failed(queue, ticket);
                 let (client, queue) = (client.clone(), queue.clone());
@@ -289,7 +380,15 @@ impl Hub {
 
     /// Keeps a notification for the subscriber, or the client of the service, until it takes it.
     pub(crate) fn notify(&self, notifier: &Notifier, notification: Notification) {
-        self.notifications.push(&notifier.id, notification, self.notifier_client(notifier).as_ref());
+        let serving = self.notifier_client(notifier);
+        if self.border.is_open() && serving.is_none() && !self.notifications.has_subscriber(&notifier.id) {
+            self.border.send(|| Abroad::Notify {
+                notifier: notifier.id.clone(),
+                service: notifier.service.clone(),
+                notification: notification.clone(),
+            });
+        }
+        self.notifications.push(&notifier.id, notification, serving.as_ref());
     }
 
     /// Signals the subscriber, or the client of the service, that notifications of a queue wait.
@@ -348,8 +447,8 @@ mod tests {
         let queue = testing::queue(&node).await;
         let notifier = queue.notifier.as_ref().unwrap();
         node.hub.client_ended(&late);
-        node.hub.subscribe_notifications(notifier, None, Some(&service.id), &live).unwrap();
-        assert!(node.hub.subscribe_notifications(notifier, None, Some(&service.id), &late).is_err());
+        node.hub.subscribe_notifications(&notifier.id, None, Some(&service.id), &live).unwrap();
+        assert!(node.hub.subscribe_notifications(&notifier.id, None, Some(&service.id), &late).is_err());
         let hash = IdsHash::of(notifier.id.as_bytes());
         assert!(node.hub.join_service(&service.id, ServiceRole::Notifier, &late, hash, false).is_err());
         assert!(node.hub.services(ServiceRole::Notifier).client(&service.id).unwrap().is(&live));
@@ -385,7 +484,7 @@ mod tests {
                 let (previous, service) = (Some(&service.id), Some(&service.id));
                 match (role, &queue.notifier) {
                     (ServiceRole::Notifier, Some(notifier)) => {
-                        node.hub.subscribe_notifications(notifier, previous, service, client).unwrap();
+                        node.hub.subscribe_notifications(&notifier.id, previous, service, client).unwrap();
                     }
                     _ => node.hub.subscribe(&queue, previous, service, client).unwrap(),
                 }

@@ -99,14 +99,16 @@ impl Notifications {
         service: Option<&Arc<Client>>,
     ) {
         let mut state = lock(&self.state);
-        if state.pending.get(notifier).is_some_and(|pending| pending.len() >= self.max_pending) {
-            state.drop_oldest_of(notifier);
-        }
-        if state.order.len() >= self.max_total {
-            state.drop_oldest();
-        }
+        state.make_room(notifier, self.max_pending, self.max_total);
         state.add(notifier, notification);
         state.tell(notifier, service);
+    }
+
+    /// Keeps a notification that has waited elsewhere; [`Notifications::flush`] sends it.
+    pub(crate) fn bring(&self, notifier: &NotifierId, notification: Notification) {
+        let mut state = lock(&self.state);
+        state.make_room(notifier, self.max_pending, self.max_total);
+        state.add(notifier, notification);
     }
 
     /// Tells this notifier's subscriber, or else `service`, to take what waits.
@@ -115,6 +117,21 @@ impl Notifications {
         if state.pending.contains_key(notifier) {
             state.tell(notifier, service);
         }
+    }
+
+    /// Whether a client here is subscribed.
+    pub(crate) fn has_subscriber(&self, notifier: &NotifierId) -> bool {
+        lock(&self.state).subscribed.contains_key(notifier)
+    }
+
+    /// Takes all that waits, for clients elsewhere.
+    pub(crate) fn claim(&self, notifier: &NotifierId) -> Vec<Notification> {
+        lock(&self.state).take(notifier)
+    }
+
+    /// A client elsewhere has got this notification: it does not wait any more.
+    pub(crate) fn taken(&self, notifier: &NotifierId, nonce: &Nonce) {
+        lock(&self.state).drop_one(notifier, nonce);
     }
 
     /// Takes what waits for a client that was told of it: not if another one is subscribed, or if it is not and does not
@@ -153,6 +170,15 @@ impl State {
         }
     }
 
+    fn make_room(&mut self, notifier: &NotifierId, max_pending: usize, max_total: usize) {
+        if self.pending.get(notifier).is_some_and(|pending| pending.len() >= max_pending) {
+            self.drop_oldest_of(notifier);
+        }
+        if self.order.len() >= max_total {
+            self.drop_oldest();
+        }
+    }
+
     fn add(&mut self, notifier: &NotifierId, notification: Notification) {
         let number = self.next;
         self.next += 1;
@@ -168,6 +194,18 @@ impl State {
                 notification
             })
             .collect()
+    }
+
+    fn drop_one(&mut self, notifier: &NotifierId, nonce: &Nonce) {
+        let Some(pending) = self.pending.get_mut(notifier) else { return };
+        if let Some(place) = pending.iter().position(|(_, notification)| notification.nonce == *nonce)
+            && let Some((number, _)) = pending.remove(place)
+        {
+            self.order.remove(&number);
+        }
+        if pending.is_empty() {
+            self.pending.remove(notifier);
+        }
     }
 
     fn drop_oldest(&mut self) {

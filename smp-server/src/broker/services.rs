@@ -88,6 +88,11 @@ impl Services {
         Some(serving.client.clone())
     }
 
+    /// A client of another process is this service from now on.
+    pub(crate) fn displace(&self, id: &ServiceId) -> Displaced {
+        lock(&self.0).remove(id).map(|serving| (serving.client, serving.queues))
+    }
+
     /// The services that have a client.
     pub(crate) fn ids(&self) -> Vec<ServiceId> {
         lock(&self.0).keys().cloned().collect()

@@ -52,6 +52,7 @@ fn table(status: &Status) -> String {
         ("memory", status.memory_bytes.map_or_else(|| "unknown".to_owned(), size)),
     ];
     rows.extend(status.files.iter().map(|files| ("files", file_line(files))));
+    rows.extend(status.other_processes.map(|count| ("other processes", format!("{count} alive"))));
     rows.extend(status.page_certificate.iter().map(|page| ("page certificate", page.says.clone())));
     rows.extend(status.refused.iter().map(|refused| ("limit reached", limit_reached(refused))));
     rows.iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()

@@ -58,6 +58,11 @@ impl Client {
         self.number == other.number
     }
 
+    /// Tells it from all others of this process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The service that it has identified itself as.
     pub(crate) fn service(&self) -> Option<&(ServiceRole, ServiceId)> {
         self.service.as_ref()

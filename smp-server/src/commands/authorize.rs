@@ -9,7 +9,7 @@ use smp_crypto::{Nonce, PublicAuthKey, Signature, authenticator, hash::sha512};
 use smp_protocol::{
     command::{Command, CommandTag},
     error::{CommandError, ErrorType},
-    id::{LinkId, NotifierId, RecipientId, SenderId},
+    id::{EntityId, LinkId, NotifierId, RecipientId, SenderId},
     session::SessionParameters,
     transmission::{AuthorizationRef, CommandTransmission, SERVICE_SIGNATURE_BYTES, authorized_with_service},
 };
@@ -17,6 +17,7 @@ use smp_protocol::{
 use super::context::Context;
 use crate::{
     auth::{Authorization, Proof, verify},
+    cluster,
     store::{QueueId, QueueMode, QueueRecord, ServiceRole},
     sync::lock,
 };
@@ -70,6 +71,34 @@ impl OwnedProof {
     }
 }
 
+/// For another process, and from there.
+impl OwnedProof {
+    pub(crate) fn to_other(&self) -> cluster::Proof {
+        let authorization = match &self.authorization {
+            OwnedAuthorization::Missing => cluster::Authorization::Missing,
+            OwnedAuthorization::Signature(signature) => cluster::Authorization::Signature(signature.clone()),
+            OwnedAuthorization::Authenticator(authenticator) => {
+                let Authenticator { bytes, digest } = **authenticator;
+                cluster::Authorization::Authenticator { bytes, digest }
+            }
+        };
+        let (service_signature, authorized) = (self.service_signature, self.authorized.clone());
+        cluster::Proof { authorization, service_signature, authorized }
+    }
+
+    pub(crate) fn from_other(proof: cluster::Proof) -> Self {
+        let authorization = match proof.authorization {
+            cluster::Authorization::Missing => OwnedAuthorization::Missing,
+            cluster::Authorization::Signature(signature) => OwnedAuthorization::Signature(signature),
+            cluster::Authorization::Authenticator { bytes, digest } => {
+                OwnedAuthorization::Authenticator(Box::new(Authenticator { bytes, digest }))
+            }
+        };
+        let (service_signature, authorized) = (proof.service_signature, proof.authorized);
+        Self { authorization, service_signature, authorized }
+    }
+}
+
 #[cfg(test)]
 impl OwnedProof {
     /// That of a command with this authorized part, by this key.
@@ -113,16 +142,46 @@ pub(super) async fn authorize(
         Command::SubscribeAll(_) | Command::SubscribeAllNotifications(_) => is_of_service(cx, proof),
         // It has been taken out of its boxes before.
         Command::RelayForward(_) => Err(CommandError::Prohibited.into()),
-        Command::Send(..) | Command::SenderSecure(_) => {
-            on_queue(cx, command, proof, QueueId::Sender(&SenderId::from(cx.entity_id.clone()))).await
+        _ => match OwnedQueueId::of(command, &cx.entity_id) {
+            Some(id) => on_queue(cx, command, proof, id.get()).await,
+            None => Ok(None),
+        },
+    }
+}
+
+/// The ID of the queue that a command is about, of the kind that the command takes.
+pub(crate) enum OwnedQueueId {
+    Recipient(RecipientId),
+    Sender(SenderId),
+    Notifier(NotifierId),
+    Link(LinkId),
+}
+
+impl OwnedQueueId {
+    /// `None` if the command is about no queue that there is.
+    pub(crate) fn of(command: &Command<'_>, entity: &EntityId) -> Option<Self> {
+        Some(match command {
+            Command::Ping
+            | Command::ProxySession { .. }
+            | Command::ProxyForward { .. }
+            | Command::RelayForward(_)
+            | Command::New(_)
+            | Command::SubscribeAll(_)
+            | Command::SubscribeAllNotifications(_) => return None,
+            Command::Send(..) | Command::SenderSecure(_) => Self::Sender(entity.clone().into()),
+            Command::SecureAndGetLink(_) | Command::GetLink => Self::Link(entity.clone().into()),
+            Command::SubscribeNotifications => Self::Notifier(entity.clone().into()),
+            _ => Self::Recipient(entity.clone().into()),
+        })
+    }
+
+    pub(crate) fn get(&self) -> QueueId<'_> {
+        match self {
+            Self::Recipient(id) => QueueId::Recipient(id),
+            Self::Sender(id) => QueueId::Sender(id),
+            Self::Notifier(id) => QueueId::Notifier(id),
+            Self::Link(id) => QueueId::Link(id),
         }
-        Command::SecureAndGetLink(_) | Command::GetLink => {
-            on_queue(cx, command, proof, QueueId::Link(&LinkId::from(cx.entity_id.clone()))).await
-        }
-        Command::SubscribeNotifications => {
-            on_queue(cx, command, proof, QueueId::Notifier(&NotifierId::from(cx.entity_id.clone()))).await
-        }
-        _ => on_queue(cx, command, proof, QueueId::Recipient(&RecipientId::from(cx.entity_id.clone()))).await,
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`run`] first finds the queue that the command is about and verifies its authorization ([`authorize`]), then hands it to its
 //! file (protocol-spec chapter 4).
 
+mod abroad;
 mod ack;
 mod authorize;
 mod context;
@@ -38,7 +39,8 @@ use smp_protocol::{command::Command, error::CommandError};
 
 use self::outcome::CommandResult;
 pub(crate) use self::{
-    authorize::OwnedProof,
+    abroad::{may_subscribe, may_subscribe_notifications, subscribe_notifications},
+    authorize::{OwnedProof, OwnedQueueId},
     context::{Caller, Context, Service},
     outcome::{Effect, Outcome},
 };

@@ -2,32 +2,67 @@
 //!
 //! In a session of a service the notifier becomes the service's, otherwise nobody's.
 
-use smp_protocol::{error::ErrorType, message::BrokerMessage};
+use smp_protocol::{
+    error::ErrorType,
+    id::{NotifierId, ServiceId},
+    message::BrokerMessage,
+};
 
 use super::{
     context::Context,
     outcome::{CommandResult, Effect, Outcome},
 };
-use crate::store::{QueueChange, QueueId, QueueRecord};
+use crate::{
+    cluster::Request,
+    store::{QueueChange, QueueId, QueueRecord, StoreError},
+};
 
 pub(super) async fn run(cx: &Context<'_>, queue: &QueueRecord) -> CommandResult {
+    let (notifier, previous) = associate(cx, queue).await?;
+    subscribe(cx, &notifier, previous.as_ref()).await
+}
+
+/// Associates the notifier with the service that the client is, or with none. Returns its ID and the service that had it before.
+pub(super) async fn associate(
+    cx: &Context<'_>,
+    queue: &QueueRecord,
+) -> Result<(NotifierId, Option<ServiceId>), ErrorType> {
     let notifier = queue.notifier.as_ref().ok_or(ErrorType::Auth)?;
-    let service = cx.service_id();
     cx.keep_service().await?;
     // Also if it seems to be so already: `queue` is as it was before, and others subscribe at the same time.
-    let change = QueueChange::NotifierService(service.cloned());
+    let change = QueueChange::NotifierService(cx.service_id().cloned());
     let updated = cx.change(queue, change).await?;
     let before = updated.before.notifier.as_ref().filter(|before| before.id == notifier.id);
-    let previous = before.and_then(|before| before.service.as_ref());
+    Ok((notifier.id.clone(), before.and_then(|before| before.service.clone())))
+}
+
+/// Subscribes the client, which is connected to this process, wherever the queue is.
+pub(super) async fn subscribe(
+    cx: &Context<'_>,
+    notifier: &NotifierId,
+    previous: Option<&ServiceId>,
+) -> CommandResult {
+    let service = cx.service_id();
     let subscribed = cx.node.hub.subscribe_notifications(notifier, previous, service, &cx.caller.client);
     subscribed.map_err(|_| ErrorType::Internal)?;
     // It may have been deleted before the subscription was there, so that this session was not told.
-    let found = cx.node.store.find_queue(QueueId::Notifier(&notifier.id)).await;
-    if found?.is_none() {
-        cx.node.hub.leave_notifications(notifier, previous, service, &cx.caller.client);
-        return Err(ErrorType::Auth);
+    match cx.node.store.find_queue(QueueId::Notifier(notifier)).await {
+        Ok(Some(_)) | Err(StoreError::Elsewhere(_)) => {}
+        Ok(None) => {
+            cx.node.hub.leave_notifications(notifier, previous, service, &cx.caller.client);
+            return Err(ErrorType::Auth);
+        }
+        Err(error) => return Err(error.into()),
     }
-    Ok(Outcome::from(BrokerMessage::Subscribed(service.cloned())).then(Effect::Notify(notifier.id.clone())))
+    if let Some(cluster) = &cx.node.cluster {
+        let notifiers = vec![notifier.clone()];
+        let claimed =
+            cluster.claim_notifications(Request::ClaimNotifications { notifiers, subscribed: true });
+        for (notifier, notification) in claimed.await {
+            cx.node.hub.notifications.bring(&notifier, notification);
+        }
+    }
+    Ok(Outcome::from(BrokerMessage::Subscribed(service.cloned())).then(Effect::Notify(notifier.clone())))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use smp_protocol::{
 use crate::{
     broker::Notification,
     client::{Content, Delivery},
-    store::{Completion, Message, QueueRecord, ServiceRole},
+    store::{Completion, MOVED, Message, QueueRecord, ServiceRole},
 };
 
 /// The outcome of a command.
@@ -82,6 +82,11 @@ impl Outcome {
     pub(super) fn then(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
+    }
+
+    /// Whether it has not been done because another process has the queue.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.answer.error(), Some(ErrorType::Store(text)) if text == MOVED)
     }
 
     /// Whether the client has shown a wrong authorization or password.

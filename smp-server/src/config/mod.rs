@@ -4,6 +4,7 @@
 //! (`smp-server.toml`), environment variables (`SMP_SERVER_STORE__DURABILITY=os` sets `store.durability`) and flags:
 //! see [`load`].
 
+mod cluster;
 mod database;
 mod environment;
 mod error;
@@ -34,6 +35,7 @@ use smp_protocol::{
 pub(crate) use self::in_force::InForce;
 pub(crate) use self::limits::Rate;
 pub use self::{
+    cluster::Cluster,
     database::{DatabaseUrl, SynchronousCommit},
     error::ConfigError,
     files::Files,
@@ -78,6 +80,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Files that are kept for people.
     pub files: Files,
+    /// Other processes of this relay.
+    pub cluster: Cluster,
     /// Forwarding of other people's commands to other relays.
     pub proxy: Proxy,
     /// Bounds on what one client, and all of them, can cost.
@@ -449,6 +453,23 @@ impl Config {
             (
                 self.store.kind != StoreKind::Postgres && self.store.url.is_some(),
                 "store.url is for kind = \"postgres\" only; set that too, or remove it",
+            ),
+            (
+                self.store.kind != StoreKind::Postgres && self.cluster.listen.is_some(),
+                "cluster.listen is for several processes that share a database: set store.kind = \"postgres\", or remove it",
+            ),
+            (
+                self.files.enabled && self.cluster.listen.is_some(),
+                "files are on the disk of one process, and clients come to any: set files.enabled = false, and run another relay for files",
+            ),
+            (
+                self.cluster.listen.is_none() && self.cluster.address.is_some(),
+                "cluster.address says how other processes reach this one, but it does not listen for them: set cluster.listen, too",
+            ),
+            (
+                self.cluster.address.is_none()
+                    && self.cluster.listen.is_some_and(|listen| listen.ip().is_unspecified()),
+                "cluster.listen is any address of this machine: say in cluster.address by which one other processes reach it",
             ),
             (
                 self.store.kind == StoreKind::Postgres && !cfg!(feature = "postgres"),

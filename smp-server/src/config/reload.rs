@@ -87,6 +87,8 @@ settings! {
     now files.max_requests,
     now files.idle_timeout,
     now files.transfer_timeout,
+    restart cluster.listen,
+    restart cluster.address,
     now proxy.enabled,
     now proxy.client_concurrency,
     now proxy.new_relays_per_minute,

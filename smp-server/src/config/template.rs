@@ -147,6 +147,13 @@ listen = ["0.0.0.0:{port}", "[::]:{port}"]
 # idle_timeout = "60s"
 # transfer_timeout = "10m"
 
+[cluster]
+# Several processes of this relay, with the same identity, address and database of PostgreSQL, each behind a load balancer that passes TLS
+# through: docs/scaling.md. Where the others reach this one, in a private network, for example "10.0.0.5:5224".
+# listen = "off"
+# By which host and port they do, if that is not where it listens, for example "relay-1.internal:5224".
+# address = "off"
+
 [proxy]
 # Whether clients may send to other relays through this one, which hides their IP addresses from those.
 # enabled = true

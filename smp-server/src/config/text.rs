@@ -54,6 +54,22 @@ pub(super) fn optional_address<'de, D: Deserializer<'de>>(from: D) -> Result<Opt
     }
 }
 
+/// For `#[serde(deserialize_with)]` of an optional host with port; `"off"` is `None`.
+pub(super) fn optional_host_and_port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Ok(Some(text))
+        }
+        _ => Err(de::Error::custom(format!(
+            "\"{text}\" is not a host with a port, such as \"relay-1.internal:5224\""
+        ))),
+    }
+}
+
 /// For `#[serde(deserialize_with)]` of an optional path; `"off"` is `None`.
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     let text = String::deserialize(from)?;

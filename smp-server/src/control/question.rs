@@ -67,7 +67,7 @@ pub(crate) enum Question {
 
 impl Question {
     /// Reads a line; `None` if it is no question.
-    pub(super) fn read(line: &str) -> Option<Self> {
+    pub(crate) fn read(line: &str) -> Option<Self> {
         let mut words = line.trim_end().splitn(3, ' ');
         let (name, id, rest) = (words.next()?, words.next(), words.next());
         match (name, id, rest) {

@@ -38,6 +38,9 @@ pub struct Status {
     /// The files, if they are kept.
     #[serde(default)]
     pub files: Option<FileStatus>,
+    /// Other processes of the same relay that are alive, if there can be any (`[cluster]`).
+    #[serde(default)]
+    pub other_processes: Option<usize>,
     /// The certificate of the information page, if it is served with one.
     #[serde(default)]
     pub page_certificate: Option<PageCertificate>,

@@ -61,6 +61,7 @@ impl Observer {
                 unwritten_removals: load.unwritten_removals,
             },
             files: self.files.as_ref().map(file_status),
+            other_processes: node.store.process().map(|_| node.store.neighbours().len()),
             page_certificate: self.page_tls.certificate(node.clock.date().unix_timestamp()),
             memory_bytes: resident_bytes(),
         }

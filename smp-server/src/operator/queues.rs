@@ -10,16 +10,25 @@ use smp_protocol::{
 use crate::{
     control::{QueueAnswer, QueueId, QueueOrder, QueueState},
     node::Node,
-    store::{self, QueueChange, QueueRecord, QueueStatus, StoreError},
+    store::{self, ProcessId, QueueChange, QueueRecord, QueueStatus, StoreError},
 };
 
 /// Carries an order out, and tells the queue's subscriber.
-pub(crate) async fn carry_out(node: &Node, id: &QueueId, order: &QueueOrder) -> QueueAnswer {
+///
+/// # Errors
+///
+/// The process of this relay that has the queue, if that is another one.
+pub(crate) async fn carry_out(
+    node: &Node,
+    id: &QueueId,
+    order: &QueueOrder,
+) -> Result<QueueAnswer, ProcessId> {
     match try_carry_out(node, id, order).await {
-        Ok(answer) => answer,
+        Ok(answer) => Ok(answer),
         // It has been deleted meanwhile.
-        Err(StoreError::NotFound) => QueueAnswer::Unknown,
-        Err(error) => QueueAnswer::Failed(error.to_string()),
+        Err(StoreError::NotFound) => Ok(QueueAnswer::Unknown),
+        Err(StoreError::Elsewhere(process)) => Err(process),
+        Err(error) => Ok(QueueAnswer::Failed(error.to_string())),
     }
 }
 

@@ -23,11 +23,15 @@ use crate::{
 pub(crate) const DATABASE: &str = "smp-server.sqlite";
 
 /// Opens the store, and notes which one it is.
-pub(super) async fn open(config: &Config, surroundings: &Surroundings) -> Result<Arc<dyn Store>, StartError> {
+pub(super) async fn open(
+    config: &Config,
+    shared_at: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Arc<dyn Store>, StartError> {
     match config.store.kind {
         StoreKind::Sqlite | StoreKind::Memory => open_sqlite(config, surroundings).await,
         #[cfg(feature = "postgres")]
-        StoreKind::Postgres => open_postgres(config, surroundings).await,
+        StoreKind::Postgres => open_postgres(config, shared_at, surroundings).await,
         #[cfg(not(feature = "postgres"))]
         StoreKind::Postgres => Err(config.validate().err().map_or_else(
             || OpenError::DatabaseUrl { reason: "built without PostgreSQL".to_owned() }.into(),
@@ -58,11 +62,16 @@ async fn open_sqlite(config: &Config, surroundings: &Surroundings) -> Result<Arc
 }
 
 #[cfg(feature = "postgres")]
-async fn open_postgres(config: &Config, surroundings: &Surroundings) -> Result<Arc<dyn Store>, StartError> {
+async fn open_postgres(
+    config: &Config,
+    shared_at: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Arc<dyn Store>, StartError> {
     let (noted, presence) = presence(config)?;
     // For what waits over a restart.
     make_dir(&config.store.path)?;
-    let postgres = PostgresConfig { presence, surroundings: surroundings.clone(), ..postgres_config(config) };
+    let (surroundings, shared_at) = (surroundings.clone(), shared_at.map(str::to_owned));
+    let postgres = PostgresConfig { presence, surroundings, shared_at, ..postgres_config(config) };
     let store = PostgresStore::open(postgres).await?;
     let place = store.place().to_owned();
     if !check_note(noted.as_deref(), store.id(), presence) {

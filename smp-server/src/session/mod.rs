@@ -4,11 +4,13 @@
 //! reader ─► receive (out of the block, and out of a proxy's boxes) ─► run ─► commands ─► mailbox ─► writer
 //! ```
 
+mod anywhere;
 mod coalesce;
 mod entity_queues;
 mod forwarded;
 mod reader;
 mod receive;
+mod remote;
 mod request;
 mod run;
 mod serve;
@@ -17,7 +19,10 @@ mod state;
 mod time_slice;
 mod writer;
 
-pub(crate) use self::serve::{Acceptor, serve};
+pub(crate) use self::{
+    remote::{RemoteClients, give_to_service, run_remote},
+    serve::{Acceptor, serve},
+};
 #[cfg(test)]
 pub(crate) use self::{
     serve::id_of_new_service,

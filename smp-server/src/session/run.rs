@@ -9,6 +9,7 @@ use smp_protocol::{
 };
 
 use super::{
+    anywhere,
     entity_queues::Work,
     receive::{Received, receive},
     request::Request,
@@ -18,10 +19,11 @@ use super::{
 };
 use crate::{
     admission::{MAX_WAIT, TooOften},
+    broker::Notification,
     client::{Content, Permit, Signal, Transmission},
-    commands::{self, Context, Effect, Outcome},
+    commands::{Context, Effect, Outcome},
     node::Node,
-    store::ServiceRole,
+    store::{QueueRecord, ServiceRole},
 };
 
 impl Session {
@@ -133,7 +135,7 @@ async fn run(session: Arc<Session>, node: Arc<Node>, request: Request) {
     let caller = &session.caller;
     let service = caller.service.as_ref().filter(|_| envelope.is_none());
     let cx = Context { node: &node, caller, version, corr_id, entity_id, service };
-    let outcome = commands::run(&cx, command, &proof).await;
+    let outcome = anywhere::run(&session, &cx, command, &proof).await;
     // Not while the answer waits.
     drop(proof);
     permit.answered_by(&outcome.answer);
@@ -153,16 +155,19 @@ async fn run(session: Arc<Session>, node: Arc<Node>, request: Request) {
     apply(effect, session, node);
 }
 
+/// A message was put into a queue.
+pub(super) fn sent(node: &Node, queue: &QueueRecord, notification: Option<Notification>) {
+    if let (Some(notifier), Some(notification)) = (&queue.notifier, notification) {
+        node.hub.notify(notifier, notification);
+    }
+    node.hub.message_sent(queue);
+}
+
 /// Does what follows an answer.
 fn apply(effect: Effect, session: Arc<Session>, node: Arc<Node>) {
     match effect {
         Effect::Nothing => {}
-        Effect::Sent(queue, notification) => {
-            if let (Some(notifier), Some(notification)) = (&queue.notifier, notification) {
-                node.hub.notify(notifier, notification);
-            }
-            node.hub.message_sent(&queue);
-        }
+        Effect::Sent(queue, notification) => sent(&node, &queue, notification),
         Effect::Deliver(queue) => session.client().mailbox.signal(Signal::Message(queue)),
         Effect::Notify(notifier) => node.hub.notifications.flush(&notifier, None),
         Effect::DeliverAll(role, service) => {

@@ -152,6 +152,9 @@ impl Talk {
 impl Drop for Talk {
     fn drop(&mut self) {
         self.node.hub.client_ended(self.session.client());
+        if let Some(cluster) = &self.node.cluster {
+            cluster.client_ended(self.session.client().number());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use smp_protocol::{
     error::ErrorType,
     id::{EntityId, RecipientId, ServiceId},
@@ -12,8 +13,9 @@ use smp_protocol::{
 use super::state::Session;
 use crate::{
     client::Client,
+    cluster::{Place, Reply, Request},
     node::Node,
-    store::{QueueRecord, ServiceRole, StoreError},
+    store::{QueueId, QueueRecord, ServiceRole, StoreError},
 };
 
 /// Queues that are looked at before what they have is sent.
@@ -27,6 +29,7 @@ pub(super) async fn deliver_all(session: Arc<Session>, node: Arc<Node>, service:
     loop {
         match pages.next(&node, client).await {
             Ok(Some(queues)) => {
+                bring_queues(&node, &pages.service, &queues).await;
                 for queue in queues {
                     if let Err(error) = queue.status.refuse_blocked() {
                         client.event(&queue.recipient_id, error.into());
@@ -51,6 +54,37 @@ pub(super) async fn deliver_all(session: Arc<Session>, node: Arc<Node>, service:
     }
 }
 
+/// How often a queue is asked for that goes from process to process.
+const ATTEMPTS: usize = 3;
+
+/// Has other processes give queues of a service to this one. Those that they keep get `ERR` when they are looked at.
+async fn bring_queues(node: &Node, service: &ServiceId, queues: &[Arc<QueueRecord>]) {
+    let Some(cluster) = &node.cluster else { return };
+    let bring = async |queue: &Arc<QueueRecord>| {
+        let id = QueueId::Recipient(&queue.recipient_id);
+        for _ in 0..ATTEMPTS {
+            let Ok(Place::At(link)) = cluster.place(id).await else { return };
+            let (queue, service) = (queue.recipient_id.clone(), service.clone());
+            let given = link.ask(&Request::Give { to: cluster.own, queue, service }).await;
+            cluster.forget(id);
+            if matches!(given, Ok(Reply::Given)) {
+                return;
+            }
+        }
+    };
+    join_all(queues.iter().map(bring)).await;
+}
+
+/// Brings the notifications that wait in other processes for notifiers of a service.
+async fn bring_notifications(node: &Node, queues: &[Arc<QueueRecord>]) {
+    let Some(cluster) = &node.cluster else { return };
+    let notifiers = queues.iter().filter_map(|queue| Some(queue.notifier.as_ref()?.id.clone())).collect();
+    let request = Request::ClaimNotifications { notifiers, subscribed: false };
+    for (notifier, notification) in cluster.claim_notifications(request).await {
+        node.hub.notifications.bring(&notifier, notification);
+    }
+}
+
 /// Starts the delivery of a queue that has a message.
 async fn deliver(node: &Node, queue: &QueueRecord) -> Result<(), ErrorType> {
     match node.store.first_message(&queue.recipient_id).await {
@@ -70,6 +104,7 @@ pub(super) async fn notify_all(session: Arc<Session>, node: Arc<Node>, service: 
     loop {
         match pages.next(&node, client).await {
             Ok(Some(queues)) => {
+                bring_notifications(&node, &queues).await;
                 for queue in queues {
                     node.hub.flush_notifications(&queue);
                 }

@@ -303,7 +303,7 @@ mod tests {
         for _ in 0..3 * LOOKS_BEFORE_ANSWERS {
             let queue = testing::queue(&node).await;
             let notifier = queue.notifier.as_ref().unwrap();
-            node.hub.subscribe_notifications(notifier, None, None, session.client()).unwrap();
+            node.hub.subscribe_notifications(&notifier.id, None, None, session.client()).unwrap();
             let (nonce, meta) = (Nonce::from_bytes([0; 24]), ShortString::default());
             node.hub.notify(notifier, Notification { timestamp: 1, nonce, meta });
         }

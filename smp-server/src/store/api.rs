@@ -9,6 +9,7 @@ use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 use super::change::{QueueChange, Updated};
 use super::error::StoreError;
 use super::message::{Acknowledged, AfterAck, Appended, Message, NewMessage, QueueContent};
+use super::process::{Neighbour, ProcessId};
 use super::record::{Day, LinkData, NewQueue, QueueId, QueueRecord};
 use super::service::{NewService, ServiceQueues, ServiceRole};
 
@@ -21,9 +22,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 /// Everything that a relay keeps. Used as `Arc<dyn Store>`.
 ///
 /// Every operation can also fail with [`StoreError::Unavailable`] or [`StoreError::Closed`].
-pub trait Store: Queues + Messages + Services + Maintenance + 'static {}
+pub trait Store: Queues + Messages + Services + Maintenance + Sharing + 'static {}
 
-impl<T: Queues + Messages + Services + Maintenance + 'static> Store for T {}
+impl<T: Queues + Messages + Services + Maintenance + Sharing + 'static> Store for T {}
 
 /// Queues: their records, and the data of their links.
 pub trait Queues: Send + Sync {
@@ -210,6 +211,42 @@ pub trait Maintenance: Send + Sync {
     /// Stops without writing what waits, as if the process had died; what waits for that never resolves. For tests.
     fn abandon(&self) -> StoreFuture<'_, ()> {
         self.close()
+    }
+}
+
+/// The part of a store that other processes of the same relay have. One that a process has alone has none: the defaults say so.
+///
+/// Invariant: a queue that is in the memory of a process is that process's, and stays so until it gives the queue away
+/// ([`Sharing::give_away`]), closes the store, or is dead.
+pub trait Sharing: Send + Sync {
+    /// This process, if there can be others.
+    fn process(&self) -> Option<ProcessId> {
+        None
+    }
+
+    /// The others that were alive a moment ago.
+    fn neighbours(&self) -> Vec<Neighbour> {
+        Vec::new()
+    }
+
+    /// Whether memory has the queue with this ID, so that it is this process's.
+    fn is_at_hand(&self, _: QueueId<'_>) -> bool {
+        true
+    }
+
+    /// The process that was seen to have the queue with this ID; `None` if it is this one, or nobody. An ID of no queue belongs to the
+    /// process that has the next queue: so it takes as long to be refused as one of a queue does.
+    fn locate<'a>(&'a self, _: QueueId<'a>) -> StoreFuture<'a, Option<ProcessId>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Writes what waits of a queue, forgets it, and gives it to another process. From then on everything about it is
+    /// [`StoreError::Elsewhere`] here.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such queue.
+    fn give_away<'a>(&'a self, _: &'a RecipientId, _: ProcessId) -> StoreFuture<'a, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use smp_protocol::error::ErrorType;
 
+use super::process::ProcessId;
+
 /// An error of a store operation. No variant carries an identifier or a key, so each may be logged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -24,10 +26,16 @@ pub enum StoreError {
     /// later (when there is space again, for instance): answer `ERR STORE`.
     #[error("the store is unavailable: {0}")]
     Unavailable(StorageFault),
+    /// Another process of the relay has the queue: ask that one, or answer `ERR STORE`. Nothing was changed.
+    #[error("process {0} of this relay has the queue")]
+    Elsewhere(ProcessId),
     /// The store was closed: answer nothing, the relay is stopping.
     #[error("the store is closed")]
     Closed,
 }
+
+/// The text of `ERR STORE` for a queue of another process. It reaches a client only if the queue goes from hand to hand.
+pub(crate) const MOVED: &str = "the queue is being moved";
 
 /// The answer to a client. The text says nothing about queues.
 impl From<StoreError> for ErrorType {
@@ -36,6 +44,7 @@ impl From<StoreError> for ErrorType {
             StoreError::NotFound | StoreError::Duplicate | StoreError::Refused => Self::Auth,
             StoreError::ServiceRole => Self::Service,
             StoreError::Unavailable(_) => Self::Store("unavailable".to_owned()),
+            StoreError::Elsewhere(_) => Self::Store(MOVED.to_owned()),
             StoreError::Closed => Self::Internal,
         }
     }

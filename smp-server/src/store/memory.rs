@@ -18,7 +18,7 @@ use super::rules::{Admission, admit};
 use super::{
     Accepted, Acknowledged, AfterAck, Appended, Completion, Day, LinkData, Maintenance, Message,
     MessageContent, Messages, NewMessage, NewQueue, NewService, QueueChange, QueueContent, QueueId,
-    QueueRecord, QueueStatus, Queues, ServiceQueues, ServiceRole, Services, StoreCounts, StoreError,
+    QueueRecord, QueueStatus, Queues, ServiceQueues, ServiceRole, Services, Sharing, StoreCounts, StoreError,
     StoreFuture, Swept, Updated, rules,
 };
 use crate::sync::{lock, read, write};
@@ -364,6 +364,8 @@ impl Services for MemoryStore {
         ready(move || self.service_page(service, role, after, limit))
     }
 }
+
+impl Sharing for MemoryStore {}
 
 impl Maintenance for MemoryStore {
     fn expire_messages(&self, before: u64, limit: usize) -> StoreFuture<'_, Swept> {

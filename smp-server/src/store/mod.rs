@@ -16,6 +16,8 @@
 //! A message that was accepted and a recipient who is online: the acknowledgement usually comes first, so that messages
 //! between people who are online do not touch the disk.
 //!
+//! Several processes of a relay can share a store in PostgreSQL: [`Sharing`].
+//!
 //! After a failed write memory says again what the disk says: see [`StoreError::Unavailable`].
 
 mod api;
@@ -27,6 +29,7 @@ mod memory;
 mod message;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod process;
 mod record;
 mod rules;
 mod service;
@@ -39,12 +42,13 @@ mod sqlite;
 mod fixture;
 
 pub use api::{
-    DEFAULT_QUOTA, LookedUp, Maintenance, Messages, Queues, Services, Store, StoreCounts, StoreFuture,
-    StoreLoad, Swept,
+    DEFAULT_QUOTA, LookedUp, Maintenance, Messages, Queues, Services, Sharing, Store, StoreCounts,
+    StoreFuture, StoreLoad, Swept,
 };
 pub use change::{QueueChange, Updated};
 pub use completion::Completion;
 pub use engine::EngineLimits;
+pub(crate) use error::MOVED;
 pub use error::{OpenError, StorageFault, StoreError};
 pub use memory::MemoryStore;
 pub use message::{
@@ -53,6 +57,7 @@ pub use message::{
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresStore, SynchronousCommit};
+pub use process::{Neighbour, ProcessId};
 pub use record::{
     Day, LinkData, NewQueue, Notifier, QueueId, QueueLink, QueueMode, QueueRecord, QueueStatus,
 };

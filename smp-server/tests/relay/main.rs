@@ -26,3 +26,6 @@ mod subscriptions;
 mod support;
 
 const STORE: smp_server::config::StoreKind = smp_server::config::StoreKind::Memory;
+
+/// Processes of each relay.
+const PROCESSES: usize = 1;

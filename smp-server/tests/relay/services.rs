@@ -53,8 +53,9 @@ impl Service {
             versions: VersionRange::only(version),
             ..ConnectorSettings::default()
         };
-        let connector = RelayConnector::new(relay.running.address().fingerprint, settings).unwrap();
-        let stream = TcpStream::connect(relay.running.local_addrs()[0]).await.unwrap();
+        let process = relay.any_process();
+        let connector = RelayConnector::new(process.address().fingerprint, settings).unwrap();
+        let stream = TcpStream::connect(process.local_addrs()[0]).await.unwrap();
         let connection = connector.connect(stream).await.unwrap();
         Self { connection, fingerprint: identity.fingerprint(), events: VecDeque::new() }
     }

@@ -31,6 +31,8 @@ const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) struct TestRelay {
     pub(crate) running: RunningRelay,
+    /// Other processes of the same relay, which share its store.
+    pub(crate) others: Vec<RunningRelay>,
     pub(crate) config: Config,
     _dir: TempDir,
 }
@@ -57,17 +59,50 @@ pub(crate) async fn relay_with(change: impl FnOnce(&mut Config)) -> TestRelay {
     let mut config = init::local::embedded(dir.path(), &Surroundings::machine()).unwrap();
     set_store(&mut config).await;
     change(&mut config);
-    TestRelay { running: Relay::start(config.clone()).await.unwrap(), config, _dir: dir }
+    let (running, others) = start(&mut config).await;
+    TestRelay { running, others, config, _dir: dir }
+}
+
+/// Starts as many processes of a relay as this program tests, if they can share its store.
+async fn start(config: &mut Config) -> (RunningRelay, Vec<RunningRelay>) {
+    let others = if config.store.kind == StoreKind::Postgres { crate::PROCESSES - 1 } else { 0 };
+    if others > 0 {
+        config.cluster.listen = Some("127.0.0.1:0".parse().unwrap());
+    }
+    let running = Relay::start(config.clone()).await.unwrap();
+    let mut started = Vec::new();
+    for number in 0..others {
+        started.push(Relay::start(another(config, number)).await.unwrap());
+    }
+    // Each knows all.
+    let all = || std::iter::once(&running).chain(&started);
+    while all().any(|process| process.other_processes() != others) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (running, started)
+}
+
+/// The settings of another process of the same relay.
+pub(crate) fn another(config: &Config, number: usize) -> Config {
+    let mut config = config.clone();
+    config.server.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.server.control_socket = None;
+    config.metrics.listen = None;
+    config.store.path = config.store.path.with_file_name(format!("data-{number}"));
+    config
 }
 
 impl TestRelay {
     /// Starts it again, at the same address, after `end` has ended it.
     pub(crate) async fn again<F: Future<Output = ()>>(self, end: impl FnOnce(RunningRelay) -> F) -> Self {
-        let Self { running, mut config, _dir } = self;
+        let Self { running, others, mut config, _dir } = self;
         config.server.listen = running.local_addrs().to_vec();
+        for other in others {
+            other.shutdown().await.unwrap();
+        }
         end(running).await;
-        let running = Relay::start(config.clone()).await.unwrap();
-        Self { running, config, _dir }
+        let (running, others) = start(&mut config).await;
+        Self { running, others, config, _dir }
     }
 
     pub(crate) async fn client(&self) -> Client {
@@ -80,8 +115,14 @@ impl TestRelay {
     }
 
     pub(crate) async fn client_with(&self, config: ClientConfig) -> Result<Client, ClientError> {
-        let (client, events) = RelayClient::connect(self.running.address(), config).await?;
+        let (client, events) = RelayClient::connect(self.any_process().address(), config).await?;
         Ok(Client { relay: client, events })
+    }
+
+    /// One of its processes, by chance, as a load balancer would choose.
+    pub(crate) fn any_process(&self) -> &RunningRelay {
+        let number = rand::random_range(0..=self.others.len());
+        number.checked_sub(1).map_or(&self.running, |number| &self.others[number])
     }
 }
 

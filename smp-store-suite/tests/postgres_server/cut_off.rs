@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smp_server::store::{
-    AfterAck, Maintenance as _, Messages as _, PostgresConfig, PostgresStore, Queues as _,
+    AfterAck, Maintenance as _, Messages as _, PostgresConfig, PostgresStore, Queues as _, StoreError,
 };
 use smp_store_suite::{MustBeAccepted as _, cluster, id, new_queue, sent};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -109,4 +109,52 @@ async fn a_process_that_is_cut_off_keeps_no_promise_and_is_followed() {
     let third = PostgresStore::open(settings(&url)).await.unwrap();
     assert_eq!(numbers(third.messages(&id(1, 0)).await.unwrap()), [id(1, 9), id(2, 9), id(4, 9)]);
     third.close().await.unwrap();
+}
+
+/// The same between processes that share the store: the queue of the one that is cut off is free when its lease is over.
+#[tokio::test]
+async fn a_queue_of_a_process_that_is_cut_off_is_taken_over() {
+    let Some(url) = cluster::database().await else { return };
+    let server = PathBuf::from(url.split("host=").nth(1).unwrap().split('&').next().unwrap());
+    let network = Network::to(server.clone());
+    let settings = |url: &str, address: &str| PostgresConfig {
+        lease: Duration::from_secs(2),
+        shared_at: Some(address.to_owned()),
+        ..config(url)
+    };
+    // Connections to either are refused, which says nothing as long as its lock is held.
+    let first =
+        Arc::new(PostgresStore::open(settings(&network.url(&url, &server), "127.0.0.1:1")).await.unwrap());
+    let second = PostgresStore::open(settings(&url, "127.0.0.1:2")).await.unwrap();
+    first.create_queue(new_queue(1)).await.unwrap();
+    for number in 1..=2 {
+        first.append(&id(1, 0), sent(number), None).await.unwrap().accepted().kept.await.unwrap();
+    }
+
+    network.cut.send_replace(true);
+    let lost = first.append(&id(1, 0), sent(3), None).await.unwrap().accepted();
+    let acknowledged = first.acknowledge(&id(1, 0), &id(1, 9), AfterAck::Nothing).await.unwrap();
+    let there = loop {
+        match second.messages(&id(1, 0)).await {
+            Ok(messages) => break messages,
+            Err(error) => assert!(matches!(error, StoreError::Elsewhere(_)), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    // It had lost its right before anybody could take the queue.
+    first.failed().await.unwrap();
+    assert!(first.first_message(&id(1, 0)).await.is_err());
+    assert!(lost.kept.await.is_err());
+    assert!(acknowledged.durable.await.is_err());
+    let numbers = |messages: Vec<Arc<smp_server::store::Message>>| -> Vec<_> {
+        messages.iter().map(|message| message.id.clone()).collect()
+    };
+    assert_eq!(numbers(there), [id(1, 9), id(2, 9)]);
+
+    // When the network is whole again, what it had under way comes too late.
+    network.cut.send_replace(false);
+    second.append(&id(1, 0), sent(4), None).await.unwrap().accepted().kept.await.unwrap();
+    first.close().await.unwrap();
+    assert_eq!(numbers(second.messages(&id(1, 0)).await.unwrap()), [id(1, 9), id(2, 9), id(4, 9)]);
+    second.close().await.unwrap();
 }

@@ -173,7 +173,11 @@ const RELAY: &[(&str, &[&str])] = &[
     ("client", &["admission", "metrics", "store", "sync"]),
     ("broker", &["client", "store", "sync"]),
     ("proxy", &["config", "sync"]),
-    ("node", &["admission", "auth", "broker", "clock", "config", "load", "metrics", "proxy", "store"]),
+    ("cluster", &["broker", "store", "sync"]),
+    (
+        "node",
+        &["admission", "auth", "broker", "clock", "cluster", "config", "load", "metrics", "proxy", "store"],
+    ),
     (
         "commands",
         &[
@@ -182,6 +186,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "broker",
             "client",
             "clock",
+            "cluster",
             "config",
             "metrics",
             "node",
@@ -196,6 +201,7 @@ const RELAY: &[(&str, &[&str])] = &[
             "admission",
             "broker",
             "client",
+            "cluster",
             "commands",
             "config",
             "files",
@@ -218,7 +224,9 @@ const RELAY: &[(&str, &[&str])] = &[
         &[
             "admission",
             "advice",
+            "broker",
             "clock",
+            "cluster",
             "config",
             "control",
             "files",

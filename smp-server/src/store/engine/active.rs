@@ -61,6 +61,15 @@ impl Active {
         }
     }
 
+    /// Another process has the queue: nothing is known of it any more. All that waited for the disk was written before.
+    pub(in crate::store) fn given_away(&self, shared: &Shared) {
+        let before = std::mem::replace(&mut *lock(&self.state), State::Unloaded);
+        if let State::Loaded(queue) = before {
+            shared.cache.messages.fetch_sub(queue.len(), Ordering::Relaxed);
+            shared.cache.forget_ids(&queue.record);
+        }
+    }
+
     /// The queue was deleted, with so many messages on disk. Those that it had cannot be lost any more.
     pub(in crate::store) fn deleted(&self, on_disk: u64, shared: &Shared) {
         let before = std::mem::replace(&mut *lock(&self.state), State::Absent);
@@ -83,6 +92,11 @@ impl Loaded {
     /// How many messages there are.
     pub(in crate::store) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The key of the last message.
+    pub(in crate::store) fn last_key(&self) -> Option<i64> {
+        self.entries.back().map(|entry| entry.key)
     }
 
     pub(in crate::store) fn content(&self) -> QueueContent {
@@ -148,8 +162,8 @@ impl Loaded {
         kept
     }
 
-    /// Has all messages written that are not on disk, so that the next cannot overtake them.
-    fn release(&self, shared: &Shared) {
+    /// Has all messages written that are not on disk, so that nothing that comes next can overtake them.
+    pub(in crate::store) fn release(&self, shared: &Shared) {
         for entry in &self.entries {
             if let Body::Pending(_, pending) = &entry.body {
                 shared.write_queue.release(pending);

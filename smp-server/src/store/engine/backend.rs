@@ -9,8 +9,8 @@ use smp_protocol::id::{RecipientId, ServiceId};
 use tokio::sync::SemaphorePermit;
 
 use crate::store::{
-    Day, LinkData, Message, MessageInfo, NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole,
-    StoreError, StoreLoad,
+    Day, LinkData, Message, MessageInfo, Neighbour, NewService, ProcessId, QueueId, QueueRecord,
+    ServiceQueues, ServiceRole, StoreError, StoreLoad,
 };
 
 pub(in crate::store) type Result<T> = std::result::Result<T, StoreError>;
@@ -22,6 +22,8 @@ pub struct Nearest {
     pub(in crate::store) recipient: RecipientId,
     /// Whether it is the queue that was searched for.
     pub(in crate::store) is_it: bool,
+    /// The other process that has it, dead or alive.
+    pub(in crate::store) owner: Option<ProcessId>,
 }
 
 /// A queue as it is in the database.
@@ -41,7 +43,15 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The queue with this ID, or the next one: that is the same work, also for the database.
     fn resolve(&self, id: QueueId<'_>) -> impl Future<Output = Result<Nearest>> + Send;
 
-    /// A queue and its messages, without their bodies.
+    /// Reads a queue that may be another process's and says nothing of it: work that a search for an unknown ID is to cost, too.
+    fn read_in_vain(&self, id: &RecipientId) -> impl Future<Output = Result<()>> + Send {
+        async { self.queue(id).await.map(drop) }
+    }
+
+    /// A queue and its messages, without their bodies. A queue that nobody has is this process's from now on, before its messages are read.
+    ///
+    /// # Errors
+    /// [`StoreError::Elsewhere`] if another process has it.
     fn queue(&self, id: &RecipientId) -> impl Future<Output = Result<Option<StoredQueue>>> + Send;
 
     /// A message with its body.
@@ -94,6 +104,16 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// The text that the store was told of the relay's clock.
     fn clock(&self) -> impl Future<Output = Result<String>> + Send;
+
+    /// This process, if it shares the database with others.
+    fn process(&self) -> Option<ProcessId> {
+        None
+    }
+
+    /// The other processes that were alive a moment ago.
+    fn neighbours(&self) -> Vec<Neighbour> {
+        Vec::new()
+    }
 
     /// Whether messages are refused, for want of space.
     fn refuses_messages(&self) -> bool {

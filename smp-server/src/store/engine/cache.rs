@@ -30,6 +30,8 @@ pub(in crate::store) struct Cache {
     /// Messages listed in the queues in use.
     pub(in crate::store) messages: AtomicUsize,
     capacity: usize,
+    /// Whether nobody else makes queues: only then can it be remembered that there is none.
+    remembers_absent: bool,
 }
 
 #[derive(Debug, Default)]
@@ -91,8 +93,8 @@ pub(in crate::store) enum Known {
 }
 
 impl Cache {
-    pub(in crate::store) fn new(capacity: usize) -> Self {
-        Cache { inner: Mutex::default(), messages: AtomicUsize::new(0), capacity }
+    pub(in crate::store) fn new(capacity: usize, remembers_absent: bool) -> Self {
+        Cache { inner: Mutex::default(), messages: AtomicUsize::new(0), capacity, remembers_absent }
     }
 
     pub(in crate::store) fn look_up(&self, id: QueueId<'_>) -> Known {
@@ -126,7 +128,7 @@ impl Cache {
     /// Remembers that an ID belongs to no queue, as was found on disk after [`Known::Nothing`].
     pub(in crate::store) fn note_absent(&self, id: QueueId<'_>, generation: u64) {
         let refused = &mut lock(&self.inner).refused;
-        if refused.generation == generation {
+        if self.remembers_absent && refused.generation == generation {
             refused.note(id, Reason::Absent);
         }
     }
@@ -141,7 +143,7 @@ impl Cache {
 
     /// Remembers that a command was refused. Returns whether that is new.
     pub(in crate::store) fn note_refused(&self, id: QueueId<'_>) -> bool {
-        lock(&self.inner).refused.note(id, Reason::NotAuthorized)
+        !self.remembers_absent || lock(&self.inner).refused.note(id, Reason::NotAuthorized)
     }
 
     /// The queue in use with this recipient ID; makes an empty one if there is none.
@@ -194,6 +196,11 @@ impl Cache {
         let mut inner = lock(&self.inner);
         inner.remove_changing_ids(before);
         inner.enter_changing_ids(after);
+    }
+
+    /// Forgets the IDs of a queue that another process has from now on.
+    pub(in crate::store) fn forget_ids(&self, record: &QueueRecord) {
+        lock(&self.inner).remove_ids(record);
     }
 
     /// Takes a queue out that does not exist (any more).

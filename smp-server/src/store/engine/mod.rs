@@ -44,9 +44,10 @@ use smp_protocol::id::{MessageId, RecipientId, ServiceId};
 use tokio::task::JoinHandle;
 
 use super::{
-    Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Maintenance, Message, Messages, NewMessage,
-    NewQueue, NewService, QueueChange, QueueContent, QueueId, QueueRecord, Queues, ServiceQueues,
-    ServiceRole, Services, StoreCounts, StoreError, StoreFuture, StoreLoad, Swept, Updated,
+    Acknowledged, AfterAck, Appended, Day, LinkData, LookedUp, Maintenance, Message, Messages, Neighbour,
+    NewMessage, NewQueue, NewService, ProcessId, QueueChange, QueueContent, QueueId, QueueRecord, Queues,
+    ServiceQueues, ServiceRole, Services, Sharing, StoreCounts, StoreError, StoreFuture, StoreLoad, Swept,
+    Updated,
 };
 use crate::sync::lock;
 use backend::Backend;
@@ -195,6 +196,28 @@ impl<B: Backend> Services for Engine<B> {
         limit: usize,
     ) -> StoreFuture<'a, Vec<Arc<QueueRecord>>> {
         Box::pin(self.backend.service_queue_page(service, role, after, limit))
+    }
+}
+
+impl<B: Backend> Sharing for Engine<B> {
+    fn process(&self) -> Option<ProcessId> {
+        self.backend.process()
+    }
+
+    fn neighbours(&self) -> Vec<Neighbour> {
+        self.backend.neighbours()
+    }
+
+    fn is_at_hand(&self, id: QueueId<'_>) -> bool {
+        self.has_at_hand(id)
+    }
+
+    fn locate<'a>(&'a self, id: QueueId<'a>) -> StoreFuture<'a, Option<ProcessId>> {
+        Box::pin(self.find_owner(id))
+    }
+
+    fn give_away<'a>(&'a self, queue: &'a RecipientId, to: ProcessId) -> StoreFuture<'a, ()> {
+        Box::pin(self.give(queue, to))
     }
 }
 

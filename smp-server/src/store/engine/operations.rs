@@ -14,8 +14,8 @@ use crate::store::error::damaged;
 use crate::store::rules::is_well_formed;
 use crate::store::{
     Acknowledged, AfterAck, Appended, Completion, Day, LinkData, LookedUp, Message, NewMessage, NewQueue,
-    NewService, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
-    StoreError, Swept, Updated,
+    NewService, ProcessId, QueueChange, QueueContent, QueueId, QueueRecord, ServiceQueues, ServiceRole,
+    StorageFault, StoreError, Swept, Updated,
 };
 use crate::sync::lock;
 
@@ -63,6 +63,9 @@ impl<B: Backend> Engine<B> {
         messages.retain(|(key, _)| !self.backend.is_removed(*key));
         let queue = Loaded::new(stored.key, record.clone(), messages);
         self.shared.cache.loaded(queue.len());
+        if let Some(last) = queue.last_key() {
+            self.shared.keys.seen(last);
+        }
         *lock(&active.state) = State::Loaded(Box::new(queue));
         self.shared.cache.enter(&record);
         Ok(record)
@@ -172,10 +175,35 @@ impl<B: Backend> Engine<B> {
         Ok(())
     }
 
+    /// The process that was seen to have the queue with this ID, or the next one, if that is another one.
+    pub(in crate::store) async fn find_owner(&self, id: QueueId<'_>) -> Result<Option<ProcessId>> {
+        self.check_open()?;
+        let _place = self.backend.place().await?;
+        Ok(self.backend.resolve(id).await?.owner)
+    }
+
+    pub(in crate::store) fn has_at_hand(&self, id: QueueId<'_>) -> bool {
+        match self.shared.cache.look_up(id) {
+            Known::Queue(active) => active.record().is_some(),
+            Known::Recipient(_) | Known::Absent | Known::Nothing(_) => false,
+        }
+    }
+
+    pub(in crate::store) async fn give(&self, id: &RecipientId, to: ProcessId) -> Result<()> {
+        let held = self.hold(id).await?;
+        let queue = self
+            .step(&held, |queue| {
+                queue.release(&self.shared);
+                Step::Done(queue.key)
+            })
+            .await?;
+        self.shared.write_queue.change(ChangeKind::GiveAway { queue, to }, Some(held), None).await
+    }
+
     /// Reads what is read of a queue that exists, for one that does not. That the other one is damaged is no concern.
     async fn read_instead(&self, other: &RecipientId) -> Result<()> {
-        match self.backend.queue(other).await {
-            Ok(_) | Err(StoreError::Unavailable(StorageFault::Damaged(_))) => Ok(()),
+        match self.backend.read_in_vain(other).await {
+            Ok(()) | Err(StoreError::Unavailable(StorageFault::Damaged(_))) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -309,6 +337,10 @@ impl<B: Backend> Engine<B> {
         let Some((_, id)) = messages.first() else { return (0, Vec::new()) };
         let active = self.shared.cache.queue(id);
         let order = active.order.clone().lock_owned().await;
+        // Of several processes only the one that has a queue removes anything.
+        if self.backend.process().is_some() && self.load(&active).await.is_err() {
+            return (0, Vec::new());
+        }
         if let Some(removed) = active.with_loaded(|queue| queue.expire(&active, before, &self.shared)) {
             return (removed.len(), removed);
         }
@@ -336,7 +368,11 @@ impl<B: Backend> Engine<B> {
             match started.await {
                 Ok(deletion) => deletions.extend(deletion),
                 // Those that are damaged stay, without keeping the others.
-                Err(StoreError::NotFound | StoreError::Unavailable(StorageFault::Damaged(_))) => {}
+                Err(
+                    StoreError::NotFound
+                    | StoreError::Elsewhere(_)
+                    | StoreError::Unavailable(StorageFault::Damaged(_)),
+                ) => {}
                 Err(error) => return Err(error),
             }
         }

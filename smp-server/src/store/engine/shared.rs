@@ -35,19 +35,14 @@ pub(in crate::store) struct Shared {
 }
 
 impl Shared {
-    pub(in crate::store) fn new(
-        limits: &EngineLimits,
-        time: Time,
-        counts: StoreCounts,
-        last_keys: (i64, i64),
-    ) -> Self {
+    pub(in crate::store) fn new(limits: &EngineLimits, time: Time, counts: StoreCounts, keys: Keys) -> Self {
         let room_bytes = u32::try_from(limits.pending_bytes).unwrap_or(u32::MAX).max(1);
         Shared {
-            cache: Cache::new(limits.queue_cache_bytes),
+            cache: Cache::new(limits.queue_cache_bytes, !keys.is_one_of_many()),
             write_queue: WriteQueue::default(),
             recent: Recent::new(limits.body_cache_bytes),
             counts: Counts::new(counts),
-            keys: Keys { queue: AtomicI64::new(last_keys.0), message: AtomicI64::new(last_keys.1) },
+            keys,
             writer_died: CancellationToken::new(),
             time,
             quota: limits.quota,
@@ -86,20 +81,49 @@ impl Shared {
     }
 }
 
-/// Keys for new rows, each larger than all before.
+/// Keys for new rows, each larger than all that this process has given or seen. Those of processes in different places are different.
 #[derive(Debug)]
 pub(in crate::store) struct Keys {
     queue: AtomicI64,
     message: AtomicI64,
+    place: i64,
+    places: i64,
 }
 
 impl Keys {
+    /// Behind the last keys of queues and messages, for the only process.
+    pub(in crate::store) fn behind(last: (i64, i64)) -> Self {
+        Self::of_place(last, 0, 1)
+    }
+
+    /// The same for one of several processes, which is at this of so many places.
+    pub(in crate::store) fn of_place(last: (i64, i64), place: i64, places: i64) -> Self {
+        let keys = Self { queue: AtomicI64::new(0), message: AtomicI64::new(0), place, places };
+        keys.queue.store(keys.at_or_behind(last.0), Ordering::Relaxed);
+        keys.message.store(keys.at_or_behind(last.1), Ordering::Relaxed);
+        keys
+    }
+
+    /// A key of this place from which the next one is larger than `key`.
+    fn at_or_behind(&self, key: i64) -> i64 {
+        key - key % self.places + self.place
+    }
+
+    fn is_one_of_many(&self) -> bool {
+        self.places > 1
+    }
+
     pub(in crate::store) fn queue(&self) -> i64 {
-        self.queue.fetch_add(1, Ordering::Relaxed) + 1
+        self.queue.fetch_add(self.places, Ordering::Relaxed) + self.places
     }
 
     pub(in crate::store) fn message(&self) -> i64 {
-        self.message.fetch_add(1, Ordering::Relaxed) + 1
+        self.message.fetch_add(self.places, Ordering::Relaxed) + self.places
+    }
+
+    /// A message with this key, maybe of another process, is in a queue: the next ones come behind it.
+    pub(in crate::store) fn seen(&self, message: i64) {
+        self.message.fetch_max(self.at_or_behind(message), Ordering::Relaxed);
     }
 }
 
@@ -150,5 +174,29 @@ impl Counts {
             messaging_services: get(&self.messaging_services),
             notifier_services: get(&self.notifier_services),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_different_places_are_different_and_grow_beyond_what_was_seen() {
+        let (one, other) = (Keys::of_place((7, 1_000), 0, 64), Keys::of_place((7, 1_000), 63, 64));
+        let mut all = std::collections::HashSet::new();
+        let mut last = 1_000;
+        for round in 0..100 {
+            for keys in [&one, &other] {
+                keys.seen(last);
+                let key = keys.message();
+                assert!(key > last && all.insert(key), "{round}");
+                last = key;
+            }
+            assert!(one.queue() > 7 && other.queue() > 7);
+        }
+        let alone = Keys::behind((7, 1_000));
+        alone.seen(500);
+        assert_eq!((alone.queue(), alone.message(), alone.message()), (8, 1_001, 1_002));
     }
 }

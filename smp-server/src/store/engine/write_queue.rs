@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::queue::{Active, Pending, Removal, Room};
 use crate::store::completion::Completer;
-use crate::store::{Completion, LinkData, NewService, QueueRecord, StoreError};
+use crate::store::{Completion, LinkData, NewService, ProcessId, QueueRecord, StoreError};
 use crate::sync::lock;
 
 /// How much one transaction takes at most.
@@ -70,6 +70,11 @@ pub(in crate::store) enum ChangeKind {
     /// Messages of a queue that is not in memory.
     Expire {
         messages: Vec<i64>,
+    },
+    /// The queue is another process's from now on.
+    GiveAway {
+        queue: i64,
+        to: ProcessId,
     },
     Service(NewService),
     /// The state of the relay's clock.

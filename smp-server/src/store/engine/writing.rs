@@ -116,6 +116,11 @@ impl Shared {
                 shared.counts.queues.subtract(1);
                 shared.counts.notifiers.subtract(usize::from(record.notifier.is_some()));
             }
+            ChangeKind::GiveAway { .. } => {
+                if let Some(active) = active {
+                    active.given_away(shared);
+                }
+            }
             // Some may have been removed by their recipient since they were found.
             ChangeKind::Expire { .. } => {
                 shared.counts.messages.subtract(usize::try_from(rows).unwrap_or(usize::MAX))

@@ -51,8 +51,10 @@ pub struct PostgresConfig {
     pub limits: EngineLimits,
     /// Connections that read. Three more write, vacuum, and hold the store.
     pub readers: u32,
-    /// How long this process has the store if it cannot reach the database: then it stops serving, and another may take over. At least a second.
+    /// How long this process has the store, or its part of it, if it cannot reach the database: then it stops serving, and another may take over. At least a second.
     pub lease: Duration,
+    /// Host and port where other processes of the same relay reach this one; all processes have one, or only one process has the store.
+    pub shared_at: Option<String>,
 }
 
 impl PostgresConfig {
@@ -66,6 +68,7 @@ impl PostgresConfig {
             limits: EngineLimits::default(),
             readers: 5,
             lease: Duration::from_secs(10),
+            shared_at: None,
         }
     }
 }

@@ -4,8 +4,10 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// A file of the folder of the same name is never changed: its hash is in the databases that have it.
-const FILES: [(&str, &str); 1] =
-    [("queues and messages", include_str!("migrations/0001_queues_and_messages.sql"))];
+const FILES: [(&str, &str); 2] = [
+    ("queues and messages", include_str!("migrations/0001_queues_and_messages.sql")),
+    ("processes", include_str!("migrations/0002_processes.sql")),
+];
 
 /// All versions, the first of which has the number 1. One process at a time brings a database up to date, under a lock of its own.
 pub(super) fn all() -> Migrator {

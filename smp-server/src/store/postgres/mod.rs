@@ -1,7 +1,8 @@
-//! The store in a PostgreSQL database, which one process at a time has.
+//! The store in a PostgreSQL database, which one process at a time has, or several share.
 //!
 //! [`engine`](super::engine) does all that does not depend on the database. `connect` makes connections; `ownership` keeps other processes out and
-//! lets one of them take over when this one dies or is cut off; `reader` and `writer` are the connections of the engine, `statements` what the
+//! lets one of them take over when this one dies or is cut off, or shares
+//! the queues with them (`processes`); `reader` and `writer` are the connections of the engine, `statements` what the
 //! writer says; `tidy` keeps the files small.
 //!
 //! # What is committed
@@ -15,6 +16,7 @@ mod connect;
 mod fault;
 mod migrations;
 mod ownership;
+mod processes;
 mod reader;
 mod rows;
 mod statements;
@@ -33,10 +35,11 @@ use tokio_util::task::AbortOnDropHandle;
 pub use config::{PostgresConfig, SynchronousCommit};
 
 use super::engine::Engine;
-use super::engine::shared::Shared;
-use super::{OpenError, Presence, StoreError};
+use super::engine::shared::{Keys, Shared};
+use super::{OpenError, Presence, ProcessId, StoreError};
 use connect::Connector;
-use ownership::Ownership;
+use ownership::{Ownership, PLACES};
+use processes::{Processes, Watch};
 use tidy::Tidy;
 use writer::Writer;
 
@@ -55,6 +58,7 @@ pub struct Postgres {
     connector: Connector,
     disk_bytes: Arc<AtomicU64>,
     ownership: Arc<Ownership>,
+    processes: Processes,
     id: String,
 }
 
@@ -75,14 +79,29 @@ impl PostgresStore {
         connector.check(&mut connection).await?;
         prepare(&mut connection, &connector, &config).await?;
         let surroundings = &config.surroundings;
-        let taken =
-            Ownership::take(connection, &connector, config.lease, &surroundings.time, &surroundings.spawner);
+        let taken = Ownership::take(connection, &connector, &config);
         let (ownership, keeping) =
             taken.await.map_err(failed)?.ok_or_else(|| OpenError::Held { place: connector.place.clone() })?;
         let mut connection = connector.connect().await.map_err(failed)?;
         let id = store_id(&mut connection).await.map_err(failed)?;
         let counts = reader::counts(&mut connection).await.map_err(unavailable)?;
-        let keys = reader::last_keys(&mut connection).await.map_err(unavailable)?;
+        let last_keys = reader::last_keys(&mut connection).await.map_err(unavailable)?;
+        let processes = Processes::default();
+        let (keys, watching) = match ownership.process() {
+            None => (Keys::behind(last_keys), None),
+            Some(own) => {
+                processes.look(&mut connection, own).await.map_err(failed)?;
+                let place = place(&mut connection, own).await.map_err(failed)?;
+                let watch = Watch {
+                    connector: connector.clone(),
+                    own,
+                    processes: processes.clone(),
+                    surroundings: surroundings.clone(),
+                };
+                let watching = AbortOnDropHandle::new(surroundings.spawner.spawn(watch.run()));
+                (Keys::of_place(last_keys, place, PLACES.into()), Some(watching))
+            }
+        };
         let pool = connector.pool(config.readers.max(1)).await.map_err(failed)?;
         let shared = Arc::new(Shared::new(&config.limits, surroundings.time.clone(), counts, keys));
         let (removed, disk_bytes) = (Arc::default(), Arc::default());
@@ -98,6 +117,7 @@ impl PostgresStore {
             ownership: ownership.clone(),
             keeping,
             tidying: AbortOnDropHandle::new(surroundings.spawner.spawn(tidy.run())),
+            watching,
             removed,
             begun: 0,
             committed: 0,
@@ -107,7 +127,7 @@ impl PostgresStore {
         // Each connection may have been lost, and a new one too.
         let attempts = config.readers + 1;
         let strangers = Semaphore::new(config.readers.saturating_sub(1).max(1) as usize);
-        let backend = Postgres { pool, attempts, strangers, connector, disk_bytes, ownership, id };
+        let backend = Postgres { pool, attempts, strangers, connector, disk_bytes, ownership, processes, id };
         Ok(Engine::new(shared, backend, writer))
     }
 
@@ -144,6 +164,12 @@ async fn prepare(
 async fn has_tables(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let sql = "SELECT to_regclass('queues') IS NOT NULL AND to_regclass('messages') IS NOT NULL";
     query(sql).fetch_one(connection).await?.try_get(0)
+}
+
+/// Where the keys of a process are.
+async fn place(connection: &mut PgConnection, process: ProcessId) -> sqlx::Result<i64> {
+    let sql = "SELECT place::bigint FROM processes WHERE process = $1";
+    query(sql).bind(process.0).fetch_one(connection).await?.try_get(0)
 }
 
 async fn store_id(connection: &mut PgConnection) -> sqlx::Result<String> {

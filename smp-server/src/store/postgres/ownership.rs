@@ -1,25 +1,32 @@
-//! `Ownership`: the right of one process to use the store, and its end.
+//! `Ownership`: the right of one process to use the store, or its part of one that several processes share, and its end.
 //!
 //! Invariant: what a process writes is refused by the database as soon as another one has taken over, as each transaction begins with the
 //! epoch of its process ([`Ownership::begin`]). The process that has the store holds a lock of its session and renews a lease. If it dies, the
 //! server frees the lock at once; if it is cut off, the lock stays, and the lease ends: then whoever comes ends that session. A process that
 //! could not renew its lease in time counts it as lost a moment earlier, by its own clock, and stops serving.
+//!
+//! Processes that share the store hold that lock together, and each has a row and a lock of its own; `processes` removes the rows of the dead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use smp_transport::surroundings::{Spawner, Time};
+use smp_transport::surroundings::Time;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, Row as _, query};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::config::PostgresConfig;
 use super::connect::Connector;
+use crate::store::ProcessId;
 
 /// The advisory lock of the process that has the store. "smp-stor", as a number.
 const LOCK: i64 = 0x736d_702d_7374_6f72;
+
+/// How many processes can share a store.
+pub(super) const PLACES: i32 = 1_024;
 
 /// How often a process that waits for the store looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,10 +37,19 @@ const RENEWALS: u32 = 3;
 /// How long to wait before the next connection, after one that has failed.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
 
-/// The store is this process's until it is lost.
+/// The place at which a process holds its right.
+#[derive(Clone, Copy, Debug)]
+enum Seat {
+    /// The row of the store, which it has alone.
+    Store { epoch: i64 },
+    /// Its own row.
+    Process(ProcessId),
+}
+
+/// The store, or a part of it, is this process's until it is lost.
 #[derive(Debug)]
 pub(super) struct Ownership {
-    epoch: i64,
+    seat: Seat,
     lost: CancellationToken,
     released: CancellationToken,
     /// Whether the lease could not be renewed when that was tried last.
@@ -41,19 +57,23 @@ pub(super) struct Ownership {
 }
 
 impl Ownership {
-    /// Takes the store, for which it waits until its lease would be over and a little longer. `None` if another process goes on renewing it.
+    /// Takes the store, or a seat among the processes that share it, for which it waits until the lease of whoever has it alone would be over,
+    /// and a little longer. `None` if another process goes on renewing it.
     pub(super) async fn take(
         mut connection: PgConnection,
         connector: &Connector,
-        lease: Duration,
-        time: &Time,
-        spawner: &Spawner,
+        config: &PostgresConfig,
     ) -> sqlx::Result<Option<(Arc<Self>, AbortOnDropHandle<()>)>> {
+        let (time, lease) = (&config.surroundings.time, config.lease);
         let last = time.monotonic() + lease + lease / 2;
-        let (epoch, since) = loop {
+        let (seat, since) = loop {
             let now = time.monotonic();
-            if let Some(epoch) = try_take(&mut connection, lease).await? {
-                break (epoch, now);
+            let seat = match &config.shared_at {
+                None => try_take(&mut connection, lease).await?,
+                Some(address) => try_join(&mut connection, lease, address).await?,
+            };
+            if let Some(seat) = seat {
+                break (seat, now);
             }
             if now >= last {
                 return Ok(None);
@@ -61,7 +81,7 @@ impl Ownership {
             sleep(LOOK).await;
         };
         let ownership = Arc::new(Self {
-            epoch,
+            seat,
             lost: CancellationToken::new(),
             released: CancellationToken::new(),
             is_out_of_reach: AtomicBool::new(false),
@@ -73,24 +93,43 @@ impl Ownership {
             until: since + lease,
             time: time.clone(),
         };
-        let keeping = spawner.spawn(keeper.keep(connection));
+        let keeping = config.surroundings.spawner.spawn(keeper.keep(connection));
         Ok(Some((ownership, AbortOnDropHandle::new(keeping))))
     }
 
-    /// Begins a transaction of this process, with its number. `false` if the store belongs to another.
-    pub(super) async fn begin(&self, connection: &mut PgConnection, batch: i64) -> sqlx::Result<bool> {
-        query("BEGIN").execute(&mut *connection).await?;
-        let sql = "UPDATE store SET batch = $1 WHERE one = 1 AND epoch = $2";
-        let done = query(sql).bind(batch).bind(self.epoch).execute(connection).await?;
-        Ok(done.rows_affected() == 1)
+    /// This process, if it shares the store.
+    pub(super) fn process(&self) -> Option<ProcessId> {
+        match self.seat {
+            Seat::Store { .. } => None,
+            Seat::Process(process) => Some(process),
+        }
     }
 
-    /// The number of the last transaction of this process that was committed, also if it is being committed now. `None` if the store belongs to
-    /// another.
+    /// Begins a transaction of this process, with its number. `false` if it has lost its right.
+    pub(super) async fn begin(&self, connection: &mut PgConnection, batch: i64) -> sqlx::Result<bool> {
+        query("BEGIN").execute(&mut *connection).await?;
+        let update = match self.seat {
+            Seat::Store { epoch } => {
+                query("UPDATE store SET batch = $1 WHERE one = 1 AND epoch = $2").bind(batch).bind(epoch)
+            }
+            Seat::Process(ProcessId(process)) => {
+                query("UPDATE processes SET batch = $1 WHERE process = $2").bind(batch).bind(process)
+            }
+        };
+        Ok(update.execute(connection).await?.rows_affected() == 1)
+    }
+
+    /// The number of the last transaction of this process that was committed, also if it is being committed now. `None` if it has lost its right.
     pub(super) async fn last_batch(&self, connection: &mut PgConnection) -> sqlx::Result<Option<i64>> {
-        let sql = "SELECT batch FROM store WHERE one = 1 AND epoch = $1 FOR UPDATE";
-        let row = query(sql).bind(self.epoch).fetch_optional(connection).await?;
-        row.map(|row| row.try_get(0)).transpose()
+        let select = match self.seat {
+            Seat::Store { epoch } => {
+                query("SELECT batch FROM store WHERE one = 1 AND epoch = $1 FOR UPDATE").bind(epoch)
+            }
+            Seat::Process(ProcessId(process)) => {
+                query("SELECT batch FROM processes WHERE process = $1 FOR UPDATE").bind(process)
+            }
+        };
+        select.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()
     }
 
     /// Another process has the store, or could have it.
@@ -112,30 +151,77 @@ impl Ownership {
         self.is_lost() || self.is_out_of_reach.load(Ordering::Relaxed)
     }
 
-    /// Everything is written: gives the store to whoever wants it.
+    /// Everything is written: gives the store, or its part of it, to whoever wants it.
     pub(super) fn release(&self) {
         self.released.cancel();
     }
 }
 
-async fn try_take(connection: &mut PgConnection, lease: Duration) -> sqlx::Result<Option<i64>> {
-    if lock(connection).await? {
-        let sql = "UPDATE store SET epoch = epoch + 1, batch = 0, backend = pg_backend_pid(), \
-                   lease_until = now() + make_interval(secs => $1) WHERE one = 1 RETURNING epoch";
-        return query(sql).bind(lease.as_secs_f64()).fetch_one(connection).await?.try_get(0).map(Some);
+/// Takes the store for this process alone.
+async fn try_take(connection: &mut PgConnection, lease: Duration) -> sqlx::Result<Option<Seat>> {
+    let locked: bool =
+        query("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *connection).await?.try_get(0)?;
+    if !locked {
+        end_cut_off(connection).await?;
+        return Ok(None);
     }
-    let sql = "SELECT backend FROM store WHERE one = 1 AND lease_until < now()";
-    if let Some(row) = query(sql).fetch_optional(&mut *connection).await? {
-        // It is cut off, and the server does not know it yet. It may be another session by now, which has no lock then.
-        let backend: i32 = row.try_get(0)?;
-        let sql = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1 AND granted";
-        query(sql).bind(backend).fetch_optional(connection).await?;
-    }
-    Ok(None)
+    // Processes that shared it are dead, or their sessions could not have been ended.
+    query("DELETE FROM processes").execute(&mut *connection).await?;
+    let sql = "UPDATE store SET epoch = epoch + 1, batch = 0, backend = pg_backend_pid(), \
+               lease_until = now() + make_interval(secs => $1) WHERE one = 1 RETURNING epoch";
+    let row = query(sql).bind(lease.as_secs_f64()).fetch_one(connection).await?;
+    Ok(Some(Seat::Store { epoch: row.try_get(0)? }))
 }
 
-async fn lock(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    query("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(connection).await?.try_get(0)
+/// Takes a seat among the processes that share the store.
+async fn try_join(
+    connection: &mut PgConnection,
+    lease: Duration,
+    address: &str,
+) -> sqlx::Result<Option<Seat>> {
+    if !share_lock(connection).await? {
+        end_cut_off(connection).await?;
+        return Ok(None);
+    }
+    // No process that has had the store alone can write any more, as its epoch is over.
+    let sql = "UPDATE store SET epoch = epoch + 1, lease_until = '-infinity' WHERE one = 1 RETURNING epoch";
+    let process: i64 = query(sql).fetch_one(&mut *connection).await?.try_get(0)?;
+    if !own_lock(connection, ProcessId(process)).await? {
+        return Ok(None);
+    }
+    let sql = "INSERT INTO processes (process, place, batch, backend, lease_until, address) \
+               SELECT $1, min(place), 0, pg_backend_pid(), now() + make_interval(secs => $2), $3 \
+               FROM generate_series(0, $4 - 1) place WHERE place NOT IN (SELECT place FROM processes) \
+               HAVING min(place) IS NOT NULL ON CONFLICT DO NOTHING";
+    let insert = query(sql).bind(process).bind(lease.as_secs_f64()).bind(address).bind(PLACES);
+    let joined = insert.execute(connection).await?.rows_affected() == 1;
+    Ok(joined.then_some(Seat::Process(ProcessId(process))))
+}
+
+/// Ends the sessions of those whose lease is over: they are cut off, and the server does not know it yet. A session may be another one by
+/// now, which has no lock then.
+async fn end_cut_off(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let sql = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN \
+               (SELECT backend FROM store WHERE lease_until < now() AND lease_until > '-infinity' \
+               UNION ALL SELECT backend FROM processes WHERE lease_until < now()) late ON l.pid = late.backend \
+               WHERE l.locktype = 'advisory' AND l.granted";
+    query(sql).fetch_all(connection).await.map(drop)
+}
+
+async fn share_lock(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    query("SELECT pg_try_advisory_lock_shared($1)").bind(LOCK).fetch_one(connection).await?.try_get(0)
+}
+
+/// The lock by which others see at once that a process is dead.
+pub(super) async fn own_lock(connection: &mut PgConnection, process: ProcessId) -> sqlx::Result<bool> {
+    let sql = "SELECT pg_try_advisory_lock($1 # $2)";
+    query(sql).bind(LOCK).bind(process.0 << 32).fetch_one(connection).await?.try_get(0)
+}
+
+/// Gives [`own_lock`] back.
+pub(super) async fn own_unlock(connection: &mut PgConnection, process: ProcessId) -> sqlx::Result<()> {
+    let sql = "SELECT pg_advisory_unlock($1 # $2)";
+    query(sql).bind(LOCK).bind(process.0 << 32).execute(connection).await.map(drop)
 }
 
 /// Renews the lease.
@@ -183,20 +269,28 @@ impl Keeper {
             }
         }
         if let Some(mut connection) = connection {
-            let sql = "UPDATE store SET lease_until = '-infinity' WHERE one = 1 AND epoch = $1";
+            let release = match ownership.seat {
+                Seat::Store { epoch } => {
+                    let sql = "UPDATE store SET lease_until = '-infinity' WHERE one = 1 AND epoch = $1";
+                    query(sql).bind(epoch)
+                }
+                Seat::Process(ProcessId(process)) => {
+                    query("DELETE FROM processes WHERE process = $1").bind(process)
+                }
+            };
             // Should it fail, the lock is free all the same when the connection is closed.
-            let _ = query(sql).bind(ownership.epoch).execute(&mut connection).await;
+            let _ = release.execute(&mut connection).await;
             let _ = connection.close().await;
         }
     }
 
-    /// `false` if the store belongs to another process.
+    /// `false` if the process has lost its right.
     async fn renew(&self, connection: &mut Option<PgConnection>) -> sqlx::Result<bool> {
         let connection = match connection {
             Some(connection) => connection,
             none => {
                 let mut new = self.connector.connect().await?;
-                if !lock(&mut new).await? {
+                if !self.lock_again(&mut new).await? {
                     if self.ownership.last_batch(&mut new).await?.is_none() {
                         return Ok(false);
                     }
@@ -205,9 +299,38 @@ impl Keeper {
                 none.insert(new)
             }
         };
-        let sql = "UPDATE store SET backend = pg_backend_pid(), lease_until = now() + make_interval(secs => $1) \
-                   WHERE one = 1 AND epoch = $2";
-        let done = query(sql).bind(self.lease.as_secs_f64()).bind(self.ownership.epoch);
-        Ok(done.execute(connection).await?.rows_affected() == 1)
+        let lease = self.lease.as_secs_f64();
+        let renewal = match self.ownership.seat {
+            Seat::Store { epoch } => {
+                let sql = "UPDATE store SET backend = pg_backend_pid(), lease_until = now() + make_interval(secs => $1) \
+                           WHERE one = 1 AND epoch = $2";
+                query(sql).bind(lease).bind(epoch)
+            }
+            Seat::Process(ProcessId(process)) => {
+                let sql = "UPDATE processes SET backend = pg_backend_pid(), lease_until = now() + make_interval(secs => $1) \
+                           WHERE process = $2";
+                query(sql).bind(lease).bind(process)
+            }
+        };
+        Ok(renewal.execute(connection).await?.rows_affected() == 1)
+    }
+
+    /// Takes the locks in another session.
+    async fn lock_again(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
+        match self.ownership.seat {
+            Seat::Store { .. } => {
+                query("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(connection).await?.try_get(0)
+            }
+            Seat::Process(process) => {
+                let locked = share_lock(connection).await? && own_lock(connection, process).await?;
+                if !locked {
+                    // The session before is cut off, and the server does not know it yet.
+                    let sql = "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN processes p ON l.pid = p.backend \
+                               WHERE p.process = $1 AND l.locktype = 'advisory' AND l.granted";
+                    query(sql).bind(process.0).fetch_all(connection).await?;
+                }
+                Ok(locked)
+            }
+        }
     }
 }

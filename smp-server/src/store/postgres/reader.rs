@@ -16,8 +16,8 @@ use super::fault::{fault, is_lost, unavailable};
 use crate::store::engine::backend::{Backend, Nearest, Result, StoredQueue};
 use crate::store::engine::rows::{self, limit_number, select_queues};
 use crate::store::{
-    Day, LinkData, Message, NewService, QueueId, QueueRecord, ServiceQueues, ServiceRole, StorageFault,
-    StoreCounts, StoreError, StoreLoad,
+    Day, LinkData, Message, Neighbour, NewService, ProcessId, QueueId, QueueRecord, ServiceQueues,
+    ServiceRole, StorageFault, StoreCounts, StoreError, StoreLoad,
 };
 
 /// How long a read may take.
@@ -42,6 +42,42 @@ impl Postgres {
         Err(StoreError::Unavailable(StorageFault::Io("the database does not answer".into())))
     }
 
+    /// The process that has a queue, and whether that one lives; `None` if there is no such queue.
+    async fn owner(&self, id: &RecipientId) -> Result<Option<(Option<i64>, bool)>> {
+        let sql = "SELECT q.owner, p.process IS NOT NULL FROM queues q LEFT JOIN processes p ON p.process = q.owner \
+                   WHERE q.recipient_id = $1";
+        let row = self.row(|| query(sql).bind(id.as_bytes())).await?;
+        let columns = |row: PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        row.map(columns).transpose().map_err(|error| unavailable(&error))
+    }
+
+    /// Takes a queue that nobody has, so that it is this process's. `false` if there is no such queue.
+    async fn claim(&self, own: ProcessId, id: &RecipientId) -> Result<bool> {
+        loop {
+            let Some((owner, lives)) = self.owner(id).await? else { return Ok(false) };
+            match owner {
+                Some(owner) if owner == own.0 => return Ok(true),
+                Some(owner) if lives => return Err(StoreError::Elsewhere(ProcessId(owner))),
+                _ => {}
+            }
+            // A process that is dead never lives again. Of several that take it the first one has it, and the others look again.
+            let sql = "UPDATE queues SET owner = $1 WHERE recipient_id = $2 AND owner IS NOT DISTINCT FROM $3 RETURNING 1";
+            self.row(|| query(sql).bind(own.0).bind(id.as_bytes()).bind(owner)).await?;
+        }
+    }
+
+    /// A queue and its messages as they are, whoever has it.
+    async fn read_queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
+        let sql = select_queues!("WHERE q.recipient_id = $1");
+        let Some(row) = self.row(|| query(sql).bind(id.as_bytes())).await? else { return Ok(None) };
+        let (key, record) = read(rows::record(&row))?;
+        let sql =
+            "SELECT message, timestamp, kind, message_id FROM messages WHERE queue = $1 ORDER BY message";
+        let found = self.rows(|| query(sql).bind(key)).await?;
+        let messages = found.iter().map(|row| read(rows::message_info(row))).collect::<Result<_>>()?;
+        Ok(Some(StoredQueue { key, record, messages }))
+    }
+
     async fn row<'q>(&self, statement: impl Fn() -> Statement<'q> + Sync) -> Result<Option<PgRow>> {
         Ok(self.rows(statement).await?.pop())
     }
@@ -58,7 +94,7 @@ impl Backend for Postgres {
                 concat!(
                     "SELECT recipient_id, ",
                     $column,
-                    " FROM queues WHERE ",
+                    ", owner FROM queues WHERE ",
                     $column,
                     " >= $1 ORDER BY ",
                     $column,
@@ -75,21 +111,37 @@ impl Backend for Postgres {
         for from in [id, &[]] {
             if let Some(row) = self.row(|| query(sql).bind(from)).await? {
                 let is_it = read(rows::bytes(&row, 1))? == id;
-                return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it });
+                let owner: Option<i64> = row.try_get(2).map_err(|error| unavailable(&error))?;
+                let owner =
+                    owner.map(ProcessId).filter(|owner| self.process().is_some_and(|own| own != *owner));
+                return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it, owner });
             }
         }
-        Ok(Nearest { recipient: RecipientId::empty(), is_it: false })
+        Ok(Nearest { recipient: RecipientId::empty(), is_it: false, owner: None })
     }
 
     async fn queue(&self, id: &RecipientId) -> Result<Option<StoredQueue>> {
-        let sql = select_queues!("WHERE q.recipient_id = $1");
-        let Some(row) = self.row(|| query(sql).bind(id.as_bytes())).await? else { return Ok(None) };
-        let (key, record) = read(rows::record(&row))?;
-        let sql =
-            "SELECT message, timestamp, kind, message_id FROM messages WHERE queue = $1 ORDER BY message";
-        let found = self.rows(|| query(sql).bind(key)).await?;
-        let messages = found.iter().map(|row| read(rows::message_info(row))).collect::<Result<_>>()?;
-        Ok(Some(StoredQueue { key, record, messages }))
+        if let Some(own) = self.process()
+            && !self.claim(own, id).await?
+        {
+            return Ok(None);
+        }
+        self.read_queue(id).await
+    }
+
+    async fn read_in_vain(&self, id: &RecipientId) -> Result<()> {
+        if self.process().is_some() {
+            self.owner(id).await?;
+        }
+        self.read_queue(id).await.map(drop)
+    }
+
+    fn process(&self) -> Option<ProcessId> {
+        self.ownership.process()
+    }
+
+    fn neighbours(&self) -> Vec<Neighbour> {
+        self.processes.alive()
     }
 
     async fn message(&self, key: i64) -> Result<Option<Message>> {
@@ -107,14 +159,20 @@ impl Backend for Postgres {
 
     async fn expired(&self, before: u64, limit: usize) -> Result<Vec<(i64, RecipientId)>> {
         let sql = "SELECT m.message, q.recipient_id FROM messages m JOIN queues q ON q.queue = m.queue \
-                   WHERE m.kind < 2 AND m.timestamp < $1 ORDER BY m.timestamp LIMIT $2";
-        let found = self.rows(|| query(sql).bind(rows::to_signed(before)).bind(limit_number(limit))).await?;
+                   WHERE m.kind < 2 AND m.timestamp < $1 AND ($3::bigint IS NULL OR q.owner IS NULL OR q.owner = $3 \
+                   OR NOT EXISTS (SELECT 1 FROM processes p WHERE p.process = q.owner)) ORDER BY m.timestamp LIMIT $2";
+        let own = self.process().map(|own| own.0);
+        let statement = || query(sql).bind(rows::to_signed(before)).bind(limit_number(limit)).bind(own);
+        let found = self.rows(statement).await?;
         found.iter().map(|row| Ok((read(rows::number(row, 0))?, read(rows::id(row, 1))?))).collect()
     }
 
     async fn idle(&self, before: Day, limit: usize) -> Result<Vec<RecipientId>> {
-        let sql = "SELECT recipient_id FROM queues WHERE updated_day < $1 ORDER BY updated_day LIMIT $2";
-        let found = self.rows(|| query(sql).bind(i64::from(before.0)).bind(limit_number(limit))).await?;
+        let sql = "SELECT q.recipient_id FROM queues q WHERE q.updated_day < $1 AND ($3::bigint IS NULL OR q.owner IS NULL OR q.owner = $3 \
+                   OR NOT EXISTS (SELECT 1 FROM processes p WHERE p.process = q.owner)) ORDER BY q.updated_day LIMIT $2";
+        let own = self.process().map(|own| own.0);
+        let statement = || query(sql).bind(i64::from(before.0)).bind(limit_number(limit)).bind(own);
+        let found = self.rows(statement).await?;
         found.iter().map(|row| read(rows::id(row, 0))).collect()
     }
 

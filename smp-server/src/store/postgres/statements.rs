@@ -1,6 +1,6 @@
 //! The statements of the writer. All run inside its transaction, which an error ends; what concerns one change only is an outcome.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use smp_protocol::id::ServiceId;
 use sqlx::postgres::{PgArguments, PgConnection};
@@ -14,7 +14,7 @@ use crate::store::engine::rows::{
 use crate::store::engine::write_queue::{ChangeKind, LinkChange};
 use crate::store::engine::writing::{Outcome, Plan};
 use crate::store::rules::{Association, association_changes};
-use crate::store::{LinkData, Message, NewService, QueueRecord, StoreError};
+use crate::store::{LinkData, Message, NewService, ProcessId, QueueRecord, StoreError};
 
 type Result<T> = sqlx::Result<T>;
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
@@ -30,9 +30,10 @@ async fn run(connection: &mut PgConnection, query: Query<'_>) -> Result<u64> {
 pub(super) async fn execute(
     connection: &mut PgConnection,
     plan: &Plan<'_>,
+    owner: Option<ProcessId>,
     outcomes: &mut [Outcome],
 ) -> Result<()> {
-    let mut joint = Joint::default();
+    let mut joint = Joint { owner, ..Joint::default() };
     for (place, change) in &plan.changes {
         outcomes[*place] = self::change(connection, &mut joint, change).await?;
     }
@@ -76,7 +77,12 @@ async fn delete_messages(connection: &mut PgConnection, keys: &[i64]) -> Result<
 /// Changes of many queues that are made in one statement, at the end of the transaction.
 #[derive(Default)]
 struct Joint {
-    services: HashMap<ServiceId, Vec<(Association, bool)>>,
+    /// The process that has new queues.
+    owner: Option<ProcessId>,
+    /// In order, as several processes lock these rows.
+    services: BTreeMap<ServiceId, Vec<(Association, bool)>>,
+    given_queues: Vec<i64>,
+    given_to: Vec<i64>,
     used_queues: Vec<i64>,
     used_days: Vec<i64>,
 }
@@ -95,6 +101,11 @@ impl Joint {
                        WHERE queues.queue = used.queue AND queues.updated_day IS DISTINCT FROM used.day";
             run(connection, query(sql).bind(self.used_queues).bind(self.used_days)).await?;
         }
+        if !self.given_queues.is_empty() {
+            let sql = "UPDATE queues SET owner = given.process FROM unnest($1::bigint[], $2::bigint[]) AS given (queue, process) \
+                       WHERE queues.queue = given.queue";
+            run(connection, query(sql).bind(self.given_queues).bind(self.given_to)).await?;
+        }
         for (service, changes) in self.services {
             count(connection, &service, &changes).await?;
         }
@@ -108,7 +119,8 @@ async fn count(
     service: &ServiceId,
     changes: &[(Association, bool)],
 ) -> Result<()> {
-    let sql = "SELECT queue_count, ids_hash FROM services WHERE service_id = $1";
+    // Other processes count, too.
+    let sql = "SELECT queue_count, ids_hash FROM services WHERE service_id = $1 FOR UPDATE";
     let found = query(sql).bind(service.as_bytes()).fetch_optional(&mut *connection).await?;
     let Some(row) = found else { return Ok(()) };
     let mut queues = service_queues(&row).map_err(|fault| sqlx::Error::Decode(Box::new(fault)))?;
@@ -147,6 +159,12 @@ async fn change(connection: &mut PgConnection, joint: &mut Joint, change: &Chang
                 .await
                 .map(Ok)
         }
+        // After all messages of the transaction.
+        ChangeKind::GiveAway { queue, to } => {
+            joint.given_queues.push(*queue);
+            joint.given_to.push(to.0);
+            Ok(Ok(1))
+        }
         ChangeKind::Nothing => Ok(Ok(0)),
     }
 }
@@ -164,11 +182,12 @@ async fn create(
     }
     let sql = "INSERT INTO queues (recipient_id, sender_id, notifier_id, link_id, recipient_keys, recipient_dh, \
                sender_key, mode, status, blocked, updated_day, notifier_key, notifier_dh, fixed_digest, \
-               recipient_service, notifier_service, queue) \
+               recipient_service, notifier_service, queue, owner) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
                (SELECT service FROM services WHERE service_id = $15), \
-               (SELECT service FROM services WHERE service_id = $16), $17) ON CONFLICT DO NOTHING";
-    if run(connection, bind_record(query(sql), record).bind(queue)).await? == 0 {
+               (SELECT service FROM services WHERE service_id = $16), $17, $18) ON CONFLICT DO NOTHING";
+    let owner = joint.owner.map(|process| process.0);
+    if run(connection, bind_record(query(sql), record).bind(queue).bind(owner)).await? == 0 {
         return Ok(Err(StoreError::Duplicate));
     }
     if let Some(data) = link_data {
@@ -206,7 +225,8 @@ async fn update(
     Ok(Ok(1))
 }
 
-/// Whether another queue has an ID that this one is to get. Nobody else writes, so it stays as it is.
+/// Whether another queue has an ID that this one is to get. If another process gives it that ID at the same time, the index refuses one of
+/// them, and this is asked again when the change is tried by itself.
 async fn is_taken(connection: &mut PgConnection, queue: i64, after: &QueueRecord) -> Result<bool> {
     let notifier = after.notifier.as_ref().map(|notifier| notifier.id.as_bytes());
     let link = after.link.as_ref().map(|link| link.id.as_bytes());

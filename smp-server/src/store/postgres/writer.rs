@@ -33,6 +33,8 @@ pub(super) struct Writer {
     pub(super) ownership: Arc<Ownership>,
     /// Renews the lease.
     pub(super) keeping: AbortOnDropHandle<()>,
+    /// Looks after the other processes.
+    pub(super) watching: Option<AbortOnDropHandle<()>>,
     /// Makes space free, and measures it.
     pub(super) tidying: AbortOnDropHandle<()>,
     /// Rows of messages that were removed since the start.
@@ -82,7 +84,7 @@ impl Writer {
         if let Some(connection) = self.connection.take() {
             let _ = connection.close().await;
         }
-        drop(self.tidying);
+        drop((self.tidying, self.watching));
         ownership.release();
         let _ = self.keeping.await;
     }
@@ -174,7 +176,7 @@ impl Writer {
             if !ownership.begin(connection, begun).await? {
                 return Ok(false);
             }
-            statements::execute(connection, &plan, &mut outcomes).await?;
+            statements::execute(connection, &plan, ownership.process(), &mut outcomes).await?;
             Ok(true)
         };
         match done.await {

@@ -34,7 +34,7 @@ pub use config::{DiskDurability, Presence, SqliteConfig};
 
 use super::engine::Engine;
 use super::engine::backend::{Backend, Nearest, Result, StoredQueue};
-use super::engine::shared::Shared;
+use super::engine::shared::{Keys, Shared};
 use super::{
     Day, LinkData, Message, NewService, OpenError, QueueId, QueueRecord, ServiceQueues, ServiceRole,
     StoreError, StoreLoad,
@@ -78,7 +78,12 @@ impl SqliteStore {
         let counted =
             async { Ok::<_, StoreError>((opened.reader.counts().await?, opened.reader.last_keys().await?)) };
         let (counts, keys) = counted.await.map_err(|error| OpenError::of_store(&config.path, &error))?;
-        let shared = Arc::new(Shared::new(&config.limits, config.surroundings.time.clone(), counts, keys));
+        let shared = Arc::new(Shared::new(
+            &config.limits,
+            config.surroundings.time.clone(),
+            counts,
+            Keys::behind(keys),
+        ));
         let writer = Writer::new(opened.writer, shared.clone(), opened.disk.clone());
         let writer = config.surroundings.spawner.spawn(writer.run(opened.lock));
         let backend = Sqlite { reader: opened.reader, disk: opened.disk, config, id: opened.id };

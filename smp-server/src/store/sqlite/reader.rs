@@ -84,10 +84,10 @@ impl Reader {
             let row = query(sql).bind(from).fetch_optional(&self.pool).await.map_err(unavailable)?;
             if let Some(row) = row {
                 let is_it = read(rows::bytes(&row, 1))? == id;
-                return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it });
+                return Ok(Nearest { recipient: read(rows::id(&row, 0))?, is_it, owner: None });
             }
         }
-        Ok(Nearest { recipient: RecipientId::empty(), is_it: false })
+        Ok(Nearest { recipient: RecipientId::empty(), is_it: false, owner: None })
     }
 
     /// A queue and its messages, without their bodies.

@@ -98,7 +98,8 @@ pub(super) async fn change(connection: &mut SqliteConnection, change: &ChangeKin
         ChangeKind::Clock(text) => {
             run(connection, query("UPDATE store SET clock = ?").bind(text.as_str())).await.map(Ok)
         }
-        ChangeKind::Nothing => Ok(Ok(0)),
+        // Nobody shares a file.
+        ChangeKind::GiveAway { .. } | ChangeKind::Nothing => Ok(Ok(0)),
     }
 }
 
