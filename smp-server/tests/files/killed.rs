@@ -24,6 +24,8 @@ use super::*;
 const KILLS: u32 = 5;
 /// People who upload, download and delete at the same time.
 const PEOPLE: usize = 4;
+/// Chunks that each of them still knows after a kill.
+const REMEMBERED: usize = 8;
 /// How long the relay lives under load, in milliseconds.
 const LIFETIME: std::ops::Range<u64> = 20..300;
 
@@ -49,6 +51,7 @@ struct Person {
     rng: StdRng,
     owned: Vec<Owned>,
     answered: usize,
+    forgotten: usize,
 }
 
 impl Person {
@@ -72,6 +75,19 @@ impl Person {
                 self.owned[at].check(client).await?;
             }
         }
+    }
+}
+
+impl Person {
+    /// Deletes the oldest chunks.
+    async fn forget(&mut self, client: &mut Client) -> Option<()> {
+        while self.owned.len() > REMEMBERED {
+            let mut oldest = self.owned.remove(0);
+            oldest.delete(client).await?;
+            oldest.check(client).await?;
+            self.forgotten += 1;
+        }
+        Some(())
     }
 }
 
@@ -171,7 +187,8 @@ async fn what_was_answered_holds_after_being_killed() {
     let port = relay.address.port_or_default();
     let fingerprint = relay.address.0.fingerprint;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let person = |_| Person { rng: StdRng::seed_from_u64(rng.random()), owned: Vec::new(), answered: 0 };
+    let person =
+        |_| Person { rng: StdRng::seed_from_u64(rng.random()), owned: Vec::new(), answered: 0, forgotten: 0 };
     let mut people: Vec<_> = (0..PEOPLE).map(person).collect();
     for _ in 0..kills {
         // Connected before the time starts, so that it is spent under load.
@@ -198,9 +215,12 @@ async fn what_was_answered_holds_after_being_killed() {
             known.filter(|owned| (owned.uploaded, owned.deleted) == (Known::Yes, Known::No)).count();
         let there = files(&dir, "chunks").len();
         assert!((must_be..=may_be).contains(&there), "{must_be} <= {there} <= {may_be}");
+        for person in &mut people {
+            person.forget(&mut client).await.unwrap();
+        }
     }
     let answered: usize = people.iter().map(|person| person.answered).sum();
-    let chunks: usize = people.iter().map(|person| person.owned.len()).sum();
+    let chunks: usize = people.iter().map(|person| person.owned.len() + person.forgotten).sum();
     println!("{kills} kills: {answered} answers about {chunks} chunks held");
     assert!(answered > 0, "the relay was hardly used");
     relay.child.kill().unwrap();
