@@ -23,6 +23,7 @@ use crate::{
 pub(crate) const DATABASE: &str = "smp-server.sqlite";
 
 /// Opens the store, and notes which one it is.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables, reason = "no other store can be shared"))]
 pub(super) async fn open(
     config: &Config,
     shared_at: Option<&str>,

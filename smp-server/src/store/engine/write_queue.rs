@@ -72,6 +72,7 @@ pub(in crate::store) enum ChangeKind {
         messages: Vec<i64>,
     },
     /// The queue is another process's from now on.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "no other store can be shared"))]
     GiveAway {
         queue: i64,
         to: ProcessId,
