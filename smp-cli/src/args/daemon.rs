@@ -24,7 +24,7 @@ pub(crate) struct BotArgs {
     pub(crate) bot_socket: Option<PathBuf>,
     /// File whose first line is a token that bots have to send (`Authorization: Bearer TOKEN`, or `ws://bot:TOKEN@HOST:PORT`); otherwise the
     /// variable SMP_BOT_TOKEN may have it. Needed if other machines can reach the address.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "bot_api")]
     pub(crate) bot_token_file: Option<PathBuf>,
     /// File with a certificate and those that lead to it, in PEM: the address of --bot-api is served with TLS (`wss://`). It is read again when
     /// it was renewed.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::result_large_err, reason = "the library's own type, once for each connection")]
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,9 @@ const MAX_CLIENTS: usize = 32;
 pub(super) const MAX_FRAME: usize = 1024 * 1024;
 /// Bytes that may wait in memory to be written to one client.
 const MAX_WRITE_BUFFER: usize = 8 * 1024 * 1024;
+/// Next step where a port is taken.
+const TAKEN: &str =
+    "Another program listens there (another daemon, or simplex-chat): end it, or choose another port";
 /// How long the handshake of TLS may take, and then the upgrade.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failure to accept: the process may have too many files open.
@@ -46,7 +50,8 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Opens all sockets of the settings. Where one name stands for two addresses, one of them is enough.
+    /// Opens all sockets of the settings. Where one name stands for two addresses, one of them is enough, if this machine
+    /// does not have the other.
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Vec<Self>> {
         let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
         let mut places = Vec::new();
@@ -67,8 +72,13 @@ impl Place {
                     places.push(Self::Tcp(listener, address, tls.clone()));
                 }
                 Err(error) => {
-                    failure =
-                        Some(anyhow::Error::new(error).context(format!("{address} cannot be listened on")))
+                    // A program of another kind may be there, and bots would talk with it.
+                    let is_taken = error.kind() == ErrorKind::AddrInUse && address.port() != 0;
+                    let error = anyhow::Error::new(error).context(format!("{address} cannot be listened on"));
+                    if is_taken {
+                        return Err(error.context(TAKEN));
+                    }
+                    failure = Some(error);
                 }
             }
         }

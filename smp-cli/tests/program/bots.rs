@@ -385,6 +385,14 @@ fn only_those_who_may_get_in() {
     let (_, sentence) =
         Person::create("x", folder.path().join("x"), &relay).refused(&["daemon", "--bot-api", "0.0.0.0:0"]);
     assert!(sentence.contains("--bot-token-file"), "{sentence}");
+    // A port of another program is not shared with it by half.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let other = Person::create("y", folder.path().join("y"), &relay);
+    let (code, sentence) = other.refused(&["daemon", "--bot-api", &port]);
+    assert!(code == 1 && sentence.contains("choose another port"), "{sentence}");
+    let (code, sentence) = other.refused(&["daemon", "--bot-token-file", "token"]);
+    assert!(code == 2 && sentence.contains("--bot-api"), "{sentence}");
 }
 
 #[test]

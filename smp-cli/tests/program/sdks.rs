@@ -111,8 +111,15 @@ impl Scene {
         let running = Bot::start(&mut bot(), &scene.daemon);
         scene.see("echo two");
         scene.see("echo three");
-        drop(running);
+        scene.ends(running);
         Some(scene)
+    }
+
+    /// A bot ends with the daemon, so that whatever looks after it starts it again.
+    fn ends(&mut self, mut bot: Bot) {
+        self.daemon.end();
+        assert!(!bot.child.wait().unwrap().success());
+        self.daemon = Daemon::start(&self.owner, &[]);
     }
 
     fn send(&self, text: &str) {
@@ -167,6 +174,7 @@ impl Scene {
             assert!(answer.contains(status), "{body}: {answer}");
         }
         self.see("matrix: and back");
+        self.ends(bridge);
     }
 }
 

@@ -60,8 +60,9 @@ async def main():
     # The handlers are there before the first event comes.
     await bot.start()
     threading.Thread(target=serve, args=(asyncio.get_running_loop(),), daemon=True).start()
-    while True:
-        await asyncio.sleep(3600)
+    # Over when the daemon is: whatever looks after the bot starts it again.
+    await bot.client._listen_task
+    sys.exit("the daemon is gone")
 
 
 asyncio.run(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 from simplex_chat import SimplexBot
 
@@ -18,8 +19,9 @@ async def main():
     # The handlers are there before the first event comes.
     await bot.start()
     print(f"address {await bot.setup_address()}", flush=True)
-    while True:
-        await asyncio.sleep(3600)
+    # Over when the daemon is: whatever looks after the bot starts it again.
+    await bot.client._listen_task
+    sys.exit("the daemon is gone")
 
 
 asyncio.run(main())

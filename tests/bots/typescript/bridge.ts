@@ -28,6 +28,8 @@ const server = createServer(async (request, response) => {
     response.writeHead(400).end("{}")
   }
 })
+// The process lasts as long as the daemon: whatever looks after the bot starts it again.
+server.unref()
 server.listen(Number(LISTEN_PORT), "127.0.0.1", () => console.log(`address 127.0.0.1:${(server.address() as AddressInfo).port}`))
 
 for await (const event of chat.msgQ) {
