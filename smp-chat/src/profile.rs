@@ -247,7 +247,8 @@ impl ContactPreferences {
 }
 
 /// Features on which there can be a word for one contact.
-const FOR_ONE: [Feature; 3] = [Feature::FullDelete, Feature::Reactions, Feature::TimedMessages];
+const FOR_ONE: [Feature; 5] =
+    [Feature::Files, Feature::FullDelete, Feature::Reactions, Feature::TimedMessages, Feature::Voice];
 
 /// Our profile as one contact gets it: with our words to this contact, and the last one on messages that disappear.
 #[must_use]
@@ -390,7 +391,7 @@ mod tests {
 
     #[test]
     fn words_to_one_contact_stand_before_those_to_everybody() {
-        let given = json!({ "timedMessages": { "allow": "yes", "ttl": 60 }, "reactions": { "allow": "no" }, "voice": { "allow": "yes" }, "fullDelete": null, "x": 1 });
+        let given = json!({ "timedMessages": { "allow": "yes", "ttl": 60 }, "reactions": { "allow": "no" }, "calls": { "allow": "yes" }, "fullDelete": null, "x": 1 });
         let preferences = ContactPreferences::of_json(&given).unwrap();
         assert_eq!(preferences.words().len(), 2);
         assert_eq!(preferences.disappearing(), Some(Disappearing::of_seconds(60)));
@@ -398,7 +399,7 @@ mod tests {
         let allowed = &profile.other["preferences"];
         assert_eq!(allowed["timedMessages"], json!({ "allow": "yes", "ttl": 60 }));
         assert_eq!(
-            (&allowed["reactions"]["allow"], &allowed["voice"]["allow"]),
+            (&allowed["reactions"]["allow"], &allowed["calls"]["allow"]),
             (&json!("no"), &json!("no"))
         );
         // The last word on disappearing messages may be another one meanwhile.

@@ -172,7 +172,7 @@ pub enum Command {
     DeleteUser { user: i64 },
     /// `/_set accept …`: whether the user takes what members of groups send.
     AcceptFromGroups { user: i64, on: bool },
-    /// `/incognito`
+    /// `/incognito`, or `incognito=on` in a command that would show another profile than the user's: nothing is done then.
     Incognito { on: bool },
     /// A command of the app for something that is not here, and why.
     Absent { why: &'static str },
@@ -255,7 +255,9 @@ impl Command {
             "/_auto_accept" => Self::auto_accept(Some(rest.number()?), rest)?,
             "/_connect" => return Self::connect(rest),
             "/connect" | "/c" => {
-                rest.flag("incognito")?;
+                if rest.incognito()? {
+                    return Ok(Self::Incognito { on: true });
+                }
                 match rest.take_all() {
                     "" => Self::Invite { user: None },
                     link => Self::Connect { user: None, link: link.to_owned() },
@@ -263,7 +265,9 @@ impl Command {
             }
             "/_accept" if rest.take("member") => return Self::of_group(rest),
             "/_accept" => {
-                rest.flag("incognito")?;
+                if rest.incognito()? {
+                    return Ok(Self::Incognito { on: true });
+                }
                 Self::Accept(Address::Number(rest.number()?))
             }
             "/accept" | "/ac" => Self::Accept(Address::Name(rest.name()?)),
@@ -391,7 +395,10 @@ impl Command {
 
     fn auto_accept(user: Option<i64>, rest: &mut Reader<'_>) -> Result<Self, NotUnderstood> {
         let on = rest.switch()?;
-        rest.flag("incognito")?;
+        if rest.incognito()? {
+            rest.take_all();
+            return Ok(Self::Incognito { on: true });
+        }
         let reply = match rest.take_all() {
             "" => None,
             rest => match rest.strip_prefix("json ") {
@@ -415,7 +422,9 @@ impl Command {
             };
         }
         let user = Some(rest.number()?);
-        rest.flag("incognito")?;
+        if rest.incognito()? {
+            return Ok(Self::Incognito { on: true });
+        }
         match rest.take_all() {
             "" => Ok(Self::Invite { user }),
             link => Ok(Self::Connect { user, link: link.to_owned() }),

@@ -90,6 +90,11 @@ impl<'a> Reader<'a> {
         self.property(name).map(switch).transpose()
     }
 
+    /// Whether another profile than the user's is to be shown.
+    pub(super) fn incognito(&mut self) -> Result<bool, NotUnderstood> {
+        Ok(self.flag("incognito")?.unwrap_or(false))
+    }
+
     /// `NAME=NUMBER`, if it comes next.
     pub(super) fn value<T: std::str::FromStr>(&mut self, name: &str) -> Result<Option<T>, NotUnderstood> {
         let value = self.property(name).filter(|value| *value != "default");

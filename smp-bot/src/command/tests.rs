@@ -13,7 +13,7 @@ fn all_spellings_of_a_command_are_one() {
         (&["/v", "/version", " /v "][..], Command::Version),
         (&["/u", "/user"], Command::ActiveUser),
         (&["/show_address", "/sa"], Command::ShowAddress { user: None }),
-        (&["/_connect 1", "/_connect 1 incognito=on"], Command::Invite { user: Some(1) }),
+        (&["/_connect 1", "/_connect 1 incognito=off"], Command::Invite { user: Some(1) }),
         (&["/chats", "/chats all"], Command::Chats { count: u32::MAX }),
     ] {
         for text in spellings {
@@ -206,6 +206,17 @@ fn what_is_not_here_says_so() {
     ] {
         let command = parsed(text);
         assert!(matches!(command, Command::Absent { .. }), "{text}: {command:?}");
+    }
+    // Nobody is shown a profile that was to be hidden.
+    for text in [
+        "/_connect 1 incognito=on",
+        "/_connect 1 incognito=on simplex:/i#abc",
+        "/connect incognito=on simplex:/i#abc",
+        "/_accept incognito=on 5",
+        "/auto_accept on incognito=on",
+        "/_auto_accept 1 on incognito=on hi",
+    ] {
+        assert_eq!(parsed(text), Command::Incognito { on: true }, "{text}");
     }
     assert_eq!(parsed("/_delete user 1 del_smp=on"), Command::DeleteUser { user: 1 });
     let accept = Command::AcceptFromGroups { user: 1, on: false };

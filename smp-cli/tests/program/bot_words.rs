@@ -12,7 +12,7 @@ fn a_bot_has_words_for_one_contact() {
     let (owner, alice, daemon, mut bot, id) = with_alice(folder.path(), &relay);
     // Preferences, which alice learns.
     let words =
-        r#"{"timedMessages":{"allow":"yes","ttl":60},"reactions":{"allow":"no"},"voice":{"allow":"yes"}}"#;
+        r#"{"timedMessages":{"allow":"yes","ttl":60},"reactions":{"allow":"no"},"calls":{"allow":"yes"}}"#;
     let updated = bot.ok(&format!("/_set prefs @{id} {words}"), "contactPrefsUpdated");
     assert_eq!(updated["fromContact"]["userPreferences"], json!({}));
     let merged =

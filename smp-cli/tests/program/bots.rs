@@ -203,6 +203,8 @@ fn a_bot_talks_changes_and_is_changed_with() {
     bot.ok(&update("other"), "chatItemNotChanged");
     bot.ok(&format!(r#"/_reaction @{id} {number} on {{"type":"emoji","emoji":"👍"}}"#), "chatItemReaction");
     assert_eq!(listener.until("message")["kind"], "reaction");
+    let error = bot.ask(&format!(r#"/_reaction @{id} {number} on {{"type":"emoji","emoji":"no emoji"}}"#));
+    assert!(error["chatError"]["errorType"]["message"].as_str().unwrap().contains("apps drop"), "{error}");
     bot.ok(&format!("/_delete item @{id} {echo} broadcast"), "chatItemsDeleted");
     assert_eq!(listener.until("message")["kind"], "deleted");
     // Changed by alice.

@@ -11,6 +11,9 @@ use super::Outcome;
 use crate::bot_api::desk::Desk;
 use crate::text::unix_millis;
 
+/// Reactions that SimpleX apps show.
+const REACTIONS: [&str; 8] = ["👍", "👎", "😀", "😂", "😢", "❤", "🚀", "✅"];
+
 impl Desk {
     pub(super) async fn update(&self, chat: &ChatRef, number: i64, live: bool, content: Value) -> Outcome {
         let contact = self.contact_of(chat).await?;
@@ -74,9 +77,15 @@ impl Desk {
         self.kept_item(&contact, number).await?;
         // An SDK calls the type a tag.
         let is_emoji = [&reaction["type"], &reaction["tag"]].iter().any(|kind| *kind == "emoji");
-        let Some(emoji) = reaction["emoji"].as_str().filter(|emoji| is_emoji && !emoji.is_empty()) else {
+        let Some(emoji) = reaction["emoji"].as_str().filter(|_| is_emoji) else {
             return Err(ChatError::command("Failed reading: expected a reaction of type emoji").into());
         };
+        // Apps write the heart without the sign that colours it.
+        let emoji = emoji.trim_end_matches('\u{fe0f}');
+        if !REACTIONS.contains(&emoji) {
+            let message = format!("apps drop other reactions than {}", REACTIONS.join(" "));
+            return Err(ChatError::command(message).into());
+        }
         let profile = self.identity().book().profile(&contact).await?;
         if !Feature::Reactions.is_ours_with(profile.as_ref()) {
             return Err(ChatError::command("the contact does not want reactions").into());
