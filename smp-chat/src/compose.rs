@@ -109,17 +109,17 @@ pub fn message(
     Ok(Outgoing { id, container, body: body.ok_or(TextError::ContentTooLong)? })
 }
 
-/// A message that offers a file, with a text beside it that may be empty. The description of the file follows in events of its own.
+/// A message that offers a file, with a content of a kind that has one. The description of the file follows in events of its own.
 ///
 /// # Errors
 /// [`TextError::ContentTooLong`].
 pub fn file(
     id: SharedMessageId,
-    text: &str,
+    content: MessageContent,
     offer: &FileOffer,
     ttl: Option<u32>,
 ) -> Result<Outgoing, TextError> {
-    let mut container = MessageContainer::new(MessageContent::file(text));
+    let mut container = MessageContainer::new(content);
     container.offer(offer);
     container.ttl = ttl;
     let event = ChatEvent::MessageNew(container.clone());

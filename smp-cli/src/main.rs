@@ -27,6 +27,7 @@ mod session;
 mod shared;
 mod terminal;
 mod text;
+mod thumbnail;
 mod trouble;
 mod tui;
 

@@ -17,11 +17,15 @@ use smp_chat::{Contact, Status};
 use smp_crypto::SecretBoxKey;
 use smp_files::upload::ToSend;
 use smp_files::{Progress, Sent, Upload};
-use smp_protocol::chat::{ChatEvent, FILE_DESCRIPTION_EVENT, FileOffer, SharedMessageId, file_description};
+use smp_protocol::chat::{
+    ChatEvent, FILE_DESCRIPTION_EVENT, FileOffer, MessageContent, SharedMessageId, file_description,
+};
 use smp_transport::surroundings::Surroundings;
 
 use super::identity::{Identity, about, connection};
 use crate::reach::{Reach, explained};
+use crate::scan::is_picture;
+use crate::thumbnail::thumbnail;
 
 /// The purpose of the key that journals are sealed with, for the agent.
 const PURPOSE: &str = "files";
@@ -39,6 +43,8 @@ struct Begun {
     name: String,
     size: u64,
     text: String,
+    /// Of a picture.
+    thumbnail: Option<String>,
     ttl: Option<u32>,
 }
 
@@ -50,7 +56,11 @@ impl Begun {
     /// The message that offers the file.
     fn message(&self) -> anyhow::Result<Outgoing> {
         let offer = FileOffer { name: self.name.clone(), size: self.size };
-        Ok(compose::file(self.id()?, &self.text, &offer, self.ttl)?)
+        let content = match &self.thumbnail {
+            Some(thumbnail) => MessageContent::image(&self.text, thumbnail),
+            None => MessageContent::file(&self.text),
+        };
+        Ok(compose::file(self.id()?, content, &offer, self.ttl)?)
     }
 }
 
@@ -77,14 +87,18 @@ impl Identity {
         let size =
             std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?.len();
         let id = SharedMessageId::generate(&mut rand::rng());
-        let begun = Begun {
+        let mut begun = Begun {
             connection: contact.connection,
             message: id.to_string(),
             name: name.clone(),
             size,
             text: text.to_owned(),
+            thumbnail: thumbnail_of(path).await,
             ttl: disappear_after(contact.disappearing, profile.as_ref()),
         };
+        if begun.message().is_err() {
+            begun.thumbnail = None;
+        }
         // A text that does not fit is told before anything is sent.
         begun.message()?;
         let directory = self.dir().files_dir().join(hex::encode(id.as_bytes()));
@@ -164,6 +178,15 @@ impl Identity {
         let is_free = uploads.insert(directory.to_owned());
         is_free.then(|| Busy { identity: self, directory: directory.to_owned() })
     }
+}
+
+/// The thumbnail of a picture; a file that cannot be read as one is sent as any other.
+async fn thumbnail_of(path: &Path) -> Option<String> {
+    let path = path.to_owned();
+    if !path.to_str().is_some_and(is_picture) {
+        return None;
+    }
+    tokio::task::spawn_blocking(move || thumbnail(&path)).await.ok()?.ok()
 }
 
 /// A file that somebody in this process works on.

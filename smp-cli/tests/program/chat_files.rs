@@ -71,9 +71,19 @@ fn a_file_goes_to_a_contact_and_is_received_and_deleted() {
     let (_, sentence) = bob.refused(&["receive", "alice", &(number.parse::<i64>().unwrap() + 1).to_string()]);
     assert!(sentence.contains("not a message of alice with a file"), "{sentence}");
 
+    // A picture comes as one, with what apps show of it before they have it.
+    let picture = folder.path().join("view.png");
+    image::RgbImage::from_fn(600, 400, |x, y| [x as u8, y as u8, 9].into()).save(&picture).unwrap();
+    alice.ok(&["send", "bob", "--file", picture.to_str().unwrap()]);
+    let mut listener = bob.listen();
+    let message = listener.until("message");
+    assert!(message["text"].as_str().unwrap().starts_with("[image, "), "{message}");
+    listener.interrupt();
+
     let own = files(&alice, "bob")[0].to_string();
     alice.ok(&["delete", "bob", &own]);
-    assert_eq!(relay.chunks(), 0);
+    // That of the picture.
+    assert_eq!(relay.chunks(), 1);
     let (_, sentence) = bob.refused(&["receive", "alice", &number, "--to", inbox.to_str().unwrap()]);
     assert!(!sentence.is_empty());
 }

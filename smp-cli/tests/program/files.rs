@@ -138,6 +138,41 @@ fn file_relays_of_an_identity_are_used() {
     alice.invite("bob");
 }
 
+/// The most memory of its own that a process had while it ran, in KiB.
+#[cfg(target_os = "linux")]
+fn memory_of(mut child: Child) -> u64 {
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let own = own.and_then(|own| own.trim().strip_suffix(" kB")?.parse().ok());
+        most = most.max(own.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    most
+}
+
+/// `SMP_FILE_MIB` in the environment is its size.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_needs_little_memory() {
+    const LIMIT: u64 = 32 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let relay = TestFileRelay::start(&folder.path().join("relay"));
+    let alice = Anybody::new(folder.path().join("alice"));
+    let mebibytes: u64 = std::env::var("SMP_FILE_MIB").map_or(24, |size| size.parse().unwrap());
+    let file = std::fs::File::create(alice.dir.join("large")).unwrap();
+    file.set_len(mebibytes << 20).unwrap();
+    let sending = memory_of(alice.spawn(&["file", "send", "large", "--relay", &relay.address]));
+    let receive = ["file", "receive", "large.xftp/recipient.xftp", "--to", "received"];
+    let receiving = memory_of(alice.spawn(&receive));
+    println!("{mebibytes} MiB: {sending} KiB to send, {receiving} KiB to receive");
+    assert_eq!(std::fs::metadata(alice.dir.join("received")).unwrap().len(), mebibytes << 20);
+    assert!(sending < LIMIT && receiving < LIMIT, "{sending} and {receiving} KiB");
+}
+
 #[test]
 fn commands_that_are_killed_go_on_and_the_file_arrives_whole_and_once() {
     let folder = tempfile::tempdir().unwrap();

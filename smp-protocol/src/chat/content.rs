@@ -89,6 +89,13 @@ impl MessageContent {
         Self { kind: ContentKind::File, text: Some(text.into()), other: Map::new() }
     }
 
+    /// Content of kind `image`, with a thumbnail as a `data:` URL, and a text beside it that may be empty.
+    #[must_use]
+    pub fn image(text: impl Into<String>, thumbnail: impl Into<String>) -> Self {
+        let other = Map::from_iter([("image".to_owned(), Value::String(thumbnail.into()))]);
+        Self { kind: ContentKind::Image, text: Some(text.into()), other }
+    }
+
     /// One text for a display that can show nothing else: `[image] a walk`, `[voice message 0:07]`.
     #[must_use]
     pub fn display_text(&self) -> String {

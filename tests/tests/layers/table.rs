@@ -70,6 +70,7 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("qr", &[]),
     ("scan", &[]),
     ("text", &[]),
+    ("thumbnail", &[]),
     ("names", &[]),
     ("output", &[]),
     ("passphrase", &[]),
@@ -85,7 +86,19 @@ const COMMAND_LINE: &[(&str, &[&str])] = &[
     ("files", &["book_key", "data_dir"]),
     (
         "session",
-        &["book_key", "data_dir", "files", "full_disk", "passphrase", "reach", "relays", "text", "trouble"],
+        &[
+            "book_key",
+            "data_dir",
+            "files",
+            "full_disk",
+            "passphrase",
+            "reach",
+            "relays",
+            "scan",
+            "text",
+            "thumbnail",
+            "trouble",
+        ],
     ),
     // Commands, and the process that runs one.
     (
