@@ -24,6 +24,9 @@ const PREPARED: usize = 100;
 const SESSION: &str = "SET statement_timeout = '30s'; SET lock_timeout = '15s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning'; ";
 
+/// Whatever the settings say of messages.
+const CLAIMS_ARE_KEPT: &str = "SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'";
+
 /// Makes connections that are all alike.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -88,7 +91,11 @@ impl Connector {
             .max_lifetime(None)
             .after_connect(move |connection, _| {
                 let this = this.clone();
-                Box::pin(async move { this.set_up(connection).await })
+                Box::pin(async move {
+                    this.set_up(connection).await?;
+                    // These write nothing but claims of queues, which a crash of the server must not take back behind the owner.
+                    raw_sql(CLAIMS_ARE_KEPT).execute(connection).await.map(drop)
+                })
             })
             .connect_with(self.options.clone())
             .await
