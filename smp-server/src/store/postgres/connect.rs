@@ -24,7 +24,7 @@ const PREPARED: usize = 100;
 const SESSION: &str = "SET statement_timeout = '30s'; SET lock_timeout = '15s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning'; ";
 
-/// Whatever the settings say of messages.
+/// A claim survives a crash of the server, also if the settings let messages not.
 const CLAIMS_ARE_KEPT: &str = "SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Makes connections that are all alike.
