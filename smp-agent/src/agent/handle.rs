@@ -9,7 +9,6 @@ use crate::network::{Engine, remove};
 use crate::relay_set::{RelayRole, choose};
 use crate::send_handle::SendHandle;
 use crate::steps::{Commit, KeyOf, Request, or_fail};
-use crate::store::SendKey;
 use crate::summary::{ConnectionStatus, ConnectionSummary};
 use smp_crypto::hash::sha256;
 use smp_protocol::address::RelayAddress;
@@ -128,7 +127,7 @@ impl ConnectionHandle {
     /// The same, but what is returned may not be durable yet.
     pub(super) async fn send_once_soon(
         &self,
-        key: SendKey,
+        key: [u8; 32],
         body: &[u8],
         known: KeyOf,
     ) -> Result<(SendHandle, Option<Commit>), AgentError> {

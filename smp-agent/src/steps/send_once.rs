@@ -9,7 +9,7 @@ use crate::store::SendKey;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
-/// What is known of the key of a message before it is sent.
+/// Knowledge of the key of a message before it is sent.
 #[derive(Clone, Copy)]
 pub(crate) enum KeyOf {
     /// The database is asked.

@@ -1,61 +1,20 @@
 //! Arrivals: messages of contacts, and what became of ours, taken into the book many at a time, in one transaction.
 //!
-//! What they concern is read at once, decided in memory ([`Conversation`]), and written at once: the work of SQLite's thread hardly grows
+//! All that they concern is read at once, decided in memory ([`Conversation`]), and written at once: the work of SQLite's thread hardly grows
 //! with their number.
 
-mod gathered;
-
-use smp_protocol::chat::{ChatEvent, ChatMessage, Profile};
+use smp_protocol::chat::ChatMessage;
 use smp_sqlite::Rows;
 use sqlx::SqliteConnection;
 
-use self::gathered::Gathered;
 use super::contacts::{Contact, set_versions};
+use super::gathered::{Arrival, Gathered, Keeping, News, Received};
 use super::state::{number, save_items};
 use super::{Book, BookError, feed, lines, read};
 use crate::conversation::Delivery;
 
 /// Items about which something came before they did; of more the oldest are forgotten.
 const MAX_WAITING: i64 = 1000;
-
-/// News of a contact, from the agent.
-#[derive(Debug)]
-pub struct Arrival<'a> {
-    /// The contact.
-    pub contact: &'a Contact,
-    /// The agent's number of the message that it is about: one of theirs, or of ours.
-    pub number: i64,
-    /// What is new.
-    pub news: News,
-}
-
-/// What is new of a contact.
-#[derive(Debug)]
-pub enum News {
-    /// A message of theirs, which their relay received at this Unix time in milliseconds. Each of its chat messages comes with its place among
-    /// those of the body.
-    Message {
-        /// The time.
-        at: i64,
-        /// The chat messages.
-        messages: Vec<(i64, ChatMessage)>,
-    },
-    /// How far a message of ours has come.
-    Delivered(Delivery),
-}
-
-/// The contents of an agent's message besides the items that it changed.
-#[derive(Debug, Default)]
-pub struct Received {
-    /// Whether there are new lines to show.
-    pub has_lines: bool,
-    /// The contact is to get these, also if they were sent before.
-    pub answers: Vec<ChatEvent>,
-    /// The contact's last profile.
-    pub profile: Option<Box<Profile>>,
-    /// Whether the contact has deleted us.
-    pub has_ended: bool,
-}
 
 impl Book {
     /// Takes what has come, in this order, at this Unix time in milliseconds: all of it or nothing. Repeated, it changes nothing. Returns what is
@@ -64,13 +23,14 @@ impl Book {
         let mut step = self.pool.begin().await?;
         let mut gathered = Gathered::read(&mut step, &arrivals).await?;
         let mut received = Vec::with_capacity(arrivals.len());
+        let keeping = Keeping { is_feeding: self.is_feeding(), keeps_history: self.keeps_history };
         for arrival in arrivals {
             received.push(match arrival.news {
                 News::Message { at, messages } => {
-                    gathered.receive(self, arrival.contact, arrival.number, at, messages)
+                    gathered.receive(keeping, arrival.contact, arrival.number, at, messages)
                 }
                 News::Delivered(delivery) => {
-                    gathered.delivered(self, arrival.contact, arrival.number, delivery);
+                    gathered.delivered(self.forgets(delivery), arrival.contact, arrival.number, delivery);
                     Received::default()
                 }
             });

@@ -243,7 +243,7 @@ pub(super) struct NewRow {
 }
 
 impl NewRow {
-    /// What a line says of an item.
+    /// The happening that a line is about.
     pub(super) fn of(contact: &Contact, kind: Kind, order: Order, item: i64) -> Self {
         Self { contact: contact.id, what: Happening::of(kind), order, item }
     }

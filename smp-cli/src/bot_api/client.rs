@@ -19,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::desk::Desk;
 use super::events;
 use super::execute::Sending;
-use super::server::MAX_FRAME;
 use crate::session::Notice;
 
 /// Commands that wait for those before them; then nothing more is read from the client.
 const MAX_COMMANDS: usize = 256;
 /// Frames that wait to be written; then nothing more is done for the client.
 const MAX_WAITING: usize = 256;
+/// Longest frame of a client in bytes: a message is much shorter, a profile with a picture is too.
+pub(super) const MAX_FRAME: usize = 1024 * 1024;
 /// Bytes of commands that wait, and are being done; then nothing more is read, either.
 const MAX_COMMAND_BYTES: usize = 4 * MAX_FRAME;
 /// Events that are read from the feed at once.
@@ -314,7 +315,7 @@ impl Client {
         Ok(last)
     }
 
-    /// What is kept nowhere, as it can be asked for.
+    /// Tells things that are kept nowhere, as they can be asked for.
     async fn tell_passing(&self, notices: &[Notice]) {
         match events::passing(&self.desk, notices).await {
             Ok(Some(response)) => self.send(event(None, &response), None).await,

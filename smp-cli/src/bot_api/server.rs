@@ -29,8 +29,6 @@ use super::token;
 
 /// Connections at once; further ones wait.
 const MAX_CLIENTS: usize = 32;
-/// Longest frame of a client in bytes: a message is much shorter, a profile with a picture is too.
-pub(super) const MAX_FRAME: usize = 1024 * 1024;
 /// Bytes that may wait in memory to be written to one client.
 const MAX_WRITE_BUFFER: usize = 8 * 1024 * 1024;
 /// Next step where a port is taken.
@@ -204,8 +202,8 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let config = WebSocketConfig::default()
-            .max_message_size(Some(MAX_FRAME))
-            .max_frame_size(Some(MAX_FRAME))
+            .max_message_size(Some(client::MAX_FRAME))
+            .max_frame_size(Some(client::MAX_FRAME))
             .max_write_buffer_size(MAX_WRITE_BUFFER);
         let mut wishes = Wishes { acknowledges: false };
         let check = |request: &Request, response: Response| {

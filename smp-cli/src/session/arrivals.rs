@@ -18,14 +18,14 @@ struct Arriving {
     integrity: Integrity,
     /// The first part that cannot be read, and why.
     unreadable: Option<String>,
-    /// What is told of a message of ours.
+    /// The outcome of a message of ours, where it is told.
     outcome: Option<Outcome>,
     news: News,
     /// Whether more is to be done for it than the book does, before anything else comes.
     is_last: bool,
 }
 
-/// What became of a message of ours.
+/// Outcome of a message of ours.
 enum Outcome {
     Sent,
     Received,

@@ -6,13 +6,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use smp_agent::{Agent, AgentError, KeyedMessage, MessageId};
+use smp_agent::{Agent, AgentError, ConnectionId, KeyedMessage, MessageId};
 use smp_chat::compose::Outgoing;
 use smp_chat::conversation::Delivery;
 use smp_chat::{Book, BookError, Contact, KeptItem};
 use tokio::sync::{MutexGuard, oneshot};
 
-use super::identity::connection;
 use crate::text::unix_millis;
 
 /// Messages of one transaction.
@@ -168,7 +167,7 @@ impl HandingOver {
 impl Leaving {
     fn keyed(&self) -> KeyedMessage<'_> {
         KeyedMessage {
-            connection: connection(&self.contact),
+            connection: ConnectionId::new(self.contact.connection),
             key: self.message.id.as_bytes(),
             body: &self.message.body,
         }

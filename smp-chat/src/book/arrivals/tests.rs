@@ -1,4 +1,4 @@
-//! What is taken together is what is taken one by one.
+//! Arrivals taken together leave the same book as those taken one by one.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,18 +1,66 @@
-//! What arrivals concern, read at once, and what they make of it, until it is written.
+//! Conversations that arrivals concern, read at once, and what becomes of them, until it is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use smp_protocol::chat::{ChatMessage, ChatVersionRange};
+use smp_protocol::chat::{ChatEvent, ChatMessage, ChatVersionRange, Profile};
 use smp_sqlite::Rows;
 use sqlx::SqliteConnection;
 
-use super::{Arrival, News, Received};
-use crate::book::contacts::Contact;
-use crate::book::items::KeptItem;
-use crate::book::lines::{NewRow, Origin};
-use crate::book::state::ItemRows;
-use crate::book::{Book, BookError, feed};
+use super::contacts::Contact;
+use super::error::BookError;
+use super::feed;
+use super::items::KeptItem;
+use super::lines::{NewRow, Origin};
+use super::state::ItemRows;
 use crate::conversation::{Conversation, Delivery, Effect, Item, Order, Side, named};
+
+/// News of a contact, from the agent.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The contact.
+    pub contact: &'a Contact,
+    /// The agent's number of the message that it is about: one of theirs, or of ours.
+    pub number: i64,
+    /// The news.
+    pub news: News,
+}
+
+/// News of a contact.
+#[derive(Debug)]
+pub enum News {
+    /// A message of theirs, which their relay received at this Unix time in milliseconds. Each of its chat messages comes with its place among
+    /// those of the body.
+    Message {
+        /// The time.
+        at: i64,
+        /// The chat messages.
+        messages: Vec<(i64, ChatMessage)>,
+    },
+    /// How far a message of ours has come.
+    Delivered(Delivery),
+}
+
+/// The contents of an agent's message besides the items that it changed.
+#[derive(Debug, Default)]
+pub struct Received {
+    /// Whether there are new lines to show.
+    pub has_lines: bool,
+    /// The contact is to get these, also if they were sent before.
+    pub answers: Vec<ChatEvent>,
+    /// The contact's last profile.
+    pub profile: Option<Box<Profile>>,
+    /// Whether the contact has deleted us.
+    pub has_ended: bool,
+}
+
+/// Ways in which the book keeps things that come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeping {
+    /// Whether programs are told.
+    pub(super) is_feeding: bool,
+    /// Whether items stay once they were shown.
+    pub(super) keeps_history: bool,
+}
 
 /// The state of all conversations in which something has come.
 pub(super) struct Gathered<'a> {
@@ -136,7 +184,7 @@ impl<'a> Gathered<'a> {
     /// Takes the chat messages of an agent's message.
     pub(super) fn receive(
         &mut self,
-        book: &Book,
+        keeping: Keeping,
         contact: &'a Contact,
         number: i64,
         at: i64,
@@ -144,14 +192,14 @@ impl<'a> Gathered<'a> {
     ) -> Received {
         let mut received = Received::default();
         for (part, message) in messages {
-            self.receive_one(book, contact, Order { number, part }, at, message, &mut received);
+            self.receive_one(keeping, contact, Order { number, part }, at, message, &mut received);
         }
         received
     }
 
     fn receive_one(
         &mut self,
-        book: &Book,
+        keeping: Keeping,
         contact: &'a Contact,
         order: Order,
         at: i64,
@@ -189,12 +237,12 @@ impl<'a> Gathered<'a> {
                     let Some(item) = talk.numbers.get(index).copied() else { continue };
                     if self.recorded.insert((contact.id, order.number, origin.part())) {
                         received.has_lines = true;
-                        if book.is_feeding() {
+                        if keeping.is_feeding {
                             self.happened.push(feed::NewRow::of(contact, line.kind, origin.order, item));
                         }
-                        let is_fed = book.is_feeding();
+                        let is_fed = keeping.is_feeding;
                         self.lines.push(NewRow { contact: contact.id, origin, at, line, item, is_fed });
-                    } else if !book.keeps_history {
+                    } else if !keeping.keeps_history {
                         // It was shown and forgotten, and the event has come again.
                         self.forgotten.insert(item);
                     }
@@ -207,10 +255,16 @@ impl<'a> Gathered<'a> {
     }
 
     /// Of several words on one message the furthest counts.
-    pub(super) fn delivered(&mut self, book: &Book, contact: &Contact, number: i64, delivery: Delivery) {
+    pub(super) fn delivered(
+        &mut self,
+        is_forgotten: bool,
+        contact: &Contact,
+        number: i64,
+        delivery: Delivery,
+    ) {
         let known = self.deliveries.entry((contact.id, number)).or_insert(delivery);
         *known = delivery.max(*known);
-        if let Some(talk) = self.talks.get_mut(&contact.id).filter(|_| book.forgets(delivery)) {
+        if let Some(talk) = self.talks.get_mut(&contact.id).filter(|_| is_forgotten) {
             talk.forget_ours(number);
         }
     }
