@@ -2,12 +2,13 @@
 
 use crate::error::AgentError;
 use crate::event::Event;
-use crate::network::{Engine, done};
+use crate::id::ConnectionId;
+use crate::network::{Engine, done, messages_done};
 use crate::steps::Commit;
 use crate::store::StoredEvent;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{Stream, StreamExt};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -213,7 +214,8 @@ impl Delivery {
         durable.wait().await.inspect_err(|_| self.is_done.store(false, Ordering::Relaxed))
     }
 
-    /// The application is done with these events, in their order: as [`done`](Self::done) for each, in as few turns of the disk as possible.
+    /// The application is done with these events: as [`done`](Self::done) for each, in as few turns of the disk, and with as few
+    /// receipts, as possible.
     ///
     /// # Errors
     /// As [`done`](Self::done), of the first one that failed: it can be called again with the same ones.
@@ -221,24 +223,53 @@ impl Delivery {
     /// # Cancel safety
     /// As [`done`](Self::done).
     pub async fn done_with(deliveries: &[Self]) -> Result<(), AgentError> {
-        let mut failure = None;
-        let mut begun = Vec::with_capacity(deliveries.len());
+        let mut messages: BTreeMap<ConnectionId, Vec<&Self>> = BTreeMap::new();
+        let (mut failure, mut begun) = (None, Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
-            match delivery.done_soon().await {
-                Ok(durable) => begun.push((delivery, durable)),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+            match &delivery.event {
+                Event::Message { connection, .. } => messages.entry(*connection).or_default().push(delivery),
+                _ => match delivery.done_soon().await {
+                    Ok(durable) => begun.push((vec![delivery], durable)),
+                    Err(error) => failure = failure.or(Some(error)),
+                },
             }
         }
-        for (delivery, durable) in begun {
+        for (connection, deliveries) in messages {
+            match Self::messages_done(connection, deliveries).await {
+                Ok(done) => begun.push(done),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        for (deliveries, durable) in begun {
             if let Err(error) = durable.wait().await {
-                delivery.is_done.store(false, Ordering::Relaxed);
-                failure.get_or_insert(error);
+                deliveries.iter().for_each(|delivery| delivery.is_done.store(false, Ordering::Relaxed));
+                failure = failure.or(Some(error));
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Messages of one connection: one step, and one receipt for all. Returns those that were not done before.
+    async fn messages_done(
+        connection: ConnectionId,
+        mut deliveries: Vec<&Self>,
+    ) -> Result<(Vec<&Self>, Durable), AgentError> {
+        deliveries.retain(|delivery| !delivery.is_done.swap(true, Ordering::Relaxed));
+        let messages = deliveries.iter().filter_map(|delivery| match (&delivery.event, delivery.sequence) {
+            (Event::Message { origin, .. }, Some(sequence)) => Some((sequence, *origin)),
+            _ => None,
+        });
+        let messages: Vec<_> = messages.collect();
+        let Some(first) = deliveries.first() else { return Ok((deliveries, Durable(None))) };
+        match messages_done(&first.engine, connection, &messages).await {
+            Ok(commit) => Ok((deliveries, Durable(Some(commit)))),
+            // Deleted with its connection.
+            Err(AgentError::UnknownConnection(_)) => Ok((deliveries, Durable(None))),
+            Err(error) => {
+                deliveries.iter().for_each(|delivery| delivery.is_done.store(false, Ordering::Relaxed));
+                Err(error)
+            }
+        }
     }
 
     /// As [`done`](Self::done), without waiting for the disk: for an application that takes many events, and waits for the last one

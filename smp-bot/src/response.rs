@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::types::{
     Chat, ChatError, ChatInfo, ConnectionLinks, ConnectionPlan, ConnectionStats, Contact, ContactAddress,
-    ContactRequest, Deletion, ItemInChat, PendingConnection, Profile, ReactionInChat, User, UserInfo,
+    ContactRequest, Deletion, ItemInChat, PendingConnection, Profile, ReactionInChat, Shared, User, UserInfo,
 };
 
 /// An answer or an event.
@@ -19,112 +19,117 @@ pub enum Response {
     /// It was done, and there is nothing to say.
     CmdOk {
         #[serde(rename = "user_")]
-        user: Option<Box<User>>,
+        user: Option<Shared<User>>,
     },
     /// Messages are received: they always are.
     ChatRunning,
     /// The version of the interface.
     VersionInfo { version_info: Value, chat_migrations: [Value; 0], agent_migrations: [Value; 0] },
     /// The active user.
-    ActiveUser { user: Box<User> },
+    ActiveUser { user: Shared<User> },
     /// All users.
     UsersList { users: Vec<UserInfo> },
     /// The profile is as it was.
-    UserProfileNoChange { user: Box<User> },
+    UserProfileNoChange { user: Shared<User> },
     /// The profile is another one, and contacts are told.
-    UserProfileUpdated { user: Box<User>, from_profile: Profile, to_profile: Profile, update_summary: Value },
+    UserProfileUpdated {
+        user: Shared<User>,
+        from_profile: Profile,
+        to_profile: Profile,
+        update_summary: Value,
+    },
     /// The contact address.
-    UserContactLink { user: Box<User>, contact_link: Box<ContactAddress> },
+    UserContactLink { user: Shared<User>, contact_link: Box<ContactAddress> },
     /// The contact address was made.
     UserContactLinkCreated {
-        user: Box<User>,
+        user: Shared<User>,
         conn_link_contact: ConnectionLinks,
         /// For SDKs that know only one link.
         conn_req_contact: String,
     },
     /// The settings of the contact address are other ones.
-    UserContactLinkUpdated { user: Box<User>, contact_link: Box<ContactAddress> },
+    UserContactLinkUpdated { user: Shared<User>, contact_link: Box<ContactAddress> },
     /// The contact address was deleted.
-    UserContactLinkDeleted { user: Box<User> },
+    UserContactLinkDeleted { user: Shared<User> },
     /// An invitation.
     Invitation {
-        user: Box<User>,
+        user: Shared<User>,
         conn_link_invitation: ConnectionLinks,
         /// For SDKs that know only one link.
         conn_req_invitation: String,
         connection: PendingConnection,
     },
     /// The kind of a link, and whether it was used.
-    ConnectionPlan { user: Box<User>, conn_link: ConnectionLinks, connection_plan: ConnectionPlan },
+    ConnectionPlan { user: Shared<User>, conn_link: ConnectionLinks, connection_plan: ConnectionPlan },
     /// An invitation is being used.
-    SentConfirmation { user: Box<User>, connection: PendingConnection },
+    SentConfirmation { user: Shared<User>, connection: PendingConnection },
     /// The owner of a contact address is asked.
-    SentInvitation { user: Box<User>, connection: PendingConnection },
+    SentInvitation { user: Shared<User>, connection: PendingConnection },
     /// The link was used before.
-    ContactAlreadyExists { user: Box<User>, contact: Box<Contact> },
+    ContactAlreadyExists { user: Shared<User>, contact: Shared<Contact> },
     /// Somebody who asked is being let in.
-    AcceptingContactRequest { user: Box<User>, contact: Box<Contact> },
+    AcceptingContactRequest { user: Shared<User>, contact: Shared<Contact> },
     /// Somebody who asked was refused.
-    ContactRequestRejected { user: Box<User>, contact_request: Box<ContactRequest> },
+    ContactRequestRejected { user: Shared<User>, contact_request: Box<ContactRequest> },
     /// Messages.
-    NewChatItems { user: Box<User>, chat_items: Vec<ItemInChat> },
+    NewChatItems { user: Shared<User>, chat_items: Vec<ItemInChat> },
     /// A message got other words.
-    ChatItemUpdated { user: Box<User>, chat_item: Box<ItemInChat> },
+    ChatItemUpdated { user: Shared<User>, chat_item: Box<ItemInChat> },
     /// A message has these words already.
-    ChatItemNotChanged { user: Box<User>, chat_item: Box<ItemInChat> },
+    ChatItemNotChanged { user: Shared<User>, chat_item: Box<ItemInChat> },
     /// Messages were deleted.
-    ChatItemsDeleted { user: Box<User>, chat_item_deletions: Vec<Deletion>, by_user: bool, timed: bool },
+    ChatItemsDeleted { user: Shared<User>, chat_item_deletions: Vec<Deletion>, by_user: bool, timed: bool },
     /// A reaction was given, or taken back.
-    ChatItemReaction { user: Box<User>, added: bool, reaction: Box<ReactionInChat> },
+    ChatItemReaction { user: Shared<User>, added: bool, reaction: Box<ReactionInChat> },
     /// Messages have come further.
-    ChatItemsStatusesUpdated { user: Box<User>, chat_items: Vec<ItemInChat> },
+    ChatItemsStatusesUpdated { user: Shared<User>, chat_items: Vec<ItemInChat> },
     /// All contacts.
-    ContactsList { user: Box<User>, contacts: Vec<Contact> },
+    ContactsList { user: Shared<User>, contacts: Vec<Shared<Contact>> },
     /// All groups: none.
-    GroupsList { user: Box<User>, groups: [Value; 0] },
+    GroupsList { user: Shared<User>, groups: [Value; 0] },
     /// Chats, for people.
     Chats { chats: Vec<Chat> },
     /// Chats, for programs.
-    ApiChats { user: Box<User>, chats: Vec<Chat> },
+    ApiChats { user: Shared<User>, chats: Vec<Chat> },
     /// A page of a chat.
-    ApiChat { user: Box<User>, chat: Box<Chat> },
+    ApiChat { user: Shared<User>, chat: Box<Chat> },
     /// A contact was deleted.
-    ContactDeleted { user: Box<User>, contact: Box<Contact> },
+    ContactDeleted { user: Shared<User>, contact: Shared<Contact> },
     /// All messages of a chat were deleted here.
-    ChatCleared { user: Box<User>, chat_info: ChatInfo },
+    ChatCleared { user: Shared<User>, chat_info: ChatInfo },
     /// A connection that was not made yet was deleted.
-    ContactConnectionDeleted { user: Box<User>, connection: PendingConnection },
+    ContactConnectionDeleted { user: Shared<User>, connection: PendingConnection },
     /// Somebody asks to connect.
-    ReceivedContactRequest { user: Box<User>, contact_request: Box<ContactRequest> },
+    ReceivedContactRequest { user: Shared<User>, contact_request: Box<ContactRequest> },
     /// Somebody uses our invitation, or has accepted us.
-    ContactConnecting { user: Box<User>, contact: Box<Contact> },
+    ContactConnecting { user: Shared<User>, contact: Shared<Contact> },
     /// Messages can be sent.
-    ContactSndReady { user: Box<User>, contact: Box<Contact> },
+    ContactSndReady { user: Shared<User>, contact: Shared<Contact> },
     /// Messages can be exchanged.
-    ContactConnected { user: Box<User>, contact: Box<Contact> },
+    ContactConnected { user: Shared<User>, contact: Shared<Contact> },
     /// A contact has another profile.
-    ContactUpdated { user: Box<User>, from_contact: Box<Contact>, to_contact: Box<Contact> },
+    ContactUpdated { user: Shared<User>, from_contact: Shared<Contact>, to_contact: Shared<Contact> },
     /// Preferences for one contact are other ones.
-    ContactPrefsUpdated { user: Box<User>, from_contact: Box<Contact>, to_contact: Box<Contact> },
+    ContactPrefsUpdated { user: Shared<User>, from_contact: Shared<Contact>, to_contact: Shared<Contact> },
     /// A contact has another alias.
-    ContactAliasUpdated { user: Box<User>, to_contact: Box<Contact> },
+    ContactAliasUpdated { user: Shared<User>, to_contact: Shared<Contact> },
     /// A connection that was not made yet has another alias.
-    ConnectionAliasUpdated { user: Box<User>, to_connection: PendingConnection },
+    ConnectionAliasUpdated { user: Shared<User>, to_connection: PendingConnection },
     /// A contact, and the state of its connection.
     ContactInfo {
-        user: Box<User>,
-        contact: Box<Contact>,
+        user: Shared<User>,
+        contact: Shared<Contact>,
         connection_stats: ConnectionStats,
         /// By its newer name.
         #[serde(rename = "connectionStats_")]
         newer_connection_stats: ConnectionStats,
     },
     /// The security code of a contact.
-    ContactCode { user: Box<User>, contact: Box<Contact>, connection_code: String },
+    ContactCode { user: Shared<User>, contact: Shared<Contact>, connection_code: String },
     /// A security code was compared.
-    ConnectionVerified { user: Box<User>, verified: bool, expected_code: String },
+    ConnectionVerified { user: Shared<User>, verified: bool, expected_code: String },
     /// A contact has deleted us.
-    ContactDeletedByContact { user: Box<User>, contact: Box<Contact> },
+    ContactDeletedByContact { user: Shared<User>, contact: Shared<Contact> },
 }
 
 impl Response {

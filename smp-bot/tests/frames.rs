@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use smp_bot::types::{
     AddressSettings, AutoAccept, Chat, ChatError, ChatInfo, ChatItem, ChatStats, ConnectionLinks,
-    ContactAddress, ItemInChat, Profile, StoreError, User, UserInfo, View,
+    ContactAddress, ItemInChat, Profile, Shared, StoreError, User, UserInfo, View,
 };
 use smp_bot::{Command, Response, answer, event, read_request};
 use smp_chat::conversation::Delivery;
@@ -61,10 +61,10 @@ async fn made() -> BTreeMap<&'static str, Response> {
 
     let own = ours("Echo Bot", None);
     let (user, contact) =
-        (Box::new(User::of(&own, true)), book.by_number(contact.id).await.unwrap().unwrap());
+        (Shared::new(User::of(&own, true)), book.by_number(contact.id).await.unwrap().unwrap());
     let profile = book.profile(&contact).await.unwrap();
     let view = View { contact: &contact, profile: profile.as_ref(), own: &own };
-    let seen = Box::new(view.contact());
+    let seen = Shared::new(view.contact());
     let info = || ChatInfo::Direct { contact: seen.clone() };
     let item = |kept: &KeptItem| ItemInChat {
         chat_info: info(),
@@ -90,7 +90,7 @@ async fn made() -> BTreeMap<&'static str, Response> {
         ("unknownCommand", Response::error(ChatError::command(Command::parse("").unwrap_err().to_string()))),
         ("versionInfo", Response::version("7.0.0.0", "0.1.0")),
         ("activeUser", Response::ActiveUser { user: user.clone() }),
-        ("usersList", Response::UsersList { users: vec![UserInfo { user: *user.clone(), unread_count: 0 }] }),
+        ("usersList", Response::UsersList { users: vec![UserInfo { user: user.clone(), unread_count: 0 }] }),
         ("userProfileNoChange", Response::UserProfileNoChange { user: user.clone() }),
         (
             "userProfileUpdated",

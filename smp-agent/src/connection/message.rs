@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 const EARLY_MESSAGES: AgentVersion = AgentVersion(7);
 /// From this version on there are receipts.
 const RECEIPTS: AgentVersion = AgentVersion(4);
+/// Receipts of one message: of some 45 bytes each.
+const RECEIPTS_TOGETHER: usize = 128;
 /// Bytes around an application message: length of the padding, kind, number, hash, kind.
 const OVERHEAD: usize = 2 + 1 + 8 + 33 + 1;
 
@@ -73,23 +75,28 @@ impl Connection {
         }
     }
 
-    /// Encrypts a receipt for a message, if the peer understands receipts.
-    pub(crate) fn send_receipt(
+    /// Encrypts receipts for messages, together, if the peer understands receipts.
+    pub(crate) fn send_receipts(
         &mut self,
-        origin: &MessageOrigin,
+        origins: &[MessageOrigin],
         config: &AgentConfig,
         effects: &mut Effects,
     ) -> Result<(), StateError> {
         if self.phase != Phase::Connected || self.agent_version < RECEIPTS || !self.in_sync() {
             return Ok(());
         }
-        let receipt = MessageReceipt {
-            message_id: AgentMessageId(origin.number),
-            message_hash: ShortString::new(origin.hash.to_vec()).map_err(|_| StateError)?,
-            info: LargeString::default(),
-        };
-        let message = AMessage::Received(NonEmpty::one(receipt));
-        self.send_agent_message(&message, OutgoingKind::Receipt, config, effects)
+        for origins in origins.chunks(RECEIPTS_TOGETHER) {
+            let receipts = origins.iter().map(|origin| {
+                Ok(MessageReceipt {
+                    message_id: AgentMessageId(origin.number),
+                    message_hash: ShortString::new(origin.hash.to_vec()).map_err(|_| StateError)?,
+                    info: LargeString::default(),
+                })
+            });
+            let receipts = NonEmpty::new(receipts.collect::<Result<_, _>>()?).ok_or(StateError)?;
+            self.send_agent_message(&AMessage::Received(receipts), OutgoingKind::Receipt, config, effects)?;
+        }
+        Ok(())
     }
 
     /// The own queue was full and the application has taken what was in it: the peer may send again.

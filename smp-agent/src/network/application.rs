@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::requests;
 use crate::connection::{Connection, StateError};
 use crate::error::AgentError;
-use crate::event::Event;
+use crate::event::{Event, MessageOrigin};
 use crate::id::ConnectionId;
 use crate::steps::Commit;
 use std::sync::Arc;
@@ -38,18 +38,29 @@ pub(crate) async fn done(
     if let Event::Request { .. } = event {
         return requests::done(engine, connection, sequence).await;
     }
-    let Event::Message { origin, .. } = event else {
-        return engine.steps.done(sequence);
-    };
+    match event {
+        Event::Message { origin, .. } => messages_done(engine, connection, &[(sequence, *origin)]).await,
+        _ => engine.steps.done(sequence),
+    }
+}
+
+/// The application is done with messages of a connection.
+pub(crate) async fn messages_done(
+    engine: &Arc<Engine>,
+    connection: ConnectionId,
+    messages: &[(i64, MessageOrigin)],
+) -> Result<Commit, AgentError> {
     let config = &engine.config;
     let is_full = engine.steps.reserve.is_given_up();
     let waiting_receipts = if is_full { RECEIPTS_ON_FULL_DISK } else { MAX_WAITING_RECEIPTS };
+    let (sequences, origins): (Vec<i64>, Vec<MessageOrigin>) = messages.iter().copied().unzip();
     let step = engine.steps.step(connection, |connection, request| {
-        request.done.push(sequence);
-        connection.undelivered = connection.undelivered.saturating_sub(1);
+        connection.undelivered =
+            connection.undelivered.saturating_sub(sequences.len().try_into().unwrap_or(u32::MAX));
+        request.done = sequences;
         if config.receipts && connection.waiting.receipts < waiting_receipts {
             connection
-                .send_receipt(origin, config, &mut request.effects)
+                .send_receipts(&origins, config, &mut request.effects)
                 .map_err(|StateError| AgentError::Encryption(connection.id))?;
         }
         Ok(connection.undelivered < engine.undelivered_limit())

@@ -40,7 +40,7 @@ mod workers;
 
 #[cfg(test)]
 pub(crate) use age::expire;
-pub(crate) use application::{done, remove};
+pub(crate) use application::{done, messages_done, remove};
 pub(crate) use engine::Engine;
 pub(crate) use invite::{Made, invite};
 pub use relay_states::{RelayState, RelayStates};

@@ -3,6 +3,7 @@
 //! The bot is a client of `smp daemon --bot-api`, in this process, and so are all people, as connections of one agent; daemon and relay are
 //! processes of their own. A latency is the time from the call that sends a message until the person has the answer.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,6 +14,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use futures_util::{SinkExt as _, StreamExt as _, stream};
 use hdrhistogram::Histogram;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use smp_agent::{Agent, ConnectionId, Event, Events};
 use smp_protocol::chat::{
@@ -36,6 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const MAKING: usize = 16;
 /// Connections on which somebody writes at the same time.
 const WRITING: usize = 64;
+/// Events, or frames, that are taken together.
+const TOGETHER: usize = 256;
 
 /// Options of `bot`.
 #[derive(Debug, Clone, Args)]
@@ -112,24 +117,86 @@ async fn ask(socket: &mut Socket, command: &str) -> Result<Value> {
     bail!("the daemon has ended")
 }
 
+/// The part of a frame that the bot looks at. Of the rest no tree is made: it would cost the machine more than the daemon needs to write it.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(rename = "corrId")]
+    correlation: Option<IgnoredAny>,
+    #[serde(borrow)]
+    resp: Resp<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resp<'a> {
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    chat_items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    chat_info: ChatInfo,
+    chat_item: ChatItem,
+}
+
+#[derive(Deserialize)]
+struct ChatInfo {
+    contact: Contact,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contact {
+    contact_id: i64,
+}
+
+#[derive(Deserialize)]
+struct ChatItem {
+    meta: Meta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    item_text: String,
+}
+
+/// The kind of a frame, without a look at what is in it.
+fn is_status(frame: &str) -> bool {
+    frame.starts_with(r#"{"resp":{"type":"chatItemsStatusesUpdated""#)
+}
+
 /// Answers every message with its own words.
 async fn answer(socket: Socket) -> Result<()> {
-    let (mut sink, mut stream) = socket.split();
-    while let Some(frame) = stream.next().await {
-        let frame: Value = serde_json::from_str(frame?.to_text()?)?;
-        let resp = &frame["resp"];
-        ensure!(resp["type"] != "chatCmdError", "the bot was refused: {resp}");
-        // An answer to what it has sent has a number.
-        if resp["type"] != "newChatItems" || !frame["corrId"].is_null() {
-            continue;
+    let (mut sink, stream) = socket.split();
+    // What has come together is answered together.
+    let mut stream = stream.ready_chunks(TOGETHER);
+    while let Some(frames) = stream.next().await {
+        for frame in frames {
+            let frame = frame?;
+            let text = frame.to_text()?;
+            if is_status(text) {
+                continue;
+            }
+            let frame: Frame<'_> = serde_json::from_str(text)?;
+            ensure!(frame.resp.kind != "chatCmdError", "the bot was refused: {text}");
+            // An answer to what it has sent has a number.
+            if frame.resp.kind != "newChatItems" || frame.correlation.is_some() {
+                continue;
+            }
+            for Item { chat_info, chat_item } in frame.resp.chat_items {
+                let contact = chat_info.contact.contact_id;
+                let messages =
+                    json!([{ "msgContent": { "type": "text", "text": chat_item.meta.item_text } }]);
+                let command = format!("/_send @{contact} json {messages}");
+                let command = json!({ "corrId": "send", "cmd": command }).to_string();
+                sink.feed(Message::text(command)).await?;
+            }
         }
-        for item in resp["chatItems"].as_array().into_iter().flatten() {
-            let contact = &item["chatInfo"]["contact"]["contactId"];
-            let messages =
-                json!([{ "msgContent": { "type": "text", "text": item["chatItem"]["meta"]["itemText"] } }]);
-            let command = format!("/_send @{contact} json {messages}");
-            sink.send(Message::text(json!({ "corrId": "send", "cmd": command }).to_string())).await?;
-        }
+        sink.flush().await?;
     }
     bail!("the daemon has ended")
 }
@@ -155,7 +222,12 @@ pub(super) async fn run(options: &Options, subject: &Subject) -> Result<Outcome>
     let connections = timeout(PATIENCE, connecting).await.context("connecting took too long")??;
     outcome.add("people connected", options.contacts as f64 / begun.elapsed().as_secs_f64(), "per s");
 
-    let cpu = daemon.child.id().and_then(process::cpu_time);
+    let cpu = || {
+        let daemon = daemon.child.id().and_then(process::cpu_time);
+        let relay = subject.spawned.as_ref().and_then(|relay| process::cpu_time(relay.pid()));
+        [daemon, relay, process::own_cpu_time()]
+    };
+    let before = cpu();
     let talking = talk(&people.agent, &mut events, &connections, options.messages);
     let (took, latencies) = tokio::select! {
         talked = timeout(PATIENCE, talking) => talked.context("not everybody was answered")??,
@@ -165,8 +237,11 @@ pub(super) async fn run(options: &Options, subject: &Subject) -> Result<Outcome>
     outcome.add("answered messages", count / took.as_secs_f64(), "per s");
     outcome.add("latency p50", latencies.value_at_quantile(0.5) as f64 / 1000.0, "ms");
     outcome.add("latency p99", latencies.value_at_quantile(0.99) as f64 / 1000.0, "ms");
-    let used = daemon.child.id().and_then(process::cpu_time).zip(cpu).map(|(now, before)| now - before);
-    outcome.add_some("CPU of an answer, daemon", used.map(|used| used.as_secs_f64() * 1000.0 / count), "ms");
+    let names = ["CPU of an answer, daemon", "CPU of an answer, relay", "CPU of an answer, people and bot"];
+    for ((now, before), name) in cpu().into_iter().zip(before).zip(names) {
+        let used = now.zip(before).map(|(now, before)| now.saturating_sub(before));
+        outcome.add_some(name, used.map(|used| used.as_secs_f64() * 1000.0 / count), "ms");
+    }
     outcome.add_some("memory of the daemon, at most", daemon.peak().map(|bytes| bytes as f64 / 1e6), "MB");
     Ok(outcome)
 }
@@ -236,24 +311,27 @@ async fn talk(
     let mut latencies = Histogram::new_with_bounds(1, 600_000_000, 3)?;
     let mut answered = HashSet::new();
     while answered.len() < connections.len() * messages {
-        let delivery = events.next().await?.context("the agent stopped")?;
-        match &delivery.event {
-            Event::Message { body, connection, .. } => {
-                for text in texts(body) {
-                    let at = sent.lock().ok().and_then(|sent| sent.get(&text).copied());
-                    let at = at.with_context(|| format!("`{text}` was never sent"))?;
-                    ensure!(
-                        text.starts_with(&format!("{} ", connection.number())),
-                        "`{text}` came to another person"
-                    );
-                    ensure!(answered.insert(text.clone()), "`{text}` was answered twice");
-                    latencies.saturating_record(u64::try_from(at.elapsed().as_micros())?);
+        let deliveries = events.next_many(TOGETHER).await?;
+        ensure!(!deliveries.is_empty(), "the agent stopped");
+        for delivery in &deliveries {
+            match &delivery.event {
+                Event::Message { body, connection, .. } => {
+                    for text in texts(body) {
+                        let at = sent.lock().ok().and_then(|sent| sent.get(&text).copied());
+                        let at = at.with_context(|| format!("`{text}` was never sent"))?;
+                        ensure!(
+                            text.starts_with(&format!("{} ", connection.number())),
+                            "`{text}` came to another person"
+                        );
+                        ensure!(answered.insert(text.clone()), "`{text}` was answered twice");
+                        latencies.saturating_record(u64::try_from(at.elapsed().as_micros())?);
+                    }
                 }
+                Event::SendFailed { error, .. } => bail!("a message was not sent: {error}"),
+                _ => {}
             }
-            Event::SendFailed { error, .. } => bail!("a message was not sent: {error}"),
-            _ => {}
+            drop(delivery.done_soon().await?);
         }
-        drop(delivery.done_soon().await?);
     }
     let took = begun.elapsed();
     while let Some(written) = writing.join_next().await {

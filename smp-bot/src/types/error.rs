@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::contact::Contact;
+use super::shared::Shared;
 
 /// An error.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -82,12 +83,12 @@ pub enum ErrorType {
     /// The contact is not connected yet.
     ContactNotReady {
         /// The contact.
-        contact: Box<Contact>,
+        contact: Shared<Contact>,
     },
     /// The contact is gone.
     ContactNotActive {
         /// The contact.
-        contact: Box<Contact>,
+        contact: Shared<Contact>,
     },
     /// The item cannot be edited.
     InvalidChatItemUpdate,

@@ -8,6 +8,7 @@ use smp_protocol::chat::{ChatEvent, Reaction, SharedMessageId};
 
 use super::at;
 use super::contact::{Contact, ContactRequest, PendingConnection};
+use super::shared::Shared;
 
 /// How long after it was sent an item can be edited and deleted for both sides, in milliseconds: a day.
 const CHANGEABLE: i64 = 24 * 3600 * 1000;
@@ -20,7 +21,7 @@ pub enum ChatInfo {
     /// With one contact.
     Direct {
         /// The contact.
-        contact: Box<Contact>,
+        contact: Shared<Contact>,
     },
     /// With somebody who asks.
     ContactRequest {

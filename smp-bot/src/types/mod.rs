@@ -7,6 +7,7 @@ mod link;
 mod plan;
 mod preferences;
 mod profile;
+mod shared;
 mod time;
 mod user;
 
@@ -21,5 +22,6 @@ pub use self::link::{AddressSettings, AutoAccept, ConnectionLinks, ContactAddres
 pub use self::plan::{ConnectionPlan, LinkPlan};
 pub use self::preferences::{full, merged};
 pub use self::profile::{LocalProfile, Profile, profile_of_json};
+pub use self::shared::Shared;
 pub use self::time::at;
 pub use self::user::{User, UserInfo};

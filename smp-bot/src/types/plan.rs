@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::contact::Contact;
+use super::shared::Shared;
 
 /// A kind of link, and whether it was used.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,11 +39,11 @@ pub enum LinkPlan {
     /// It was used, and the other side has not answered.
     ConnectingProhibit {
         /// The contact that it will be.
-        contact: Box<Contact>,
+        contact: Shared<Contact>,
     },
     /// It was used.
     Known {
         /// The contact that it was used for.
-        contact: Box<Contact>,
+        contact: Shared<Contact>,
     },
 }

@@ -6,6 +6,7 @@ use smp_protocol::chat;
 
 use super::preferences::full;
 use super::profile::LocalProfile;
+use super::shared::Shared;
 
 /// The user.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -78,7 +79,7 @@ impl User {
 #[serde(rename_all = "camelCase")]
 pub struct UserInfo {
     /// The user.
-    pub user: User,
+    pub user: Shared<User>,
     /// Messages that nobody has taken.
     pub unread_count: i64,
 }

@@ -22,7 +22,7 @@ const COMPRESSION: ChatVersion = ChatVersion(8);
 const SUGGESTED_NAMES: usize = 10;
 
 /// A contact, as listed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contact {
     /// Its number in the book.
@@ -80,7 +80,7 @@ impl Contact {
 }
 
 /// A contact with the profile that it last sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Person {
     /// The contact.
     pub contact: Contact,

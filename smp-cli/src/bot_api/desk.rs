@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smp_bot::types::{self, ChatError, ChatInfo, ErrorType, ItemInChat, StoreError, User, View};
+use smp_bot::types::{self, ChatError, ChatInfo, ErrorType, ItemInChat, Shared, StoreError, User, View};
 use smp_bot::{Address, ChatRef};
 use smp_chat::{Contact, KeptItem, Person, Status};
 use smp_protocol::chat::Profile;
@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::taken::Takers;
+use super::views::Views;
 use crate::session::{Follow, Identity, Notice, Session};
 use crate::text::unix_millis;
 
@@ -19,6 +20,7 @@ pub(super) struct Desk {
     identity: Arc<Identity>,
     version: String,
     takers: Arc<Takers>,
+    views: Views,
     stop: CancellationToken,
 }
 
@@ -29,7 +31,7 @@ impl Desk {
         takers: Arc<Takers>,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        Arc::new(Self { identity: follow.identity(), follow, version, takers, stop })
+        Arc::new(Self { identity: follow.identity(), follow, version, takers, views: Views::default(), stop })
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -53,8 +55,8 @@ impl Desk {
         self.follow.session(self.stop.clone())
     }
 
-    pub(super) fn user(&self) -> Box<User> {
-        Box::new(User::of(&self.identity.shown_profile(), self.identity.settings().receipts))
+    pub(super) fn user(&self) -> Shared<User> {
+        self.views.user(&self.identity.shown_profile(), self.identity.settings().receipts)
     }
 
     /// Fails if another user is named than the one that is there.
@@ -84,22 +86,24 @@ impl Desk {
         see(View { contact: &person.contact, profile: person.profile.as_ref(), own: &own })
     }
 
-    pub(super) async fn contact(&self, contact: &Contact) -> anyhow::Result<Box<types::Contact>> {
-        self.view(contact, |view| Box::new(view.contact())).await
+    pub(super) async fn contact(&self, contact: &Contact) -> anyhow::Result<Shared<types::Contact>> {
+        let profile = self.identity.book().profile(contact).await?;
+        Ok(self.seen(&Person { contact: contact.clone(), profile }))
+    }
+
+    /// The contact as clients see it.
+    pub(super) fn seen(&self, person: &Person) -> Shared<types::Contact> {
+        self.views.contact(person, &self.identity.shown_profile())
     }
 
     /// The contact with a profile that it had once; without one, as it is now.
-    pub(super) async fn contact_with(
-        &self,
-        contact: &Contact,
-        profile: Option<&Profile>,
-    ) -> anyhow::Result<Box<types::Contact>> {
+    pub(super) fn contact_with(&self, person: &Person, profile: Option<&Profile>) -> Shared<types::Contact> {
         match profile {
-            Some(_) => {
-                let own = self.identity.profile();
-                Ok(Box::new(View { contact, profile, own: &own }.contact()))
+            Some(profile) => {
+                let person = Person { contact: person.contact.clone(), profile: Some(profile.clone()) };
+                Shared::new(self.view_of(&person, |view| view.contact()))
             }
-            None => self.contact(contact).await,
+            None => self.seen(person),
         }
     }
 
@@ -110,7 +114,7 @@ impl Desk {
                 ChatInfo::ContactConnection { contact_connection: Box::new(view.pending(None)) }
             }
             Status::Joining | Status::Connected | Status::Ended => {
-                ChatInfo::Direct { contact: Box::new(view.contact()) }
+                ChatInfo::Direct { contact: Shared::new(view.contact()) }
             }
         })
         .await
@@ -132,7 +136,7 @@ impl Desk {
 
     /// The same, with somebody whose profile is known.
     pub(super) async fn item_with(&self, person: &Person, kept: &KeptItem) -> anyhow::Result<ItemInChat> {
-        let chat_info = self.view_of(person, |view| ChatInfo::Direct { contact: Box::new(view.contact()) });
+        let chat_info = ChatInfo::Direct { contact: self.seen(person) };
         Ok(ItemInChat { chat_info, chat_item: self.item(kept).await? })
     }
 

@@ -14,7 +14,7 @@ use crate::text::unix_millis;
 /// The events of something that is kept. None if there is nothing to say any more.
 pub(super) async fn kept(desk: &Desk, happened: &Happened) -> anyhow::Result<Vec<Response>> {
     let person = &happened.person;
-    let contact = || desk.view_of(person, |view| Box::new(view.contact()));
+    let contact = || desk.seen(person);
     let user = desk.user();
     let event = match (happened.what, &happened.item) {
         (Happening::Message, Some(kept)) if !kept.item.is_deleted => {
@@ -46,8 +46,8 @@ pub(super) async fn kept(desk: &Desk, happened: &Happened) -> anyhow::Result<Vec
             ]);
         }
         (Happening::Profile, _) => {
-            let from_contact = desk.contact_with(&person.contact, happened.before.as_ref()).await?;
-            let to_contact = desk.contact_with(&person.contact, happened.after.as_ref()).await?;
+            let from_contact = desk.contact_with(person, happened.before.as_ref());
+            let to_contact = desk.contact_with(person, happened.after.as_ref());
             Response::ContactUpdated { user, from_contact, to_contact }
         }
         (Happening::Ended, _) => Response::ContactDeletedByContact { user, contact: contact() },

@@ -11,6 +11,7 @@ mod server;
 mod taken;
 mod tls;
 mod token;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub(crate) struct BotApi {
     open: Vec<String>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    desk: Arc<Desk>,
 }
 
 impl BotApi {
@@ -64,14 +66,14 @@ impl BotApi {
         for place in places {
             tasks.spawn(place.serve(door.clone(), stop.clone()));
         }
-        let stopped = stop.clone();
+        let (stopped, forgets) = (stop.clone(), desk.clone());
         tasks.spawn(async move {
-            let forgetting = taken::forget(&takers, desk.identity().book());
+            let forgetting = taken::forget(&takers, forgets.identity().book());
             if let Some(Err(error)) = stopped.run_until_cancelled(forgetting).await {
                 tracing::warn!("{}", with_causes(&error));
             }
         });
-        Ok(Self { places: names, open, stop, tasks })
+        Ok(Self { places: names, open, stop, tasks, desk })
     }
 
     /// Where it is reached.
@@ -88,5 +90,9 @@ impl BotApi {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
+        // What was taken since the last turn of the disk.
+        if let Err(error) = taken::forget_now(self.desk.takers(), self.desk.identity().book()).await {
+            tracing::warn!("{}", with_causes(&error));
+        }
     }
 }

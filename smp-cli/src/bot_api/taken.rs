@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use smp_chat::{Book, BookError};
 use tokio::sync::Notify;
 
 use crate::text::unix_millis;
+
+/// Between two turns of the disk for what was taken. What was taken in such a time comes again after a kill.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How far each client is.
 #[derive(Default)]
@@ -19,8 +23,10 @@ pub(super) struct Takers {
 struct State {
     next: u64,
     clients: HashMap<u64, Progress>,
+    /// Everybody who was there had the events up to here.
+    had: i64,
     /// Forgotten up to here.
-    taken: i64,
+    forgotten: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -38,6 +44,11 @@ impl State {
         let all = || self.clients.values().map(|client| client.done).min();
         acknowledging.map(|client| client.done).min().or_else(all)
     }
+
+    /// Notes what everybody has, also for when they have gone.
+    fn note(&mut self) {
+        self.had = self.everybody().unwrap_or(0).max(self.had);
+    }
 }
 
 impl Takers {
@@ -50,7 +61,7 @@ impl Takers {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        let done = state.taken;
+        let done = state.had;
         state.clients.insert(number, Progress { acknowledges, done });
         (number, done)
     }
@@ -83,6 +94,7 @@ impl Takers {
             && (by_acknowledgement || !client.acknowledges)
         {
             client.done = client.done.max(event);
+            state.note();
             self.moved.notify_one();
         }
     }
@@ -92,18 +104,27 @@ impl Takers {
 pub(super) async fn forget(takers: &Takers, book: &Book) -> Result<(), BookError> {
     loop {
         takers.moved.notified().await;
-        let everybody = {
-            let state = takers.state();
-            state.everybody().filter(|event| *event > state.taken)
-        };
-        let Some(event) = everybody else { continue };
-        match book.taken(event, unix_millis()).await {
-            Ok(()) => takers.state().taken = event,
-            // Later, then: they come again to a client that comes later.
-            Err(error) if error.is_no_space() => {}
-            Err(error) => return Err(error),
-        }
+        forget_now(takers, book).await?;
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Has the feed forget what everybody has by now.
+pub(super) async fn forget_now(takers: &Takers, book: &Book) -> Result<(), BookError> {
+    let event = {
+        let state = takers.state();
+        if state.had <= state.forgotten {
+            return Ok(());
+        }
+        state.had
+    };
+    match book.taken(event, unix_millis()).await {
+        Ok(()) => takers.state().forgotten = event,
+        // Later, then: they come again to a client that comes later.
+        Err(error) if error.is_no_space() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -121,13 +142,18 @@ mod tests {
         takers.written(other, 5);
         assert_eq!(takers.state().everybody(), Some(5));
         let (owner, begin) = takers.enter(true);
-        assert_eq!(begin, 0);
+        assert_eq!(begin, 5);
         takers.written(owner, 7);
-        assert_eq!(takers.state().everybody(), Some(0));
+        assert_eq!(takers.state().everybody(), Some(5));
         takers.acknowledged(owner, 6);
         assert_eq!(takers.state().everybody(), Some(6));
         takers.leave(owner);
         takers.leave(other);
         assert_eq!(takers.state().everybody(), Some(7));
+        // What the last one had is not told again.
+        takers.written(one, 9);
+        takers.leave(one);
+        assert_eq!(takers.state().everybody(), None);
+        assert_eq!(takers.enter(true).1, 9);
     }
 }

@@ -302,3 +302,35 @@ async fn events_are_taken_together_and_done_together() {
     // Something may have been told of the relay before.
     while !stream.next_many(10).await.unwrap().is_empty() {}
 }
+
+/// One receipt message for many, however often they are said to be done.
+#[tokio::test]
+async fn messages_that_are_done_together_have_their_receipts_in_one_message() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = AgentConfig::new(dir.path(), Vec::<crate::RelayEntry>::new());
+    config.receipts = true;
+    let (agent, mut stream) = Agent::open(config).await.unwrap();
+    let (engine, id) = connected(&agent).await;
+    let message = |number| Event::Message {
+        connection: id,
+        id: MessageId::new(number),
+        body: b"x".to_vec(),
+        times: crate::MessageTimes { relay: 0, received: 0 },
+        integrity: crate::Integrity::Ok,
+        origin: crate::MessageOrigin { number, hash: [1; 32] },
+    };
+    let came = change(&engine.steps, id, |connection, request| {
+        connection.undelivered = 4;
+        request.effects.events.extend((1..=4).map(message));
+    });
+    came.await.durable().await.unwrap();
+    let deliveries = stream.next_many(10).await.unwrap();
+    assert_eq!(deliveries.len(), 4);
+    deliveries[3].done().await.unwrap();
+    crate::Delivery::done_with(&deliveries).await.unwrap();
+    crate::Delivery::done_with(&deliveries).await.unwrap();
+    assert_eq!(events(&engine.steps).await, []);
+    let waits = engine.steps.look(id, |connection| (connection.undelivered, connection.waiting.receipts));
+    assert_eq!(waits.await.unwrap(), (0, 2));
+    assert_eq!(waiting_in_file(dir.path()).await, 2);
+}

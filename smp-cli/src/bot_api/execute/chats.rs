@@ -22,7 +22,7 @@ impl Desk {
         let mut contacts = Vec::new();
         for contact in self.identity().book().contacts().await? {
             if matches!(contact.status, Status::Joining | Status::Connected | Status::Ended) {
-                contacts.push(*self.contact(&contact).await?);
+                contacts.push(self.contact(&contact).await?);
             }
         }
         Ok(Response::ContactsList { user: self.user(), contacts })

@@ -14,7 +14,7 @@ impl Desk {
     pub(super) async fn users(&self) -> Outcome {
         let unread = self.identity().book().unread().await?;
         let unread_count = unread.values().map(|unread| i64::from(*unread)).sum();
-        Ok(Response::UsersList { users: vec![UserInfo { user: *self.user(), unread_count }] })
+        Ok(Response::UsersList { users: vec![UserInfo { user: self.user(), unread_count }] })
     }
 
     pub(super) fn set_active(&self, user: i64) -> Outcome {
