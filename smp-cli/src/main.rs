@@ -61,11 +61,19 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+/// Bytes of the stack of a thread, as the first one has it: without optimisation a command that another one of this process asks for needs more
+/// than the two megabytes that others get.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// A list takes less time than starting threads for it.
 fn threads_for(command: Option<&Command>) -> Builder {
     match command {
         Some(Command::Contacts(_)) => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
+        _ => {
+            let mut threads = Builder::new_multi_thread();
+            threads.thread_stack_size(STACK);
+            threads
+        }
     }
 }
 
