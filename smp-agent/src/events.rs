@@ -2,7 +2,6 @@
 
 use crate::error::AgentError;
 use crate::event::Event;
-use crate::id::ConnectionId;
 use crate::network::{Engine, done, messages_done};
 use crate::steps::Commit;
 use crate::store::StoredEvent;
@@ -223,7 +222,7 @@ impl Delivery {
     /// # Cancel safety
     /// As [`done`](Self::done).
     pub async fn done_with(deliveries: &[Self]) -> Result<(), AgentError> {
-        let mut messages: BTreeMap<ConnectionId, Vec<&Self>> = BTreeMap::new();
+        let mut messages: BTreeMap<_, Vec<&Self>> = BTreeMap::new();
         let (mut failure, mut begun) = (None, Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
             match &delivery.event {
@@ -234,8 +233,8 @@ impl Delivery {
                 },
             }
         }
-        for (connection, deliveries) in messages {
-            match Self::messages_done(connection, deliveries).await {
+        for deliveries in messages.into_values() {
+            match Self::messages_done(deliveries).await {
                 Ok(done) => begun.push(done),
                 Err(error) => failure = failure.or(Some(error)),
             }
@@ -250,17 +249,15 @@ impl Delivery {
     }
 
     /// Messages of one connection: one step, and one receipt for all. Returns those that were not done before.
-    async fn messages_done(
-        connection: ConnectionId,
-        mut deliveries: Vec<&Self>,
-    ) -> Result<(Vec<&Self>, Durable), AgentError> {
+    async fn messages_done(mut deliveries: Vec<&Self>) -> Result<(Vec<&Self>, Durable), AgentError> {
         deliveries.retain(|delivery| !delivery.is_done.swap(true, Ordering::Relaxed));
         let messages = deliveries.iter().filter_map(|delivery| match (&delivery.event, delivery.sequence) {
             (Event::Message { origin, .. }, Some(sequence)) => Some((sequence, *origin)),
             _ => None,
         });
         let messages: Vec<_> = messages.collect();
-        let Some(first) = deliveries.first() else { return Ok((deliveries, Durable(None))) };
+        let first = deliveries.first().and_then(|first| Some((first, first.event.connection()?)));
+        let Some((first, connection)) = first else { return Ok((deliveries, Durable(None))) };
         match messages_done(&first.engine, connection, &messages).await {
             Ok(commit) => Ok((deliveries, Durable(Some(commit)))),
             // Deleted with its connection.

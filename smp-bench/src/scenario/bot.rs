@@ -172,7 +172,7 @@ fn is_status(frame: &str) -> bool {
 /// Answers every message with its own words.
 async fn answer(socket: Socket) -> Result<()> {
     let (mut sink, stream) = socket.split();
-    // What has come together is answered together.
+    // Frames that have come together are answered together.
     let mut stream = stream.ready_chunks(TOGETHER);
     while let Some(frames) = stream.next().await {
         for frame in frames {

@@ -90,7 +90,7 @@ impl BotApi {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
-        // What was taken since the last turn of the disk.
+        // Events that were taken since the last turn of the disk.
         if let Err(error) = taken::forget_now(self.desk.takers(), self.desk.identity().book()).await {
             tracing::warn!("{}", with_causes(&error));
         }

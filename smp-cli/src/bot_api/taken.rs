@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::text::unix_millis;
 
-/// Between two turns of the disk for what was taken. What was taken in such a time comes again after a kill.
+/// Between two turns of the disk for events that were taken. Those of such a time come again after a kill.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How far each client is.
@@ -150,7 +150,7 @@ mod tests {
         takers.leave(owner);
         takers.leave(other);
         assert_eq!(takers.state().everybody(), Some(7));
-        // What the last one had is not told again.
+        // Events that the last one had are not told again.
         takers.written(one, 9);
         takers.leave(one);
         assert_eq!(takers.state().everybody(), None);
