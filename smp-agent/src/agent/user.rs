@@ -10,7 +10,7 @@ use crate::relay_set::RelayEntry;
 use crate::session_key::Owner;
 use crate::summary::{ConnectionSummary, Invitation};
 use smp_protocol::address::RelayAddress;
-use smp_protocol::link::ConnectionLink;
+use smp_protocol::link::{ConnectionLink, ShortLink};
 use std::sync::Arc;
 
 /// A user of an agent, by its number: from [`Agent::user`]. It holds no state and costs nothing; each call finds out whether there is
@@ -164,36 +164,38 @@ impl UserHandle {
         let (config, steps) = (&engine.config, &engine.steps);
         steps.reserve.check()?;
         engine.users.check(user)?;
-        let link = JoinLink::read(link, config)?;
-        let invitation = link.invitation();
-        if let Some(id) = joined(engine, user, invitation.as_deref()).await? {
-            return Ok(id);
-        }
-        let connection = match link {
+        let (connection, invitation) = match JoinLink::read(link, config)? {
             JoinLink::Full(invitation) => {
                 if steps.store.receives_from(user, invitation.sender_id()).await? {
                     return Err(LinkError::Own.into());
                 }
                 let relay = self.relay_for_reply(invitation.relay())?;
-                Connection::join(*invitation, own_info, &relay, config, &mut engine.rng())
-                    .map_err(|StateError| LinkError::Version)?
+                let key = invitation_key(invitation.relay(), invitation.sender_id().as_bytes());
+                let connection = Connection::join(*invitation, own_info, &relay, config, &mut engine.rng())
+                    .map_err(|StateError| LinkError::Version)?;
+                (connection, Some(key))
             }
             JoinLink::Contact(contact) => {
                 if steps.store.receives_from(user, contact.sender_id()).await? {
                     return Err(LinkError::Own.into());
                 }
                 let relay = self.relay_for_reply(contact.relay())?;
-                Connection::ask(contact, own_info, &relay, config, &mut engine.rng())
+                (Connection::ask(contact, own_info, &relay, config, &mut engine.rng()), None)
             }
             JoinLink::Short(link) => {
+                let is_invitation = matches!(link, ShortLink::Invitation(_));
                 let fetch = LinkFetch::new(link, &engine.users.relays(user), &mut engine.rng())?;
                 if steps.store.has_link(user, &fetch.link_id()).await? {
                     return Err(LinkError::Own.into());
                 }
                 let relay = self.relay_for_reply(&fetch.relay)?;
-                Connection::join_short(fetch, own_info, &relay, config, &mut engine.rng())
+                let key = is_invitation.then(|| invitation_key(&fetch.relay, fetch.link_id().as_bytes()));
+                (Connection::join_short(fetch, own_info, &relay, config, &mut engine.rng()), key)
             }
         };
+        if let Some(id) = joined(engine, user, invitation.as_deref()).await? {
+            return Ok(id);
+        }
         let mut connection = connection.of(user);
         check_info(engine, &connection, own_info)?;
         if let Some(request) = request {
@@ -209,6 +211,11 @@ impl UserHandle {
     fn relay_for_reply(&self, theirs: &RelayAddress) -> Result<RelayAddress, AgentError> {
         relay_for_reply(self.engine(), self.id, theirs).ok_or(AgentError::NoRelay)
     }
+}
+
+/// The invitation among those of all relays. A contact address can be asked again, and has none.
+fn invitation_key(relay: &RelayAddress, id: &[u8]) -> Vec<u8> {
+    [&relay.fingerprint[..], id].concat()
 }
 
 /// The connection that came of an invitation before, unless it has failed.

@@ -43,15 +43,6 @@ impl JoinLink {
             ConnectionLink::Short(link) => Ok(Self::Short(link)),
         }
     }
-
-    /// The ID of an invitation for one person. None of a contact address, which can be asked again.
-    pub(crate) fn invitation(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Full(invitation) => Some(invitation.sender_id().as_bytes().to_vec()),
-            Self::Short(ShortLink::Invitation(link)) => Some(link.link_id.as_bytes().to_vec()),
-            Self::Short(ShortLink::Contact(_)) | Self::Contact(_) => None,
-        }
-    }
 }
 
 impl Invitation {

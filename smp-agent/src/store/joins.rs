@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS joins (
     user_id       INTEGER NOT NULL,
-    invitation    BLOB    NOT NULL,             -- the ID of its link, or of its queue if it was a full one
+    invitation    BLOB    NOT NULL,             -- fingerprint of its relay, ID of its link, or of its queue if it was a full one
     connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
     PRIMARY KEY (user_id, invitation)
 ) STRICT, WITHOUT ROWID;
