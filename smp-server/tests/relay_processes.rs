@@ -1,5 +1,5 @@
 //! The tests of `relay/` about clients and queues, with two processes that share a store in PostgreSQL, and clients connected to either of them by
-//! chance; where there is none, with one process and SQLite's.
+//! chance; where there is none, with one process and SQLite's. Those of services are left out: docs/scaling.md says why.
 
 #![cfg(all(unix, feature = "postgres"))]
 #![allow(
@@ -24,8 +24,6 @@ mod processes;
 mod queues;
 #[path = "relay/refusals.rs"]
 mod refusals;
-#[path = "relay/services.rs"]
-mod services;
 #[path = "relay/subscriptions.rs"]
 mod subscriptions;
 #[path = "relay/support.rs"]
