@@ -1,6 +1,6 @@
 //! Names of received files: what a sender wrote becomes the name of one file, in the directory that was meant.
 //!
-//! Invariant: a name is one component of a path, visible, not hidden, without control characters, and at most [`MAX_NAME`] bytes long.
+//! Invariant: a name is one component of a path, visible, not hidden, without control characters, and at most `MAX_NAME` bytes long.
 
 use std::io;
 use std::path::{Path, PathBuf};

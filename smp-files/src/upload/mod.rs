@@ -1,4 +1,4 @@
-//! `Upload`: a file goes to relays. It has a directory of its own: the encrypted file, and a [journal](self::journal) of what was done.
+//! `Upload`: a file goes to relays. It has a directory of its own: the encrypted file, and a journal (`journal.rs`) of what was done.
 //!
 //! It goes on after a crash at any moment: [`Upload::open`] and [`Upload::run`] again. Relays may have a chunk more then than the
 //! descriptions name; it goes when it is old.
