@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use smp_server::{
     config::DatabaseUrl,
-    import::{self, FilesReport, Report},
+    import::{self, Damaged, FilesReport, Report},
 };
 use smp_transport::surroundings::Surroundings;
 
@@ -61,19 +61,11 @@ fn say_of_files(options: &import::Options, report: &FilesReport) {
     println!("The relay of files {done}. Its address, as before:\n\n    {}\n", report.address);
     println!("Chunks:    {}, {:.1} MiB", report.chunks, report.bytes as f64 / 1_048_576.0);
     println!("Read:      {} records", report.records);
-    for (count, what) in [
-        (report.ignored_records, "records about chunks that are gone or blocked, ignored"),
-        (report.damaged.count(), "damaged places, left out"),
-    ] {
-        if count > 0 {
-            println!("           {count} {what}");
-        }
-    }
-    report.damaged.first().iter().for_each(|damage| println!("  {damage}"));
-    if !report.notes.is_empty() {
-        println!("\nCheck this:");
-        report.notes.iter().for_each(|note| println!("  {note}"));
-    }
+    say_what_is_left_out(&[(
+        report.ignored_records,
+        "records about chunks that are gone or blocked, ignored",
+    )]);
+    say_what_to_check(&report.damaged, &report.notes);
     if !options.dry_run {
         println!("\nStart it with: smp-server start --dir {}", options.dir.display());
         println!(
@@ -82,6 +74,22 @@ fn say_of_files(options: &import::Options, report: &FilesReport) {
         if report.has_authority_key {
             println!("Move {} off this machine.", options.dir.join("identity/ca.key").display());
         }
+    }
+}
+
+fn say_what_is_left_out(counts: &[(u64, &str)]) {
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        println!("           {count} {what}");
+    }
+}
+
+/// Damaged places, and notes for the operator.
+fn say_what_to_check(damaged: &Damaged, notes: &[String]) {
+    say_what_is_left_out(&[(damaged.count(), "damaged places, left out")]);
+    damaged.first().iter().for_each(|damage| println!("  {damage}"));
+    if !notes.is_empty() {
+        println!("\nCheck this:");
+        notes.iter().for_each(|note| println!("  {note}"));
     }
 }
 
@@ -94,21 +102,12 @@ fn say(options: &import::Options, report: &Report) {
     println!("Messages:  {}", stored.messages);
     println!("Services:  {services}");
     println!("Read:      {} records, {} messages", read.records, read.messages);
-    for (count, what) in [
+    say_what_is_left_out(&[
         (read.ignored_records, "records about queues that were deleted, ignored"),
         (read.orphans, "messages or journals of queues that do not exist, ignored"),
         (read.notifications, "notifications that waited"),
-        (report.damaged.count(), "damaged places, left out"),
-    ] {
-        if count > 0 {
-            println!("           {count} {what}");
-        }
-    }
-    report.damaged.first().iter().for_each(|damage| println!("  {damage}"));
-    if !report.notes.is_empty() {
-        println!("\nCheck this:");
-        report.notes.iter().for_each(|note| println!("  {note}"));
-    }
+    ]);
+    say_what_to_check(&report.damaged, &report.notes);
     if !options.dry_run {
         say_what_is_next(options, report);
     }
